@@ -1,0 +1,47 @@
+//! `selvedge-bench NAME`: figures of Selvedge. Text goes to standard error; the last line of standard output is one JSON object.
+//!
+//! A figure that was not measured is left out, never invented. What the names mean stands in `bench/README.md`.
+
+mod figures;
+mod peers;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "selvedge-bench", version)]
+struct Args {
+    /// Accepted for scripts; the last line is JSON in any case.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    name: Name,
+}
+
+#[derive(Debug, Subcommand)]
+enum Name {
+    /// The replicated state: a hit, a join, memory and wire.
+    State(state::Args),
+    /// CPU per request beside HAProxy, on the same work in the same run.
+    Peers(peers::Args),
+}
+
+fn main() -> ExitCode {
+    let Args { json: _, name } = Args::parse();
+    let measured = match name {
+        Name::State(args) => state::measure(&args),
+        Name::Peers(args) => peers::measure(&args),
+    };
+    match measured {
+        Ok(figures) => {
+            println!("{}", figures.json());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

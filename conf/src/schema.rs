@@ -1,0 +1,54 @@
+//! The JSON Schema of a config file, made from the types it is read with.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+
+use crate::admin::RawAdmin;
+use crate::cluster::RawCluster;
+use crate::limit::RawLimit;
+use crate::listen::RawListen;
+use crate::origin::RawOrigin;
+use crate::pop::RawPop;
+use crate::raw::{At, Text};
+use crate::site::RawSite;
+use crate::storage::RawStorage;
+
+/// A whole file. The loader reads it table by table, so that one mistake does not hide the next; this type exists for
+/// its schema alone.
+#[derive(JsonSchema)]
+#[schemars(title = "Selvedge config", description = "A config file of Selvedge.", deny_unknown_fields)]
+#[expect(dead_code, reason = "only the schema of it is used")]
+pub(crate) struct RawFile {
+    /// Further files, relative to this one. Their lists append; an included file includes no further ones.
+    #[schemars(default)]
+    include: Vec<At<Text>>,
+    /// Who this node is.
+    pop: Option<RawPop>,
+    /// Where clients connect. Needed once.
+    listen: Option<RawListen>,
+    /// How the node is watched and steered.
+    admin: Option<RawAdmin>,
+    /// How the node meets its peers; absent for one POP alone.
+    cluster: Option<RawCluster>,
+    /// What the node may keep.
+    storage: Option<RawStorage>,
+    /// The origins, by name.
+    #[schemars(default)]
+    origin: BTreeMap<String, RawOrigin>,
+    /// The sites, by host: `www.example.com`, `*.example.com` or `*`.
+    #[schemars(default)]
+    site: BTreeMap<String, RawSite>,
+    /// Limits, in order of evaluation.
+    #[schemars(default)]
+    limit: Vec<RawLimit>,
+}
+
+/// The JSON Schema (draft 2020-12) of a config file, for editors. It knows the keys and the types; names, ranges and
+/// expressions are the loader's.
+pub fn schema() -> serde_json::Value {
+    // One tree without references: shorter to follow, for people and for the check of the keys.
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<RawFile>().to_value()
+}

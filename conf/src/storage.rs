@@ -1,0 +1,79 @@
+//! What a node may keep: the memory of its cache and the number of replicated keys.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::finding::Check;
+use crate::raw::{At, DurationText, Number, SizeText};
+use crate::value::{Wrong, shown, size, timeout};
+
+/// `[storage]`: the memory of the cache and of the replicated state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Memory for cached responses, in bytes; at least 1 MiB. Default 256 MiB.
+    pub memory: u64,
+    /// The largest response that is cached, in bytes; at most `memory`. Default an eighth of it.
+    pub object_max: u64,
+    /// How long a request waits for another one's fetch of the same response. Default 10 s.
+    pub fill_wait: Duration,
+    /// Replicated keys per table, 1 to [`KEYS_MAX`]. Default 1,000,000.
+    pub keys_max: usize,
+    /// Bans held at once, 1 to [`KEYS_MAX`]. Default 100,000.
+    pub bans_max: usize,
+}
+
+/// The highest value of `keys_max` and `bans_max`.
+pub const KEYS_MAX: usize = 100_000_000;
+
+const MEMORY_LEAST: u64 = 1 << 20;
+const MEMORY_DEFAULT: u64 = 256 << 20;
+const FILL_WAIT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// `[storage]` as it is written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStorage {
+    /// Memory for cached responses, at least `1MiB`. Default `256MiB`.
+    memory: Option<At<SizeText>>,
+    /// The largest response that is cached, at most `memory`. Default an eighth of it.
+    object_max: Option<At<SizeText>>,
+    /// How long a request waits for another one's fetch of the same response. Default `10s`.
+    fill_wait: Option<At<DurationText>>,
+    /// Replicated keys per table, 1 to 100,000,000. Default 1000000.
+    keys_max: Option<At<Number>>,
+    /// Bans held at once, 1 to 100,000,000. Default 100000.
+    bans_max: Option<At<Number>>,
+}
+
+impl RawStorage {
+    pub(crate) fn lower(self, check: &mut Check<'_>) -> Option<Storage> {
+        let memory = check.value_or(self.memory.as_ref(), MEMORY_DEFAULT, |text| match size(text)? {
+            small if small < MEMORY_LEAST => {
+                Err(Wrong::new(format!("`{}` is too little memory; at least 1MiB is needed", shown(text))))
+            }
+            memory => Ok(memory),
+        });
+        // Without a usable `memory`, `object_max` is only checked for its form.
+        let whole = memory.unwrap_or(u64::MAX);
+        let object_max = check.value_or(self.object_max.as_ref(), whole / 8, |text| match size(text)? {
+            0 => {
+                Err(Wrong::new("no response is that small").advice("leave `object_max` out for an eighth of `memory`"))
+            }
+            large if large > whole => Err(Wrong::new(format!("`{}` is more than `memory`", shown(text)))),
+            object_max => Ok(object_max),
+        });
+        let fill_wait = check.value_or(self.fill_wait.as_ref(), FILL_WAIT_DEFAULT, timeout);
+        let keys = 1..KEYS_MAX as u64 + 1;
+        let keys_max = check.number(self.keys_max.as_ref(), keys.clone(), 1_000_000);
+        let bans_max = check.number(self.bans_max.as_ref(), keys, 100_000);
+        Some(Storage {
+            memory: memory?,
+            object_max: object_max?,
+            fill_wait: fill_wait?,
+            keys_max: keys_max?,
+            bans_max: bans_max?,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Each bound of the language: what fits is accepted, one more is refused with one problem that names the bound.
+
+use selvedge_conf::{
+    ADDRESSES_MAX, BANS_MAX, CERTIFICATES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, ORIGINS_MAX, SERVERS_MAX,
+    SITES_MAX, TRUSTED_MAX,
+};
+
+use crate::support::load;
+
+fn list(count: usize, element: impl Fn(usize) -> String) -> String {
+    format!("[{}]", (0..count).map(element).collect::<Vec<_>>().join(", "))
+}
+
+/// `file` for the bound loads, and for one more says so.
+#[track_caller]
+fn bounded(bound: usize, file: impl Fn(usize) -> String) {
+    if let Err(report) = load(&file(bound)) {
+        panic!("{report}");
+    }
+    let report = load(&file(bound + 1)).expect_err("a report");
+    let [problem] = report.problems() else { panic!("{report}") };
+    assert!(problem.message.contains(&bound.to_string()), "{report}");
+}
+
+fn listen(keys: &str) -> String {
+    format!("[listen]\n{keys}\n")
+}
+
+fn base(rest: &str) -> String {
+    format!("[listen]\nhttp = [\"0.0.0.0:1\"]\n{rest}")
+}
+
+#[test]
+fn addresses() {
+    bounded(ADDRESSES_MAX, |n| listen(&format!("http = {}", list(n, |port| format!("\"0.0.0.0:{}\"", port + 1)))));
+    let one = |port: usize| format!("{{ address = \"0.0.0.0:{}\", certificates = [\"a\"] }}", port + 1);
+    bounded(ADDRESSES_MAX, |n| listen(&format!("https = {}", list(n, one))));
+}
+
+#[test]
+fn certificates() {
+    let files = |n| list(n, |n| format!("\"{n}.pem\""));
+    bounded(CERTIFICATES_MAX, |n| {
+        listen(&format!("https = [{{ address = \"0.0.0.0:1\", certificates = {} }}]", files(n)))
+    });
+}
+
+#[test]
+fn trusted_proxies() {
+    let nets = |n| list(n, |n| format!("\"10.{}.{}.0/24\"", n / 256, n % 256));
+    bounded(TRUSTED_MAX, |n| base(&format!("trusted_proxies = {}", nets(n))));
+}
+
+#[test]
+fn servers() {
+    bounded(SERVERS_MAX, |n| base(&format!("[origin.a]\nservers = {}", list(n, |n| format!("\"s{n}:1\"")))));
+}
+
+#[test]
+fn origins() {
+    bounded(ORIGINS_MAX, |n| {
+        base(&(0..n).map(|n| format!("[origin.o{n}]\nservers = [\"a:1\"]\n")).collect::<String>())
+    });
+}
+
+#[test]
+fn sites() {
+    let sites = |n| (0..n).map(|n| format!("[site.s{n}]\norigin = \"a\"\n")).collect::<String>();
+    bounded(SITES_MAX, |n| base(&format!("[origin.a]\nservers = [\"a:1\"]\n{}", sites(n))));
+}
+
+#[test]
+fn limits() {
+    let one = |n| format!("[[limit]]\nname = \"l{n}\"\nkey = []\nrate = \"1/1s\"\n");
+    bounded(LIMITS_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+}
+
+#[test]
+fn key_parts() {
+    let part = |n| format!("'request.headers[\"x-{n}\"]'");
+    bounded(KEY_PARTS_MAX, |n| base(&format!("[[limit]]\nname = \"l\"\nkey = {}\nrate = \"1/1s\"\n", list(n, part))));
+}
+
+#[test]
+fn steps_of_a_penalty() {
+    let penalty =
+        |n| format!("penalty = {{ after = 1, within = \"1m\", ban = {} }}", list(n, |n| format!("\"{}m\"", n + 1)));
+    let limit = "[[limit]]\nname = \"l\"\nkey = [\"client.ip\"]\nrate = \"1/1s\"\n";
+    bounded(BANS_MAX, |n| base(&format!("{limit}{}", penalty(n))));
+}
+
+#[test]
+fn keys_and_bans() {
+    for key in ["keys_max", "bans_max"] {
+        bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
+        assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
+    }
+}
+
+#[test]
+fn the_file() {
+    const FILE_MAX: usize = 8 * 1024 * 1024;
+    bounded(FILE_MAX, |n| {
+        let mut text = base("");
+        text.push_str(&"#".repeat(n - text.len()));
+        text
+    });
+}

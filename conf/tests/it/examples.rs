@@ -1,0 +1,89 @@
+//! The example files load, and say what they claim; editors that check them by the schema agree.
+
+use std::path::Path;
+
+use selvedge_conf::{Config, KeyPart, Mode, Scope};
+
+fn load(name: &str) -> Config {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let env = |name: &str| match name {
+        "SELVEDGE_SECRETS" => Some("/run/secrets".to_owned()),
+        "APP_HOST" => Some("app.example.net".to_owned()),
+        _ => None,
+    };
+    selvedge_conf::load(&path, &|path| std::fs::read_to_string(path), &env).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn minimal_is_all_defaults() {
+    let config = load("minimal.toml");
+    assert_eq!(config.pop.name, "local");
+    assert_eq!(config.cluster, None);
+    assert_eq!((config.origins.len(), config.sites.len(), config.limits.len()), (1, 1, 0));
+}
+
+#[test]
+fn edge_writes_the_defaults_out() {
+    let (minimal, edge) = (load("minimal.toml"), load("edge.toml"));
+    assert_eq!(edge.storage, minimal.storage);
+    assert_eq!(edge.listen.bounds, minimal.listen.bounds);
+    assert_eq!(edge.listen.threads, minimal.listen.threads);
+    assert_eq!(edge.admin, minimal.admin);
+    let (written, default) = (&edge.origins[0], &minimal.origins[0]);
+    assert_eq!((&written.timeouts, &written.eject), (&default.timeouts, &default.eject));
+    assert_eq!((&written.host, written.tls.verify), (&default.host, default.tls.verify));
+    assert_eq!(edge.limits[1].scope, Scope::Pop);
+    assert_eq!(edge.limits[1].key, [KeyPart::Header("x-api-key".to_owned())]);
+    assert_eq!((edge.limits[2].mode, edge.limits[2].burst), (Mode::Monitor, 60));
+}
+
+#[test]
+fn cluster_has_its_paths_from_the_environment() {
+    let config = load("cluster.toml");
+    let cluster = config.cluster.expect("a cluster");
+    assert_eq!(cluster.key, Path::new("/run/secrets/fra.key"));
+    assert_eq!(cluster.roster, Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/roster.toml"));
+    assert_eq!(config.origins[0].servers[0].host, "app.example.net");
+}
+
+fn json(name: &str) -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let text = std::fs::read_to_string(path).expect("the example");
+    toml::from_str(&text).expect("TOML")
+}
+
+#[test]
+fn the_schema_accepts_each_example() {
+    let schema = selvedge_conf::schema();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("a name");
+        let instance = json(&name);
+        let errors: Vec<String> = validator.iter_errors(&instance).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn the_schema_refuses_what_the_loader_refuses() {
+    let schema = selvedge_conf::schema();
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    for mistake in [
+        "[listen]\nhttp = [8080]",
+        "[listen]\nhttp = [\"0.0.0.0:1\"]\nheader_timeout = \"10\"",
+        "[lisen]\nhttp = [\"0.0.0.0:1\"]",
+        "[[limit]]\nname = \"a\"\nkey = []",
+        "[[limit]]\nname = \"a\"\nkey = []\nrate = \"1/1s\"\nscope = \"pops\"",
+        "[[limit]]\nname = \"a\"\nkey = []\nrate = \"1/s\"",
+        "[origin.app]\nservers = [\"a\"]\ntls = { verfy = true }",
+        "[storage]\nmemory = \"1 GB\"",
+    ] {
+        let instance: serde_json::Value = toml::from_str(mistake).expect("TOML");
+        assert!(!validator.is_valid(&instance), "{mistake}");
+        assert!(crate::support::load(mistake).is_err(), "{mistake}");
+    }
+}

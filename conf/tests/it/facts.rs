@@ -1,0 +1,193 @@
+//! What files mean: each section, its defaults, and the forms its values take.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use selvedge_conf::{
+    AccessLog, Config, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope, Server,
+};
+
+use crate::support::{load, load_files};
+
+const BASE: &str =
+    "[listen]\nhttp = [\"0.0.0.0:8080\"]\n[origin.app]\nservers = [\"a:1\"]\n[site.\"b.example\"]\norigin = \"app\"\n";
+
+#[track_caller]
+fn with(rest: &str) -> Config {
+    load(&format!("{BASE}{rest}")).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn server(text: &str) -> Option<Server> {
+    let file = format!("[listen]\nhttp = [\"0.0.0.0:8080\"]\n[origin.app]\nservers = ['{text}']\n");
+    load(&file).ok().and_then(|config| config.origins.into_iter().next()?.servers.into_iter().next())
+}
+
+#[test]
+fn defaults() {
+    let config = with("[[limit]]\nname = \"all\"\nkey = []\nrate = \"25/1m\"\n");
+    assert_eq!((config.pop.name.as_str(), config.pop.region), ("local", None));
+    assert_eq!(config.listen.bounds.header_timeout, Duration::from_secs(10));
+    assert_eq!(config.listen.bounds.body_max, 100 * 1024 * 1024);
+    assert_eq!(config.listen.bounds.connections_max, 10_000);
+    assert_eq!(config.admin.socket, PathBuf::from("/run/selvedge/admin.sock"));
+    assert_eq!(config.admin.log, AccessLog::Stdout);
+    assert_eq!((config.storage.memory, config.storage.object_max), (256 << 20, 32 << 20));
+    assert_eq!((config.storage.keys_max, config.storage.bans_max), (1_000_000, 100_000));
+    let limit = &config.limits[0];
+    assert_eq!((limit.burst, limit.scope, limit.mode), (2, Scope::Global, Mode::Enforce));
+    assert_eq!((limit.on_partition, &limit.when, &limit.penalty), (OnPartition::FairShare, &None, &None));
+    assert_eq!(limit.place.to_string(), "edge.toml:7:1");
+}
+
+#[test]
+fn object_max_follows_memory() {
+    assert_eq!(with("[storage]\nmemory = \"8MiB\"").storage.object_max, 1 << 20);
+    assert!(load(&format!("{BASE}[storage]\nmemory = \"8MiB\"\nobject_max = \"9MiB\"")).is_err());
+}
+
+#[test]
+fn servers() {
+    let of = |scheme, host: &str, port| Some(Server { scheme, host: host.to_owned(), port });
+    assert_eq!(server("https://App.example.net:8443"), of(Scheme::Https, "app.example.net", 8443));
+    assert_eq!(server("https://h"), of(Scheme::Https, "h", 443));
+    assert_eq!(server("http://h"), of(Scheme::Http, "h", 80));
+    assert_eq!(server("h:8000"), of(Scheme::Http, "h", 8000));
+    assert_eq!(server("[2001:db8::1]:8000"), of(Scheme::Http, "2001:db8::1", 8000));
+    assert_eq!(server("https://[2001:db8::1]"), of(Scheme::Https, "2001:db8::1", 443));
+    for refused in
+        ["", ":80", "h:", "h:+80", "h:65536", "[::1", "[::1]80", "[10.0.0.1]:80", "a b:80", "u@h:80", "h:80/"]
+    {
+        assert_eq!(server(refused), None, "{refused}");
+    }
+}
+
+#[test]
+fn hosts() {
+    let config = with("[site.\"*.Example.com\"]\norigin = \"app\"\n[site.\"*\"]\norigin = \"app\"");
+    let hosts: Vec<_> = config.sites.into_iter().map(|site| (site.host, site.origin)).collect();
+    assert_eq!(hosts[0], (HostPattern::Exact("b.example".to_owned()), 0));
+    assert_eq!(hosts[1], (HostPattern::Suffix(".example.com".to_owned()), 0));
+    assert_eq!(hosts[2], (HostPattern::Any, 0));
+    for refused in ["", "*.", "a.*", "**", "*example.com", "http://a", "a:80", "a..b", "-a", "a/b"] {
+        assert!(load(&format!("{BASE}[site.\"{refused}\"]\norigin = \"app\"")).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn order_is_the_order_of_the_file() {
+    let config =
+        with("[origin.z]\nservers = [\"z:1\"]\n[origin.b]\nservers = [\"b:1\"]\n[site.\"a.example\"]\norigin = \"b\"");
+    let origins: Vec<_> = config.origins.iter().map(|origin| origin.name.as_str()).collect();
+    assert_eq!(origins, ["app", "z", "b"]);
+    assert_eq!(config.sites[1].origin, 2);
+}
+
+#[test]
+fn origin_hosts() {
+    let host = |text: &str| {
+        let file = BASE.replace("servers =", &format!("host = \"{text}\"\nservers ="));
+        load(&file).ok().map(|config| config.origins[0].host.clone())
+    };
+    assert_eq!(host("pass"), Some(HostHeader::Pass));
+    assert_eq!(host("origin"), Some(HostHeader::Origin));
+    assert_eq!(host("inner.example"), Some(HostHeader::Name("inner.example".to_owned())));
+    assert_eq!(host("a b"), None);
+}
+
+#[test]
+fn a_whole_limit() {
+    let config = with(concat!(
+        "[[limit]]\nname = \"login\"\nsites = [\"B.example\"]\nwhen = 'request.path == \"/\"'\n",
+        "key = [\"client.ip\"]\nrate = \"20/1m30s\"\nburst = 7\nscope = \"pop\"\nclass = \"converge\"\n",
+        "mode = \"monitor\"\non_partition = \"deny\"\npenalty = { after = 3, within = \"10m\", ban = [\"1m\", \"1d\"] }\n",
+    ));
+    let limit = &config.limits[0];
+    assert_eq!(limit.sites, [0]);
+    assert!(limit.when.is_some());
+    assert_eq!(limit.key, [KeyPart::ClientIp]);
+    assert_eq!(limit.rate, Rate { count: 20, per: Duration::from_secs(90) });
+    assert_eq!((limit.burst, limit.scope, limit.mode), (7, Scope::Pop, Mode::Monitor));
+    assert_eq!(limit.on_partition, OnPartition::Deny);
+    let ban = vec![Duration::from_secs(60), Duration::from_secs(86_400)];
+    assert_eq!(limit.penalty, Some(Penalty { after: 3, within: Duration::from_secs(600), ban }));
+}
+
+#[test]
+fn every_key_part() {
+    let config = with(concat!(
+        "[[limit]]\nname = \"k\"\nrate = \"1/1s\"\n",
+        "key = [\"client.ip\", \"client.net\", \"request.host\", \"request.method\", \"request.path\", 'request.headers[\"X-Key\"]']",
+    ));
+    use KeyPart::*;
+    assert_eq!(config.limits[0].key, [ClientIp, ClientNet, Host, Method, Path, Header("x-key".to_owned())]);
+}
+
+#[test]
+fn rates() {
+    let rate = |text: &str| {
+        let file = format!("{BASE}[[limit]]\nname = \"l\"\nkey = []\nrate = \"{text}\"\n");
+        load(&file).ok().map(|config| (config.limits[0].rate.count, config.limits[0].rate.per.as_millis()))
+    };
+    assert_eq!(rate("1/100ms"), Some((1, 100)));
+    assert_eq!(rate("4294967295/31d"), Some((u32::MAX, 31 * 86_400_000)));
+    for refused in ["", "/", "1", "1/", "/1s", "0/1s", "1/99ms", "1/32d", "4294967296/1s", "+1/1s", "1/1s/1s", "1/-1s"]
+    {
+        assert_eq!(rate(refused), None, "{refused}");
+    }
+}
+
+#[test]
+fn durations_and_sizes() {
+    let wait = |text: &str| {
+        let file = format!("[listen]\nhttp = [\"0.0.0.0:1\"]\nidle_timeout = \"{text}\"\n");
+        load(&file).ok().map(|config| config.listen.bounds.idle_timeout.as_millis())
+    };
+    assert_eq!(
+        (wait("1ms"), wait("1m30s"), wait("24h"), wait("1d")),
+        (Some(1), Some(90_000), Some(86_400_000), Some(86_400_000))
+    );
+    for refused in ["", "0s", "1", "s", "1 s", "1.5s", "-1s", "1d1ms", "1w", "99999999999999999999s", "1s1", "1MS"] {
+        assert_eq!(wait(refused), None, "{refused}");
+    }
+    let size = |text: &str| {
+        let file = format!("[listen]\nhttp = [\"0.0.0.0:1\"]\nbody_max = \"{text}\"\n");
+        load(&file).ok().map(|config| config.listen.bounds.body_max)
+    };
+    assert_eq!(
+        (size("0B"), size("64KB"), size("64KiB"), size("1024TiB")),
+        (Some(0), Some(64_000), Some(65_536), Some(1 << 50))
+    );
+    for refused in ["", "1", "KiB", "1 KiB", "1kib", "1.5MiB", "-1B", "1025TiB", "99999999999999999999B"] {
+        assert_eq!(size(refused), None, "{refused}");
+    }
+}
+
+#[test]
+fn paths_start_at_their_file() {
+    let file = concat!(
+        "[listen]\nhttps = [{ address = \"[::]:1\", certificates = [\"a.pem\", \"/b.pem\", \"${DIR}/c.pem\"] }]\n",
+        "[admin]\nlog = \"logs/access\"\nsocket = \"s\"\n",
+        "[cluster]\nlisten = \"0.0.0.0:1\"\nroster = \"../r.toml\"\ntls = { certificate = \"c\", key = \"k\" }\n",
+    );
+    let config = load_files(&[("etc/edge.toml", file)], &[("DIR", "/run")]).unwrap_or_else(|report| panic!("{report}"));
+    let paths = ["etc/a.pem", "/b.pem", "/run/c.pem"].map(PathBuf::from);
+    assert_eq!(config.listen.https[0].certificates, paths);
+    assert_eq!(config.admin.log, AccessLog::File("etc/logs/access".into()));
+    assert_eq!(config.admin.socket, PathBuf::from("etc/s"));
+    assert_eq!(config.cluster.expect("a cluster").roster, PathBuf::from("etc/../r.toml"));
+}
+
+#[test]
+fn variables_stand_where_they_may() {
+    let file = |server: &str| format!("[listen]\nhttp = [\"0.0.0.0:1\"]\n[origin.app]\nservers = [\"{server}\"]\n");
+    let load = |server: &str| {
+        load_files(&[("edge.toml", &file(server))], &[("HOST", "h"), ("PORT", "81"), ("BIG", &"x".repeat(5000))])
+    };
+    assert_eq!(load("${HOST}:${PORT}").expect("a config").origins[0].servers[0].port, 81);
+    for refused in ["${NONE}", "${HOST", "${}", "${A B}", "$HOST", "${BIG}"] {
+        assert!(load(refused).is_err(), "{refused}");
+    }
+    // A name is no such place.
+    let pop = "[listen]\nhttp = [\"0.0.0.0:1\"]\n[pop]\nname = \"${HOST}\"\n";
+    assert!(load_files(&[("edge.toml", pop)], &[("HOST", "h")]).is_err());
+}

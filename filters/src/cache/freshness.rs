@@ -1,0 +1,210 @@
+//! Whether a response is stored, for how long it is fresh, and for how long it may be served after that.
+//!
+//! The steps follow RFC 9111: may it be stored at all (section 3), how long it lives (section 4.2.1), how old it is already
+//! (section 4.2.3), what may be served stale (section 4.2.4 and RFC 5861). A response that would have to be validated on
+//! each use is not stored: requests that collapse onto such an entry would validate it one after the other.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{AGE, DATE, EXPIRES, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+
+use super::directives::{self, Directives, Seconds};
+use super::targeted;
+use super::vary::{Vary, vary};
+
+/// A response as the decision sees it, with the instants of its exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// The final status.
+    pub status: StatusCode,
+    /// All fields of the response (for a 304: of the stored response after the update).
+    pub headers: &'a HeaderMap,
+    /// Whether the request carried `Authorization`.
+    pub authorized: bool,
+    /// When the request was sent.
+    pub request_time: SystemTime,
+    /// When the response came.
+    pub response_time: SystemTime,
+}
+
+/// How long a response lives in this cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// Fresh for this long from the response time on; zero when only `stale_while_revalidate` makes it worth storing.
+    pub fresh_for: Duration,
+    /// How old it was at the response time; the `Age` field counts from here.
+    pub age: Duration,
+    /// After that, served stale for this long while one request revalidates it.
+    pub stale_while_revalidate: Duration,
+    /// After `fresh_for`, served stale for this long when the origin fails.
+    pub stale_if_error: Duration,
+}
+
+/// Why a response is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotStored {
+    /// 1xx, 206 and 304 are not whole answers; with `must-understand`, a status this cache does not know.
+    Status,
+    /// `Cache-Control` cannot be read to its end.
+    Malformed,
+    /// `no-store`.
+    NoStore,
+    /// `private`: this cache is shared.
+    Private,
+    /// `no-cache`: valid only after validation, which is no gain here.
+    NoCache,
+    /// The request was authorised and the response does not say that others may have it.
+    Authorization,
+    /// It sets a cookie.
+    SetCookie,
+    /// `Vary: *`: no other request matches.
+    VaryAny,
+    /// `Vary` names more fields than [`VARY_FIELDS_MAX`](super::VARY_FIELDS_MAX).
+    VaryTooWide,
+    /// No explicit lifetime.
+    NoLifetime,
+    /// Stale on arrival, or of a lifetime that cannot be read.
+    Stale,
+}
+
+impl NotStored {
+    /// A stable name, for logs, metrics and `Cache-Status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NotStored::Status => "status",
+            NotStored::Malformed => "malformed",
+            NotStored::NoStore => "no-store",
+            NotStored::Private => "private",
+            NotStored::NoCache => "no-cache",
+            NotStored::Authorization => "authorization",
+            NotStored::SetCookie => "set-cookie",
+            NotStored::VaryAny => "vary-any",
+            NotStored::VaryTooWide => "vary-too-wide",
+            NotStored::NoLifetime => "no-lifetime",
+            NotStored::Stale => "stale",
+        }
+    }
+}
+
+/// Decides whether a response to GET is stored, and for how long.
+///
+/// # Errors
+/// [`NotStored`] says why it is not.
+pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
+    // RFC 9213 section 2.1: a valid targeted field replaces Cache-Control and Expires.
+    let targeted = targeted::cdn_cache_control(answer.headers);
+    let directives = match targeted {
+        Some(directives) => directives,
+        None => directives::cache_control(answer.headers).map_err(|_| NotStored::Malformed)?,
+    };
+    storable(answer, &directives)?;
+    let expires = if targeted.is_some() { None } else { expires(answer.headers, answer.response_time) };
+    let lifetime = lifetime(&directives, expires)?;
+    let age = initial_age(answer);
+    let (stale_while_revalidate, stale_if_error) = stale_windows(&directives);
+    // The windows open when freshness ends, which for an old response was before it arrived.
+    let overdue = age.saturating_sub(lifetime);
+    let stored = Stored {
+        fresh_for: lifetime.saturating_sub(age),
+        age,
+        stale_while_revalidate: stale_while_revalidate.saturating_sub(overdue),
+        stale_if_error: stale_if_error.saturating_sub(overdue),
+    };
+    if stored.fresh_for.is_zero() && stored.stale_while_revalidate.is_zero() {
+        return Err(NotStored::Stale);
+    }
+    Ok(stored)
+}
+
+/// RFC 9111 section 3, as a shared cache.
+fn storable(answer: &Answer<'_>, directives: &Directives) -> Result<(), NotStored> {
+    // Section 3.3: parts of answers are not combined here. Section 3: 304 updates what is stored, it is not stored.
+    let whole = !answer.status.is_informational()
+        && !matches!(answer.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    if !whole || (directives.must_understand && !understood(answer.status)) {
+        return Err(NotStored::Status);
+    }
+    if directives.no_store {
+        return Err(NotStored::NoStore);
+    }
+    if directives.private {
+        return Err(NotStored::Private);
+    }
+    if directives.no_cache {
+        return Err(NotStored::NoCache);
+    }
+    // Section 3.5: these three, and no others, let others have it.
+    let for_all = directives.public || directives.must_revalidate || directives.s_maxage != Seconds::Absent;
+    if answer.authorized && !for_all {
+        return Err(NotStored::Authorization);
+    }
+    // Section 7.3 lets a cache store it; handing one client's cookie to all is worse than a miss.
+    if answer.headers.contains_key(SET_COOKIE) {
+        return Err(NotStored::SetCookie);
+    }
+    match vary(answer.headers) {
+        Vary::Fields(_) => Ok(()),
+        Vary::Any => Err(NotStored::VaryAny),
+        Vary::TooWide => Err(NotStored::VaryTooWide),
+    }
+}
+
+/// The statuses whose caching requirements this cache implements (RFC 9110 section 15.1, `must-understand`).
+fn understood(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 302 | 303 | 307 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+/// RFC 9111 section 4.2.1: `s-maxage`, then `max-age`, then `Expires`. A value that cannot be read makes the response stale.
+fn lifetime(directives: &Directives, expires: Option<Duration>) -> Result<Duration, NotStored> {
+    match (directives.s_maxage, directives.max_age, expires) {
+        (Seconds::Valid(seconds), _, _) | (Seconds::Absent, Seconds::Valid(seconds), _) => {
+            Ok(Duration::from_secs(seconds))
+        }
+        (Seconds::Invalid, _, _) | (Seconds::Absent, Seconds::Invalid, _) => Err(NotStored::Stale),
+        (Seconds::Absent, Seconds::Absent, Some(lifetime)) => Ok(lifetime),
+        (Seconds::Absent, Seconds::Absent, None) => Err(NotStored::NoLifetime),
+    }
+}
+
+/// `Expires` minus `Date` (RFC 9111 section 5.3). What is not a date is in the past, and so are two dates that differ.
+/// Without a `Date`, the time of receipt stands in (RFC 9110 section 6.6.1).
+fn expires(headers: &HeaderMap, response_time: SystemTime) -> Option<Duration> {
+    let mut lines = headers.get_all(EXPIRES).iter();
+    let first = lines.next()?;
+    if lines.any(|line| line != first) {
+        return Some(Duration::ZERO);
+    }
+    let Some(expires) = date(first) else {
+        return Some(Duration::ZERO);
+    };
+    let from = headers.get(DATE).and_then(date).unwrap_or(response_time);
+    Some(expires.duration_since(from).unwrap_or_default())
+}
+
+fn date(value: &http::HeaderValue) -> Option<SystemTime> {
+    httpdate::parse_http_date(value.to_str().ok()?).ok()
+}
+
+/// `corrected_age_value` of RFC 9111 section 4.2.3: what the caches before us say, and the time the exchange took. The
+/// origin's clock takes no part, so a skewed one neither shortens nor stretches a lifetime.
+fn initial_age(answer: &Answer<'_>) -> Duration {
+    let delay = answer.response_time.duration_since(answer.request_time).unwrap_or_default();
+    // Section 5.1: of a list the first member counts, and what is not a number is ignored.
+    let said = answer.headers.get(AGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let first = said.split(',').next().unwrap_or("").trim();
+    Duration::from_secs(directives::delta_seconds(first).or_zero()) + delay
+}
+
+/// How long a stale response may be served: while revalidating, and on error (RFC 5861). Only what the response grants, and
+/// nothing against `must-revalidate` or `proxy-revalidate` (RFC 9111 section 4.2.4). `s-maxage` forbids stale answers only
+/// by implying `proxy-revalidate` (section 5.2.2.10); an explicit grant beside it says otherwise, and is kept.
+fn stale_windows(directives: &Directives) -> (Duration, Duration) {
+    if directives.must_revalidate || directives.proxy_revalidate {
+        return (Duration::ZERO, Duration::ZERO);
+    }
+    (
+        Duration::from_secs(directives.stale_while_revalidate.or_zero()),
+        Duration::from_secs(directives.stale_if_error.or_zero()),
+    )
+}

@@ -1,0 +1,46 @@
+//! The name of a stored response: scheme, host, path and query, each with its length in front, so that no two different
+//! requests spell the same name.
+
+/// The format of the name. Part of it, so that a change of format is a cold cache and not a wrong answer.
+const FORMAT: u8 = 1;
+
+/// The scheme a client used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// Plain text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+/// What names a stored response (RFC 9111 section 2: the target URI; GET and HEAD share).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyParts<'a> {
+    /// The scheme the client used.
+    pub scheme: Scheme,
+    /// The host: lower case, no port.
+    pub host: &'a str,
+    /// The path as it came; no two spellings are taken for one.
+    pub path: &'a str,
+    /// What follows `?`; an empty query is not an absent one.
+    pub query: Option<&'a str>,
+}
+
+impl KeyParts<'_> {
+    /// The bytes to hash. Equal only for equal parts.
+    pub fn encode(&self) -> Vec<u8> {
+        let query = self.query.unwrap_or("");
+        let mut name = Vec::with_capacity(3 + 3 * 8 + self.host.len() + self.path.len() + query.len());
+        name.push(FORMAT);
+        name.push(match self.scheme {
+            Scheme::Http => 0,
+            Scheme::Https => 1,
+        });
+        name.push(u8::from(self.query.is_some()));
+        for part in [self.host, self.path, query] {
+            name.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            name.extend_from_slice(part.as_bytes());
+        }
+        name
+    }
+}

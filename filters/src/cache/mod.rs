@@ -1,0 +1,23 @@
+//! What a cache may do with a request and with a response: RFC 9111, one function per decision.
+//!
+//! In: a request's head, a response's status and fields, the instants of the exchange. Out: closed enums that carry their
+//! reason. Nothing is stored here and no clock is read; the storage belongs to the proxy.
+//!
+//! Freshness is explicit: a response without a lifetime of its own is not stored. Where the RFC leaves a choice (directives
+//! that contradict each other, values that cannot be read), the answer is the one that stores less.
+
+mod directives;
+mod freshness;
+mod hop;
+mod key;
+mod request;
+mod status;
+mod targeted;
+mod vary;
+
+pub use freshness::{Answer, NotStored, Stored, freshness};
+pub use hop::hop_by_hop;
+pub use key::{KeyParts, Scheme};
+pub use request::{Bypass, Lookup, request_admits};
+pub use status::{Forward, Outcome, cache_status};
+pub use vary::{VARY_FIELDS_MAX, Vary, Varying, variance, vary};

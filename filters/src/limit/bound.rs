@@ -1,0 +1,46 @@
+//! What a global limit may admit beyond `burst + rate x time`, computed before it happens.
+//!
+//! Counts are exact but late. While a POP has not heard of the others' newest charges it admits requests that the whole
+//! would refuse: at most what arrives during the lag. Within one POP arrivals are timed by slots, which hides at most one
+//! slot's worth of rate. So, for any two instants s < t,
+//!
+//! `admitted(s, t] <= burst + rate (t - s) + rate x slot + arrival rate x lag + in flight`
+//!
+//! and the terms after the second are the bound. What is over-admitted once is remembered as debt, so the bound is for any
+//! stretch of time, not for each window. This holds while every POP hears every other; `on_partition` says what holds else.
+
+use std::time::Duration;
+
+use selvedge_conf::{Limit, Scope};
+use selvedge_state::{Bucket, Rung};
+
+/// The parts of a limit's bound that the config fixes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bound {
+    /// Requests per second that the limit admits in the long run.
+    pub rate_per_s: f64,
+    /// Depth of the bucket, requests.
+    pub burst: f64,
+    /// Width of the slots that time arrivals.
+    pub slot: Duration,
+    global: bool,
+}
+
+impl Bound {
+    pub(super) fn new(limit: &Limit, bucket: &Bucket) -> Bound {
+        let slot = Rung::fine_for(bucket.rate_per_ms, bucket.burst);
+        Bound {
+            rate_per_s: bucket.rate_per_ms * 1000.0,
+            burst: bucket.burst,
+            slot: Duration::from_millis(slot.millis()),
+            global: limit.scope == Scope::Global,
+        }
+    }
+
+    /// Requests that may be admitted beyond `burst + rate x time` when `arrivals_per_s` reach all POPs together and a charge
+    /// takes at most `lag` to be known everywhere.
+    pub fn beyond(&self, arrivals_per_s: f64, lag: Duration) -> f64 {
+        let late = if self.global { arrivals_per_s * lag.as_secs_f64() } else { 0.0 };
+        self.rate_per_s * self.slot.as_secs_f64() + late
+    }
+}

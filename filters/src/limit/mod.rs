@@ -1,0 +1,159 @@
+//! Limits: a rate, whom it counts by, and what happens at its edge.
+//!
+//! In goes a request's head, the store and the instant; out comes whether the limit admits. A limit is one atomic
+//! check-and-charge of one bucket in the store; limits are taken in file order, and what an earlier limit admitted stays
+//! charged when a later one refuses.
+
+mod bound;
+mod key;
+mod penalty;
+mod share;
+
+use std::time::Duration;
+
+use selvedge_conf::{Limit as Facts, Mode, Scope};
+use selvedge_state::{Ban, Bucket, Charge, Key64, Rung, Store, TableFull, TableId, TableSpec, Time};
+
+pub use bound::Bound;
+use key::KeyShape;
+use penalty::Penalties;
+use share::Share;
+
+use crate::decision::Quota;
+use crate::head::Head;
+use crate::rule::Predicate;
+use crate::site::SiteId;
+
+/// A limit's place in the config, in file order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LimitId(pub usize);
+
+/// One limit, compiled: its condition lowered, its key shape known, its table in the store made.
+#[derive(Debug)]
+pub struct Limit {
+    id: LimitId,
+    facts: Facts,
+    when: Option<Predicate>,
+    key: KeyShape,
+    table: TableId,
+    bucket: Bucket,
+    penalties: Option<Penalties>,
+}
+
+/// What one limit said about one request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// Another site, or the condition does not hold.
+    NotApplicable,
+    /// Room was left, and is taken now.
+    Admitted(Quota),
+    /// No room.
+    Refused { quota: Quota, penalty: Option<Ban> },
+    /// In `monitor` mode: it would have been refused.
+    WouldRefuse,
+    /// Peers cannot be heard, and the limit denies then.
+    Partitioned,
+    /// The limit's table is full of keys that cannot be forgotten; the request goes on uncounted.
+    Uncounted,
+}
+
+impl Limit {
+    /// Compiles a limit and makes its table.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store has no room for another table.
+    pub(crate) fn new(id: LimitId, facts: &Facts, store: &Store) -> Result<Limit, TableFull> {
+        let per_ms = f64::from(facts.rate.count) / millis(facts.rate.per);
+        let bucket = Bucket { rate_per_ms: per_ms, burst: f64::from(facts.burst) };
+        let key = KeyShape::new(&facts.key);
+        let table = store.table(&TableSpec {
+            uid: facts.name.clone(),
+            shape: key.name().to_owned(),
+            fine: Rung::fine_for(bucket.rate_per_ms, bucket.burst),
+            coarse: Rung::coarse_for(facts.rate.per),
+            replicated: facts.scope == Scope::Global,
+        })?;
+        let penalties = match &facts.penalty {
+            Some(penalty) => Some(Penalties::new(facts, penalty, &key, store)?),
+            None => None,
+        };
+        let when = facts.when.as_ref().map(Predicate::compile);
+        Ok(Limit { id, facts: facts.clone(), when, key, table, bucket, penalties })
+    }
+
+    /// The limit as the config has it.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Whether it refuses, rather than only counting what it would refuse.
+    pub fn is_enforced(&self) -> bool {
+        self.facts.mode == Mode::Enforce
+    }
+
+    /// The table its counts are in.
+    pub fn table(&self) -> TableId {
+        self.table
+    }
+
+    /// Its bucket while all POPs are heard.
+    pub fn bucket(&self) -> Bucket {
+        self.bucket
+    }
+
+    /// The key that these values make, one for each part in the config's order.
+    ///
+    /// # Errors
+    /// In words, when there are too few or too many, or an address is none.
+    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+        self.key.hash_of(values, store)
+    }
+
+    /// What this limit may admit beyond its rate and burst.
+    pub fn bound(&self) -> Bound {
+        Bound::new(&self.facts, &self.bucket)
+    }
+
+    /// Checks and charges one request.
+    pub(crate) fn check(&self, head: &Head<'_>, site: SiteId, store: &Store, now: Time) -> Outcome {
+        if !self.applies(head, site) {
+            return Outcome::NotApplicable;
+        }
+        let bucket = match Share::now(&self.facts, store) {
+            Share::Whole => self.bucket,
+            Share::Part(fraction) => fraction.of(self.bucket),
+            Share::Nothing if self.is_enforced() => return Outcome::Partitioned,
+            Share::Nothing => return Outcome::WouldRefuse,
+        };
+        let key = self.key.hash(head, store);
+        match store.charge(self.table, key, &bucket, 1, now) {
+            Charge::Admitted { remaining } => Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining))),
+            Charge::Refused { .. } if !self.is_enforced() => Outcome::WouldRefuse,
+            Charge::Refused { retry_after_ms } => {
+                let quota = self.quota(0, Duration::from_millis(retry_after_ms));
+                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, head, store, now));
+                Outcome::Refused { quota, penalty }
+            }
+            Charge::Full => Outcome::Uncounted,
+        }
+    }
+
+    fn applies(&self, head: &Head<'_>, site: SiteId) -> bool {
+        let here = self.facts.sites.is_empty() || self.facts.sites.contains(&site.0);
+        here && self.when.as_ref().is_none_or(|when| when.matches(head))
+    }
+
+    fn quota(&self, remaining: u32, reset: Duration) -> Quota {
+        Quota { limit: self.id, remaining, reset }
+    }
+}
+
+/// How long a bucket with `remaining` room takes to drain to empty.
+fn drained_in(bucket: &Bucket, remaining: u32) -> Duration {
+    let backlog = (bucket.burst - f64::from(remaining)).max(0.0);
+    Duration::from_millis((backlog / bucket.rate_per_ms).ceil() as u64)
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

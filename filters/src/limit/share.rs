@@ -1,0 +1,50 @@
+//! What a POP may spend of a global limit while it cannot hear all the others (`on_partition`).
+//!
+//! A side of a partition that hears `k` of `n` POPs, itself included, takes `k/n` of rate and burst: the sides' shares add up
+//! to the limit. A node that has just started has heard nobody yet, so it begins with its own share alone.
+
+use selvedge_conf::{Limit, OnPartition, Scope};
+use selvedge_state::{Bucket, Store};
+
+/// How much of a limit this POP may use now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Share {
+    /// All POPs are heard, or the limit is not shared.
+    Whole,
+    /// Some are not.
+    Part(Fraction),
+    /// Some are not, and the limit denies then.
+    Nothing,
+}
+
+impl Share {
+    pub(crate) fn now(limit: &Limit, store: &Store) -> Share {
+        if limit.scope == Scope::Pop {
+            return Share::Whole;
+        }
+        let peers = store.peers();
+        if peers.heard >= peers.roster {
+            return Share::Whole;
+        }
+        match limit.on_partition {
+            OnPartition::Full => Share::Whole,
+            OnPartition::FairShare => Share::Part(Fraction { heard: peers.heard.max(1), roster: peers.roster }),
+            OnPartition::Deny => Share::Nothing,
+        }
+    }
+}
+
+/// The POPs heard, of those in the roster.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fraction {
+    heard: u16,
+    roster: u16,
+}
+
+impl Fraction {
+    /// The same fraction of rate and burst. A burst below one request would admit nothing at all, so it stays at one.
+    pub(crate) fn of(self, bucket: Bucket) -> Bucket {
+        let part = f64::from(self.heard) / f64::from(self.roster);
+        Bucket { rate_per_ms: bucket.rate_per_ms * part, burst: (bucket.burst * part).max(1.0) }
+    }
+}

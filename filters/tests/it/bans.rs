@@ -1,0 +1,53 @@
+//! Penalties: who runs into a limit too often is banned, longer each time.
+
+use std::time::Duration;
+
+use selvedge_filters::{BanOrigin, Verdict};
+
+use crate::support::{Ask, World};
+
+const LIMIT: &str = "[[limit]]\nname = \"login\"\nkey = [\"client.net\"]\nrate = \"60/1m\"\nburst = 1\n\
+                     penalty = { after = 3, within = \"10m\", ban = [\"1m\", \"5m\"] }\n";
+
+/// Sends requests until one is answered with a ban; says how many were refused before, and for how long the ban is.
+fn until_banned(world: &World) -> (usize, Duration) {
+    for refused in 0..20 {
+        match world.decide(&Ask::default()).verdict {
+            Verdict::Banned { remaining, origin, .. } => {
+                assert_eq!(origin, BanOrigin::Penalty);
+                return (refused - 1, remaining);
+            }
+            Verdict::Limited { .. } | Verdict::Pass(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("never banned")
+}
+
+#[test]
+fn each_ban_needs_as_many_offences_as_the_first_and_is_longer() {
+    let mut world = World::alone(LIMIT);
+    assert_eq!(until_banned(&world), (3, Duration::from_secs(60)), "one passes, three are refused, then the ban");
+    world.wait(61_000);
+    assert_eq!(until_banned(&world), (3, Duration::from_secs(300)));
+    world.wait(301_000);
+    assert_eq!(until_banned(&world), (3, Duration::from_secs(300)), "the last step is kept");
+}
+
+#[test]
+fn a_ban_made_by_a_penalty_holds_for_the_client_alone() {
+    let world = World::alone(LIMIT);
+    until_banned(&world);
+    assert!(matches!(world.decide(&Ask { path: "/other", ..Ask::default() }).verdict, Verdict::Banned { .. }));
+    assert!(matches!(world.decide(&Ask { client: "192.0.2.2", ..Ask::default() }).verdict, Verdict::Pass(_)));
+}
+
+#[test]
+fn an_operators_ban_says_so() {
+    let world = World::alone(LIMIT);
+    let until = selvedge_state::Time(world.now.0 + 5_000);
+    world.store.ban("2001:db8::/64", until, 0, "scraper", world.now).unwrap();
+    let verdict = world.decide(&Ask { client: "2001:db8::77", ..Ask::default() }).verdict;
+    let Verdict::Banned { origin, remaining, ban } = verdict else { panic!("{verdict:?}") };
+    assert_eq!((origin, remaining, &*ban.reason), (BanOrigin::Operator, Duration::from_secs(5), "scraper"));
+}

@@ -1,0 +1,230 @@
+//! What the admin socket says, as types that both ends share.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// `/v1/status`: one node at a glance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The POP's name.
+    pub pop: String,
+    /// Its region, if it has one.
+    pub region: Option<String>,
+    /// The program's version.
+    pub version: String,
+    /// Node time, ms since the Unix epoch.
+    pub now: u64,
+    /// Since the process started, ms.
+    pub uptime_ms: u64,
+    /// This life's number; it grows at every start.
+    pub incarnation: u64,
+    /// Whether it serves.
+    pub ready: bool,
+    /// Where it listens for clients.
+    pub listening: Vec<SocketAddr>,
+    /// The other POPs; absent when it is alone.
+    pub cluster: Option<Cluster>,
+    /// Origins and their servers.
+    pub origins: Vec<Origin>,
+    /// The cache.
+    pub cache: Cache,
+    /// Bans in force.
+    pub bans: usize,
+    /// Access-log lines dropped.
+    pub log_dropped: u64,
+}
+
+/// The replicated state's standing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cluster {
+    /// POPs in the roster.
+    pub roster: u16,
+    /// POPs heard, this one included.
+    pub heard: u16,
+    /// Age of the newest thing heard from the peer heard least, ms.
+    pub lag_ms: u64,
+    /// Where it listens for peers.
+    pub listening: SocketAddr,
+    /// Each other POP.
+    pub peers: Vec<Peer>,
+    /// Connections refused lately, the newest last.
+    pub refused: Vec<Refused>,
+}
+
+/// One other POP.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name in the roster.
+    pub pop: String,
+    /// up, down or never heard.
+    pub state: String,
+    /// Age of the newest thing heard, ms; absent when nothing ever was.
+    pub lag_ms: Option<u64>,
+    /// Worst round trip of the last few, ms.
+    pub rtt_ms: Option<u64>,
+    /// Its life's number.
+    pub incarnation: Option<u64>,
+    /// What it has not acknowledged yet.
+    pub behind: u64,
+    /// Payload bytes received from it.
+    pub bytes_in: u64,
+    /// Payload bytes sent to it.
+    pub bytes_out: u64,
+    /// The last thing that went wrong.
+    pub error: Option<String>,
+}
+
+/// A peer connection that was refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refused {
+    /// Who tried, or who was tried.
+    pub address: String,
+    /// Why not.
+    pub cause: String,
+    /// Node time, ms since the Unix epoch.
+    pub at: u64,
+}
+
+/// One origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its name in the config.
+    pub name: String,
+    /// Its servers.
+    pub servers: Vec<Server>,
+}
+
+/// One server of an origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Server {
+    /// As in the config.
+    pub name: String,
+    /// What its name resolves to; empty when it never resolved.
+    pub addresses: Vec<SocketAddr>,
+    /// Passed over since it failed too often.
+    pub ejected: bool,
+}
+
+/// The cache's standing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Cache {
+    /// Bytes held.
+    pub bytes: u64,
+    /// Bytes it may hold.
+    pub bytes_max: u64,
+    /// Objects held.
+    pub objects: u64,
+    /// Objects evicted since the start.
+    pub evicted: u64,
+}
+
+/// `/v1/limits`: one limit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Limit {
+    /// Its name in the config.
+    pub name: String,
+    /// As in the config, `20/60s`.
+    pub rate: String,
+    /// Depth of the bucket, requests.
+    pub burst: u32,
+    /// global or pop.
+    pub scope: String,
+    /// enforce or monitor.
+    pub mode: String,
+    /// Where it is written.
+    pub place: String,
+    /// Keys it counts by now.
+    pub keys: usize,
+    /// What it may admit beyond its rate and burst.
+    pub bound: Bound,
+    /// The keys with most, or the one asked for.
+    pub top: Vec<Key>,
+}
+
+/// The parts of a limit's bound, now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bound {
+    /// Requests per second in the long run.
+    pub rate_per_s: f64,
+    /// Depth of the bucket.
+    pub burst: f64,
+    /// Width of its slots, ms.
+    pub slot_ms: u64,
+    /// How late a charge may be known elsewhere now: worst round trip plus one batch, ms. 0 when alone.
+    pub lag_ms: u64,
+    /// Requests beyond burst and rate that the slots may hide.
+    pub slots: f64,
+    /// The formula, for people.
+    pub formula: String,
+}
+
+/// One key of a limit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Key {
+    /// Its keyed hash, hex: keys themselves are not kept.
+    pub hash: String,
+    /// Requests admitted in the windows still remembered, all POPs.
+    pub count: u64,
+    /// The same by POP and life.
+    pub rows: Vec<Row>,
+    /// Backlog of the bucket, requests.
+    pub level: f64,
+}
+
+/// What one POP counted for a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Row {
+    /// The POP.
+    pub pop: String,
+    /// The life in which it counted.
+    pub incarnation: u64,
+    /// Requests admitted.
+    pub count: u64,
+}
+
+/// `/v1/bans`: one ban.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ban {
+    /// The client network.
+    pub subject: String,
+    /// Node time when it ends, ms since the Unix epoch.
+    pub until: u64,
+    /// How many bans before it were still remembered.
+    pub level: u8,
+    /// Why.
+    pub reason: String,
+    /// When it was made, by the clock of the POP that made it.
+    pub made_at: u64,
+    /// The POP that made it.
+    pub made_by: String,
+    /// When this POP applied it, by this POP's clock.
+    pub applied_at: u64,
+}
+
+/// `POST /v1/bans`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewBan {
+    /// An address or a network as clients are counted: IPv4 /32, IPv6 /64.
+    pub subject: String,
+    /// How long, ms.
+    pub for_ms: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// `DELETE /v1/bans`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unban {
+    /// The address or network.
+    pub subject: String,
+}
+
+/// What the socket says when it cannot do what was asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    /// What is wrong, for people.
+    pub error: String,
+}

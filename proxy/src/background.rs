@@ -1,0 +1,126 @@
+//! What runs beside the requests: peer links, the admin socket, name resolution, and the sweeping of expired state.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::Service;
+use selvedge_state::Replica;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::edge::origin::Resolver;
+use crate::link::{LinkConfig, LinkEvent, Links};
+use crate::node::Node;
+use crate::observe::log;
+use crate::serve::Membership;
+use crate::stop::Busy;
+
+/// How often expired state is swept. Each sweep does a bounded piece of work.
+const SWEEP: Duration = Duration::from_millis(250);
+
+/// How long the first lookup of origin names may hold up readiness.
+const FIRST_LOOKUP: Duration = Duration::from_secs(2);
+
+/// The service that owns everything beside the requests.
+pub struct Background {
+    parts: Option<Parts>,
+}
+
+struct Parts {
+    node: Arc<Node>,
+    links: Option<(Membership, std::net::TcpListener, Replica)>,
+    admin: std::os::unix::net::UnixListener,
+    resolver: Resolver,
+    busy: Busy,
+}
+
+impl Background {
+    /// Everything beside the requests, for one node.
+    pub fn new(
+        node: Arc<Node>,
+        links: Option<(Membership, std::net::TcpListener, Replica)>,
+        admin: std::os::unix::net::UnixListener,
+        resolver: Resolver,
+        busy: Busy,
+    ) -> Background {
+        Background { parts: Some(Parts { node, links, admin, resolver, busy }) }
+    }
+}
+
+#[async_trait]
+impl Service for Background {
+    async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
+        if let Some(parts) = self.parts.take() {
+            parts.run().await;
+        }
+    }
+
+    fn name(&self) -> &str {
+        "background"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+}
+
+impl Parts {
+    async fn run(self) {
+        let Parts { node, links, admin, resolver, busy } = self;
+        let mut asked = busy.asked();
+        if let Some((membership, listener, replica)) = links {
+            match start_links(&node, membership, listener, replica, busy.asked()) {
+                Ok(links) => {
+                    let _ = node.links.set(links);
+                }
+                Err(error) => log::links_failed(&error),
+            }
+        }
+        tokio::spawn(sweep(Arc::clone(&node)));
+        // A name that does not resolve must not keep the other origins from being served.
+        let _ = timeout(FIRST_LOOKUP, resolver.once()).await;
+        tokio::spawn(resolver.run());
+        let socket = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
+        node.ready.store(true, Ordering::Relaxed);
+        log::ready(&node);
+        let _ = asked.wait_for(|stop| *stop).await;
+        node.ready.store(false, Ordering::Relaxed);
+        log::stopping();
+        if let Some(links) = node.links.get() {
+            links.stopped().await;
+        }
+        socket.abort();
+        // The socket's file would only be stale; a failure to remove it is mended by the next start.
+        let _ = std::fs::remove_file(&node.socket);
+        drop(busy);
+    }
+}
+
+fn start_links(
+    node: &Arc<Node>,
+    membership: Membership,
+    listener: std::net::TcpListener,
+    replica: Replica,
+    shutdown: ShutdownWatch,
+) -> std::io::Result<Arc<Links>> {
+    let Membership { roster, me, identity, .. } = membership;
+    let watcher = Arc::clone(node);
+    let on_event = Box::new(move |event: &LinkEvent| log::link_event(event, &watcher.metrics, &watcher.pops));
+    let config = LinkConfig { roster, me, identity, listener, on_event };
+    Links::start(config, replica, Arc::clone(&node.store), node.clock, shutdown)
+}
+
+async fn sweep(node: Arc<Node>) {
+    let mut ticks = interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        node.store.sweep(node.clock.now());
+    }
+}

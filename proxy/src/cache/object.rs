@@ -1,0 +1,146 @@
+//! A stored response: its instants, its parsed header and its body, each ready to be handed out without decoding.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderValue;
+use pingora::Result;
+use pingora::cache::CacheMeta;
+use pingora::cache::key::HashBinary;
+use pingora::http::ResponseHeader;
+
+use super::budget::Charge;
+use super::pieces::{self, PIECE};
+
+/// What an entry costs beside its header and body: the map's slot with its spare room, the queue's place, the ghost's
+/// place, three shared allocations.
+pub(crate) const OBJECT_OVERHEAD: u64 = 768;
+
+/// What one header field costs beside its text: its place in the header map, with the map's spare room.
+const FIELD_OVERHEAD: u64 = 256;
+
+/// The instants and windows of a stored response; all of Pingora's meta data but the header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    fresh_until: SystemTime,
+    created: SystemTime,
+    epoch: SystemTime,
+    stale_while_revalidate_s: u32,
+    stale_if_error_s: u32,
+    variance: Option<HashBinary>,
+}
+
+impl Times {
+    pub(crate) fn of(meta: &CacheMeta) -> Times {
+        Times {
+            fresh_until: meta.fresh_until(),
+            // A new meta takes its provenance from here, and the provenance is what tells a variant from one that was
+            // stored before its primary was purged. It is never later than `created`, so nothing invalid passes.
+            created: meta.provenance(),
+            epoch: meta.epoch(),
+            stale_while_revalidate_s: meta.stale_while_revalidate_sec(),
+            stale_if_error_s: meta.stale_if_error_sec(),
+            variance: meta.variance(),
+        }
+    }
+
+    /// Pingora's form, with a header.
+    pub(crate) fn meta(&self, header: ResponseHeader) -> CacheMeta {
+        let (revalidate, error) = (self.stale_while_revalidate_s, self.stale_if_error_s);
+        let mut meta = CacheMeta::new(self.fresh_until, self.created, revalidate, error, header);
+        meta.set_epoch_override(self.epoch);
+        if let Some(variance) = self.variance {
+            meta.set_variance(variance);
+        }
+        meta
+    }
+
+    /// No longer fresh after `instant`; its stale windows count from there.
+    pub(crate) fn expire_at(&mut self, instant: SystemTime) {
+        self.fresh_until = self.fresh_until.min(instant);
+    }
+}
+
+/// A header that shares no buffer with the connection it came from.
+#[derive(Debug)]
+pub(crate) struct Header {
+    header: ResponseHeader,
+    charge: Charge,
+}
+
+impl Header {
+    /// What a header costs to hold.
+    pub(crate) fn cost(header: &ResponseHeader) -> u64 {
+        let text: usize = header.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        text as u64 + header.headers.len() as u64 * FIELD_OVERHEAD
+    }
+
+    /// Copies the fields into one allocation. The case of names is not kept: a map of it costs each hit as much as the
+    /// fields themselves, and names have no case (RFC 9110 section 5.1).
+    ///
+    /// # Errors
+    /// A status or field that Pingora accepted before and does not now.
+    pub(crate) fn new(from: &ResponseHeader, charge: Charge) -> Result<Header> {
+        let mut header = ResponseHeader::build_no_case(from.status, Some(from.headers.len()))?;
+        header.set_version(from.version);
+        header.set_reason_phrase(from.get_reason_phrase())?;
+        let mut text = BytesMut::with_capacity(from.headers.values().map(HeaderValue::len).sum());
+        for (name, value) in &from.headers {
+            text.extend_from_slice(value.as_bytes());
+            let own = HeaderValue::from_maybe_shared(text.split().freeze()).unwrap_or_else(|_| value.clone());
+            header.append_header(name.clone(), own)?;
+        }
+        Ok(Header { header, charge })
+    }
+
+    pub(crate) fn get(&self) -> &ResponseHeader {
+        &self.header
+    }
+}
+
+/// A whole body.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pieces: Vec<Bytes>,
+    len: usize,
+    charge: Charge,
+}
+
+impl Body {
+    /// A body of full pieces, the last one excepted. The charge shrinks to what they hold.
+    pub(crate) fn new(pieces: Vec<Bytes>, mut charge: Charge) -> Body {
+        let len = pieces.iter().map(Bytes::len).sum();
+        charge.shrink_to(pieces::cost(len));
+        Body { pieces, len, charge }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What is at `at` and before `end`, up to the end of its piece; `None` at the end.
+    pub(crate) fn read(&self, at: usize, end: usize) -> Option<Bytes> {
+        pieces::slice(self.pieces.get(at / PIECE)?, at, end)
+    }
+}
+
+/// A stored response. Copies share header and body.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) times: Times,
+    pub(crate) header: Arc<Header>,
+    pub(crate) body: Arc<Body>,
+}
+
+impl Object {
+    /// Bytes counted for it.
+    pub(crate) fn weight(&self) -> u64 {
+        self.header.charge.bytes() + self.body.charge.bytes()
+    }
+
+    /// Pingora's form of all but the body.
+    pub(crate) fn meta(&self) -> CacheMeta {
+        self.times.meta(self.header.get().clone())
+    }
+}

@@ -1,0 +1,97 @@
+//! The parts of a cache that Pingora wants to live for ever, made together and leaked once at boot.
+
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use pingora::cache::predictor::Predictor;
+use pingora::cache::{NoCacheReason, RespCacheable};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use selvedge_filters::cache::NotStored;
+
+use super::lock::Collapse;
+use super::policy::{self, Exchange};
+use super::stats::Stats;
+use super::storage::MemoryStorage;
+
+/// Shards of the table of keys whose last response was not storable, and keys in each. The least recent go first.
+const PREDICTOR_SHARDS: usize = 16;
+const PREDICTOR_KEYS: usize = 4096;
+
+/// What an operator may say about the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// All memory for responses, in bytes.
+    pub capacity: u64,
+    /// The largest body that is stored, in bytes.
+    pub object_max: usize,
+    /// How long a request waits for the answer to another one's fetch. The origin has two thirds of it before it is asked
+    /// a second time.
+    pub wait: Duration,
+}
+
+/// A cache: storage, collapsing, and the memory of what is not worth a lookup.
+#[derive(Debug)]
+pub struct Cache {
+    pub(crate) storage: MemoryStorage,
+    pub(crate) collapse: Collapse,
+    predictor: Uncacheable,
+}
+
+/// Pingora's predictor, which has no `Debug`.
+struct Uncacheable(Predictor<PREDICTOR_SHARDS>);
+
+impl std::fmt::Debug for Uncacheable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Predictor")
+    }
+}
+
+impl Cache {
+    /// Makes a cache that lives as long as the process. Once at boot, never per config reload.
+    pub fn leak(settings: Settings) -> &'static Cache {
+        Box::leak(Box::new(Cache {
+            storage: MemoryStorage::new(settings.capacity, settings.object_max),
+            collapse: Collapse::new(settings.wait),
+            predictor: Uncacheable(Predictor::new(PREDICTOR_KEYS, Some(is_of_the_request))),
+        }))
+    }
+
+    /// What metrics show.
+    pub fn stats(&self) -> Stats {
+        self.storage.stats()
+    }
+
+    /// Turns caching on for a request that [`request_admits`](selvedge_filters::cache::request_admits) let in. For
+    /// `request_cache_filter`; once per request.
+    pub fn enable(&'static self, session: &mut Session) {
+        let overrides = self.collapse.overrides();
+        session.cache.enable(&self.storage, None, Some(&self.predictor.0), Some(&self.collapse), Some(overrides));
+        // Read by Pingora when the predictor sends a request past the lookup; see `unlimited`.
+        session.cache.set_max_file_size_bytes(self.storage.object_max());
+    }
+
+    /// Decides about a response. For `response_cache_filter`.
+    pub fn response_cacheable(&self, exchange: &Exchange, response: &ResponseHeader) -> RespCacheable {
+        let meta = match policy::meta(exchange, response) {
+            Ok(meta) => meta,
+            Err(why) => return RespCacheable::Uncacheable(NoCacheReason::Custom(why.as_str())),
+        };
+        let declared = response.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|declared| !self.storage.admits(declared)) {
+            return RespCacheable::Uncacheable(NoCacheReason::ResponseTooLarge);
+        }
+        RespCacheable::Cacheable(meta)
+    }
+
+    /// Lifts Pingora's size limit from a request that will fill the cache: past it, Pingora breaks the client's response
+    /// off, while the storage only stops storing it.
+    pub(crate) fn unlimited(session: &mut Session) {
+        session.cache.set_max_file_size_bytes(usize::MAX);
+    }
+}
+
+/// Reasons that say something about the request and nothing about the next one: not remembered for the key.
+fn is_of_the_request(reason: &'static str) -> bool {
+    reason == NotStored::Authorization.as_str()
+}

@@ -1,0 +1,146 @@
+//! Between Pingora's types and the decisions in `selvedge_filters::cache`. Nothing is decided here.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderValue;
+use http::header::{AGE, DATE};
+use pingora::cache::key::{HashBinary, hash_key};
+use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource};
+use selvedge_filters::cache::{Answer, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, variance};
+
+/// What the response's decision must know of the request and of time. One per request, in its context.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    authorized: bool,
+    request_time: SystemTime,
+    response_time: Option<SystemTime>,
+    /// The `Age` of a 304, which Pingora does not merge into the stored header.
+    validated_age: Option<HeaderValue>,
+}
+
+impl Exchange {
+    /// `authorized`: whether the request carries `Authorization` (`Lookup::Authorized`).
+    pub fn new(authorized: bool, now: SystemTime) -> Exchange {
+        Exchange { authorized, request_time: now, response_time: None, validated_age: None }
+    }
+
+    /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
+    pub fn sent(&mut self, now: SystemTime) {
+        self.request_time = now;
+    }
+
+    /// The origin's header is here. For `upstream_response_filter`.
+    pub fn received(&mut self, response: &ResponseHeader, now: SystemTime) {
+        self.response_time = Some(now);
+        let validated = response.status == http::StatusCode::NOT_MODIFIED;
+        self.validated_age = response.headers.get(AGE).filter(|_| validated).cloned();
+    }
+}
+
+/// The key of a request; hashed once, here.
+pub fn cache_key(parts: &KeyParts<'_>) -> CacheKey {
+    let name = parts.encode();
+    let hash = hash_key(&name);
+    let mut key = CacheKey::new(name, "");
+    key.set_primary_bin_override(hash);
+    key
+}
+
+/// Which variant of a stored response a request wants; `None` when there is one for all. For `cache_vary_filter`.
+pub fn vary(meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
+    let mut builder = VarianceBuilder::new();
+    for varying in variance(meta.headers(), &request.headers)? {
+        builder.add_owned_name_value(varying.field.as_str().to_owned(), varying.value);
+    }
+    builder.finalize()
+}
+
+/// What is stored of a response, without the fields of one hop (RFC 9111 section 3.1) and without those that are computed
+/// anew for each use: `Age`, and `Date`, which Pingora sets, and which an update by a 304 would leave behind.
+pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<CacheMeta, NotStored> {
+    let response_time = exchange.response_time.unwrap_or(exchange.request_time);
+    let mut header = response.clone();
+    if let Some(age) = &exchange.validated_age {
+        // A value taken from another header: inserting it cannot fail.
+        let _ = header.insert_header(AGE, age.clone());
+    }
+    let stored = freshness(&Answer {
+        status: header.status,
+        headers: &header.headers,
+        authorized: exchange.authorized,
+        request_time: exchange.request_time,
+        response_time,
+    })?;
+    for name in hop_by_hop(&header.headers).into_iter().chain([AGE, DATE]) {
+        header.remove_header(&name);
+    }
+    // Pingora takes the instant itself as fresh, so a lifetime of zero ended a second ago.
+    let fresh_until = match stored.fresh_for {
+        Duration::ZERO => response_time.checked_sub(Duration::from_secs(1)),
+        fresh_for => response_time.checked_add(fresh_for),
+    };
+    let seconds = |window: Duration| u32::try_from(window.as_secs()).unwrap_or(u32::MAX);
+    let mut meta = CacheMeta::new(
+        fresh_until.ok_or(NotStored::Stale)?,
+        response_time,
+        seconds(stored.stale_while_revalidate),
+        seconds(stored.stale_if_error),
+        header,
+    );
+    meta.set_epoch_override(response_time.checked_sub(stored.age).ok_or(NotStored::Stale)?);
+    Ok(meta)
+}
+
+/// Whether a stale response may stand in, within its windows, which Pingora has checked: while another request revalidates
+/// it (no error), or when the origin fails (RFC 5861 sections 3 and 4). For `should_serve_stale`.
+pub fn may_serve_stale(error: Option<&Error>) -> bool {
+    error.is_none_or(|error| *error.esource() == ErrorSource::Upstream)
+}
+
+/// The `Age` of the response (RFC 9111 section 5.1), if it comes from, or went into, the cache. For `response_filter`:
+/// Pingora sets it on hits only.
+pub fn age(session: &Session, now: SystemTime) -> Option<u64> {
+    let meta = session.cache.maybe_cache_meta()?;
+    now.duration_since(meta.epoch()).ok().map(|age| age.as_secs())
+}
+
+/// What the cache did, with a reason in a word, for `Cache-Status`. `None`: caching was never turned on, and whoever
+/// decided that knows why. For `response_filter` and `logging`.
+pub fn outcome(session: &Session, now: SystemTime) -> Option<(Outcome, Option<&'static str>)> {
+    let cache = &session.cache;
+    let ttl = cache.maybe_cache_meta().map(|meta| ttl(meta, now));
+    let waited = cache.lock_duration().is_some();
+    let variant = cache.maybe_cache_key().is_some_and(|key| key.get_variance_key().is_some());
+    let bypassed = cache.predicted_uncacheable_reason().map(|why| why.as_str());
+    let miss = match variant {
+        _ if bypassed.is_some() => Forward::Bypass,
+        true => Forward::VaryMiss,
+        false => Forward::UriMiss,
+    };
+    let forwarded = |why, status, stored| Outcome::Forwarded { why, status, stored, ttl: ttl.filter(|_| stored) };
+    Some(match cache.phase() {
+        CachePhase::Disabled(NoCacheReason::NeverEnabled) | CachePhase::Uninit | CachePhase::CacheKey => return None,
+        CachePhase::Disabled(why) => (forwarded(miss, None, false), Some(why.as_str())),
+        CachePhase::Bypass => (forwarded(Forward::Bypass, None, false), bypassed),
+        CachePhase::Hit if waited => (Outcome::Collapsed { why: miss, ttl: ttl.unwrap_or(0) }, None),
+        CachePhase::Hit => (Outcome::Hit { ttl: ttl.unwrap_or(0) }, None),
+        CachePhase::Stale => (Outcome::Hit { ttl: ttl.unwrap_or(0) }, Some("stale-if-error")),
+        CachePhase::StaleUpdating => (Outcome::Hit { ttl: ttl.unwrap_or(0) }, Some("stale-while-revalidate")),
+        CachePhase::Miss => (forwarded(miss, None, ttl.is_some()), None),
+        CachePhase::Expired => (forwarded(Forward::Stale, None, ttl.is_some()), None),
+        CachePhase::Revalidated => (forwarded(Forward::Stale, Some(304), true), None),
+        CachePhase::RevalidatedNoCache(why) => (forwarded(Forward::Stale, Some(304), false), Some(why.as_str())),
+    })
+}
+
+/// Seconds of freshness left, rounded towards the past; negative when it is over.
+fn ttl(meta: &CacheMeta, now: SystemTime) -> i64 {
+    let signed = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
+    match meta.fresh_until().duration_since(now) {
+        Ok(left) => signed(left.as_secs()),
+        Err(over) => -signed(over.duration().as_secs()),
+    }
+}

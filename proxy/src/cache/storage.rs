@@ -1,0 +1,341 @@
+//! The memory tier behind Pingora's `Storage`: stored objects and fills in progress, under one byte cap.
+//!
+//! Bytes are counted in before they are held (see `budget`), so the cap is never passed: when room is needed, objects go
+//! until there is enough, and when nothing is left to go, the response is not admitted and streams past the cache.
+//!
+//! A fill is *listed* from its header on: lookups find it and read along. A purge or a newer fill of the same key takes it
+//! off the list, and only a fill that is still listed when it ends becomes an object. So a purge also covers what is on its
+//! way, and an older answer never replaces a newer one.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use pingora::cache::eviction::CacheEntryKey;
+use pingora::cache::key::CacheHashKey;
+use pingora::cache::storage::{MissHandler, PurgeOutcome, PurgeTarget};
+use pingora::cache::trace::SpanHandle;
+use pingora::cache::{CacheKey, CacheMeta, HitHandler, PurgeType, Storage};
+use pingora::{Error, ErrorType, Result};
+
+use super::budget::{Budget, Charge};
+use super::fill::{Fate, Fill, FillId, GivenUp};
+use super::hit::Hit;
+use super::miss::Miss;
+use super::object::{Header, OBJECT_OVERHEAD, Object, Times};
+use super::pieces;
+use super::shelf::Shelf;
+use super::stats::{Counters, Stats};
+
+/// How many locks the fills in progress have; keys are hashes, so they spread evenly.
+const SHARDS: usize = 32;
+
+/// The hash of a cache key and its variance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct EntryKey(pub(crate) u128);
+
+impl EntryKey {
+    pub(crate) fn of(key: &impl CacheHashKey) -> EntryKey {
+        EntryKey(u128::from_be_bytes(key.combined_bin()))
+    }
+}
+
+/// Fills in progress. Each is charged for, so the cap bounds them.
+#[derive(Debug, Default)]
+struct Fills {
+    all: HashMap<FillId, Arc<Fill>>,
+    /// The fill that answers lookups of a key.
+    listed: HashMap<EntryKey, FillId>,
+}
+
+impl Fills {
+    fn listed(&self, key: EntryKey) -> Option<Arc<Fill>> {
+        self.listed.get(&key).and_then(|id| self.all.get(id)).cloned()
+    }
+
+    /// Whether the fill was listed until now.
+    fn unlist(&mut self, fill: &Fill) -> bool {
+        let listed = self.listed.get(&fill.key) == Some(&fill.id);
+        if listed {
+            self.listed.remove(&fill.key);
+        }
+        listed
+    }
+}
+
+/// Responses in memory, under a hard cap in bytes. Made once at boot and leaked: Pingora wants `&'static`.
+#[derive(Debug)]
+pub struct MemoryStorage {
+    budget: Budget,
+    object_max: usize,
+    shelf: Shelf,
+    fills: Box<[Mutex<Fills>]>,
+    next_fill: AtomicU64,
+    counters: Counters,
+}
+
+impl MemoryStorage {
+    /// A storage of `capacity` bytes in all, for bodies of at most `object_max` bytes.
+    pub fn new(capacity: u64, object_max: usize) -> MemoryStorage {
+        MemoryStorage {
+            budget: Budget::new(capacity),
+            object_max,
+            shelf: Shelf::new(),
+            fills: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            next_fill: AtomicU64::new(0),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The largest body that is stored, in bytes.
+    pub fn object_max(&self) -> usize {
+        self.object_max
+    }
+
+    /// Counters and gauges now. Takes the locks one after the other.
+    pub fn stats(&self) -> Stats {
+        let objects = self.shelf.objects() as u64;
+        let fills = self.fills.iter().map(|fills| lock(fills).all.len() as u64).sum();
+        Stats {
+            bytes: self.budget.used(),
+            capacity: self.budget.capacity(),
+            objects,
+            fills,
+            stored: self.counters.stored.get(),
+            evicted: self.counters.evicted.get(),
+            aborted: self.counters.aborted.get(),
+            outgrown: self.counters.outgrown.get(),
+            refused: self.counters.refused.get(),
+        }
+    }
+
+    /// Whether a body of `declared` bytes could be stored if everything stored made way. What is being filled or read
+    /// does not.
+    pub fn admits(&self, declared: usize) -> bool {
+        declared <= self.object_max && pieces::cost(declared).saturating_add(OBJECT_OVERHEAD) <= self.budget.capacity()
+    }
+
+    /// Adds to a fill; takes it off the list once it cannot be stored any more.
+    pub(crate) fn append(&'static self, fill: &Fill, data: &[u8]) -> Result<Fate, GivenUp> {
+        let result = fill.append(data, self.object_max, |bytes| self.room(bytes));
+        if result.is_err() {
+            self.counters.aborted.add();
+        }
+        if result != Ok(Fate::Store) {
+            self.fills(fill.key).unlist(fill);
+        }
+        result
+    }
+
+    /// Ends a fill: stores it if it is still listed. The lock is held until then, or a purge could slip in between.
+    pub(crate) fn finish(&self, fill: &Fill) -> Result<(), GivenUp> {
+        let result = fill.finish();
+        let mut fills = self.fills(fill.key);
+        fills.all.remove(&fill.id);
+        let listed = fills.unlist(fill);
+        let replaced = match result {
+            Ok(Some(object)) if listed => {
+                self.counters.stored.add();
+                self.shelf.put(fill.key, object)
+            }
+            Ok(_) => None,
+            Err(why) => {
+                self.counters.aborted.add();
+                return Err(why);
+            }
+        };
+        drop(fills);
+        drop(replaced);
+        Ok(())
+    }
+
+    /// Ends a fill whose writer is gone.
+    pub(crate) fn abandon(&self, fill: &Fill) {
+        if fill.abandon() {
+            self.counters.aborted.add();
+        }
+        let mut fills = self.fills(fill.key);
+        fills.unlist(fill);
+        fills.all.remove(&fill.id);
+    }
+
+    /// Counts a fill that changed its fate.
+    pub(crate) fn count_outgrown(&self) {
+        self.counters.outgrown.add();
+    }
+
+    /// Charges bytes, evicting objects until they fit. `None`: nothing is left to evict.
+    fn room(&'static self, bytes: u64) -> Option<Charge> {
+        if bytes > self.budget.capacity() {
+            return None;
+        }
+        loop {
+            if let Some(charge) = self.budget.take(bytes) {
+                return Some(charge);
+            }
+            self.shelf.evict()?;
+            self.counters.evicted.add();
+        }
+    }
+
+    fn fills(&self, key: EntryKey) -> MutexGuard<'_, Fills> {
+        let index = (key.0 % SHARDS as u128) as usize;
+        // SHARDS tables were made, so the index is always one of them.
+        #[allow(clippy::indexing_slicing)]
+        lock(&self.fills[index])
+    }
+
+    fn begin(&'static self, key: &CacheKey, meta: &CacheMeta) -> Result<Arc<Fill>, Refused> {
+        let header = meta.response_header();
+        let declared = declared_length(meta);
+        let body = pieces::cost(declared.unwrap_or(0));
+        if declared.is_some_and(|declared| declared > self.object_max) {
+            return Err(Refused::TooLarge);
+        }
+        let head = self.room(Header::cost(header) + OBJECT_OVERHEAD).ok_or(Refused::NoRoom)?;
+        let body = self.room(body).ok_or(Refused::NoRoom)?;
+        let id = FillId(self.next_fill.fetch_add(1, Ordering::Relaxed));
+        let header = Header::new(header, head).map_err(|_| Refused::Header)?;
+        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), header, declared, body));
+        let mut fills = self.fills(fill.key);
+        fills.all.insert(id, Arc::clone(&fill));
+        fills.listed.insert(fill.key, id);
+        drop(fills);
+        Ok(fill)
+    }
+}
+
+/// Why a response is not admitted. It streams past the cache then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Refused {
+    #[error("the response is larger than the largest object")]
+    TooLarge,
+    #[error("no room can be made in the cache")]
+    NoRoom,
+    #[error("the response's header cannot be stored")]
+    Header,
+}
+
+/// The length of the body to come, if the response says it. A 204 has none, whatever it says (RFC 9110 section 15.3.5).
+fn declared_length(meta: &CacheMeta) -> Option<usize> {
+    if meta.response_header().status == StatusCode::NO_CONTENT {
+        return None;
+    }
+    meta.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn read_along(fill: &Arc<Fill>) -> Option<(CacheMeta, HitHandler)> {
+    let reader = fill.reader()?;
+    Some((fill.times.meta(fill.header.get().clone()), Hit::fill(reader)))
+}
+
+fn lock(fills: &Mutex<Fills>) -> MutexGuard<'_, Fills> {
+    fills.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn error(cause: impl std::error::Error) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, format!("cache: {cause}"))
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn lookup(&'static self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let key = EntryKey::of(key);
+        // A fill in progress is newer than what is stored. One that just ended badly has no reader to offer.
+        let fill = self.fills(key).listed(key);
+        if let Some(found) = fill.and_then(|fill| read_along(&fill)) {
+            return Ok(Some(found));
+        }
+        Ok(self.shelf.get(key).map(|object| (object.meta(), Hit::object(object))))
+    }
+
+    async fn lookup_streaming_write(
+        &'static self,
+        key: &CacheKey,
+        tag: Option<&[u8]>,
+        _trace: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let id = tag.and_then(|tag| tag.try_into().ok()).map(|tag| FillId(u64::from_be_bytes(tag)));
+        let fill = id.and_then(|id| self.fills(EntryKey::of(key)).all.get(&id).cloned());
+        // Pingora panics on `None`. The writer that asks is alive and has written nothing, so there is a reader.
+        let found = fill.and_then(|fill| read_along(&fill)).ok_or_else(|| error(GivenUp::Abandoned))?;
+        Ok(Some(found))
+    }
+
+    /// An error here makes Pingora stream the response past the cache: the client notices nothing.
+    async fn get_miss_handler(
+        &'static self,
+        key: &CacheKey,
+        meta: &CacheMeta,
+        _trace: &SpanHandle,
+    ) -> Result<MissHandler> {
+        match self.begin(key, meta) {
+            Ok(fill) => Ok(Box::new(Miss::new(self, fill))),
+            Err(refused) => {
+                self.counters.refused.add();
+                Err(error(refused))
+            }
+        }
+    }
+
+    async fn purge(
+        &'static self,
+        target: PurgeTarget<'_>,
+        _type: PurgeType,
+        _trace: &SpanHandle,
+    ) -> Result<PurgeOutcome> {
+        if is_identified(target) {
+            return Ok(PurgeOutcome::NotFound);
+        }
+        let key = EntryKey::of(target.key());
+        let (listed, removed) = {
+            let mut fills = self.fills(key);
+            (fills.listed.remove(&key), self.shelf.remove(key))
+        };
+        let found = listed.is_some() || removed.is_some();
+        Ok(if found { PurgeOutcome::Purged(None) } else { PurgeOutcome::NotFound })
+    }
+
+    async fn expire(&'static self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
+        if is_identified(target) {
+            return Ok(PurgeOutcome::NotFound);
+        }
+        let now = SystemTime::now();
+        let expired = self.shelf.change(EntryKey::of(target.key()), |object| {
+            let mut object = object.clone();
+            object.times.expire_at(now);
+            object
+        });
+        Ok(if expired.is_some() { PurgeOutcome::Expired } else { PurgeOutcome::NotFound })
+    }
+
+    /// A 304 renews the header and the instants (RFC 9111 section 4.3.4). `false`: the object is gone, or its new header
+    /// finds no room; the response is served all the same.
+    async fn update_meta(&'static self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
+        let header = meta.response_header();
+        let Some(charge) = self.room(Header::cost(header) + OBJECT_OVERHEAD) else {
+            return Ok(false);
+        };
+        let (times, header) = (Times::of(meta), Arc::new(Header::new(header, charge)?));
+        let renewed = |object: &Object| Object { times, header, body: Arc::clone(&object.body) };
+        Ok(self.shelf.change(EntryKey::of(key), renewed).is_some())
+    }
+
+    fn support_streaming_partial_write(&self) -> bool {
+        true
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
+        self
+    }
+}
+
+/// This storage gives its entries no identity beside their key, so a target that has one is not here.
+fn is_identified(target: PurgeTarget<'_>) -> bool {
+    matches!(target, PurgeTarget::Exact(CacheEntryKey::Identified { .. }))
+}

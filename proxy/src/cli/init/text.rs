@@ -1,0 +1,60 @@
+//! The config that `selvedge init` writes: small, complete, and commented for whoever edits it next.
+
+use super::{InitPlan, PopPlan};
+
+/// The limits of a cluster made from the command line: one, generous, as a model.
+pub(super) const LIMITS: &str = r#"# Each client network may make 50 requests per second, over all POPs together, and 100 at once.
+[[limit]]
+name  = "per-client"
+key   = ["client.net"]
+rate  = "50/1s"
+burst = 100
+"#;
+
+/// The config of one POP.
+pub(super) fn config(plan: &InitPlan, pop: &PopPlan) -> String {
+    let region = pop.region.as_deref().map(|region| format!("region = {}\n", quoted(region))).unwrap_or_default();
+    format!(
+        r#"# POP {name} of cluster {cluster}. Written by `selvedge init`; yours to edit.
+# Relative paths are taken from this file's folder.
+
+[pop]
+name = {quoted_name}
+{region}
+[listen]
+http = [{http}]                       # where clients come
+
+[admin]
+socket = {admin}
+log    = "stdout"                     # stdout | off | a file
+
+[cluster]
+listen = {listen}                     # where peers come, TLS on both sides
+roster = "roster.toml"                # the same file at every POP
+tls    = {{ certificate = "pop.pem", key = "pop.key" }}
+
+[storage]
+memory = "256MiB"                     # the cache
+
+[origin.app]
+servers = [{origin}]
+
+[site."*"]
+origin = "app"
+
+{limits}"#,
+        name = pop.name,
+        cluster = plan.cluster,
+        quoted_name = quoted(&pop.name),
+        http = quoted(&pop.http.to_string()),
+        admin = quoted(&pop.admin.to_string_lossy()),
+        listen = quoted(&pop.listen.to_string()),
+        origin = quoted(&plan.origin),
+        limits = plan.limits,
+    )
+}
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}

@@ -1,0 +1,74 @@
+//! `selvedge status`: one page about a node and its peers.
+
+use std::fmt::Write;
+
+use super::render::{Failure, Render};
+use super::socket::{Socket, ask};
+use crate::admin::report::{Cluster, Status};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    socket: Socket,
+}
+
+pub(super) fn status(args: &Args) -> Result<Render, Failure> {
+    let socket = args.socket.path()?;
+    let status: Status = ask(crate::admin::get(&socket, "/v1/status"))?;
+    Ok(Render::new(page(&status), &status))
+}
+
+fn page(status: &Status) -> String {
+    let mut page = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        page,
+        "{}  selvedge {}  {}  up {} s",
+        status.pop,
+        status.version,
+        if status.ready { "ready" } else { "not ready" },
+        status.uptime_ms / 1000
+    );
+    let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
+    let _ = writeln!(page, "listens on {}", listening.join(", "));
+    let cache = &status.cache;
+    let _ = writeln!(
+        page,
+        "cache {} objects, {} of {} bytes; {} bans",
+        cache.objects, cache.bytes, cache.bytes_max, status.bans
+    );
+    for origin in &status.origins {
+        for server in &origin.servers {
+            let state = if server.ejected {
+                "EJECTED"
+            } else if server.addresses.is_empty() {
+                "UNRESOLVED"
+            } else {
+                "ok"
+            };
+            let _ = writeln!(page, "origin {}  {}  {state}", origin.name, server.name);
+        }
+    }
+    match &status.cluster {
+        Some(cluster) => cluster_page(&mut page, cluster),
+        None => page.push_str("alone: no [cluster] in the config\n"),
+    }
+    page
+}
+
+fn cluster_page(page: &mut String, cluster: &Cluster) {
+    let _ = writeln!(page, "cluster  {} of {} POPs heard, lag {} ms", cluster.heard, cluster.roster, cluster.lag_ms);
+    let _ = writeln!(page, "\n  {:<12} {:<12} {:>8} {:>8} {:>8}", "POP", "link", "lag", "rtt", "behind");
+    let millis = |value: Option<u64>| value.map_or("-".to_owned(), |ms| format!("{ms} ms"));
+    for peer in &cluster.peers {
+        let (lag, rtt) = (millis(peer.lag_ms), millis(peer.rtt_ms));
+        let _ = write!(page, "  {:<12} {:<12} {lag:>8} {rtt:>8} {:>8}", peer.pop, peer.state, peer.behind);
+        let _ = match &peer.error {
+            Some(error) => writeln!(page, "  {error}"),
+            None => writeln!(page),
+        };
+    }
+    for refused in &cluster.refused {
+        let _ = writeln!(page, "refused {}: {}", refused.address, refused.cause);
+    }
+}

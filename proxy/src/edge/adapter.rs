@@ -1,0 +1,205 @@
+//! Pingora's hooks, in the order it calls them. Each is a few lines that ask somebody else; nothing is decided here.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::cache::key::HashBinary;
+use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+
+use super::answer::Answer;
+use super::context::Context;
+use super::{Edge, caching, finish, outbound, peer, stream, tries};
+use crate::cache::{self, Next};
+
+/// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
+const UPGRADED_QUIET: Duration = Duration::from_secs(3600);
+
+/// How long what is left of a refused request's body may take to arrive before the connection is closed.
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new()
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        if let Some(stream) = stream(session) {
+            stream.head_complete();
+        }
+        context.peer = peer(session);
+        let bounds = &self.node.config.listen.bounds;
+        let quiet = if session.is_upgrade_req() { UPGRADED_QUIET } else { bounds.read_timeout };
+        session.set_read_timeout(Some(quiet));
+        session.set_write_timeout(Some(bounds.write_timeout));
+        session.set_total_drain_timeout(Some(DRAIN));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        // A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.
+        let answer = match session.subrequest_ctx {
+            Some(_) => self.revalidate(session, context),
+            None => self.decide(session, context),
+        };
+        let Some(answer) = answer else { return Ok(false) };
+        self.answer(session, context, answer).await?;
+        Ok(true)
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        caching::turn_on(self.node.cache, session, context, SystemTime::now());
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, session: &Session, context: &mut Context) -> Result<CacheKey> {
+        Ok(caching::key(session, context))
+    }
+
+    fn cache_vary_filter(&self, meta: &CacheMeta, _: &mut Context, request: &RequestHeader) -> Option<HashBinary> {
+        cache::vary(meta, request)
+    }
+
+    fn cache_miss(&self, session: &mut Session, _: &mut Context) {
+        cache::Cache::miss(session);
+    }
+
+    async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        context.next = self.node.cache.before_origin(session, SystemTime::now()).await;
+        match context.next {
+            Next::Origin | Next::StandIn => Ok(true),
+            Next::Refused { retry_after } => {
+                self.answer(session, context, Answer::Busy { retry_after }).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        if context.next == Next::StandIn {
+            return Err(cache::stand_in());
+        }
+        let mut peer = tries::choose(&self.node, context)?;
+        if session.is_upgrade_req() {
+            peer.options.read_timeout = Some(UPGRADED_QUIET);
+        }
+        Ok(peer)
+    }
+
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, error: Box<Error>) -> Box<Error> {
+        tries::not_connected(&self.node, context, error)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if let Some(exchange) = &mut context.exchange {
+            exchange.sent(SystemTime::now());
+        }
+        outbound::dress(session, request, context, &self.node.config.pop.name)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.body = context.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
+        if context.body > self.node.config.listen.bounds.body_max {
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "request body too large").into_down());
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        tries::answered(context);
+        if let Some(exchange) = &mut context.exchange {
+            exchange.received(response, SystemTime::now());
+        }
+        Ok(())
+    }
+
+    fn response_cache_filter(
+        &self,
+        _: &Session,
+        response: &ResponseHeader,
+        context: &mut Context,
+    ) -> Result<RespCacheable> {
+        Ok(caching::storable(self.node.cache, context, response))
+    }
+
+    fn range_header_filter(&self, session: &mut Session, response: &mut ResponseHeader, _: &mut Context) -> RangeType {
+        cache::range_type(session.req_header(), response)
+    }
+
+    fn should_serve_stale(&self, _: &mut Session, _: &mut Context, error: Option<&Error>) -> bool {
+        cache::may_serve_stale(error)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let status = caching::on_response(session, response, context, &self.node.config.pop.name, SystemTime::now())?;
+        self.dress(context, status).put_on(response)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        tries::broken(&self.node, session, context, error, reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+        let answer = finish::failure(error, self.node.config.listen.bounds.body_max);
+        let begun = session.response_written().is_some();
+        let error_code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        if let Some(answer) = answer.filter(|_| !begun) {
+            // The client may be gone by now; there is nobody else to tell.
+            let _ = self.answer(session, context, answer).await;
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        if session.subrequest_ctx.is_some() {
+            return;
+        }
+        finish::log(&self.node, session, error, context);
+        if let Some(stream) = stream(session) {
+            stream.request_over();
+        }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}

@@ -1,0 +1,262 @@
+//! The one place that turns a decision into bytes: status, header fields and a problem document (RFC 9457).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use selvedge_conf::Limit;
+use selvedge_filters::{BanOrigin, Quota};
+use serde::Serialize;
+
+use super::request_id::RequestId;
+use super::target::BadTarget;
+
+/// Everything the edge answers by itself.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// 403, or 429 when a limit's penalty made the ban.
+    Banned {
+        /// Who made the ban.
+        origin: BanOrigin,
+        /// Until it ends.
+        remaining: Duration,
+    },
+    /// 429 with `Retry-After` and the limit by name.
+    Limited {
+        /// The limit's name.
+        limit: String,
+        /// Until there is room for one request.
+        retry_after: Duration,
+    },
+    /// 503: a limit with `on_partition = "deny"` while peers cannot be heard.
+    Partitioned {
+        /// The limit's name.
+        limit: String,
+    },
+    /// 404: no site serves this host.
+    NoSite,
+    /// 400.
+    BadRequest(BadTarget),
+    /// 413.
+    BodyTooLarge {
+        /// The most bytes a body may have.
+        max: u64,
+    },
+    /// 408: the request's body stopped coming.
+    RequestTimeout,
+    /// 508: the request has been here before (RFC 8586).
+    Loop,
+    /// 502: no origin server could be reached, or none answered properly.
+    BadGateway,
+    /// 504: the origin did not answer in time.
+    GatewayTimeout,
+    /// 503: the one fetch that all waited for did not come back in time.
+    Busy {
+        /// Until the origin is asked again.
+        retry_after: Duration,
+    },
+    /// 500: our own fault.
+    Internal,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    request_id: String,
+    pop: &'a str,
+}
+
+impl Answer {
+    /// The status it is sent with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Answer::Banned { origin: BanOrigin::Operator, .. } => StatusCode::FORBIDDEN,
+            Answer::Banned { origin: BanOrigin::Penalty, .. } | Answer::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Answer::NoSite => StatusCode::NOT_FOUND,
+            Answer::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Answer::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Answer::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Answer::Loop => StatusCode::LOOP_DETECTED,
+            Answer::BadGateway => StatusCode::BAD_GATEWAY,
+            Answer::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Answer::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One word for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Answer::Banned { .. } => "banned",
+            Answer::Limited { .. } => "limited",
+            Answer::Partitioned { .. } => "partitioned",
+            Answer::NoSite => "no-site",
+            Answer::BadRequest(_) => "bad-request",
+            Answer::BodyTooLarge { .. } => "body-too-large",
+            Answer::RequestTimeout => "request-timeout",
+            Answer::Loop => "loop",
+            Answer::BadGateway => "bad-gateway",
+            Answer::GatewayTimeout => "gateway-timeout",
+            Answer::Busy { .. } => "busy",
+            Answer::Internal => "internal",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Answer::Banned { remaining, .. } => format!("This client is banned for another {} s.", seconds(*remaining)),
+            Answer::Limited { limit, retry_after } => {
+                format!("Limit \"{limit}\" is reached; there is room again in {} s.", seconds(*retry_after))
+            }
+            Answer::Partitioned { limit } => {
+                format!("Limit \"{limit}\" admits nothing while other points of presence cannot be heard.")
+            }
+            Answer::NoSite => "No site is configured for this host.".to_owned(),
+            Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
+            Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
+            Answer::RequestTimeout => "The request did not arrive in time.".to_owned(),
+            Answer::Loop => "This request has passed through this point of presence before.".to_owned(),
+            Answer::BadGateway => "The origin could not be reached or gave no valid answer.".to_owned(),
+            Answer::GatewayTimeout => "The origin did not answer in time.".to_owned(),
+            Answer::Busy { .. } => "The origin is still answering an earlier request for the same resource.".to_owned(),
+            Answer::Internal => "An internal error occurred.".to_owned(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Answer::Banned { remaining, .. } => Some(*remaining),
+            Answer::Limited { retry_after, .. } => Some(*retry_after),
+            Answer::Partitioned { .. } | Answer::Busy { .. } => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    fn limit(&self) -> Option<&str> {
+        match self {
+            Answer::Limited { limit, .. } | Answer::Partitioned { limit } => Some(limit),
+            _ => None,
+        }
+    }
+
+    /// The header, before what every response gets is added, and the body.
+    ///
+    /// # Errors
+    /// When a value is no valid header value.
+    fn render(&self, pop: &str, id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
+        let status = self.status();
+        let problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.detail(),
+            limit: self.limit(),
+            request_id: id.to_string(),
+            pop,
+        };
+        let mut body = serde_json::to_vec(&problem).unwrap_or_default();
+        body.push(b'\n');
+        let mut header = ResponseHeader::build(status, Some(8))?;
+        header.insert_header("content-type", "application/problem+json")?;
+        header.insert_header("content-length", body.len())?;
+        header.insert_header("cache-control", "no-store")?;
+        if let Some(after) = self.retry_after() {
+            header.insert_header("retry-after", seconds(after))?;
+        }
+        Ok((header, body.into()))
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// When the client cannot be written to.
+    pub(super) async fn send(&self, session: &mut Session, dress: &Dress<'_>) -> pingora::Result<()> {
+        let (mut header, body) = self.render(dress.pop, dress.id)?;
+        dress.put_on(&mut header)?;
+        let head = session.req_header().method == http::Method::HEAD;
+        session.write_response_header(Box::new(header), head).await?;
+        if !head {
+            session.write_response_body(Some(body), true).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What every response carries, whoever made it.
+pub(super) struct Dress<'a> {
+    pub(super) pop: &'a str,
+    pub(super) id: RequestId,
+    /// The tightest limit that applied, and what is left of it.
+    pub(super) quota: Option<(&'a Limit, Quota)>,
+    pub(super) cache_status: Option<String>,
+}
+
+impl Dress<'_> {
+    /// Adds the edge's own header fields to a response.
+    ///
+    /// # Errors
+    /// When a value is no valid header value.
+    pub(super) fn put_on(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
+        header.insert_header("x-request-id", self.id.to_string())?;
+        header.append_header("via", format!("1.1 selvedge-{}", self.pop))?;
+        if let Some(cache_status) = &self.cache_status {
+            // The list member nearest to the client comes last (RFC 9211 section 2).
+            header.append_header("cache-status", cache_status.as_str())?;
+        }
+        if let Some((limit, quota)) = self.quota {
+            // draft-ietf-httpapi-ratelimit-headers-11, sections 2 and 3.
+            let window = seconds(limit.rate.per).max(1);
+            header
+                .insert_header("ratelimit-policy", format!("\"{}\";q={};w={window}", limit.name, limit.rate.count))?;
+            let reset = seconds(quota.reset);
+            header.insert_header("ratelimit", format!("\"{}\";r={};t={reset}", limit.name, quota.remaining))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whole seconds, rounded up: to come back earlier would be too early.
+fn seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_client_reads_which_limit_and_for_how_long() {
+        let answer = Answer::Limited { limit: "api".to_owned(), retry_after: Duration::from_millis(2100) };
+        let id = RequestId::new();
+        let (header, body) = answer.render("fra", id).unwrap();
+        assert_eq!(header.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(header.headers["retry-after"], "3");
+        assert_eq!(header.headers["content-type"], "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["limit"], "api");
+        assert_eq!(problem["request_id"], id.to_string());
+        assert_eq!(problem["status"], 429);
+        assert_eq!(problem["pop"], "fra");
+    }
+
+    #[test]
+    fn an_operators_ban_is_forbidden_and_a_penalty_is_too_many_requests() {
+        let remaining = Duration::from_secs(5);
+        assert_eq!(Answer::Banned { origin: BanOrigin::Operator, remaining }.status(), StatusCode::FORBIDDEN);
+        assert_eq!(Answer::Banned { origin: BanOrigin::Penalty, remaining }.status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+}

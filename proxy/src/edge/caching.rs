@@ -1,0 +1,89 @@
+//! The cache's part of a request: turned on, named, and told about in the response.
+
+use std::time::SystemTime;
+
+use pingora::Result;
+use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use selvedge_filters::cache::{
+    Bypass, Forward, KeyParts, Lookup, Outcome, Scheme, cache_status, hop_by_hop, request_admits,
+};
+
+use super::context::Context;
+use super::{head, scheme};
+use crate::cache::{self, Cache, Exchange};
+
+/// Asks the cache about a request, unless the request forbids it.
+pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mut Context, now: SystemTime) {
+    let Some(admitted) = head(session, context).map(|head| request_admits(&head)) else { return };
+    match admitted {
+        Ok(lookup) => {
+            context.exchange = Some(Exchange::new(lookup == Lookup::Authorized, now));
+            cache.enable(session);
+        }
+        Err(bypass) => context.bypass = Some(bypass),
+    }
+}
+
+/// What a request's response is stored under.
+pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
+    let uri = &session.req_header().uri;
+    let scheme = if scheme(session) == "https" { Scheme::Https } else { Scheme::Http };
+    cache::cache_key(&KeyParts { scheme, host: &context.host, path: uri.path(), query: uri.query() })
+}
+
+/// Whether a response is stored.
+pub(super) fn storable(cache: &'static Cache, context: &Context, response: &ResponseHeader) -> RespCacheable {
+    match &context.exchange {
+        Some(exchange) => cache.response_cacheable(exchange, response),
+        None => RespCacheable::Uncacheable(NoCacheReason::NeverEnabled),
+    }
+}
+
+/// Puts the response's age right, takes off what was meant for one hop only, and says what the cache did.
+///
+/// # Errors
+/// When a value is no valid header value.
+pub(super) fn on_response(
+    session: &Session,
+    response: &mut ResponseHeader,
+    context: &mut Context,
+    pop: &str,
+    now: SystemTime,
+) -> Result<Option<String>> {
+    if let Some(age) = cache::age(session, now) {
+        response.insert_header("age", age)?;
+    }
+    if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+        for name in hop_by_hop(&response.headers) {
+            // Pingora frames the body by this one.
+            if name != http::header::TRANSFER_ENCODING {
+                response.remove_header(&name);
+            }
+        }
+    }
+    let (outcome, detail) = match (cache::outcome(session, now), context.bypass) {
+        (Some(outcome), _) => outcome,
+        (None, Some(Bypass::Method)) => (forwarded(Forward::Method), None),
+        (None, Some(bypass)) => (forwarded(Forward::Bypass), Some(bypass.as_str())),
+        (None, None) => return Ok(None),
+    };
+    context.outcome = Some(outcome);
+    Ok(Some(cache_status(&format!("selvedge-{pop}"), outcome, detail)))
+}
+
+fn forwarded(why: Forward) -> Outcome {
+    Outcome::Forwarded { why, status: None, stored: false, ttl: None }
+}
+
+/// What the cache did, in a word, for logs and metrics.
+pub(super) fn name(context: &Context) -> Option<&'static str> {
+    Some(match context.outcome? {
+        Outcome::Hit { .. } => "hit",
+        Outcome::Collapsed { .. } => "collapsed",
+        Outcome::Forwarded { why: Forward::Stale, .. } => "revalidated",
+        Outcome::Forwarded { why: Forward::UriMiss | Forward::VaryMiss, .. } => "miss",
+        Outcome::Forwarded { why: Forward::Bypass | Forward::Method, .. } => "bypass",
+    })
+}

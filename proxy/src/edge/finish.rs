@@ -1,0 +1,57 @@
+//! How a request ends: what a failure becomes, and the one line about it.
+
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::answer::Answer;
+use super::context::Context;
+use crate::node::Node;
+use crate::observe::access::Line;
+
+/// What the edge answers when a request failed. None when the client is gone.
+pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
+    match (error.esource(), error.etype()) {
+        (_, ErrorType::HTTPStatus(413)) => Some(Answer::BodyTooLarge { max: body_max }),
+        (_, ErrorType::HTTPStatus(503)) => Some(Answer::Busy { retry_after: std::time::Duration::from_secs(1) }),
+        (_, ErrorType::HTTPStatus(502)) => Some(Answer::BadGateway),
+        (ErrorSource::Upstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout | ErrorType::ConnectTimedout) => {
+            Some(Answer::GatewayTimeout)
+        }
+        (ErrorSource::Upstream, _) => Some(Answer::BadGateway),
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Answer::RequestTimeout),
+        (ErrorSource::Downstream, _) => None,
+        (ErrorSource::Internal | ErrorSource::Unset, _) => Some(Answer::Internal),
+    }
+}
+
+/// Counts and logs a request that is over.
+pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context) {
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let took = context.start.elapsed();
+    let cache = super::caching::name(context);
+    node.metrics.request(context.site, status, took.as_secs_f64(), cache);
+    let limits = node.filters.limits();
+    let name = |id: selvedge_filters::limit::LimitId| limits.get(id.0).map(|limit| limit.facts().name.as_str());
+    let request = session.req_header();
+    node.log.log(&Line {
+        ts: node.clock.now().0,
+        v: 1,
+        pop: &node.config.pop.name,
+        request_id: context.id.to_string(),
+        client: context.client.map(|client| client.address).or(context.peer),
+        method: request.method.as_str(),
+        host: &context.host,
+        path: request.uri.path(),
+        status,
+        dur_ms: took.as_secs_f64() * 1000.0,
+        bytes_out: session.body_bytes_sent(),
+        cache,
+        limit: context.quota.and_then(|quota| name(quota.limit)),
+        would_limit: context.would_limit.and_then(name),
+        answer: context.answer.as_ref().map(Answer::name),
+        origin: context.origin.as_ref().filter(|_| context.tries > 0).map(|origin| origin.name()),
+        origin_address: context.origin_address.map(|address| address.to_string()),
+        tries: context.tries,
+        error: error.map(|error| format!("{} {}", error.esource().as_str(), error.etype().as_str())),
+    });
+}

@@ -1,0 +1,135 @@
+//! Origins: which server gets a request, at which address, and which servers are left alone for a while.
+//!
+//! In goes an origin's config; out comes a [`Choice`]. Names are resolved in the background and the last good answer is kept:
+//! a request never waits for DNS. A server that fails several times in a row is passed over until its time is up, unless all
+//! are in that state.
+
+mod health;
+mod peer;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use pingora::upstreams::peer::HttpPeer;
+use selvedge_conf::{HostHeader, Origin as Facts, Server};
+use selvedge_state::Time;
+
+use health::Health;
+pub use peer::OriginError;
+use peer::Template;
+pub use resolve::Resolver;
+
+/// One origin at run time.
+#[derive(Debug)]
+pub struct Origin {
+    facts: Facts,
+    backends: Vec<Backend>,
+    next: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Backend {
+    server: Server,
+    addresses: ArcSwap<Vec<SocketAddr>>,
+    health: Health,
+    template: Template,
+}
+
+/// The server chosen for one try.
+#[derive(Debug)]
+pub struct Choice {
+    /// Its place in the origin's list.
+    pub server: usize,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The peer for Pingora.
+    pub peer: Box<HttpPeer>,
+}
+
+impl Origin {
+    /// An origin that knows no address yet, but for servers given by address.
+    ///
+    /// # Errors
+    /// [`OriginError`] when its CA file cannot be used.
+    pub fn new(facts: Facts) -> Result<Arc<Origin>, OriginError> {
+        let backends = facts
+            .servers
+            .iter()
+            .map(|server| {
+                let literal = resolve::literal(server).into_iter().collect::<Vec<_>>();
+                Ok(Backend {
+                    server: server.clone(),
+                    addresses: ArcSwap::from_pointee(literal),
+                    health: Health::default(),
+                    template: Template::new(&facts, server)?,
+                })
+            })
+            .collect::<Result<_, OriginError>>()?;
+        Ok(Arc::new(Origin { facts, backends, next: AtomicUsize::new(0) }))
+    }
+
+    /// The origin's name in the config.
+    pub fn name(&self) -> &str {
+        &self.facts.name
+    }
+
+    /// The server for the next try, in turn; `avoid` is the one that just failed. None when no server's name has ever been
+    /// resolved.
+    pub fn choose(&self, avoid: Option<usize>, now: Time) -> Option<Choice> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let turn = || {
+            let count = self.backends.len();
+            (0..count).filter_map(move |step| {
+                let index = (start + step) % count;
+                let backend = self.backends.get(index)?;
+                let addresses = backend.addresses.load();
+                let address = addresses.get(start / count % addresses.len().max(1)).copied()?;
+                Some((index, backend, address))
+            })
+        };
+        let (server, backend, address) = turn()
+            .find(|(index, backend, _)| Some(*index) != avoid && backend.health.is_up(now))
+            .or_else(|| turn().find(|(index, _, _)| Some(*index) != avoid))
+            .or_else(|| turn().next())?;
+        let peer = Box::new(backend.template.peer(address));
+        Some(Choice { server, address, peer })
+    }
+
+    /// A server answered: it is well.
+    pub fn succeeded(&self, server: usize) {
+        if let Some(backend) = self.backends.get(server) {
+            backend.health.succeeded();
+        }
+    }
+
+    /// A server could not be reached, or broke off. Says whether it is ejected by this failure.
+    pub fn failed(&self, server: usize, now: Time) -> bool {
+        self.backends.get(server).is_some_and(|backend| backend.health.failed(&self.facts.eject, now))
+    }
+
+    /// The Host header a server gets, given what the client asked for.
+    pub fn host<'a>(&'a self, server: usize, asked: &'a str) -> std::borrow::Cow<'a, str> {
+        match &self.facts.host {
+            HostHeader::Pass => asked.into(),
+            HostHeader::Name(name) => name.as_str().into(),
+            HostHeader::Origin => {
+                let server = self.backends.get(server).map(|backend| &backend.server);
+                server.map_or(asked.into(), |server| peer::authority(server).into())
+            }
+        }
+    }
+
+    /// Each server as text, its addresses, and whether it is being passed over.
+    pub fn servers(&self, now: Time) -> Vec<(String, Vec<SocketAddr>, bool)> {
+        self.backends
+            .iter()
+            .map(|backend| {
+                let addresses = backend.addresses.load().as_ref().clone();
+                (peer::authority(&backend.server), addresses, !backend.health.is_up(now))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! What a request becomes on its way to an origin.
+
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+
+use super::context::Context;
+use super::{forwarded, scheme};
+
+/// How this POP names itself in `CDN-Loop` (RFC 8586) and `Via`.
+fn pseudonym(pop: &str) -> String {
+    format!("selvedge-{pop}")
+}
+
+/// Whether the request has passed through this POP already (RFC 8586 section 2): it would go round for ever.
+pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
+    let name = pseudonym(pop);
+    let fields = request.headers.get_all("cdn-loop").iter();
+    fields
+        .flat_map(|field| field.to_str().unwrap_or("").split(','))
+        .any(|member| member.split(';').next().is_some_and(|id| id.trim() == name))
+}
+
+/// Dresses a request for an origin: its Host, whom it is for, and the marks of having been here.
+///
+/// # Errors
+/// When a value is no valid header value.
+pub(super) fn dress(
+    session: &Session,
+    request: &mut RequestHeader,
+    context: &Context,
+    pop: &str,
+) -> pingora::Result<()> {
+    let asked = super::target::authority(session.req_header()).unwrap_or(&context.host).to_owned();
+    if let (Some(origin), Some(server)) = (&context.origin, context.server) {
+        request.insert_header("host", origin.host(server, &asked).as_ref())?;
+    }
+    if let (Some(peer), Some(client)) = (context.peer, context.client) {
+        forwarded::describe(request, peer, client, &asked, scheme(session))?;
+    }
+    request.insert_header("x-request-id", context.id.to_string())?;
+    request.append_header("via", format!("1.1 {}", pseudonym(pop)))?;
+    request.append_header("cdn-loop", pseudonym(pop))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_here_is_known() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        assert!(!been_here(&request, "fra"));
+        request.append_header("cdn-loop", "other.example; v=1, selvedge-ams").unwrap();
+        assert!(!been_here(&request, "fra"));
+        request.append_header("cdn-loop", "selvedge-fra;x=y").unwrap();
+        assert!(been_here(&request, "fra"));
+    }
+}

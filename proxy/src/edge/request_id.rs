@@ -1,0 +1,26 @@
+//! The name of one request, for error pages and logs: 16 hex digits.
+
+use std::fmt;
+
+/// A request's id. Unique in practice, not secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// A fresh id.
+    pub fn new() -> RequestId {
+        RequestId(fastrand::u64(..))
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> RequestId {
+        RequestId::new()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}

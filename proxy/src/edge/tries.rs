@@ -1,0 +1,75 @@
+//! Tries at an origin: the choice of a server, what a failure means for it, and whether there is another try.
+//!
+//! A request is tried twice at most. A connection that was never made is always worth another server; what broke off later
+//! only if the method may be repeated (RFC 9110 section 9.2.2), no answer has begun, and the body could be kept.
+
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+
+use super::context::Context;
+use crate::node::Node;
+
+/// The peer for the next try.
+///
+/// # Errors
+/// 502 when the origin has no server whose name ever resolved.
+pub(super) fn choose(node: &Node, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    let origin = context.origin.as_ref();
+    let choice = origin.and_then(|origin| origin.choose(context.server, node.clock.now()));
+    let Some(choice) = choice else {
+        return Error::e_explain(ErrorType::HTTPStatus(502), "no server of the origin has an address");
+    };
+    context.server = Some(choice.server);
+    context.origin_address = Some(choice.address);
+    context.tries = context.tries.saturating_add(1);
+    Ok(choice.peer)
+}
+
+/// A connection could not be made.
+pub(super) fn not_connected(node: &Node, context: &Context, mut error: Box<Error>) -> Box<Error> {
+    failed(node, context, "connect");
+    error.set_retry(context.tries < 2);
+    error
+}
+
+/// A connection broke off, or timed out, with the request on it.
+pub(super) fn broken(
+    node: &Node,
+    session: &Session,
+    context: &Context,
+    mut error: Box<Error>,
+    reused: bool,
+) -> Box<Error> {
+    let ours = matches!(error.esource(), pingora::ErrorSource::Upstream);
+    // A kept connection that the server closed meanwhile says nothing about the server.
+    if ours && !reused {
+        failed(node, context, kind(&error));
+    }
+    let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
+    let begun = session.response_written().is_some();
+    error.set_retry(ours && repeatable && !begun && context.tries < 2);
+    error
+}
+
+/// A server answered.
+pub(super) fn answered(context: &Context) {
+    if let (Some(origin), Some(server)) = (&context.origin, context.server) {
+        origin.succeeded(server);
+    }
+}
+
+fn failed(node: &Node, context: &Context, kind: &'static str) {
+    if let (Some(origin), Some(server)) = (&context.origin, context.server) {
+        origin.failed(server, node.clock.now());
+        node.metrics.origin_failed(origin.name(), kind);
+    }
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => "timeout",
+        ErrorType::InvalidHTTPHeader => "invalid",
+        _ => "broken",
+    }
+}

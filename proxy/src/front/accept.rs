@@ -1,0 +1,168 @@
+//! The accept loop, as a Pingora service: accept, bound, TLS, hand over to Pingora's HTTP proxy.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::protocols::l4::listener::Listener;
+use pingora::protocols::l4::stream::Stream as Socket;
+use pingora::proxy::{HttpProxy, ProxyHttp};
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::Service;
+use selvedge_conf::ClientBounds;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+
+use super::deadline::Limits;
+use super::listen::Listening;
+use super::stream::ClientStream;
+use crate::stop::Busy;
+
+/// Bytes of one request header, the request line included. Pingora itself would take a megabyte.
+const HEAD_MAX: usize = 64 * 1024;
+
+/// How long the loop rests when the kernel has no descriptor or memory left for another connection.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// The service that owns all listening sockets.
+pub struct Front<A> {
+    listening: Vec<Listening>,
+    server: Arc<Server<A>>,
+    threads: usize,
+    busy: Option<Busy>,
+}
+
+struct Server<A> {
+    proxy: Arc<HttpProxy<A>>,
+    bounds: ClientBounds,
+    room: Arc<Semaphore>,
+    report: Box<dyn Fn(&io::Error) + Send + Sync>,
+}
+
+impl<A> Front<A> {
+    /// A front that serves `listening` through `proxy` on `threads` threads until `busy` is asked to end. `report` hears of
+    /// failed accepts.
+    pub fn new(
+        listening: Vec<Listening>,
+        proxy: Arc<HttpProxy<A>>,
+        bounds: ClientBounds,
+        threads: usize,
+        busy: Busy,
+        report: Box<dyn Fn(&io::Error) + Send + Sync>,
+    ) -> Front<A> {
+        let room = Arc::new(Semaphore::new(bounds.connections_max));
+        Front { listening, server: Arc::new(Server { proxy, bounds, room, report }), threads, busy: Some(busy) }
+    }
+}
+
+#[async_trait]
+impl<A> Service for Front<A>
+where
+    A: ProxyHttp + Send + Sync + 'static,
+    A::CTX: Send + Sync,
+{
+    async fn start_service(&mut self, fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
+        let Some(busy) = self.busy.take() else { return };
+        let mut loops = tokio::task::JoinSet::new();
+        for mut listening in self.listening.drain(..) {
+            if let Err(error) = listening.inherit(fds.as_ref()) {
+                (self.server.report)(&error);
+                continue;
+            }
+            loops.spawn(Arc::clone(&self.server).accept_loop(listening, busy.asked()));
+        }
+        loops.join_all().await;
+        self.server.proxy.cleanup().await;
+        // Every connection holds one permit: all of them back means that the last request is answered.
+        let all = u32::try_from(self.server.bounds.connections_max).unwrap_or(u32::MAX);
+        let _ = self.server.room.acquire_many(all).await;
+        drop(busy);
+    }
+
+    fn name(&self) -> &str {
+        "front"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(self.threads)
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(self.listening.iter().map(|listening| listening.address.to_string()).collect())
+    }
+}
+
+impl<A> Server<A>
+where
+    A: ProxyHttp + Send + Sync + 'static,
+    A::CTX: Send + Sync,
+{
+    async fn accept_loop(self: Arc<Self>, listening: Listening, mut shutdown: ShutdownWatch) {
+        let listener = match tokio::net::TcpListener::from_std(listening.listener) {
+            Ok(listener) => Listener::from(listener),
+            Err(error) => return (self.report)(&error),
+        };
+        loop {
+            // A place is taken before the connection: when all are in use, new clients wait in the kernel's backlog.
+            let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { return };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = shutdown.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
+                Ok(socket) => {
+                    let server = Arc::clone(&self);
+                    let tls = listening.certificates.as_ref().map(|certificates| certificates.config());
+                    let shutdown = shutdown.clone();
+                    tokio::spawn(async move { server.serve(socket, tls, place, shutdown).await });
+                }
+                Err(error) => {
+                    (self.report)(&error);
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        mut socket: Socket,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        place: OwnedSemaphorePermit,
+        shutdown: ShutdownWatch,
+    ) {
+        // Without this a small answer may wait for the client's delayed acknowledgement.
+        let _ = socket.set_nodelay();
+        let limits = Limits { idle: self.bounds.idle_timeout, head: self.bounds.header_timeout, head_max: HEAD_MAX };
+        let stream = match tls {
+            None => Some(ClientStream::plain(socket, limits)),
+            Some(config) => handshake(socket, config, limits, self.bounds.header_timeout).await,
+        };
+        if let Some(stream) = stream {
+            let mut next: Option<pingora::protocols::Stream> = Some(Box::new(stream));
+            while let Some(stream) = next {
+                next = self.proxy.process_new(stream, &shutdown).await;
+            }
+        }
+        drop(place);
+    }
+}
+
+/// A TLS handshake, with the ClientHello read before the certificate is chosen. A client that fails it is simply gone: random
+/// bytes and scanners are no event.
+async fn handshake(
+    socket: Socket,
+    config: Arc<rustls::ServerConfig>,
+    limits: Limits,
+    within: Duration,
+) -> Option<ClientStream> {
+    let accept = async {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await.ok()?;
+        start.into_stream(config).await.ok()
+    };
+    let stream = timeout(within, accept).await.ok()??;
+    Some(ClientStream::tls(stream, limits))
+}

@@ -1,0 +1,77 @@
+//! Listening sockets: bound before anything is served, so that a port in use is an error at start and not a retry in the dark.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use pingora::server::ListenFds;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::inherit;
+use super::tls::Certificates;
+
+/// Connections the kernel holds for us until they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// One address that clients connect to.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where it listens; with the port the kernel chose when the config said 0.
+    pub address: SocketAddr,
+    /// What it answers TLS with; plain HTTP without.
+    pub certificates: Option<Arc<Certificates>>,
+    pub(super) listener: TcpListener,
+}
+
+/// An address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {cause}")]
+pub struct BindError {
+    /// The address from the config.
+    pub address: SocketAddr,
+    /// Why not.
+    #[source]
+    pub cause: io::Error,
+}
+
+/// Binds an address.
+///
+/// # Errors
+/// [`BindError`] when the address is in use, is not ours or is not allowed.
+pub fn bind(address: SocketAddr, certificates: Option<Arc<Certificates>>) -> Result<Listening, BindError> {
+    let named = |cause| BindError { address, cause };
+    let listener = open(address).map_err(named)?;
+    let bound = listener.local_addr().map_err(named)?;
+    Ok(Listening { address: bound, certificates, listener })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+impl Listening {
+    /// Takes the socket of a process that is handing over, when there is one, in place of our own; leaves ours in the table
+    /// for the process after us.
+    pub(super) fn inherit(&mut self, table: Option<&ListenFds>) -> io::Result<()> {
+        let Some(table) = table else { return Ok(()) };
+        let mut table = table.lock();
+        let name = self.address.to_string();
+        match table.get(&name) {
+            Some(descriptor) => {
+                self.listener = inherit::listener(*descriptor);
+                self.listener.set_nonblocking(true)?;
+            }
+            None => table.add(name, self.listener.as_raw_fd()),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! The front: from a listening address to a connection that Pingora serves.
+//!
+//! In go the `[listen]` facts; out come [`ClientStream`]s, handed to Pingora's HTTP proxy. The accept loop is ours (a Pingora
+//! service without its listeners), since Pingora's own listeners know neither a deadline for a whole request header, nor an
+//! idle limit between requests, nor the ClientHello before a certificate is chosen.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod accept;
+mod deadline;
+#[allow(unsafe_code)]
+mod inherit;
+mod listen;
+mod stream;
+mod tls;
+
+pub use accept::Front;
+pub use listen::{BindError, Listening, bind};
+pub use stream::ClientStream;
+pub use tls::{CertificateError, Certificates};

@@ -1,0 +1,17 @@
+//! The world around Selvedge's decisions: Pingora, sockets, the clock, threads, metrics, the command line. It decides nothing
+//! itself: requests are decided in `selvedge-filters`, and what POPs know in `selvedge-state`.
+
+#![deny(unsafe_code)]
+
+pub mod admin;
+mod background;
+pub mod cache;
+pub mod cli;
+pub mod clock;
+pub mod edge;
+pub mod front;
+pub mod link;
+pub mod node;
+pub mod observe;
+pub mod serve;
+pub mod stop;

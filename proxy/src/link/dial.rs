@@ -1,0 +1,125 @@
+//! Dialling: one task per peer of a higher id keeps one link to it, for ever. After a failure it waits, longer each
+//! time and never in step with others, so that a POP that comes back is not met by all its peers in one instant.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsStream;
+
+use super::cause::Cause;
+use super::pump::carry;
+use super::refused::Side;
+use super::roster::RosterPop;
+use super::{Shared, stopped};
+
+/// The first wait after a failure.
+const WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// The longest wait; a link that stood longer than this starts the waits anew.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long name resolution and the TCP connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// How long the TLS handshake may take, on either side.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+
+/// Exponential waits with jitter.
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Self { next: WAIT_MIN }
+    }
+
+    /// The next wait: between half of the step and the step, which doubles up to [`WAIT_MAX`].
+    fn wait(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(WAIT_MAX);
+        step.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+/// Keeps a link to `peer` until `shutdown` turns true.
+pub(crate) async fn keep(shared: Arc<Shared>, peer: RosterPop, mut shutdown: watch::Receiver<bool>) {
+    let mut backoff = Backoff::new();
+    loop {
+        let reached = tokio::select! {
+            reached = reach(&shared, &peer) => reached,
+            () = stopped(&mut shutdown) => return,
+        };
+        if let Some((stream, address)) = reached {
+            let began = Instant::now();
+            // The driver ends it at shutdown, after a last flush.
+            carry(Arc::clone(&shared), stream, peer.id, address).await;
+            if began.elapsed() >= WAIT_MAX {
+                backoff = Backoff::new();
+            }
+        }
+        tokio::select! {
+            () = sleep(backoff.wait()) => {}
+            () = stopped(&mut shutdown) => return,
+        }
+    }
+}
+
+/// One attempt; what went wrong is on the board.
+async fn reach(shared: &Shared, peer: &RosterPop) -> Option<(TlsStream<TcpStream>, SocketAddr)> {
+    // The name is resolved at each attempt, so a POP may move.
+    let (socket, address) = match timeout(CONNECT_MAX, connect(&peer.address)).await {
+        Ok(Ok(connected)) => connected,
+        Ok(Err(error)) => return unreachable(shared, peer, format!("{}: {error}", peer.address)),
+        Err(_) => return unreachable(shared, peer, format!("{}: no answer to the connection", peer.address)),
+    };
+    let name = match ServerName::try_from(shared.roster.certificate_name(peer)) {
+        Ok(name) => name,
+        Err(error) => return unreachable(shared, peer, error.to_string()),
+    };
+    let cause = match timeout(HANDSHAKE_MAX, shared.identity.connector().connect(name, socket)).await {
+        Ok(Ok(stream)) => return Some((TlsStream::Client(stream), address)),
+        Ok(Err(error)) => match Cause::of_handshake(&error) {
+            Some(cause) => cause,
+            None => return unreachable(shared, peer, format!("{}: {error}", peer.address)),
+        },
+        Err(_) => Cause::Slow(HANDSHAKE_MAX),
+    };
+    shared.board.refused(Side::Dialled, peer.address.clone(), Some(peer.id), cause);
+    None
+}
+
+fn unreachable<T>(shared: &Shared, peer: &RosterPop, cause: String) -> Option<T> {
+    shared.board.unreachable(peer.id, cause);
+    None
+}
+
+async fn connect(address: &str) -> io::Result<(TcpStream, SocketAddr)> {
+    let socket = TcpStream::connect(address).await?;
+    // Frames are batched by the replica; the kernel must not batch them again.
+    socket.set_nodelay(true)?;
+    let peer = socket.peer_addr()?;
+    Ok((socket, peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_to_the_cap_and_vary() {
+        let mut backoff = Backoff::new();
+        for step in [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000] {
+            let wait = backoff.wait().as_millis();
+            assert!((step / 2..=step).contains(&wait), "waited {wait} ms in the step of {step} ms");
+        }
+        let waits: std::collections::BTreeSet<_> = (0..50).map(|_| backoff.wait()).collect();
+        assert!(waits.len() > 40, "the jitter gave only {} different waits of 50", waits.len());
+    }
+}

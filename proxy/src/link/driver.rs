@@ -1,0 +1,367 @@
+//! The one task that feeds the replica: what links, the store and the clock say goes in, what the replica decides goes
+//! out. It never waits for a link: an outbox that is full costs that link, nobody else. A panic in the replica is caught,
+//! counted, and costs the link whose input caused it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use selvedge_state::{CloseReason, Input, LinkId, Output, PopId, Replica};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::board::{Board, lock};
+use super::cause::{Cause, Down};
+use super::pump::OUTBOX_MAX;
+use super::stopped;
+use crate::clock::Clock;
+
+/// Messages that may wait for the driver, so at most that many frames; the links' readers wait when it is full.
+pub(crate) const MESSAGES_MAX: usize = 64;
+
+/// Live links to one POP: two, for a process and its successor during a hand-over.
+pub const LINKS_PER_PEER: usize = 2;
+
+/// Links to one POP, the closing ones included. A POP that opens more is turned away at once.
+pub const LINKS_PER_PEER_CLOSING: usize = 8;
+
+/// At a graceful stop the replica goes on for this long, which lets it flush what is dirty (its period is 25 ms).
+const FLUSH_WITHIN: Duration = Duration::from_millis(100);
+
+/// Then the links have this long to empty their outboxes.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What a link tells the driver.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Both sides know each other; frames may flow.
+    Opened { link: LinkId, peer: PopId, address: SocketAddr, outbox: mpsc::Sender<Bytes> },
+    /// One whole frame.
+    Frame { link: LinkId, bytes: Bytes },
+    /// So many bytes of frames left for the network.
+    Sent { link: LinkId, bytes: usize },
+    /// The link is gone.
+    Closed { link: LinkId, cause: Down },
+}
+
+struct Link {
+    peer: PopId,
+    address: SocketAddr,
+    state: LinkState,
+}
+
+enum LinkState {
+    /// The replica knows it and may send.
+    Live(mpsc::Sender<Bytes>),
+    /// The replica has forgotten it; its tasks are ending.
+    Closing(Down),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Stopping: the replica still runs, until then.
+    Flushing(Instant),
+    /// Stopping: links empty their outboxes, until then.
+    Closing(Instant),
+}
+
+pub(crate) struct Driver {
+    replica: Arc<Mutex<Replica>>,
+    board: Arc<Board>,
+    clock: Clock,
+    messages: mpsc::Receiver<Message>,
+    dirty: Arc<Notify>,
+    links: BTreeMap<u64, Link>,
+    phase: Phase,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        replica: Arc<Mutex<Replica>>,
+        board: Arc<Board>,
+        clock: Clock,
+        messages: mpsc::Receiver<Message>,
+        dirty: Arc<Notify>,
+    ) -> Self {
+        Self { replica, board, clock, messages, dirty, links: BTreeMap::new(), phase: Phase::Running }
+    }
+
+    /// Runs until `shutdown` turns true (or its sender is gone) and the links are closed.
+    pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let dirty = Arc::clone(&self.dirty);
+        loop {
+            let wake = self.until_timeout();
+            let deadline = match self.phase {
+                Phase::Running => None,
+                Phase::Flushing(at) | Phase::Closing(at) => Some(at),
+            };
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                () = dirty.notified() => self.feed(Input::Dirty),
+                () = sleep(wake.unwrap_or_default()), if wake.is_some() => self.feed(Input::Timeout),
+                () = stopped(&mut shutdown), if self.phase == Phase::Running => {
+                    self.phase = Phase::Flushing(Instant::now() + FLUSH_WITHIN);
+                    self.feed(Input::Dirty);
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => match self.phase {
+                    Phase::Flushing(_) => self.close_all(),
+                    Phase::Running | Phase::Closing(_) => return,
+                },
+            }
+            if self.links.is_empty() && matches!(self.phase, Phase::Closing(_)) {
+                return;
+            }
+        }
+    }
+
+    /// Until the replica wants to be woken. Never 0: node time moves in milliseconds, so less would only spin.
+    fn until_timeout(&self) -> Option<Duration> {
+        if matches!(self.phase, Phase::Closing(_)) {
+            return None;
+        }
+        let at = lock(&self.replica).poll_timeout()?;
+        Some(Duration::from_millis(at.0.saturating_sub(self.clock.now().0).max(1)))
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Opened { link, peer, address, outbox } => self.open(link, peer, address, outbox),
+            Message::Frame { link, bytes } if self.is_live(link) => self.feed(Input::Frame { link, bytes }),
+            Message::Sent { link, bytes } if self.is_live(link) => self.feed(Input::Sent { link, bytes }),
+            Message::Frame { .. } | Message::Sent { .. } => {}
+            Message::Closed { link, cause } => self.closed(link, cause),
+        }
+    }
+
+    fn is_live(&self, link: LinkId) -> bool {
+        matches!(self.links.get(&link.0), Some(Link { state: LinkState::Live(_), .. }))
+    }
+
+    /// Admits a link, unless this node stops or the POP has too many; then the dropped outbox ends it.
+    fn open(&mut self, link: LinkId, peer: PopId, address: SocketAddr, outbox: mpsc::Sender<Bytes>) {
+        let same = || self.links.iter().filter(|(_, known)| known.peer == peer);
+        if self.phase != Phase::Running || same().count() >= LINKS_PER_PEER_CLOSING {
+            return;
+        }
+        let live: Vec<u64> = same().filter(|(_, l)| matches!(l.state, LinkState::Live(_))).map(|(id, _)| *id).collect();
+        // The oldest gives way: a peer that dials again has most likely lost it without our knowing.
+        let surplus = live.len().saturating_add(1).saturating_sub(LINKS_PER_PEER);
+        for old in live.into_iter().take(surplus) {
+            self.close(LinkId(old), Down::Superseded);
+            self.feed(Input::Disconnected { link: LinkId(old) });
+        }
+        self.links.insert(link.0, Link { peer, address, state: LinkState::Live(outbox) });
+        self.board.up(peer, address);
+        self.feed(Input::Connected { link, peer });
+    }
+
+    fn closed(&mut self, link: LinkId, cause: Down) {
+        let Some(known) = self.links.remove(&link.0) else { return };
+        let cause = match known.state {
+            LinkState::Live(_) => {
+                self.feed(Input::Disconnected { link });
+                cause
+            }
+            LinkState::Closing(reason) => reason,
+        };
+        match &cause {
+            Down::Refused(refusal) => self.board.refused_link(known.peer, known.address, refusal.clone()),
+            Down::Fault(what) => self.board.fault(what.clone()),
+            _ => {}
+        }
+        self.board.down(known.peer, cause);
+    }
+
+    /// Lets go of a live link's outbox, which ends the link once what waits there has left.
+    fn close(&mut self, link: LinkId, reason: Down) {
+        if let Some(known) = self.links.get_mut(&link.0)
+            && let LinkState::Live(_) = known.state
+        {
+            known.state = LinkState::Closing(reason);
+        }
+    }
+
+    fn close_all(&mut self) {
+        for link in self.links.values_mut() {
+            if let LinkState::Live(_) = link.state {
+                link.state = LinkState::Closing(Down::Stopping);
+            }
+        }
+        self.phase = Phase::Closing(Instant::now() + CLOSE_WITHIN);
+    }
+
+    /// One input, and whatever follows from its outputs.
+    fn feed(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.handle(input, &mut inputs) {
+                match output {
+                    Output::Send { link, frame } => self.send(link, frame, &mut inputs),
+                    Output::Close { link, reason } => self.refuse(link, &reason, &mut inputs),
+                    Output::Event(event) => self.board.replica(event),
+                }
+            }
+        }
+    }
+
+    /// Asks the replica; its lock is held for this alone.
+    fn handle(&mut self, input: Input, inputs: &mut VecDeque<Input>) -> Vec<Output> {
+        let guilty = match &input {
+            Input::Connected { link, .. } | Input::Frame { link, .. } | Input::Sent { link, .. } => Some(*link),
+            Input::Disconnected { .. } | Input::Dirty | Input::Timeout => None,
+        };
+        let now = self.clock.now();
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            let mut replica = lock(&self.replica);
+            replica.handle(input, now);
+            std::iter::from_fn(|| replica.poll_output()).collect()
+        }));
+        asked.unwrap_or_else(|_| {
+            self.board.fault(format!("the replica panicked, link {guilty:?}"));
+            if let Some(link) = guilty {
+                self.close(link, Down::Replica("the replica panicked".to_owned()));
+                inputs.push_back(Input::Disconnected { link });
+            }
+            Vec::new()
+        })
+    }
+
+    fn send(&mut self, link: LinkId, frame: Bytes, inputs: &mut VecDeque<Input>) {
+        let Some(Link { state: LinkState::Live(outbox), .. }) = self.links.get(&link.0) else { return };
+        // A closed outbox is a link whose end is about to be told.
+        if let Err(TrySendError::Full(_)) = outbox.try_send(frame) {
+            self.close(link, Down::Backlog(OUTBOX_MAX));
+            inputs.push_back(Input::Disconnected { link });
+        }
+    }
+
+    fn refuse(&mut self, link: LinkId, reason: &CloseReason, inputs: &mut VecDeque<Input>) {
+        if !self.is_live(link) {
+            return;
+        }
+        let text = reason.to_string();
+        let refused = match reason {
+            CloseReason::NotInRoster(_)
+            | CloseReason::Version { .. }
+            | CloseReason::OtherCluster { .. }
+            | CloseReason::OtherSecret { .. }
+            | CloseReason::NotItsCertificate { .. } => true,
+            CloseReason::Superseded { .. } | CloseReason::NoHello | CloseReason::TooMany => false,
+        };
+        self.close(link, if refused { Down::Refused(Cause::Hello(text)) } else { Down::Replica(text) });
+        inputs.push_back(Input::Disconnected { link });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_state::{Actor, Incarnation, ReplicaConfig, Store, StoreConfig};
+
+    use super::*;
+    use crate::link::roster::{Roster, RosterPop};
+    use crate::link::secret::SecretId;
+
+    const PEER: PopId = PopId(1);
+
+    fn driver() -> (Driver, mpsc::Sender<Message>, Arc<Mutex<Vec<String>>>) {
+        let me = Actor { pop: PopId(2), node: 0 };
+        let incarnation = Incarnation(1);
+        let config = StoreConfig { me, incarnation, secret: [0; 16], keys_max: 100, bans_max: 100, roster: 2 };
+        let replica = Replica::new(
+            ReplicaConfig {
+                cluster: "edge".into(),
+                secret_id: 1,
+                roster_revision: 1,
+                me,
+                incarnation,
+                boot: 1,
+                peers: vec![PEER],
+                seed: 1,
+            },
+            Arc::new(Store::new(config)),
+        );
+        let pop = |id: u16, name: &str| RosterPop {
+            id: PopId(id),
+            name: name.into(),
+            region: None,
+            address: "127.0.0.1:1".into(),
+        };
+        let roster = Roster::new("edge".into(), 1, SecretId(1), vec![pop(1, "fra"), pop(2, "iad")]).unwrap();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&events);
+        let on_event = Box::new(move |event: &crate::link::LinkEvent| lock(&log).push(format!("{event:?}")));
+        let clock = Clock::start();
+        let board = Arc::new(Board::new(&roster, me.pop, clock, on_event));
+        let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
+        let dirty = Arc::new(Notify::new());
+        (Driver::new(Arc::new(Mutex::new(replica)), board, clock, inbox, dirty), messages, events)
+    }
+
+    fn open(driver: &mut Driver, link: u64, room: usize) -> mpsc::Receiver<Bytes> {
+        let (outbox, frames) = mpsc::channel(room);
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        driver.take(Message::Opened { link: LinkId(link), peer: PEER, address, outbox });
+        frames
+    }
+
+    #[test]
+    fn the_oldest_link_of_a_pop_gives_way_to_the_third() {
+        let (mut driver, _messages, _) = driver();
+        let frames: Vec<_> = (0..3).map(|link| open(&mut driver, link, 256)).collect();
+        assert_eq!(frames.iter().map(mpsc::Receiver::is_closed).collect::<Vec<_>>(), [true, false, false]);
+        driver.take(Message::Closed { link: LinkId(0), cause: Down::PeerClosed });
+        assert_eq!(driver.board.peers().first().map(|peer| peer.up), Some(LINKS_PER_PEER));
+    }
+
+    #[test]
+    fn a_pop_that_opens_and_opens_is_turned_away() {
+        let (mut driver, _messages, _) = driver();
+        let frames: Vec<_> = (0..100).map(|link| open(&mut driver, link, 256)).collect();
+        assert_eq!(driver.links.len(), LINKS_PER_PEER_CLOSING);
+        assert_eq!(frames.iter().filter(|frames| !frames.is_closed()).count(), LINKS_PER_PEER);
+    }
+
+    #[test]
+    fn a_full_outbox_costs_the_link() {
+        let (mut driver, _messages, events) = driver();
+        let mut frames = open(&mut driver, 1, OUTBOX_MAX);
+        while frames.try_recv().is_ok() {}
+        let mut inputs = VecDeque::new();
+        for _ in 0..OUTBOX_MAX {
+            driver.send(LinkId(1), Bytes::from_static(b"x"), &mut inputs);
+        }
+        assert!(driver.is_live(LinkId(1)) && inputs.is_empty());
+        driver.send(LinkId(1), Bytes::from_static(b"x"), &mut inputs);
+        assert!(!driver.is_live(LinkId(1)));
+        assert!(matches!(inputs.pop_front(), Some(Input::Disconnected { link: LinkId(1) })));
+        driver.take(Message::Closed { link: LinkId(1), cause: Down::Stopping });
+        assert!(lock(&events).iter().any(|event| event.contains("Backlog(1024)")), "{:?}", lock(&events));
+    }
+
+    #[test]
+    fn messages_of_unknown_links_are_passed_over() {
+        let (mut driver, _messages, events) = driver();
+        driver.take(Message::Frame { link: LinkId(9), bytes: Bytes::from_static(b"x") });
+        driver.take(Message::Sent { link: LinkId(9), bytes: 1 });
+        driver.take(Message::Closed { link: LinkId(9), cause: Down::PeerClosed });
+        assert!(lock(&events).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_driver_though_a_link_hangs() {
+        let (mut driver, _messages, _) = driver();
+        let frames = open(&mut driver, 1, 256);
+        let (stop, watching) = watch::channel(true);
+        driver.run(watching).await;
+        assert!(frames.is_closed());
+        drop(stop);
+    }
+}

@@ -1,0 +1,158 @@
+//! Peer links: the sockets under the replica. In: a roster, an identity, a listener and a [`Replica`]; out: frames
+//! carried between POPs, events, and a status that names every peer and every refusal.
+//!
+//! The lower POP id dials the higher, so each pair keeps one connection. One task per dialled peer and one that accepts
+//! bring links up ([`tls`] says who is who), [`pump`] moves frames, and a single driver feeds the replica. Everything
+//! between them is bounded: the driver's messages, each link's outbox, handshakes under way, links per peer, remembered
+//! refusals. No error ends this room: it is counted, told, and the next thing is done.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod accept;
+pub mod authority;
+mod board;
+mod cause;
+mod dial;
+mod driver;
+mod pump;
+mod refused;
+pub mod roster;
+pub mod secret;
+pub mod tls;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use selvedge_state::{LinkId, PopId, Replica, Store};
+use tokio::sync::{Notify, mpsc, watch};
+
+pub use self::accept::HANDSHAKES_MAX;
+use self::board::{Board, lock};
+pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role};
+pub use self::cause::{Cause, Down};
+pub use self::dial::HANDSHAKE_MAX;
+use self::driver::{Driver, MESSAGES_MAX, Message};
+pub use self::driver::{LINKS_PER_PEER, LINKS_PER_PEER_CLOSING};
+pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
+pub use self::refused::{REFUSALS_MAX, Refusal, Side};
+use self::roster::Roster;
+use self::tls::Identity;
+use crate::clock::Clock;
+
+/// What the links are made of.
+pub struct LinkConfig {
+    /// The cluster.
+    pub roster: Roster,
+    /// This node's POP.
+    pub me: PopId,
+    /// Its certificate and key, and the authorities it trusts.
+    pub identity: Identity,
+    /// Where peers reach it, bound already, so that a taken port is the caller's error.
+    pub listener: TcpListener,
+    /// Takes the events.
+    pub on_event: OnEvent,
+}
+
+/// The running links of one node.
+pub struct Links {
+    replica: Arc<Mutex<Replica>>,
+    board: Arc<Board>,
+    clock: Clock,
+    local_address: SocketAddr,
+    stopped: watch::Receiver<bool>,
+}
+
+/// The links at one moment.
+pub struct LinkStatus {
+    /// What the replica says of each peer.
+    pub state: selvedge_state::Status,
+    /// What the sockets say of each peer, by rising id.
+    pub peers: Vec<PeerLinks>,
+    /// The newest refusals, oldest first; at most [`REFUSALS_MAX`].
+    pub refused: Vec<Refusal>,
+    /// Where this node listens for peers.
+    pub local_address: SocketAddr,
+    /// Defects caught so far.
+    pub faults: u64,
+}
+
+/// What the link tasks share.
+pub(crate) struct Shared {
+    me: PopId,
+    roster: Roster,
+    identity: Identity,
+    board: Arc<Board>,
+    messages: mpsc::Sender<Message>,
+    links: AtomicU64,
+}
+
+impl Shared {
+    fn next_link(&self) -> LinkId {
+        LinkId(self.links.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Links {
+    /// Starts the links on the current tokio runtime; they run until `shutdown` turns true or its sender is dropped.
+    /// The store wakes the replica through `store.on_dirty`, which is taken for that.
+    ///
+    /// # Errors
+    /// When the listener cannot be used with tokio; nothing has started then.
+    pub fn start(
+        config: LinkConfig,
+        replica: Replica,
+        store: Arc<Store>,
+        clock: Clock,
+        shutdown: watch::Receiver<bool>,
+    ) -> io::Result<Arc<Self>> {
+        let LinkConfig { roster, me, identity, listener, on_event } = config;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let local_address = listener.local_addr()?;
+
+        let board = Arc::new(Board::new(&roster, me, clock, on_event));
+        let replica = Arc::new(Mutex::new(replica));
+        let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
+        let dirty = Arc::new(Notify::new());
+        let wake = Arc::clone(&dirty);
+        store.on_dirty(Box::new(move || wake.notify_one()));
+
+        let shared =
+            Arc::new(Shared { me, roster, identity, board: Arc::clone(&board), messages, links: AtomicU64::new(1) });
+        for peer in shared.roster.peers(me).filter(|peer| me < peer.id) {
+            tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
+        }
+        tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
+        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock, inbox, dirty);
+        let (ended, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            driver.run(shutdown).await;
+            ended.send_replace(true);
+        });
+        Ok(Arc::new(Self { replica, board, clock, local_address, stopped }))
+    }
+
+    /// The links as they are now. Takes the replica's lock for a moment.
+    pub fn status(&self) -> LinkStatus {
+        let now = self.clock.now();
+        LinkStatus {
+            state: lock(&self.replica).status(now),
+            peers: self.board.peers(),
+            refused: self.board.refusals(),
+            local_address: self.local_address,
+            faults: self.board.faults(),
+        }
+    }
+
+    /// Waits until, after a shutdown, what was dirty has been flushed and the links are closed (about a second at most).
+    pub async fn stopped(&self) {
+        stopped(&mut self.stopped.clone()).await;
+    }
+}
+
+/// Waits until the flag turns true or its sender is gone.
+async fn stopped(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|stop| *stop).await;
+}

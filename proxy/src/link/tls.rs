@@ -1,0 +1,200 @@
+//! Who a node is to its peers and how it knows them: TLS 1.3 with certificates on both sides, from the cluster's own
+//! authority. The dialling side checks the name of the POP it dials; the accepting side finds which POP of the roster
+//! the client's certificate is valid for. There is no mode without TLS.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use selvedge_state::PopId;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::cause::{Cause, listed};
+use super::roster::{Roster, RosterPop};
+
+/// The most authorities a CA file may hold: one, and its successor while the roots change.
+pub const AUTHORITIES_MAX: usize = 4;
+
+/// A node's certificate and key and the authorities it trusts, ready for both ends of a link.
+#[derive(Clone)]
+pub struct Identity {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+/// Why an identity cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file could not be read.
+    #[error("{path}: cannot read the {what}: {source}", path = .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file holds no usable PEM.
+    #[error("{path}: no {what} in PEM form: {cause}", path = .path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// More than [`AUTHORITIES_MAX`] authorities.
+    #[error("{path}: {count} authorities, at most {AUTHORITIES_MAX} are trusted at once", path = .path.display())]
+    Authorities {
+        /// The CA file.
+        path: PathBuf,
+        /// How many it holds.
+        count: usize,
+    },
+    /// The certificate and the key do not fit, or TLS cannot use them.
+    #[error("{path}: {source}", path = .path.display())]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What TLS said.
+        source: rustls::Error,
+    },
+    /// The certificate is another POP's.
+    #[error("{path}: this certificate is for {presented}, this POP needs one for {expected}", path = .path.display())]
+    OtherName {
+        /// The certificate's file.
+        path: PathBuf,
+        /// The name it must carry.
+        expected: String,
+        /// The names it carries.
+        presented: String,
+    },
+}
+
+impl Identity {
+    /// Reads the identity of `me` and checks that the certificate is its own. An expired one is let through: the node
+    /// serves alone and its peers say why they refuse it.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used, a certificate of another POP.
+    pub fn load(roster: &Roster, me: &RosterPop, certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let identity = Self::read(roster.ca(), certificate, key)?;
+        let expected = roster.certificate_name(me);
+        if identity.chain.first().is_some_and(|leaf| is_for(leaf, &expected)) {
+            return Ok(identity);
+        }
+        let presented = identity.chain.first().map(names).unwrap_or_default();
+        Err(IdentityError::OtherName { path: certificate.to_owned(), expected, presented })
+    }
+
+    /// Reads an identity without asking whose it is; the peers will.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used.
+    pub fn read(ca: &Path, certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let authorities = certificates(ca, "authority certificate")?;
+        if authorities.len() > AUTHORITIES_MAX {
+            return Err(IdentityError::Authorities { path: ca.to_owned(), count: authorities.len() });
+        }
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(authority).map_err(|source| IdentityError::Unusable { path: ca.to_owned(), source })?;
+        }
+        let chain = certificates(certificate, "certificate")?;
+        let key = PrivateKeyDer::from_pem_slice(&read(key, "private key")?)
+            .map_err(|cause| pem_error(key, "private key", &cause.to_string()))?;
+        Self::assemble(roots, chain, key)
+            .map_err(|source| IdentityError::Unusable { path: certificate.to_owned(), source })
+    }
+
+    fn assemble(
+        roots: RootCertStore,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(roots);
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain.clone(), key.clone_key())?;
+        // A resumed session would skip the certificates, and with them expiry; links are few and long-lived.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+        let mut client = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain.clone(), key)?;
+        client.resumption = Resumption::disabled();
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), chain })
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.server))
+    }
+
+    pub(crate) fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.client))
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// The names alone: what holds a key is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.chain.first().map(names);
+        f.debug_struct("Identity").field("certificate", &name).finish_non_exhaustive()
+    }
+}
+
+/// Which POP a verified client is. Lower ids dial higher ones, so only a POP below `me` may dial it.
+pub(crate) fn identify(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
+    let Some(leaf) = chain.first() else { return Err(Cause::NoCertificate) };
+    let Some(pop) = roster.pops().find(|pop| is_for(leaf, &roster.certificate_name(pop))) else {
+        return Err(Cause::NotInRoster(names(leaf)));
+    };
+    if pop.id < me { Ok(pop.id) } else { Err(Cause::MustNotDial(pop.name.clone())) }
+}
+
+/// Whether the certificate is valid for the DNS name (RFC 6125 section 6.4, by webpki).
+fn is_for(leaf: &CertificateDer<'_>, name: &str) -> bool {
+    let (Ok(certificate), Ok(name)) = (webpki::EndEntityCert::try_from(leaf), ServerName::try_from(name)) else {
+        return false;
+    };
+    certificate.verify_is_valid_for_subject_name(&name).is_ok()
+}
+
+fn names(leaf: &CertificateDer<'_>) -> String {
+    match webpki::EndEntityCert::try_from(leaf) {
+        Ok(certificate) => listed(certificate.valid_dns_names()),
+        Err(_) => "no readable name".to_owned(),
+    }
+}
+
+fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path, what)?).collect();
+    match found {
+        Ok(list) if list.is_empty() => Err(pem_error(path, what, "no such section")),
+        Ok(list) => Ok(list),
+        Err(error) => Err(pem_error(path, what, &error.to_string())),
+    }
+}
+
+fn pem_error(path: &Path, what: &'static str, cause: &str) -> IdentityError {
+    IdentityError::Pem { path: path.to_owned(), what, cause: cause.to_owned() }
+}
+
+fn read(path: &Path, what: &'static str) -> Result<Vec<u8>, IdentityError> {
+    std::fs::read(path).map_err(|source| IdentityError::Read { path: path.to_owned(), what, source })
+}

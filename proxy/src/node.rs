@@ -1,0 +1,310 @@
+//! One running edge: everything that is made of a config, and what may be said about it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use selvedge_conf::Config;
+use selvedge_filters::{Filters, client_net};
+use selvedge_state::{Actor, Incarnation, PeerState, Store, Time};
+
+use crate::admin::report;
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::edge::origin::Origin;
+use crate::link::{Links, Refusal};
+use crate::observe::metrics::Reading;
+use crate::observe::{AccessLog, Metrics};
+
+/// One batch of changes waits at most this long before it is sent (ms); see the replica's batching.
+const BATCH_MS: u64 = 25;
+
+/// Keys listed for one limit.
+const TOP: usize = 10;
+
+/// Everything that one process serves with.
+pub struct Node {
+    /// The config it runs.
+    pub config: Config,
+    /// Node time.
+    pub clock: Clock,
+    /// Who it is, for the others.
+    pub me: Actor,
+    /// Which life of it this is.
+    pub incarnation: Incarnation,
+    /// The replicated state.
+    pub store: Arc<Store>,
+    /// The config's filters.
+    pub filters: Filters,
+    /// The config's origins, in its order.
+    pub origins: Vec<Arc<Origin>>,
+    /// The cache.
+    pub cache: &'static Cache,
+    /// Counters for operators.
+    pub metrics: Metrics,
+    /// One line a request.
+    pub log: AccessLog,
+    /// Where clients connect.
+    pub listening: Vec<SocketAddr>,
+    /// Names of all POPs by id.
+    pub pops: Pops,
+    /// The admin socket.
+    pub socket: PathBuf,
+    pub(crate) links: std::sync::OnceLock<Arc<Links>>,
+    pub(crate) ready: AtomicBool,
+    pub(crate) started: Time,
+}
+
+/// The names of POPs by id, for reports.
+#[derive(Debug, Clone, Default)]
+pub struct Pops(Vec<(selvedge_state::PopId, String)>);
+
+impl Pops {
+    /// The names in a roster.
+    pub fn new(pops: Vec<(selvedge_state::PopId, String)>) -> Pops {
+        Pops(pops)
+    }
+
+    /// A POP's name, or its number when the roster has none.
+    pub fn name(&self, id: selvedge_state::PopId) -> String {
+        self.0.iter().find(|(pop, _)| *pop == id).map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
+    }
+}
+
+impl Node {
+    /// Whether it serves: listeners up, and not on its way out. Peers have no say in it.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// All metrics in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a metric cannot be written as text.
+    pub fn metrics_text(&self) -> Result<String, prometheus::Error> {
+        let peers = self.store.peers();
+        let cache = self.cache.stats();
+        let reading = Reading {
+            cache_bytes: cache.bytes,
+            cache_objects: cache.objects,
+            log_dropped: self.log.dropped(),
+            peers_heard: peers.heard,
+            peers_roster: peers.roster,
+            lag_ms: peers.lag_ms,
+            bans: self.store.bans(self.clock.now()).len(),
+            limit_keys: self.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+        };
+        self.metrics.text(&self.config, &reading)
+    }
+
+    /// The node at a glance.
+    pub fn status(&self) -> report::Status {
+        let now = self.clock.now();
+        let cache = self.cache.stats();
+        report::Status {
+            pop: self.config.pop.name.clone(),
+            region: self.config.pop.region.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now: now.0,
+            uptime_ms: now.0.saturating_sub(self.started.0),
+            incarnation: self.incarnation.0,
+            ready: self.is_ready(),
+            listening: self.listening.clone(),
+            cluster: self.links.get().map(|links| self.cluster(links)),
+            origins: self.origins.iter().map(|origin| self.origin(origin, now)).collect(),
+            cache: report::Cache {
+                bytes: cache.bytes,
+                bytes_max: self.config.storage.memory,
+                objects: cache.objects,
+                evicted: cache.evicted,
+            },
+            bans: self.store.bans(now).len(),
+            log_dropped: self.log.dropped(),
+        }
+    }
+
+    fn cluster(&self, links: &Links) -> report::Cluster {
+        let peers = self.store.peers();
+        let status = links.status();
+        let peer = |peer: selvedge_state::PeerStatus| {
+            let trouble =
+                status.peers.iter().find(|links| links.pop == peer.pop).and_then(|links| links.trouble.clone());
+            report::Peer {
+                pop: self.pops.name(peer.pop),
+                state: state_name(peer.state).to_owned(),
+                lag_ms: peer.lag_ms,
+                rtt_ms: peer.rtt_ms,
+                incarnation: peer.incarnation.map(|incarnation| incarnation.0),
+                behind: peer.behind,
+                bytes_in: peer.bytes_in,
+                bytes_out: peer.bytes_out,
+                // Trouble of the link is over once the peer is heard; what the replica complains of is not.
+                error: peer.last_error.or(trouble.filter(|_| peer.state != PeerState::Up).map(|(_, cause)| cause)),
+            }
+        };
+        report::Cluster {
+            roster: peers.roster,
+            heard: peers.heard,
+            lag_ms: peers.lag_ms,
+            listening: status.local_address,
+            peers: status.state.peers.into_iter().map(peer).collect(),
+            refused: status.refused.into_iter().map(refused).collect(),
+        }
+    }
+
+    fn origin(&self, origin: &Origin, now: Time) -> report::Origin {
+        let server = |(name, addresses, ejected)| report::Server { name, addresses, ejected };
+        report::Origin {
+            name: origin.name().to_owned(),
+            servers: origin.servers(now).into_iter().map(server).collect(),
+        }
+    }
+
+    /// All limits; with the busiest keys of each.
+    pub fn limits(&self) -> Vec<report::Limit> {
+        self.filters.limits().iter().map(|limit| self.limit(limit, None)).collect()
+    }
+
+    /// One limit. `key` has a value for each part of its key, in the config's order; without it the busiest keys are told.
+    ///
+    /// # Errors
+    /// In words, when there is no such limit or the key does not fit it.
+    pub fn limit_named(&self, name: &str, key: &[String]) -> Result<report::Limit, String> {
+        let limit = self.filters.limit_named(name).ok_or_else(|| {
+            let names: Vec<&str> = self.filters.limits().iter().map(|limit| limit.facts().name.as_str()).collect();
+            format!("there is no limit {name:?}; there are: {}", names.join(", "))
+        })?;
+        let key = if key.is_empty() { None } else { Some(limit.key_of(key, &self.store)?) };
+        Ok(self.limit(limit, key))
+    }
+
+    fn limit(&self, limit: &selvedge_filters::limit::Limit, key: Option<selvedge_state::Key64>) -> report::Limit {
+        let now = self.clock.now();
+        let facts = limit.facts();
+        let keys = match key {
+            Some(key) => vec![key],
+            None => self.store.top(limit.table(), TOP, now).into_iter().map(|(key, _)| key).collect(),
+        };
+        let bound = limit.bound();
+        report::Limit {
+            name: facts.name.clone(),
+            rate: format!("{}/{}s", facts.rate.count, facts.rate.per.as_secs_f64()),
+            burst: facts.burst,
+            scope: format!("{:?}", facts.scope).to_lowercase(),
+            mode: format!("{:?}", facts.mode).to_lowercase(),
+            place: facts.place.to_string(),
+            keys: self.store.keys(limit.table()),
+            bound: report::Bound {
+                rate_per_s: bound.rate_per_s,
+                burst: bound.burst,
+                slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
+                lag_ms: self.charge_lag_ms(),
+                slots: bound.beyond(0.0, std::time::Duration::ZERO),
+                formula: "admitted(s,t] <= burst + rate (t-s) + rate x slot + arrival rate x lag".to_owned(),
+            },
+            top: keys.into_iter().map(|key| self.limit_key(limit, key, now)).collect(),
+        }
+    }
+
+    fn limit_key(&self, limit: &selvedge_filters::limit::Limit, key: selvedge_state::Key64, now: Time) -> report::Key {
+        let rows: Vec<report::Row> = self
+            .store
+            .counts(limit.table(), key, now)
+            .into_iter()
+            .map(|(actor, incarnation, count)| report::Row {
+                pop: self.pops.name(actor.pop),
+                incarnation: incarnation.0,
+                count,
+            })
+            .collect();
+        report::Key {
+            hash: key.to_string(),
+            count: rows.iter().map(|row| row.count).sum(),
+            rows,
+            level: self.store.level(limit.table(), key, &limit.bucket(), now),
+        }
+    }
+
+    /// How late a charge made here may be known at another POP, ms: the worst round trip seen lately bounds the way there
+    /// whichever direction is slow, and a batch waits before it leaves.
+    fn charge_lag_ms(&self) -> u64 {
+        let Some(links) = self.links.get() else { return 0 };
+        let peers = links.status().state.peers;
+        peers.iter().filter_map(|peer| peer.rtt_ms).max().map_or(0, |rtt| rtt + BATCH_MS)
+    }
+
+    /// Bans in force, by subject.
+    pub fn bans(&self) -> Vec<report::Ban> {
+        self.store.bans(self.clock.now()).into_iter().map(|ban| self.ban_report(ban)).collect()
+    }
+
+    fn ban_report(&self, ban: selvedge_state::Ban) -> report::Ban {
+        report::Ban {
+            subject: ban.subject.to_string(),
+            until: ban.until.0,
+            level: ban.level,
+            reason: ban.reason.to_string(),
+            made_at: ban.made_at.0,
+            made_by: self.pops.name(ban.made_by.pop),
+            applied_at: ban.applied_at.0,
+        }
+    }
+
+    /// Bans a client network everywhere.
+    ///
+    /// # Errors
+    /// In words, when the subject or the reason cannot be used, or no more bans fit.
+    pub fn ban(&self, new: &report::NewBan) -> Result<report::Ban, String> {
+        let subject = subject(&new.subject)?;
+        if new.reason.starts_with(selvedge_filters::PENALTY_PREFIX) {
+            return Err(format!("a reason may not start with {:?}: penalties do", selvedge_filters::PENALTY_PREFIX));
+        }
+        if new.for_ms == 0 {
+            return Err("a ban lasts at least 1 ms".to_owned());
+        }
+        let now = self.clock.now();
+        let until = Time(now.0.saturating_add(new.for_ms));
+        let ban = self.store.ban(&subject, until, 0, &new.reason, now).map_err(|error| error.to_string())?;
+        Ok(self.ban_report(ban))
+    }
+
+    /// Lifts a ban everywhere.
+    ///
+    /// # Errors
+    /// In words, when the subject cannot be used or is not banned.
+    pub fn unban(&self, old: &report::Unban) -> Result<report::Ban, String> {
+        let subject = subject(&old.subject)?;
+        let lifted = self.store.unban(&subject, self.clock.now());
+        lifted.map(|ban| self.ban_report(ban)).ok_or_else(|| format!("{subject} is not banned"))
+    }
+}
+
+fn state_name(state: PeerState) -> &'static str {
+    match state {
+        PeerState::Up => "up",
+        PeerState::Down => "DOWN",
+        PeerState::NeverHeard => "never heard",
+    }
+}
+
+fn refused(refusal: Refusal) -> report::Refused {
+    let cause = match refusal.times {
+        1 => refusal.cause.to_string(),
+        times => format!("{} ({times} times)", refusal.cause),
+    };
+    report::Refused { address: refusal.from, cause, at: refusal.at.0 }
+}
+
+/// The subject of a ban: an address as the network it counts as, or just such a network.
+fn subject(text: &str) -> Result<String, String> {
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return Ok(client_net(address).to_string());
+    }
+    let net: ipnet::IpNet = text.parse().map_err(|_| format!("{text:?} is neither an address nor a network"))?;
+    let counted = client_net(net.network());
+    if counted.prefix_len() != net.prefix_len() {
+        return Err(format!("bans are on networks as clients are counted: {counted}, not {net}"));
+    }
+    Ok(counted.to_string())
+}

@@ -1,0 +1,126 @@
+//! The access log: one JSON object a line, one line a request, never a wait.
+//!
+//! Requests put their line into a bounded queue; one thread writes. When the queue is full the line is dropped and counted: a
+//! slow disk costs log lines, not answers. Query strings, cookies and authorisation are not logged.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use selvedge_conf::AccessLog as Target;
+use serde::Serialize;
+
+/// Lines that may wait for the writer.
+const QUEUE: usize = 8192;
+
+/// One request, as it is logged. Field names follow OpenTelemetry's where it has one.
+#[derive(Debug, Serialize)]
+pub struct Line<'a> {
+    /// Node time, milliseconds since the Unix epoch, when the request was finished.
+    pub ts: u64,
+    /// Version of this format.
+    pub v: u8,
+    /// The POP that answered.
+    pub pop: &'a str,
+    /// The request's id, as in `X-Request-Id`.
+    pub request_id: String,
+    /// Whom limits counted.
+    #[serde(rename = "client.address")]
+    pub client: Option<IpAddr>,
+    /// The method token.
+    #[serde(rename = "http.request.method")]
+    pub method: &'a str,
+    /// The host asked for.
+    #[serde(rename = "server.address")]
+    pub host: &'a str,
+    /// The path, without its query.
+    #[serde(rename = "url.path")]
+    pub path: &'a str,
+    /// The status sent; 0 when the client went away before any was.
+    #[serde(rename = "http.response.status_code")]
+    pub status: u16,
+    /// From the request's header to the end of the answer, milliseconds.
+    pub dur_ms: f64,
+    /// Body bytes sent.
+    pub bytes_out: usize,
+    /// hit, miss, ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<&'a str>,
+    /// The limit that refused, or has the least left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<&'a str>,
+    /// The limit in monitor mode that would have refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_limit: Option<&'a str>,
+    /// Why the edge answered by itself, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'a str>,
+    /// The origin and the address asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<&'a str>,
+    /// The address asked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin_address: Option<String>,
+    /// Times an origin was asked.
+    pub tries: u8,
+    /// What went wrong, if anything did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The queue's near end.
+#[derive(Debug)]
+pub struct AccessLog {
+    queue: Option<SyncSender<Vec<u8>>>,
+    dropped: AtomicU64,
+}
+
+impl AccessLog {
+    /// Opens the log and starts its writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or the thread not be started.
+    pub fn open(target: &Target) -> io::Result<AccessLog> {
+        let out: Box<dyn Write + Send> = match target {
+            Target::Off => return Ok(AccessLog { queue: None, dropped: AtomicU64::new(0) }),
+            Target::Stdout => Box::new(io::stdout()),
+            Target::File(path) => Box::new(append(path)?),
+        };
+        let (near, far) = sync_channel(QUEUE);
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&far, out))?;
+        Ok(AccessLog { queue: Some(near), dropped: AtomicU64::new(0) })
+    }
+
+    /// Queues a line, or drops it.
+    pub fn log(&self, line: &Line<'_>) {
+        let Some(queue) = &self.queue else { return };
+        let Ok(mut text) = serde_json::to_vec(line) else { return };
+        text.push(b'\n');
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(text) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Lines dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn append(path: &std::path::Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Writes what comes, and flushes whenever nothing is waiting. A line that cannot be written is lost; the next is tried.
+fn write(lines: &Receiver<Vec<u8>>, out: Box<dyn Write + Send>) {
+    let mut out = BufWriter::with_capacity(64 * 1024, out);
+    while let Ok(line) = lines.recv() {
+        let _ = out.write_all(&line);
+        while let Ok(line) = lines.try_recv() {
+            let _ = out.write_all(&line);
+        }
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,102 @@
+//! The program's own log: for people on a terminal, JSON lines elsewhere, always on standard error.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+
+use selvedge_state::Event;
+
+use super::Metrics;
+use crate::link::LinkEvent;
+use crate::node::{Node, Pops};
+
+/// What is logged unless `SELVEDGE_LOG` says otherwise. Pingora reports each client that goes away as an error, hence its level.
+const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,h2=error,rustls=error";
+
+/// Starts the log. Later calls change nothing.
+pub fn start() {
+    let filter = EnvFilter::try_from_env("SELVEDGE_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    // Fails only when a subscriber is set already, which then stays.
+    let _ = if stderr().is_terminal() {
+        builder.with_target(false).try_init()
+    } else {
+        builder.json().with_ansi(false).try_init()
+    };
+}
+
+/// The node serves.
+pub fn ready(node: &Node) {
+    let listening: Vec<String> = node.listening.iter().map(ToString::to_string).collect();
+    tracing::info!(pop = node.config.pop.name, listening = listening.join(" "), admin = %node.socket.display(), "ready");
+}
+
+/// The node was asked to end.
+pub fn stopping() {
+    tracing::info!("stopping: finishing the requests in progress");
+}
+
+/// The peer links cannot start; the node goes on alone.
+pub fn links_failed(error: &std::io::Error) {
+    tracing::error!(%error, "peer links cannot start; this POP counts alone");
+}
+
+/// Something happened on the peer links: counted by name, and logged if an operator should hear of it.
+pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
+    match event {
+        LinkEvent::Replica(event) => replica_event(event, metrics, pops),
+        LinkEvent::Up { pop, address } => {
+            metrics.event("link_up");
+            tracing::info!(peer = pops.name(*pop), %address, "link up");
+        }
+        LinkEvent::Down { pop, cause } => {
+            metrics.event("link_down");
+            tracing::warn!(peer = pops.name(*pop), %cause, "link down");
+        }
+        LinkEvent::Unreachable { pop, cause } => {
+            metrics.event("unreachable");
+            tracing::debug!(peer = pops.name(*pop), cause, "cannot reach a peer; trying again");
+        }
+        LinkEvent::Refused(refusal) => {
+            metrics.event("refused");
+            // One line for the first of its like: a scanner must not fill the log.
+            if refusal.times == 1 {
+                tracing::warn!(from = refusal.from, cause = %refusal.cause, "peer connection refused");
+            }
+        }
+        LinkEvent::AcceptFailed(cause) => {
+            metrics.event("accept_failed");
+            tracing::warn!(cause, "cannot accept a peer's connection");
+        }
+        LinkEvent::Fault(cause) => {
+            metrics.event("fault");
+            tracing::error!(cause, "a defect in the peer links was caught");
+        }
+    }
+}
+
+fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
+    let (name, pop) = match event {
+        Event::PeerUp { pop, .. } => ("peer_up", *pop),
+        Event::PeerDown { pop } => ("peer_down", *pop),
+        Event::RosterDiffers { pop, .. } => ("roster_differs", *pop),
+        Event::SameIncarnation { actor, .. } => ("same_incarnation", actor.pop),
+        Event::Undecodable { pop, .. } => ("undecodable", *pop),
+        Event::ForeignAuthor { pop, .. } => ("foreign_author", *pop),
+        Event::ForeignAck { pop } => ("foreign_ack", *pop),
+        Event::UnknownTable { pop, .. } => ("unknown_table", *pop),
+        Event::ClockAhead { pop } => ("clock_ahead", *pop),
+        Event::NoRoom { pop } => ("no_room", *pop),
+        Event::FellBehind { pop } => ("fell_behind", *pop),
+        Event::Broken { rule } => {
+            metrics.event("broken");
+            return tracing::error!(rule, "a rule of the replica is broken; it goes on");
+        }
+    };
+    metrics.event(name);
+    let peer = pops.name(pop);
+    match event {
+        Event::PeerUp { .. } => tracing::info!(peer, "{event}"),
+        _ => tracing::warn!(peer, "{event}"),
+    }
+}

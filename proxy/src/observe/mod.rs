@@ -1,0 +1,11 @@
+//! What the outside may see: metrics, the access log, the program's own log.
+//!
+//! In go finished requests and events of the state; out come numbers and lines. `prometheus` and `tracing` appear here only,
+//! and nothing here ever makes a request wait.
+
+pub mod access;
+pub mod log;
+pub mod metrics;
+
+pub use access::AccessLog;
+pub use metrics::Metrics;

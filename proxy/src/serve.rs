@@ -1,0 +1,264 @@
+//! From a config to a running process: everything is made and bound first, so that whatever is wrong is said before the first
+//! request; then it runs until it is asked to stop.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use selvedge_conf::{Cluster, Config};
+use selvedge_filters::Filters;
+use selvedge_state::{Actor, Incarnation, PopId, Replica, ReplicaConfig, Store, StoreConfig};
+
+use crate::background::Background;
+use crate::cache::{Cache, Settings};
+use crate::clock::Clock;
+use crate::edge::Edge;
+use crate::edge::origin::{Origin, OriginError, Resolver};
+use crate::front::{BindError, CertificateError, Certificates, Front, Listening, bind};
+use crate::link::roster::{Roster, RosterError};
+use crate::link::secret::{Secret, SecretError};
+use crate::link::tls::{Identity, IdentityError};
+use crate::node::{Node, Pops};
+use crate::observe::{AccessLog, Metrics};
+use crate::stop::Stop;
+
+/// Connections kept open to origins, all together.
+const ORIGIN_POOL: usize = 1024;
+
+/// Times an origin is asked for one request: the first try and one retry.
+const TRIES: usize = 2;
+
+/// A config that is well written cannot be run here.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The address for peers cannot be listened on.
+    #[error("cannot listen for peers on {address}: {cause}")]
+    BindPeers {
+        /// The address from the config.
+        address: std::net::SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
+    /// A certificate file cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// An origin cannot be set up.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The roster cannot be used.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The cluster's secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// This POP's certificate for peers cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The admin socket cannot be made.
+    #[error(transparent)]
+    Socket(#[from] crate::admin::SocketError),
+    /// The access log cannot be opened.
+    #[error("access log: {0}")]
+    Log(std::io::Error),
+    /// The limits need more tables than the store has.
+    #[error(transparent)]
+    Tables(#[from] selvedge_state::TableFull),
+    /// The metrics cannot be registered.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The system gives no randomness.
+    #[error("no randomness from the system: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// The cluster's files, read and found in order.
+#[derive(Debug)]
+pub struct Membership {
+    /// Who there is.
+    pub roster: Roster,
+    /// Which of them this is.
+    pub me: PopId,
+    /// This POP's certificate and key.
+    pub identity: Identity,
+    /// What client-chosen keys are hashed with.
+    pub secret: Secret,
+}
+
+impl Membership {
+    /// Reads the roster, the secret and this POP's certificate.
+    ///
+    /// # Errors
+    /// [`BootError`] naming the file.
+    pub fn load(pop: &str, cluster: &Cluster) -> Result<Membership, BootError> {
+        let roster = Roster::load(&cluster.roster)?;
+        let me = roster.named(pop)?;
+        let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
+        let secret = Secret::load(roster.secret(), roster.secret_id())?;
+        Ok(Membership { me: me.id, identity, secret, roster })
+    }
+}
+
+/// Everything bound and made, ready to run.
+pub struct Ready {
+    node: Arc<Node>,
+    listening: Vec<Listening>,
+    peers: Option<(Membership, std::net::TcpListener)>,
+    admin: std::os::unix::net::UnixListener,
+}
+
+/// Makes a node of a config and binds its addresses.
+///
+/// # Errors
+/// [`BootError`]; nothing runs then.
+pub fn boot(config: Config) -> Result<Ready, BootError> {
+    let listening = listen(&config)?;
+    let clock = Clock::start();
+    let started = clock.now();
+    let incarnation = incarnation(started.0)?;
+    let peers = config.cluster.as_ref().map(|cluster| join(&config.pop.name, cluster)).transpose()?;
+    let membership = peers.as_ref().map(|(membership, _)| membership);
+    let me = Actor { pop: membership.map_or(PopId(0), |membership| membership.me), node: 0 };
+    let store = Arc::new(Store::new(StoreConfig {
+        me,
+        incarnation,
+        secret: membership.map_or_else(Secret::generate, |membership| Ok(membership.secret.clone()))?.bytes(),
+        keys_max: config.storage.keys_max,
+        bans_max: config.storage.bans_max,
+        roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
+    }));
+    let node = Node {
+        clock,
+        me,
+        incarnation,
+        filters: Filters::new(&config, &store)?,
+        origins: config.origins.iter().cloned().map(Origin::new).collect::<Result<_, _>>()?,
+        cache: Cache::leak(cache_settings(&config)),
+        metrics: Metrics::new(&config)?,
+        log: AccessLog::open(&config.admin.log).map_err(BootError::Log)?,
+        listening: listening.iter().map(|listening| listening.address).collect(),
+        pops: pops(&config, membership),
+        socket: config.admin.socket.clone(),
+        links: OnceLock::new(),
+        ready: false.into(),
+        started,
+        store,
+        config,
+    };
+    let admin = crate::admin::socket(&node.socket)?;
+    Ok(Ready { node: Arc::new(node), listening, peers, admin })
+}
+
+fn cache_settings(config: &Config) -> Settings {
+    Settings {
+        capacity: config.storage.memory,
+        object_max: usize::try_from(config.storage.object_max).unwrap_or(usize::MAX),
+        wait: config.storage.fill_wait,
+    }
+}
+
+fn listen(config: &Config) -> Result<Vec<Listening>, BootError> {
+    let mut listening = Vec::new();
+    for address in &config.listen.http {
+        listening.push(bind(*address, None)?);
+    }
+    for https in &config.listen.https {
+        let certificates = Certificates::load(&https.certificates)?;
+        listening.push(bind(https.address, Some(Arc::new(certificates)))?);
+    }
+    Ok(listening)
+}
+
+fn join(pop: &str, cluster: &Cluster) -> Result<(Membership, std::net::TcpListener), BootError> {
+    let membership = Membership::load(pop, cluster)?;
+    let listener = std::net::TcpListener::bind(cluster.listen)
+        .map_err(|cause| BootError::BindPeers { address: cluster.listen, cause })?;
+    Ok((membership, listener))
+}
+
+fn pops(config: &Config, membership: Option<&Membership>) -> Pops {
+    let alone = || vec![(PopId(0), config.pop.name.clone())];
+    Pops::new(
+        membership
+            .map_or_else(alone, |membership| membership.roster.pops().map(|pop| (pop.id, pop.name.clone())).collect()),
+    )
+}
+
+/// A number greater than that of every earlier life, as long as the wall clock did not go back: the time of the start in the
+/// high bits, random low ones so that two lives never share one.
+fn incarnation(now: u64) -> Result<Incarnation, getrandom::Error> {
+    Ok(Incarnation(now << 16 | (getrandom::u64()? & 0xffff)))
+}
+
+impl Ready {
+    /// The node, for those who want to know what became of the config.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Serves until the process is asked to stop.
+    ///
+    /// # Errors
+    /// When the system gives no randomness for the replica.
+    pub fn run(self) -> Result<(), BootError> {
+        let Ready { node, listening, peers, admin } = self;
+        let replica = peers.as_ref().map(|(membership, _)| replica(&node, membership)).transpose()?;
+        let (stop, busy) = Stop::new();
+        let conf = server_conf(&node);
+        let mut server = Server::new_with_opt_and_conf(None, conf);
+        server.bootstrap();
+        let mut proxy = http_proxy(&server.configuration, Edge::new(Arc::clone(&node)));
+        proxy.server_options = Some(crate::edge::server_options(&node.config.listen.bounds));
+        let threads = server.configuration.threads;
+        let bounds = node.config.listen.bounds.clone();
+        let report = Box::new(|error: &std::io::Error| tracing::warn!(%error, "cannot accept a connection"));
+        server.add_service(Front::new(listening, Arc::new(proxy), bounds, threads, busy.clone(), report));
+        let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
+        let resolver = Resolver::new(node.origins.clone());
+        server.add_service(Background::new(node, links, admin, resolver, busy));
+        server.run(RunArgs { shutdown_signal: Box::new(stop) });
+        Ok(())
+    }
+}
+
+fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::Error> {
+    let config = ReplicaConfig {
+        cluster: membership.roster.cluster().to_owned(),
+        secret_id: membership.secret.id().0,
+        roster_revision: membership.roster.revision(),
+        me: node.me,
+        incarnation: node.incarnation,
+        boot: getrandom::u64()?,
+        peers: membership.roster.peers(membership.me).map(|pop| pop.id).collect(),
+        seed: getrandom::u64()?,
+    };
+    Ok(Replica::new(config, Arc::clone(&node.store)))
+}
+
+/// Pingora's own settings. Its pid file and upgrade socket have fixed names in /tmp by default; ours lie beside the admin
+/// socket, so that several nodes on one machine do not meet.
+fn server_conf(node: &Node) -> ServerConf {
+    let beside = |ending: &str| {
+        let mut name = node.socket.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name).to_string_lossy().into_owned()
+    };
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    ServerConf {
+        threads: match node.config.listen.threads {
+            0 => cores(),
+            threads => threads,
+        },
+        upstream_keepalive_pool_size: ORIGIN_POOL,
+        max_retries: TRIES,
+        pid_file: beside(".pid"),
+        upgrade_sock: beside(".upgrade"),
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}

@@ -1,0 +1,109 @@
+//! Three POPs as processes: strangers at the peer port, and a config that does not fit.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use selvedge::cli::init::{InitPlan, PopPlan, init};
+use selvedge::link::authority::{Authority, Validity};
+
+use crate::support::edge::Folder;
+use crate::support::{DEADLINE, Edge, Noise, Origin, eventually, get, talk_and_leave};
+
+fn free_port() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Writes a cluster of two into a folder.
+fn plan(folder: &Path, origin: &str) -> InitPlan {
+    let pop = |name: &str| {
+        let listen = free_port();
+        PopPlan {
+            name: name.to_owned(),
+            region: None,
+            http: "127.0.0.1:0".parse().unwrap(),
+            listen,
+            address: listen.to_string(),
+            admin: "admin.sock".into(),
+        }
+    };
+    let plan = InitPlan {
+        out: folder.to_owned(),
+        cluster: "test".to_owned(),
+        pops: vec![pop("one"), pop("two")],
+        origin: origin.to_owned(),
+        limits: String::new(),
+    };
+    init(&plan).unwrap();
+    plan
+}
+
+async fn start(folder: &Path, name: &str) -> Edge {
+    Edge::start(Folder::Shared(folder.join(name))).await
+}
+
+#[tokio::test]
+async fn random_bytes_on_the_peer_port_never_stop_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "fine").await;
+    let plan = plan(folder.path(), &origin.url());
+    let mut edge = start(folder.path(), "one").await;
+    let mut noise = Noise::new();
+    for _ in 0..50 {
+        let bytes = noise.bytes(2048);
+        talk_and_leave(plan.pops[0].listen, &bytes).await;
+    }
+    assert!(edge.lives());
+    assert_eq!(get(edge.address(), "test", "/").await.text(), "fine");
+    let refused = edge.status().await.cluster.unwrap().refused;
+    assert!(refused.iter().any(|refused| refused.address.starts_with("127.0.0.1")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_and_named_in_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    plan(folder.path(), &origin.url());
+    let now = SystemTime::now();
+    let long_ago = now - std::time::Duration::from_secs(90 * 86_400);
+    // Another authority for both, so that it can issue what no operator would.
+    let authority = Authority::new("test", Validity::days(long_ago, 365)).unwrap();
+    for (name, validity) in [("one", Validity::days(long_ago, 30)), ("two", Validity::days(now, 30))] {
+        let issued = authority.issue(&format!("{name}.test.selvedge"), validity).unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.path().join(name).join(file), text).unwrap();
+        write("ca.pem", authority.certificate());
+        write("pop.pem", &issued.certificate);
+        write("pop.key", &issued.key);
+    }
+    let mut one = start(folder.path(), "one").await;
+    let two = start(folder.path(), "two").await;
+    let cause = eventually(DEADLINE, async || {
+        let cluster = two.status().await.cluster.unwrap();
+        let refused = cluster.refused.into_iter().find(|refused| refused.cause.contains("expired"));
+        refused.map(|refused| refused.cause).ok_or(format!("heard {}", cluster.heard))
+    })
+    .await;
+    assert!(cause.contains("expired"), "{cause}");
+    assert_eq!(two.status().await.cluster.unwrap().heard, 1);
+    assert!(one.lives(), "it serves alone");
+    assert_eq!(get(one.address(), "test", "/").await.status, 200);
+}
+
+#[tokio::test]
+async fn two_pops_hear_each_other_and_a_new_life_has_a_greater_incarnation() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    plan(folder.path(), &origin.url());
+    let one = start(folder.path(), "one").await;
+    let two = start(folder.path(), "two").await;
+    let heard = async |edge: &Edge| edge.status().await.cluster.unwrap().heard;
+    eventually(DEADLINE, async || {
+        if heard(&one).await == 2 && heard(&two).await == 2 { Ok(()) } else { Err("alone".to_owned()) }
+    })
+    .await;
+    let before = two.status().await.incarnation;
+    let folder = two.kill().await;
+    eventually(DEADLINE, async || if heard(&one).await == 1 { Ok(()) } else { Err("still heard".to_owned()) }).await;
+    let two = Edge::start(folder).await;
+    assert!(two.status().await.incarnation > before);
+    eventually(DEADLINE, async || if heard(&one).await == 2 { Ok(()) } else { Err("alone".to_owned()) }).await;
+}

@@ -1,0 +1,150 @@
+//! The command line: what it says and how it ends.
+
+use crate::support::{Edge, Origin, get, program};
+
+async fn run(words: &[&str]) -> (i32, String, String) {
+    let output = program().args(words).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("selvedge.toml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    (folder, path)
+}
+
+const GOOD: &str =
+    "[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"127.0.0.1:1\"]\n[site.\"*\"]\norigin = \"app\"\n";
+
+#[tokio::test]
+async fn a_good_config_is_called_good() {
+    let (_folder, path) = file(GOOD);
+    let (code, text, _) = run(&["check", &path]).await;
+    assert_eq!((code, text), (0, format!("{path}: ok (1 sites, 1 origins, 0 limits)\n")));
+    let (code, text, _) = run(&["check", &path, "--json"]).await;
+    assert_eq!(code, 0);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["ok"], true);
+}
+
+#[tokio::test]
+async fn a_mistake_is_answered_with_place_cause_and_suggestion_and_78() {
+    let (_folder, path) = file(&GOOD.replace("origin = \"app\"", "origin = \"ap\""));
+    for words in [vec!["check", &path], vec!["run", "--config", &path]] {
+        let (code, _, error) = run(&words).await;
+        assert_eq!(code, 78);
+        assert!(error.contains("selvedge.toml:6:") && error.contains("app"), "{error}");
+    }
+    let (code, text, _) = run(&["check", &path, "--json"]).await;
+    assert_eq!(code, 78);
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["problems"][0]["line"], 6);
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_read_is_named_and_78() {
+    let (_folder, path) = file(
+        &GOOD.replace("[origin", "https = [{ address = \"127.0.0.1:0\", certificates = [\"gone.pem\"] }]\n[origin"),
+    );
+    let (code, _, error) = run(&["check", &path]).await;
+    assert_eq!(code, 78);
+    assert!(error.contains("gone.pem"), "{error}");
+}
+
+#[tokio::test]
+async fn nobody_at_the_socket_is_69_and_says_which() {
+    let (code, _, error) = run(&["status", "--socket", "/nonexistent/admin.sock"]).await;
+    assert_eq!(code, 69);
+    assert!(error.contains("/nonexistent/admin.sock"), "{error}");
+    let (code, text, _) = run(&["status", "--json", "--socket", "/nonexistent/admin.sock"]).await;
+    assert_eq!(code, 69);
+    assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["error"].is_string());
+}
+
+#[tokio::test]
+async fn a_wrong_use_is_2() {
+    let (code, _, error) = run(&["stats"]).await;
+    assert_eq!(code, 2);
+    assert!(error.contains("status"), "clap suggests: {error}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (_folder, path) = file(&format!("{}[admin]\nsocket = \"admin.sock\"\n", GOOD.replace("127.0.0.1:0", &address)));
+    let (code, _, error) = run(&["run", "--config", &path]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains(&address), "{error}");
+}
+
+#[tokio::test]
+async fn status_tells_what_runs_and_a_request_to_end_is_obeyed() {
+    let origin = Origin::fixed("Cache-Control: max-age=60\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), "").await;
+    get(edge.address(), "test", "/").await;
+    let (code, text, _) = edge.command(&["status"]).await;
+    assert_eq!(code, 0);
+    assert!(text.contains("local  selvedge") && text.contains("cache 1 objects") && text.contains("alone"), "{text}");
+    let (_, text, _) = edge.command(&["status", "--json"]).await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["cache"]["objects"], 1);
+    let log = edge.folder.path().join("access.log");
+    let lines = crate::support::eventually(crate::support::DEADLINE, async || {
+        std::fs::read_to_string(&log).ok().filter(|lines| lines.ends_with('\n')).ok_or("no line".to_owned())
+    })
+    .await;
+    let line: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["url.path"], &line["http.response.status_code"], &line["cache"]),
+        (&"/".into(), &200.into(), &"miss".into())
+    );
+    assert_eq!(edge.terminate().await, Some(0));
+}
+
+#[tokio::test]
+async fn one_origin_is_served_without_a_config() {
+    let origin = Origin::fixed("", "plain").await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin.sock");
+    let mut child = program()
+        .args(["run", "--origin", &origin.url(), "--listen", "127.0.0.1:0", "--socket"])
+        .arg(&socket)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let status: selvedge::admin::report::Status = crate::support::eventually(crate::support::DEADLINE, async || {
+        selvedge::admin::get(&socket, "/v1/status").await.map_err(|error| error.to_string())
+    })
+    .await;
+    assert_eq!(get(status.listening[0], "any.example", "/").await.text(), "plain");
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cluster_is_made_by_init_and_each_config_passes_the_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pops");
+    let words = ["init", "--pops", "fra,ams,nyc", "--out", out.to_str().unwrap()];
+    let (code, text, error) = run(&words).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(text.contains("selvedge run --config"), "{text}");
+    for pop in ["fra", "ams", "nyc"] {
+        let config = out.join(pop).join("selvedge.toml");
+        let (code, _, error) = run(&["check", config.to_str().unwrap()]).await;
+        assert_eq!(code, 0, "{error}");
+    }
+    let (code, _, error) = run(&words).await;
+    assert_eq!(code, 1, "nothing is overwritten");
+    assert!(error.contains("is there already"), "{error}");
+}
+
+#[tokio::test]
+async fn the_tour_holds() {
+    let (code, text, error) = run(&["demo", "--tour", "--json"]).await;
+    assert_eq!(code, 0, "{text}\n{error}");
+    let scenes: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(scenes.as_array().unwrap().len(), 5);
+}

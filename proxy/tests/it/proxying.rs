@@ -1,0 +1,144 @@
+//! What passes through: requests to the origin with the right marks, responses back, and nothing that should stay out.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Answer, Edge, Origin, get, get_with, talk};
+
+#[tokio::test]
+async fn a_request_reaches_the_origin_with_its_host_and_the_edge_s_marks() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "from the origin").await;
+    let edge = Edge::before(&origin.url(), "[pop]\nname = \"fra\"\n").await;
+    let answer = get_with(
+        edge.address(),
+        "www.example.com:8080",
+        "/a?b=c",
+        "X-Real-IP: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9\r\n",
+    )
+    .await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "from the origin"));
+    assert_eq!(answer.header("via"), "1.1 selvedge-fra");
+    assert_eq!(answer.header("x-request-id").len(), 16);
+    let seen = origin.seen().remove(0);
+    assert_eq!(seen.path(), "/a?b=c");
+    assert_eq!(seen.header("host"), Some("www.example.com:8080"));
+    assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"), "a stranger's claim is not passed on");
+    assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
+    assert_eq!(seen.header("x-forwarded-host"), Some("www.example.com:8080"));
+    assert_eq!(seen.header("x-real-ip"), None);
+    assert_eq!(seen.header("via"), Some("1.1 selvedge-fra"));
+    assert_eq!(seen.header("cdn-loop"), Some("selvedge-fra"));
+    assert_eq!(seen.header("x-request-id"), Some(answer.header("x-request-id")));
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_believed() {
+    let origin = Origin::fixed("", "x").await;
+    let config = format!(
+        "[listen]\nhttp = [\"127.0.0.1:0\"]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[origin.app]\nservers = [\"{}\"]\n[site.\"*\"]\norigin = \"app\"\n",
+        origin.url()
+    );
+    let edge = Edge::with(&config).await;
+    get_with(edge.address(), "test", "/", "X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\n").await;
+    let seen = origin.seen().remove(0);
+    assert_eq!(seen.header("x-forwarded-for"), Some("192.0.2.9, 127.0.0.1"));
+    assert_eq!(seen.header("x-forwarded-proto"), Some("https"));
+}
+
+#[tokio::test]
+async fn only_configured_hosts_are_served() {
+    let origin = Origin::fixed("", "x").await;
+    let config = format!(
+        "[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"{}\"]\n[site.\"www.example.com\"]\norigin = \"app\"\n",
+        origin.url()
+    );
+    let edge = Edge::with(&config).await;
+    assert_eq!(get(edge.address(), "WWW.example.com.", "/").await.status, 200);
+    let refused = get(edge.address(), "other.example.com", "/").await;
+    assert_eq!(refused.status, 404);
+    assert_eq!(refused.json()["request_id"], refused.header("x-request-id"));
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_passes_and_two_requests_share_a_connection() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "thanks").await;
+    let edge = Edge::before(&origin.url(), "").await;
+    let say = "POST /one HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello\
+               GET /two HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+    let (first, second) = say.split_at(say.find("GET").unwrap());
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while Answer::parse(&heard).is_none() {
+        assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0);
+    }
+    stream.write_all(second.as_bytes()).await.unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(Answer::parse(&rest).unwrap().text(), "thanks");
+    let seen = origin.seen();
+    assert_eq!(seen[0].body, b"hello");
+    assert_eq!(seen[1].path(), "/two");
+}
+
+#[tokio::test]
+async fn ambiguous_requests_are_refused_and_never_reach_the_origin() {
+    let origin = Origin::fixed("", "x").await;
+    let edge = Edge::before(&origin.url(), "").await;
+    for (say, expected) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+        ("GET http://a/ HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nConnection: close\r\n\r\n", 405),
+    ] {
+        let heard = talk(edge.address(), say.as_bytes()).await;
+        let answer = Answer::parse(&heard).unwrap_or_else(|| panic!("{say:?}: {}", String::from_utf8_lossy(&heard)));
+        assert_eq!(answer.status, expected, "{say:?}");
+    }
+    assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_that_went_round_is_stopped() {
+    let origin = Origin::fixed("", "x").await;
+    let edge = Edge::before(&origin.url(), "[pop]\nname = \"fra\"\n").await;
+    assert_eq!(get_with(edge.address(), "test", "/", "CDN-Loop: selvedge-fra\r\n").await.status, 508);
+    assert_eq!(get_with(edge.address(), "test", "/", "CDN-Loop: selvedge-ams\r\n").await.status, 200);
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_web_socket_passes_both_ways() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        assert!(String::from_utf8_lossy(&head).to_lowercase().contains("upgrade: websocket"));
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        stream.write_all(switch.as_bytes()).await.unwrap();
+        let mut said = [0; 4];
+        stream.read_exact(&mut said).await.unwrap();
+        said.reverse();
+        stream.write_all(&said).await.unwrap();
+    });
+    let edge = Edge::before(&origin, "").await;
+    let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+    let ask = "GET /chat HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    stream.write_all(b"ping").await.unwrap();
+    let mut back = [0; 4];
+    stream.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"gnip");
+}

@@ -1,0 +1,13 @@
+//! The cast of the tests: an edge, an origin, a client, and patience.
+
+pub(crate) mod client;
+pub(crate) mod edge;
+pub(crate) mod eventually;
+mod noise;
+pub(crate) mod origin;
+
+pub(crate) use client::{Answer, get, get_from, get_with, talk, talk_and_leave};
+pub(crate) use edge::{Edge, program};
+pub(crate) use eventually::{DEADLINE, eventually};
+pub(crate) use noise::Noise;
+pub(crate) use origin::{Gate, Origin, ok};

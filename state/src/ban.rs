@@ -1,0 +1,152 @@
+//! A ban: a fact about a subject that any node may state.
+//!
+//! Facts join by the greater one in a total order, so every node that has heard the same facts says the same, whatever the
+//! order in which they came. The order is lexicographic on (epoch, until, kept, level, reason, made at, made by). Lifting a
+//! ban writes the next epoch with an `until` of 0, which beats every ban of the epoch it has seen; a new ban takes the epoch
+//! it finds, and so beats the lifting by its greater `until`.
+//!
+//! A lifting must be remembered for as long as what it beat could come back from a node that slept; `kept` says how long. It
+//! only grows: what beats a fact takes on its memory. So a fact is forgotten only when all it ever beat is void by time.
+
+use std::sync::Arc;
+
+use crate::identity::Actor;
+use crate::time::Time;
+
+/// How long a ban is remembered after it ends, ms: a repeated offence in this time makes the next level.
+pub const BAN_MEMORY: u64 = 24 * 3_600_000;
+
+/// The longest ban, ms (ten years); longer ones are made that long.
+pub const BAN_LONGEST: u64 = 10 * 365 * 24 * 3_600_000;
+
+/// The longest subject and the longest reason, in bytes.
+pub const TEXT_MAX: usize = 64;
+
+/// The greatest epoch that is accepted from a peer. Each lifting of one ban adds one, so it is never reached in earnest, and
+/// a forged one leaves room to be lifted.
+pub(crate) const EPOCH_MAX: u64 = 1 << 32;
+
+/// What is known of one subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// What is banned, such as `192.0.2.9/32`. At most [`TEXT_MAX`] bytes.
+    pub subject: Arc<str>,
+    /// How many times it was lifted before.
+    pub epoch: u64,
+    /// The first instant at which it is not banned any more; 0 in a lifting.
+    pub until: Time,
+    /// How many bans led to this one.
+    pub level: u8,
+    /// Why, in words. At most [`TEXT_MAX`] bytes.
+    pub reason: Arc<str>,
+    /// When it was stated, by its author's clock.
+    pub made_at: Time,
+    /// Who stated it.
+    pub made_by: Actor,
+    /// When this node came to know it. Local: neither replicated nor part of the order.
+    pub applied_at: Time,
+}
+
+/// A ban with what the replication needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) ban: Ban,
+    /// Until when it must be remembered.
+    pub(crate) kept: Time,
+}
+
+/// Whether a join changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joined {
+    Changed,
+    Unchanged,
+}
+
+impl Ban {
+    /// Whether it holds at `now`.
+    pub(crate) fn holds(&self, now: Time) -> bool {
+        now < self.until
+    }
+
+    fn is_lifting(&self) -> bool {
+        self.until == Time::ZERO
+    }
+}
+
+/// What a statement says, as far as its author chooses it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Statement<'a> {
+    pub(crate) until: Time,
+    pub(crate) level: u8,
+    pub(crate) reason: &'a str,
+    pub(crate) by: Actor,
+    pub(crate) now: Time,
+}
+
+impl Fact {
+    /// A ban on top of what is known. A longer ban that holds already stays: use a lifting first to shorten one.
+    pub(crate) fn ban(subject: Arc<str>, known: Option<&Fact>, statement: Statement<'_>) -> Fact {
+        let until = statement.until.min(statement.now.plus(BAN_LONGEST)).max(Time(1));
+        let ban = Ban {
+            subject,
+            epoch: known.map_or(0, |fact| fact.ban.epoch),
+            until,
+            level: statement.level,
+            reason: Arc::from(statement.reason),
+            made_at: statement.now,
+            made_by: statement.by,
+            applied_at: statement.now,
+        };
+        let kept = until.plus(BAN_MEMORY).max(known.map_or(Time::ZERO, |fact| fact.kept));
+        let new = Fact { ban, kept };
+        match known {
+            Some(known) if known.order() >= new.order() => known.clone(),
+            _ => new,
+        }
+    }
+
+    /// The lifting of this ban.
+    pub(crate) fn lifted(&self, by: Actor, now: Time) -> Fact {
+        let ban = Ban {
+            subject: Arc::clone(&self.ban.subject),
+            epoch: self.ban.epoch.saturating_add(1),
+            until: Time::ZERO,
+            level: 0,
+            reason: Arc::from(""),
+            made_at: now,
+            made_by: by,
+            applied_at: now,
+        };
+        Fact { ban, kept: self.kept.max(now.plus(BAN_MEMORY)) }
+    }
+
+    /// The place in the total order. The subject is last: facts of one subject only are ever compared.
+    fn order(&self) -> (u64, Time, Time, u8, &str, Time, Actor, &str) {
+        let Ban { subject, epoch, until, level, reason, made_at, made_by, .. } = &self.ban;
+        (*epoch, *until, self.kept, *level, reason, *made_at, *made_by, subject)
+    }
+
+    /// Takes the greater of the two. The join of the lattice: commutative, associative, idempotent.
+    pub(crate) fn join(&mut self, other: Fact) -> Joined {
+        if other.order() <= self.order() {
+            return Joined::Unchanged;
+        }
+        *self = other;
+        Joined::Changed
+    }
+
+    /// Whether the ban of this fact is still of use for escalation.
+    pub(crate) fn is_remembered(&self, now: Time) -> bool {
+        !self.ban.is_lifting() && now < self.ban.until.plus(BAN_MEMORY)
+    }
+
+    /// Whether nothing that this fact beats can come back.
+    pub(crate) fn is_spent(&self, now: Time) -> bool {
+        self.kept <= now
+    }
+
+    /// Whether it may be forgotten early when room is short: it has ended, and it beats no other epoch.
+    pub(crate) fn is_spare(&self, now: Time) -> bool {
+        self.ban.epoch == 0 && !self.ban.holds(now)
+    }
+}

@@ -1,0 +1,34 @@
+//! The backlog of a token bucket at the start of the oldest fine slot: what the ring does not tell any more.
+//!
+//! It is always a lower bound of the true backlog there: the backlog of the same arrivals, some of them moved earlier.
+
+/// A backlog and how long it has lasted. Local to a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Carry {
+    /// Tokens, at the ring's start. Never below 0.
+    pub(crate) backlog: f64,
+    /// When the busy period began, ms; of meaning only while there is a backlog.
+    busy_since: u64,
+}
+
+impl Carry {
+    /// Passes a stretch of `width` ms from `start` on, with all its arrivals at its start.
+    pub(crate) fn pass(&mut self, arrived: u64, start: u64, width: u64, rate: f64) {
+        if self.backlog <= 0.0 {
+            self.busy_since = start;
+        }
+        self.backlog = (self.backlog + arrived as f64 - rate * width as f64).max(0.0);
+    }
+
+    /// Takes in an amount that is known to have arrived at `from` or after it. `edge` is the ring's start, at which this
+    /// backlog stands.
+    pub(crate) fn late(&mut self, amount: u64, from: u64, edge: u64, rate: f64) {
+        let busy = if self.backlog > 0.0 { self.busy_since } else { edge };
+        // Alone until the busy period began, it drained; from there on the backlog was never 0 and it adds in full.
+        let left = amount as f64 - rate * busy.saturating_sub(from) as f64;
+        if left > 0.0 {
+            self.backlog += left;
+            self.busy_since = busy.min(from);
+        }
+    }
+}

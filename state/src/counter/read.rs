@@ -1,0 +1,103 @@
+//! What a counter says at an instant. Reading changes nothing, and nothing that expired is read, whether or not it was swept.
+
+use super::SlotCounter;
+use super::carry::Carry;
+use super::cells::{Cells, SLOTS};
+use super::row::Row;
+use super::widths::Widths;
+use crate::identity::Author;
+use crate::time::Time;
+
+impl SlotCounter {
+    /// The backlog of the token bucket with this rate at `now`, in tokens.
+    pub(crate) fn level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
+        if self.is_expired(widths, now) {
+            return 0.0;
+        }
+        let carry: Carry = self.carry.unwrap_or_else(|| self.carry_of_coarse(widths, rate));
+        let (current, total) = (widths.fine_slot(now), self.total());
+        let mut backlog = carry.backlog;
+        for slot in self.oldest()..=self.head {
+            // Slots ahead of `now` come from clocks that are ahead: their counts are real, their drain has yet to come.
+            let passed = match slot.cmp(&current) {
+                std::cmp::Ordering::Less => widths.fine(),
+                std::cmp::Ordering::Equal => now.0.saturating_sub(widths.fine_start(slot)),
+                std::cmp::Ordering::Greater => 0,
+            };
+            backlog = (backlog + f64::from(total.fine.get(slot)) - rate * passed as f64).max(0.0);
+        }
+        let silent = now.0.saturating_sub(widths.fine_start(self.head.saturating_add(1)));
+        (backlog - rate * silent as f64).max(0.0)
+    }
+
+    /// What was counted in the last `window` ms. Slots that the window covers in part count in proportion, rounded down.
+    /// Fine cells are used when eight of them span the window, coarse ones otherwise, and no more than the ring holds.
+    pub(crate) fn count(&self, widths: Widths, window: u64, now: Time) -> u64 {
+        let total = self.total();
+        if window <= widths.fine().saturating_mul(SLOTS) {
+            let held = (self.oldest(), self.head);
+            windowed(widths.fine(), window, now, held, |slot| total.fine.get(slot))
+        } else {
+            let newest = widths.coarse_of(self.head);
+            let held = (newest.saturating_sub(SLOTS - 1), newest);
+            windowed(widths.coarse(), window, now, held, |slot| total.coarse.get(slot))
+        }
+    }
+
+    /// The sum over live coarse cells.
+    pub(crate) fn sum(&self, widths: Widths, now: Time) -> u64 {
+        self.sum_of(self.total(), widths, now)
+    }
+
+    fn sum_of(&self, cells: &Cells, widths: Widths, now: Time) -> u64 {
+        let newest = widths.coarse_of(self.head);
+        let floor = widths.coarse_slot(now).saturating_sub(SLOTS - 1);
+        (newest.saturating_sub(SLOTS - 1).max(floor)..=newest).map(|slot| u64::from(cells.coarse.get(slot))).sum()
+    }
+
+    /// The sums by author, in the authors' order; authors without live counts are left out.
+    pub(crate) fn sums(&self, widths: Widths, me: Author, now: Time) -> Vec<(Author, u64)> {
+        let mut sums: Vec<(Author, u64)> =
+            self.rows(me).map(|(author, cells)| (author, self.sum_of(cells, widths, now))).collect();
+        sums.retain(|(_, sum)| *sum > 0);
+        sums.sort_unstable();
+        sums
+    }
+
+    /// The own row: the cells that can have changed since an instant.
+    pub(crate) fn own_row(&self, widths: Widths, since: Time) -> Row {
+        let mut row = Row::of(&self.own, self.head, widths);
+        row.only_since(since, widths);
+        row
+    }
+
+    /// All rows that count something, in their authors' order.
+    pub(crate) fn all_rows(&self, widths: Widths, me: Author) -> Vec<(Author, Row)> {
+        let row = |(author, cells)| (author, Row::of(cells, self.head, widths));
+        let mut rows: Vec<(Author, Row)> = self.rows(me).map(row).filter(|(_, row)| !row.is_empty()).collect();
+        rows.sort_unstable_by_key(|(author, _)| *author);
+        rows
+    }
+
+    fn rows(&self, me: Author) -> impl Iterator<Item = (Author, &Cells)> {
+        let others = self.others.iter().flat_map(|others| others.rows.iter().map(|(author, cells)| (*author, cells)));
+        std::iter::once((me, &self.own)).chain(others)
+    }
+}
+
+/// Sums slots of `width` ms over `(now - window, now]`; `held` are the first and the last slot of the ring.
+fn windowed(width: u64, window: u64, now: Time, held: (u64, u64), count: impl Fn(u64) -> u32) -> u64 {
+    let from = now.0.saturating_sub(window);
+    let (oldest, newest) = (from / width, now.0 / width);
+    // A ring of eight at `now`, not at the head: what is read must not depend on when a node last moved its ring.
+    let reach = newest.saturating_sub(SLOTS - 1);
+    let mut sum = 0;
+    for slot in oldest.max(held.0).max(reach)..=newest.min(held.1) {
+        let n = u64::from(count(slot));
+        let start = slot.saturating_mul(width);
+        // The part of the slot before the window; slots of at most an hour and counts of 32 bits fit well into 64.
+        let outside = from.saturating_sub(start).min(width);
+        sum += n * (width - outside) / width;
+    }
+    sum
+}

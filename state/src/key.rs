@@ -1,0 +1,133 @@
+//! Keyed hashes of what clients choose. The key is the cluster's secret, so nobody outside can aim at one map shard or make
+//! two keys collide; it is the same at every node, so hashes are names that all of them understand. SipHash-1-3 (Aumasson
+//! and Bernstein, 2012).
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128};
+
+/// A 64-bit keyed hash: the name of one counter inside its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key64(pub(crate) u64);
+
+/// A 128-bit keyed hash: the name of one fact. Wide enough that a collision never happens by chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key128(pub(crate) u128);
+
+/// A name that is spread evenly over the shards; shards are the units of repair, the same at every node.
+pub(crate) trait Sharded {
+    /// The top 8 bits.
+    fn shard(&self) -> u8;
+}
+
+impl Sharded for Key64 {
+    fn shard(&self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+}
+
+impl Sharded for Key128 {
+    fn shard(&self) -> u8 {
+        (self.0 >> 120) as u8
+    }
+}
+
+// A map inside a shard sees keys whose top 8 bits are alike. hashbrown takes its tag from the top bits of a hash and the
+// bucket from the lowest ones, so the constant byte is turned to where neither looks.
+impl Hash for Key64 {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.rotate_left(32));
+    }
+}
+
+impl Hash for Key128 {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
+
+impl fmt::Display for Key64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for Key128 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What a hash is of; goes into it, so that a key and a table of the same bytes are different names.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Domain {
+    Key = 1,
+    Table = 2,
+    Subject = 3,
+}
+
+/// The cluster's secret, as the key of all hashes.
+#[derive(Clone)]
+pub(crate) struct Secret([u8; 16]);
+
+impl Secret {
+    pub(crate) fn new(secret: [u8; 16]) -> Secret {
+        Secret(secret)
+    }
+
+    /// Parts are framed by their lengths: `["a", "bc"]` and `["ab", "c"]` are different names.
+    pub(crate) fn hash64(&self, domain: Domain, parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        feed(&mut hasher, domain, parts);
+        hasher.finish()
+    }
+
+    pub(crate) fn hash128(&self, domain: Domain, parts: &[&[u8]]) -> u128 {
+        let mut hasher = SipHasher13x128::new_with_key(&self.0);
+        feed(&mut hasher, domain, parts);
+        hasher.finish128().as_u128()
+    }
+}
+
+// Only `write`: the integer methods of a hasher may differ between machines.
+fn feed(hasher: &mut impl Hasher, domain: Domain, parts: &[&[u8]]) {
+    hasher.write(&[domain as u8]);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part);
+    }
+}
+
+/// Keys are hashes already: the maps take them as they are.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AsIs;
+
+pub(crate) struct AsIsHasher(u64);
+
+impl BuildHasher for AsIs {
+    type Hasher = AsIsHasher;
+
+    fn build_hasher(&self) -> AsIsHasher {
+        AsIsHasher(0)
+    }
+}
+
+impl Hasher for AsIsHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    /// Keys write themselves as one `u64`; this folds anything else, so that the hasher is whole.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

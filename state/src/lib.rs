@@ -1,0 +1,33 @@
+//! The replicated truth of Selvedge: lattices, the concurrent store that holds them, what changed, what a peer lacks, the
+//! wire format, and the state machine that keeps peers in step.
+//!
+//! Two rooms. [`Store`] is shared by every thread that serves requests: each operation is one visit of one map entry.
+//! [`Replica`] is owned by one task: inputs go in, frames and events come out, no socket and no clock inside. Time is a
+//! parameter everywhere, so that a simulation can run a whole cluster in one thread.
+//!
+//! Two families of values. *Rows* ([counts](counter)) have one writer each and die by absolute time; they join by the
+//! greatest count of each cell. *Facts* ([bans](Ban)) may be written by anybody; they join by a total order.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ban;
+mod bucket;
+mod counter;
+mod identity;
+mod key;
+mod replica;
+mod rung;
+mod store;
+mod time;
+mod wire;
+
+pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
+pub use bucket::{Bucket, Charge};
+pub use identity::{Actor, Author, Incarnation, PopId, Seq};
+pub use key::{Key64, Key128};
+pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status};
+pub use rung::Rung;
+pub use store::{BanError, CONTRIBUTORS_MAX, Peers, Store, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec};
+pub use time::Time;
+pub use wire::FRAME_MAX;

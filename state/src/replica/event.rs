@@ -1,0 +1,110 @@
+//! What an operator may want to know. None of it needs an answer.
+
+use std::fmt;
+
+use crate::identity::{Actor, Incarnation, PopId};
+
+/// Something that happened to the replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+
+pub enum Event {
+    /// A peer is heard.
+    PeerUp {
+        /// The peer.
+        pop: PopId,
+        /// Its life.
+        incarnation: Incarnation,
+    },
+    /// A peer is not heard any more.
+    PeerDown {
+        /// The peer.
+        pop: PopId,
+    },
+    /// A peer works with another revision of the roster.
+    RosterDiffers {
+        /// The peer.
+        pop: PopId,
+        /// Its revision.
+        theirs: u64,
+        /// This node's.
+        ours: u64,
+    },
+    /// Two processes say they are the same actor in the same life: two nodes share a name or a disk image.
+    SameIncarnation {
+        /// The actor.
+        actor: Actor,
+        /// The life.
+        incarnation: Incarnation,
+    },
+    /// A peer sent a frame that cannot be read. Blocks before the bad one are taken, the rest is dropped.
+    Undecodable {
+        /// The peer.
+        pop: PopId,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A peer stated rows or facts in a name that it may not speak in; they are dropped. Told once per link.
+    ForeignAuthor {
+        /// The peer.
+        pop: PopId,
+        /// In whose name.
+        author: Actor,
+    },
+    /// A peer acknowledged what was never sent; ignored.
+    ForeignAck {
+        /// The peer.
+        pop: PopId,
+    },
+    /// A peer counts in a table that no config here knows; dropped until one does. Told once per link.
+    UnknownTable {
+        /// The peer.
+        pop: PopId,
+        /// The identity of the table.
+        identity: u64,
+    },
+    /// A peer's cells begin too far in the future: its clock or this node's is wrong. Told once per link.
+    ClockAhead {
+        /// The peer.
+        pop: PopId,
+    },
+    /// There was no room for what a peer sent; dropped. Told once per link.
+    NoRoom {
+        /// The peer.
+        pop: PopId,
+    },
+    /// A peer has fallen behind what is kept of changes; it is repaired in ranges.
+    FellBehind {
+        /// The peer.
+        pop: PopId,
+    },
+    /// The replica broke a rule of its own. A defect; the replica goes on.
+    Broken {
+        /// Which rule.
+        rule: &'static str,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::PeerUp { pop, incarnation } => write!(f, "POP {pop} is heard (incarnation {:x})", incarnation.0),
+            Event::PeerDown { pop } => write!(f, "POP {pop} is not heard any more"),
+            Event::RosterDiffers { pop, theirs, ours } => {
+                write!(f, "POP {pop} has roster revision {theirs}, this node {ours}")
+            }
+            Event::SameIncarnation { actor, incarnation } => {
+                write!(f, "two processes say they are {actor} in incarnation {:x}", incarnation.0)
+            }
+            Event::Undecodable { pop, cause } => write!(f, "POP {pop} sent a frame that cannot be read: {cause}"),
+            Event::ForeignAuthor { pop, author } => write!(f, "POP {pop} spoke in the name of {author}; dropped"),
+            Event::ForeignAck { pop } => write!(f, "POP {pop} acknowledged what was never sent; ignored"),
+            Event::UnknownTable { pop, identity } => {
+                write!(f, "POP {pop} counts in table {identity:016x}, which no config here knows; dropped")
+            }
+            Event::ClockAhead { pop } => write!(f, "POP {pop} counts in slots that are too far ahead; dropped"),
+            Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
+            Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),
+            Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),
+        }
+    }
+}

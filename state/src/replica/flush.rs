@@ -1,0 +1,209 @@
+//! Sending changes. A tick encodes what changed once, for all peers that are up to date; the others catch up with the
+//! current values of what they lack. Ticks follow at once on a silence and are 25 ms apart otherwise, so a lone change is
+//! fast and a storm is cheap. Bans do not wait for ticks.
+
+use bytes::Bytes;
+
+use super::index::Item;
+use super::walk::Walk;
+use super::{Event, LinkId, Replica};
+use crate::identity::Seq;
+use crate::store::FRAME_WORTH;
+use crate::time::Time;
+use crate::wire::{Builder, DeltaHead, Room};
+
+/// After so much silence a change is sent at once, ms.
+const SILENCE: u64 = 5;
+
+/// Between ticks under load, ms.
+const TICK: u64 = 25;
+
+/// Between urgent frames, ms.
+const URGENT: u64 = 1;
+
+/// A thread may charge with a time that it read so long ago, ms. Cells that ended longer before a tick were in that tick;
+/// what straggles more shows in the coarse cell or comes by repair.
+const STRAGGLE: u64 = 20;
+
+/// When things were sent.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// The last tick: what changed before it was in it or earlier ones.
+    ticked: Option<Time>,
+    /// When the next one is due; none while nothing waits.
+    due: Option<Time>,
+    urgent: Option<Time>,
+    /// When the next urgent frame is due.
+    pub(super) urgent_due: Option<Time>,
+}
+
+impl Pace {
+    pub(super) fn due(&self) -> Option<Time> {
+        self.due.into_iter().chain(self.urgent_due).min()
+    }
+
+    /// Something waits.
+    fn wait(&mut self, now: Time) -> Time {
+        let soonest = match self.ticked {
+            Some(ticked) if now < ticked.plus(SILENCE) => ticked.plus(TICK),
+            _ => now,
+        };
+        *self.due.get_or_insert(soonest)
+    }
+
+    fn wait_urgent(&mut self, now: Time) -> Time {
+        let soonest = self.urgent.map_or(now, |urgent| urgent.plus(URGENT).max(now));
+        *self.urgent_due.get_or_insert(soonest)
+    }
+}
+
+impl Replica {
+    /// Sends what is due.
+    pub(super) fn flush(&mut self, now: Time) {
+        let waiting = self.store.waiting();
+        if waiting.bans > 0 && self.pace.wait_urgent(now) <= now {
+            self.pace.urgent = Some(now);
+            self.pace.urgent_due = None;
+            let bans = self.store.take_bans().into_iter().map(Item::Ban).collect();
+            self.publish(bans, now, now);
+        }
+        if waiting.counters > 0 && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
+            let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
+            self.pace.ticked = Some(now);
+            self.pace.due = None;
+            let counters = self.store.take_counters();
+            self.publish(counters.into_iter().map(|(table, key)| Item::Counter(table, key)).collect(), since, now);
+        }
+    }
+
+    /// Gives each item its place in the sequence and sends the frames. Items say what changed since `since`, or since what
+    /// is not acknowledged by everybody.
+    fn publish(&mut self, items: Vec<Item>, since: Time, now: Time) {
+        let mut builder = Builder::new();
+        let mut from = self.index.last();
+        for item in items {
+            let since = self.index.since(item).unwrap_or(since);
+            if self.put(&mut builder, item, since, Fresh::Yes) == Room::Full {
+                let full = std::mem::replace(&mut builder, Builder::new());
+                self.ship(full, from, now);
+                from = self.index.last();
+                // An empty frame has room for any item.
+                let _ = self.put(&mut builder, item, since, Fresh::Yes);
+            }
+            self.index.note(item, since);
+        }
+        self.ship(builder, from, now);
+        self.rebase_the_lost(now);
+        if self.links.is_empty() {
+            self.trim();
+        }
+    }
+
+    /// Puts an item's own state into a frame.
+    fn put(&self, builder: &mut Builder, item: Item, since: Time, fresh: Fresh) -> Room {
+        match item {
+            Item::Counter(table, key) => {
+                let row = match fresh {
+                    Fresh::Yes => self.store.take_row(table, key, since),
+                    Fresh::No => self.store.own_row(table, key, since),
+                };
+                match (self.store.identity(table), row) {
+                    (Some(identity), Some(row)) => builder.row(identity, key, self.me, row),
+                    // Forgotten meanwhile: there is nothing left to say.
+                    _ => Room::Taken,
+                }
+            }
+            Item::Ban(key) => {
+                let fact = match fresh {
+                    Fresh::Yes => self.store.take_ban(key),
+                    Fresh::No => self.store.fact(key),
+                };
+                // One that another node has superseded meanwhile is that node's to tell.
+                match fact.filter(|fact| fact.ban.made_by == self.me.actor) {
+                    Some(fact) => builder.fact(fact),
+                    None => Room::Taken,
+                }
+            }
+        }
+    }
+
+    fn delta(&self, builder: Builder, from: Seq, to: Seq, now: Time) -> Bytes {
+        builder.delta(&DeltaHead { author: self.me.into(), from: from.0, to: to.0, at: now.0 })
+    }
+
+    /// Sends one shared frame to every link that is up to date and has room.
+    fn ship(&mut self, builder: Builder, from: Seq, now: Time) {
+        let to = self.index.last();
+        let ready = |id: &LinkId| {
+            let link = self.links.get(id);
+            link.is_some_and(|link| link.out.is_at(from) && link.has_room())
+        };
+        let ready: Vec<LinkId> = self.established().into_iter().filter(ready).collect();
+        if to == from || ready.is_empty() {
+            return;
+        }
+        let frame = self.delta(builder, from, to, now);
+        for id in ready {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.out.sent(to, now);
+            }
+            self.send(id, frame.clone(), now);
+        }
+    }
+
+    /// Links that lack what the index dropped: their changes are repair's business from here on.
+    fn rebase_the_lost(&mut self, now: Time) {
+        let (floor, last) = (self.index.floor(), self.index.last());
+        let mut lost = Vec::new();
+        for link in self.links.values_mut().filter(|link| link.out.acked < floor) {
+            link.out.rebase(last, now);
+            link.repair.start(Walk::all());
+            lost.push(link.peer);
+        }
+        for pop in lost {
+            self.tell(Event::FellBehind { pop });
+        }
+    }
+
+    /// Sends a link what it lacks, as current values, as far as it has room.
+    pub(super) fn catch_up(&mut self, id: LinkId, now: Time) {
+        loop {
+            let Some(link) = self.links.get(&id).filter(|link| link.author.is_some() && link.has_room()) else {
+                return;
+            };
+            let last = self.index.last();
+            let (sent, follows) = (link.out.sent, link.out.follows());
+            if link.out.is_at(last) {
+                return;
+            }
+            let mut builder = Builder::new();
+            let mut to = last;
+            let mut before = sent;
+            for (seq, item, since) in self.index.after(sent) {
+                if self.put(&mut builder, item, since, Fresh::No) == Room::Full {
+                    to = before;
+                    break;
+                }
+                before = seq;
+            }
+            let frame = self.delta(builder, follows, to, now);
+            let Some(link) = self.links.get_mut(&id) else { return };
+            link.out.sent(to, now);
+            self.send(id, frame, now);
+        }
+    }
+
+    /// Goes back to what the peer acknowledged, when it did not acknowledge more in time.
+    pub(super) fn resend(&mut self, id: LinkId, now: Time) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.out.rewind(now);
+        self.catch_up(id, now);
+    }
+}
+
+/// Whether an item goes out for the first time since it changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fresh {
+    Yes,
+    No,
+}

@@ -1,0 +1,95 @@
+//! How links begin: each side says who it is, at once and again until the other shows that it heard. A stranger is refused by
+//! the name of what differs.
+
+use super::link::Link;
+use super::walk::Walk;
+use super::{CloseReason, Event, LINKS_PER_PEER, LinkId, Replica};
+use crate::identity::{Author, PopId};
+use crate::time::Time;
+use crate::wire::{self, Hello, NEWEST, OLDEST};
+
+impl Replica {
+    pub(super) fn connected(&mut self, id: LinkId, pop: PopId, now: Time) {
+        if !self.peers.contains_key(&pop) {
+            return self.close(id, CloseReason::NotInRoster(pop));
+        }
+        if self.links.values().filter(|link| link.peer == pop).count() >= LINKS_PER_PEER {
+            return self.close(id, CloseReason::TooMany);
+        }
+        self.links.insert(id, Link::new(pop, self.index.last(), now));
+        self.say_hello(id, now);
+    }
+
+    pub(super) fn say_hello(&mut self, id: LinkId, now: Time) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.hello_at = now;
+        let hello = Hello {
+            oldest: OLDEST,
+            newest: NEWEST,
+            features: 0,
+            cluster: self.config.cluster.clone(),
+            secret_id: self.config.secret_id,
+            roster_revision: self.config.roster_revision,
+            author: self.me.into(),
+            boot: self.config.boot,
+            base: link.out.base.0,
+            at: now.0,
+        };
+        self.send(id, wire::hello(&hello), now);
+    }
+
+    pub(super) fn hello(&mut self, id: LinkId, hello: &Hello, now: Time) {
+        let Some(link) = self.links.get(&id) else { return };
+        if link.author.is_some() {
+            return;
+        }
+        let (pop, author) = (link.peer, Author::from(hello.author));
+        if let Some(reason) = self.refusal(pop, author, hello) {
+            return self.close(id, reason);
+        }
+        if let Some(other) = self.peers.get(&pop).and_then(|peer| peer.link) {
+            let theirs = self.links.get(&other).and_then(|link| link.author);
+            match theirs {
+                Some(theirs) if theirs.incarnation > author.incarnation => {
+                    return self.close(id, CloseReason::Superseded { by: theirs.incarnation });
+                }
+                _ => self.close(other, CloseReason::Superseded { by: author.incarnation }),
+            }
+        }
+        if hello.roster_revision != self.config.roster_revision {
+            self.tell(Event::RosterDiffers { pop, theirs: hello.roster_revision, ours: self.config.roster_revision });
+        }
+        self.establish(id, pop, author, hello, now);
+    }
+
+    fn establish(&mut self, id: LinkId, pop: PopId, author: Author, hello: &Hello, now: Time) {
+        let Some(peer) = self.peers.get_mut(&pop) else { return };
+        peer.link = Some(id);
+        let before = peer.life.replace((author.incarnation, hello.boot));
+        if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
+            self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
+        }
+        if let Some(link) = self.links.get_mut(&id) {
+            link.author = Some(author);
+            link.inward.have = hello.base;
+            // Answered at once: it is what tells the peer that its hello came.
+            link.inward.ack_due = Some(now);
+            link.repair.start(Walk::all());
+        }
+    }
+
+    fn refusal(&self, pop: PopId, author: Author, hello: &Hello) -> Option<CloseReason> {
+        if hello.oldest > NEWEST || hello.newest < OLDEST {
+            return Some(CloseReason::Version { oldest: hello.oldest, newest: hello.newest });
+        }
+        if hello.cluster != self.config.cluster {
+            let theirs: String = hello.cluster.chars().take(64).collect();
+            return Some(CloseReason::OtherCluster { theirs, ours: self.config.cluster.clone() });
+        }
+        if hello.secret_id != self.config.secret_id {
+            return Some(CloseReason::OtherSecret { theirs: hello.secret_id, ours: self.config.secret_id });
+        }
+        let says = author.actor.pop;
+        (says != pop).then_some(CloseReason::NotItsCertificate { certificate: pop, says })
+    }
+}

@@ -1,0 +1,260 @@
+//! Taking what a peer says. Nothing in here fails: a frame is read as far as it can be, what may not be said is dropped and
+//! counted, and the next frame is taken. Rows of any frame are joined, whether or not it follows on the last one; only a
+//! frame that follows moves what is acknowledged.
+
+use super::link::Link;
+use super::{Event, LinkId, Replica};
+use crate::ban::Fact;
+use crate::identity::{Actor, Author, PopId, Seq};
+use crate::store::{Ingested, Offered};
+use crate::time::Time;
+use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, State, WireError};
+
+/// An acknowledgement waits so long for more to acknowledge, ms.
+const ACK_DELAY: u64 = 10;
+
+/// In whose names a frame may speak.
+#[derive(Debug, Clone, Copy)]
+enum Speaks {
+    /// Its sender's.
+    For(Author),
+    /// Any POP's of the roster.
+    Roster,
+}
+
+/// What of a frame was dropped.
+#[derive(Debug, Default)]
+struct Dropped {
+    things: u64,
+    undecodable: Option<String>,
+    foreign: Option<Actor>,
+    unknown_table: Option<u64>,
+    ahead: bool,
+    no_room: bool,
+}
+
+impl Replica {
+    pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8], now: Time) {
+        let Some(link) = self.links.get(&id) else { return };
+        let (pop, author) = (link.peer, link.author);
+        if let Some(peer) = self.peers.get_mut(&pop) {
+            peer.frames_in += 1;
+            peer.bytes_in += bytes.len() as u64;
+        }
+        let mut dropped = Dropped::default();
+        match (Frame::decode(bytes), author) {
+            (Err(error), _) => dropped.undecodable(&error),
+            (Ok(Frame::Hello(hello)), _) => {
+                self.hello(id, &hello, now);
+                self.heard(id, hello.at, now);
+            }
+            // Nobody may speak before it said who it is; a sane peer's frame comes early only where order is not kept.
+            (Ok(_), None) => dropped.things += 1,
+            (Ok(Frame::Delta(head, blocks)), Some(author)) => {
+                self.heard_greeted(id, head.at, now);
+                self.delta_in(id, author, &head, blocks, &mut dropped, now);
+            }
+            (Ok(Frame::Range(head, blocks)), Some(_)) => {
+                self.heard_greeted(id, head.at, now);
+                self.range_in(id, &head, blocks, &mut dropped, now);
+            }
+            (Ok(Frame::Ack(ack)), Some(_)) => {
+                self.heard_greeted(id, ack.at, now);
+                self.ack_in(id, &ack, now);
+            }
+            (Ok(Frame::Unknown(_)), Some(_)) => dropped.things += 1,
+        }
+        self.report(id, pop, dropped);
+    }
+
+    /// A frame came on an established link.
+    fn heard(&mut self, id: LinkId, at: u64, now: Time) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.author.is_some()) else { return };
+        if link.inward.echo.is_none_or(|(newest, _)| newest <= at) {
+            link.inward.echo = Some((at, now));
+        }
+        let Some(peer) = self.peers.get_mut(&link.peer) else { return };
+        peer.heard_at = peer.heard_at.max(Some(now));
+        if let (false, Some((incarnation, _))) = (peer.is_up, peer.life) {
+            peer.is_up = true;
+            let pop = peer.pop;
+            self.tell(Event::PeerUp { pop, incarnation });
+        }
+    }
+
+    /// A frame came that its peer sends only when it took our hello.
+    fn heard_greeted(&mut self, id: LinkId, at: u64, now: Time) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.is_greeted = true;
+        }
+        self.heard(id, at, now);
+    }
+
+    fn delta_in(
+        &mut self,
+        id: LinkId,
+        author: Author,
+        head: &DeltaHead,
+        blocks: impl Iterator<Item = Result<State, WireError>>,
+        dropped: &mut Dropped,
+        now: Time,
+    ) {
+        let says = Author::from(head.author);
+        if says != author {
+            dropped.foreign(says.actor);
+            return;
+        }
+        let whole = self.take_blocks(blocks, Speaks::For(author), dropped, now);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let follows = head.from <= link.inward.have;
+        if whole && follows {
+            link.inward.have = link.inward.have.max(head.to);
+        }
+        link.inward.acknowledge(if follows { now.plus(ACK_DELAY) } else { now });
+    }
+
+    fn range_in(
+        &mut self,
+        id: LinkId,
+        head: &RangeHead,
+        blocks: impl Iterator<Item = Result<State, WireError>>,
+        dropped: &mut Dropped,
+        now: Time,
+    ) {
+        let whole = self.take_blocks(blocks, Speaks::Roster, dropped, now);
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if whole && head.from <= link.inward.ranges {
+            link.inward.ranges = link.inward.ranges.max(head.to);
+        }
+        link.inward.acknowledge(now.plus(ACK_DELAY));
+    }
+
+    fn ack_in(&mut self, id: LinkId, ack: &Ack, now: Time) {
+        let last = self.index.last();
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let pop = link.peer;
+        if Seq(ack.have) > last || ack.ranges > link.repair.last {
+            return self.tell(Event::ForeignAck { pop });
+        }
+        link.out.acked(Seq(ack.have), now);
+        link.repair.acked(ack.ranges, now);
+        // The echo is this node's own time; one of the future was not.
+        if ack.echo > 0 && ack.echo <= now.0 {
+            let rtt = now.since(Time(ack.echo)).saturating_sub(ack.held);
+            if let Some(peer) = self.peers.get_mut(&pop) {
+                peer.rtt.take(rtt);
+            }
+        }
+        self.trim();
+    }
+
+    /// Joins the blocks of a frame; false if the frame could not be read to its end.
+    fn take_blocks(
+        &self,
+        blocks: impl Iterator<Item = Result<State, WireError>>,
+        speaks: Speaks,
+        dropped: &mut Dropped,
+        now: Time,
+    ) -> bool {
+        for block in blocks {
+            match block {
+                Ok(State::Counters(rows)) => self.take_rows(rows, speaks, dropped, now),
+                Ok(State::Facts(facts)) => self.take_facts(facts, speaks, dropped, now),
+                Ok(State::Unknown(_)) => dropped.things += 1,
+                Err(error) => {
+                    dropped.undecodable(&error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn take_rows(&self, rows: Rows, speaks: Speaks, dropped: &mut Dropped, now: Time) {
+        let Some(table) = self.store.by_identity(rows.table) else {
+            dropped.things += rows.rows.len() as u64;
+            dropped.unknown_table = Some(rows.table);
+            return;
+        };
+        for (key, author, row) in rows.rows {
+            let may = match speaks {
+                Speaks::For(sender) => author == sender,
+                Speaks::Roster => author != self.me && self.is_in_roster(author.actor.pop),
+            };
+            if !may {
+                dropped.foreign(author.actor);
+                continue;
+            }
+            let Ingested { ahead, expired, full } = self.store.offer_row(table, key, author, row, now);
+            dropped.things += ahead + expired + u64::from(full);
+            dropped.ahead |= ahead > 0;
+            dropped.no_room |= full;
+        }
+    }
+
+    fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
+        for fact in facts {
+            let author = fact.ban.made_by;
+            let may = match speaks {
+                Speaks::For(sender) => author == sender.actor,
+                Speaks::Roster => self.is_in_roster(author.pop),
+            };
+            if !may {
+                dropped.foreign(author);
+                continue;
+            }
+            match self.store.offer_fact(fact, now) {
+                Offered::Taken | Offered::Known => {}
+                Offered::Refused => dropped.things += 1,
+                Offered::Full => {
+                    dropped.things += 1;
+                    dropped.no_room = true;
+                }
+            }
+        }
+    }
+
+    fn is_in_roster(&self, pop: PopId) -> bool {
+        pop == self.me.actor.pop || self.peers.contains_key(&pop)
+    }
+
+    /// Counts what was dropped, and tells of each kind of trouble once per link.
+    fn report(&mut self, id: LinkId, pop: PopId, dropped: Dropped) {
+        if let Some(peer) = self.peers.get_mut(&pop) {
+            peer.dropped = peer.dropped.saturating_add(dropped.things);
+        }
+        let Some(link) = self.links.get_mut(&id) else { return };
+        for event in dropped.events(link, pop) {
+            if let Some(peer) = self.peers.get_mut(&pop) {
+                peer.last_error = Some(event.to_string());
+            }
+            self.tell(event);
+        }
+    }
+}
+
+impl Dropped {
+    fn undecodable(&mut self, error: &WireError) {
+        self.things += 1;
+        self.undecodable = Some(error.to_string());
+    }
+
+    fn foreign(&mut self, author: Actor) {
+        self.things += 1;
+        self.foreign = Some(author);
+    }
+
+    fn events(self, link: &mut Link, pop: PopId) -> Vec<Event> {
+        let once = |told: &mut bool, event: Event| (!std::mem::replace(told, true)).then_some(event);
+        let told = &mut link.told;
+        let events = [
+            self.undecodable.and_then(|cause| once(&mut told.undecodable, Event::Undecodable { pop, cause })),
+            self.foreign.and_then(|author| once(&mut told.foreign, Event::ForeignAuthor { pop, author })),
+            self.unknown_table
+                .and_then(|identity| once(&mut told.unknown_table, Event::UnknownTable { pop, identity })),
+            self.ahead.then_some(Event::ClockAhead { pop }).and_then(|event| once(&mut told.ahead, event)),
+            self.no_room.then_some(Event::NoRoom { pop }).and_then(|event| once(&mut told.no_room, event)),
+        ];
+        events.into_iter().flatten().collect()
+    }
+}

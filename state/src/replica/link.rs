@@ -1,0 +1,248 @@
+//! One link: how far the two sides of it know each other. Of what was sent it keeps numbers, never the frames.
+
+use std::collections::VecDeque;
+
+use super::walk::Walk;
+use crate::identity::{Author, PopId, Seq};
+use crate::time::Time;
+
+/// Bytes that may wait to leave for the network. What is beyond it is not made: it is made later, of newer values.
+pub(super) const UNSENT_MAX: usize = 512 * 1024;
+
+/// Bytes of repair that may wait for their acknowledgement.
+pub(super) const REPAIR_BYTES_MAX: usize = 512 * 1024;
+
+/// Frames of repair that may wait for their acknowledgement.
+pub(super) const REPAIR_FRAMES_MAX: usize = 32;
+
+/// What waits for an acknowledgement waits at least so long before it is said again, ms.
+const PATIENCE_MIN: u64 = 250;
+
+/// Each time in vain doubles the patience, up to so many times.
+const PATIENCE_DOUBLINGS: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: PopId,
+    pub(super) opened: Time,
+    pub(super) hello_at: Time,
+    /// Whom the peer said it is; none before its hello.
+    pub(super) author: Option<Author>,
+    /// Whether the peer has shown that it took our hello.
+    pub(super) is_greeted: bool,
+    pub(super) unsent: usize,
+    pub(super) last_out: Time,
+    pub(super) out: Outward,
+    pub(super) inward: Inward,
+    pub(super) repair: Repair,
+    pub(super) told: Told,
+}
+
+/// Our changes on their way to the peer.
+#[derive(Debug)]
+pub(super) struct Outward {
+    /// Changes up to this one are the business of repair.
+    pub(super) base: Seq,
+    /// The base moved while the link was up, and the peer has not acknowledged that.
+    pub(super) moved: bool,
+    /// The next frame is to tell the peer so.
+    jump: bool,
+    pub(super) sent: Seq,
+    pub(super) acked: Seq,
+    pub(super) patience: Patience,
+}
+
+/// The peer's changes on their way to us.
+#[derive(Debug, Default)]
+pub(super) struct Inward {
+    /// All changes up to this one came.
+    pub(super) have: u64,
+    /// All pieces of repair up to this one came.
+    pub(super) ranges: u64,
+    /// The peer's time in the newest frame, and when that came.
+    pub(super) echo: Option<(u64, Time)>,
+    pub(super) ack_due: Option<Time>,
+}
+
+/// A repair on its way to the peer.
+#[derive(Debug, Default)]
+pub(super) struct Repair {
+    /// Where it goes on; none when all was sent.
+    pub(super) walk: Option<Walk>,
+    /// Pieces that are not acknowledged, oldest first.
+    pub(super) flight: VecDeque<Piece>,
+    /// The newest piece's number, and the number that the next piece follows.
+    pub(super) last: u64,
+    pub(super) follows: u64,
+    pub(super) acked: u64,
+    pub(super) patience: Patience,
+}
+
+/// One frame of a repair: its number, its bytes, and where its walk began.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) to: u64,
+    pub(super) bytes: usize,
+    pub(super) from: Walk,
+}
+
+/// How long to wait for an acknowledgement.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Patience {
+    since: Time,
+    in_vain: u32,
+}
+
+/// Troubles that the operator was told of once on this link.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) undecodable: bool,
+    pub(super) foreign: bool,
+    pub(super) unknown_table: bool,
+    pub(super) ahead: bool,
+    pub(super) no_room: bool,
+}
+
+impl Patience {
+    /// Something was acknowledged, or something waits that did not before.
+    pub(super) fn renew(&mut self, now: Time) {
+        *self = Patience { since: now, in_vain: 0 };
+    }
+
+    /// It ran out; the next one is longer.
+    pub(super) fn double(&mut self, now: Time) {
+        *self = Patience { since: now, in_vain: (self.in_vain + 1).min(PATIENCE_DOUBLINGS) };
+    }
+
+    pub(super) fn ends(&self, rtt: Option<u64>) -> Time {
+        let least = rtt.unwrap_or(0).saturating_mul(4).max(PATIENCE_MIN);
+        self.since.plus(least.saturating_mul(1 << self.in_vain))
+    }
+}
+
+impl Link {
+    pub(super) fn new(peer: PopId, base: Seq, now: Time) -> Link {
+        let patience = Patience::default();
+        Link {
+            peer,
+            opened: now,
+            hello_at: now,
+            author: None,
+            is_greeted: false,
+            unsent: 0,
+            last_out: now,
+            out: Outward { base, moved: false, jump: false, sent: base, acked: base, patience },
+            inward: Inward::default(),
+            repair: Repair::default(),
+            told: Told::default(),
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.unsent < UNSENT_MAX
+    }
+}
+
+impl Inward {
+    /// An acknowledgement is due at `at`, if none was before.
+    pub(super) fn acknowledge(&mut self, at: Time) {
+        self.ack_due = Some(self.ack_due.map_or(at, |due| due.min(at)));
+    }
+}
+
+impl Outward {
+    /// Whether the peer has yet to acknowledge something that was sent.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.sent > self.acked || self.moved
+    }
+
+    /// What the peer must have before the next frame: nothing, if that frame is to tell it that the base moved.
+    pub(super) fn follows(&self) -> Seq {
+        if self.jump { Seq(0) } else { self.sent }
+    }
+
+    /// Whether the next frame is an ordinary one that follows on `seq`.
+    pub(super) fn is_at(&self, seq: Seq) -> bool {
+        self.sent == seq && !self.jump
+    }
+
+    pub(super) fn sent(&mut self, to: Seq, now: Time) {
+        if self.sent == self.acked && !self.moved {
+            self.patience.renew(now);
+        }
+        self.sent = to;
+        self.jump = false;
+    }
+
+    /// Goes back to what is known to have come.
+    pub(super) fn rewind(&mut self, now: Time) {
+        self.sent = self.acked;
+        self.jump = self.moved;
+        self.patience.double(now);
+    }
+
+    pub(super) fn acked(&mut self, have: Seq, now: Time) {
+        if have < self.base {
+            return;
+        }
+        if have > self.acked || self.moved {
+            self.patience.renew(now);
+        }
+        self.moved = false;
+        self.acked = self.acked.max(have);
+        self.sent = self.sent.max(have);
+    }
+
+    /// What lies behind is gone from the index: from here on it is the business of repair.
+    pub(super) fn rebase(&mut self, to: Seq, now: Time) {
+        (self.base, self.sent, self.acked) = (to, to, to);
+        (self.moved, self.jump) = (true, true);
+        self.patience.renew(now);
+    }
+}
+
+impl Repair {
+    pub(super) fn start(&mut self, walk: Walk) {
+        self.flight.clear();
+        self.follows = self.acked;
+        self.walk = Some(walk);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.walk.is_none() && self.flight.is_empty()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        let bytes: usize = self.flight.iter().map(|piece| piece.bytes).sum();
+        self.flight.len() < REPAIR_FRAMES_MAX && bytes < REPAIR_BYTES_MAX
+    }
+
+    pub(super) fn sent(&mut self, piece: Piece, now: Time) {
+        if self.flight.is_empty() {
+            self.patience.renew(now);
+        }
+        self.follows = piece.to;
+        self.last = piece.to;
+        self.flight.push_back(piece);
+    }
+
+    pub(super) fn acked(&mut self, to: u64, now: Time) {
+        if to <= self.acked {
+            return;
+        }
+        self.acked = to;
+        self.patience.renew(now);
+        while self.flight.pop_front_if(|piece| piece.to <= to).is_some() {}
+    }
+
+    /// Goes back to the first piece that was not acknowledged. What is sent from there on has new numbers, so that a late
+    /// piece of before is not taken for one of them.
+    pub(super) fn rewind(&mut self, now: Time) {
+        if let Some(first) = self.flight.pop_front() {
+            self.flight.clear();
+            self.walk = Some(first.from);
+            self.follows = self.acked;
+            self.patience.double(now);
+        }
+    }
+}

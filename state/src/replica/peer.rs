@@ -1,0 +1,74 @@
+//! One POP of the roster, whether or not a link to it is up: what outlives its links.
+
+use super::LinkId;
+use super::rtt::Rtt;
+use super::status::{PeerState, PeerStatus};
+use crate::identity::{Incarnation, PopId};
+use crate::time::Time;
+
+/// A peer that said nothing for so long is not heard, ms. Four heartbeats.
+pub(super) const HEARD_FOR: u64 = 2_000;
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) pop: PopId,
+    /// The established link.
+    pub(super) link: Option<LinkId>,
+    /// Its life and its process, as it said last.
+    pub(super) life: Option<(Incarnation, u64)>,
+    pub(super) heard_at: Option<Time>,
+    pub(super) is_up: bool,
+    pub(super) rtt: Rtt,
+    pub(super) frames_in: u64,
+    pub(super) frames_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) dropped: u64,
+    pub(super) last_error: Option<String>,
+}
+
+impl Peer {
+    pub(super) fn new(pop: PopId) -> Peer {
+        Peer {
+            pop,
+            link: None,
+            life: None,
+            heard_at: None,
+            is_up: false,
+            rtt: Rtt::default(),
+            frames_in: 0,
+            frames_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            dropped: 0,
+            last_error: None,
+        }
+    }
+
+    /// Since when nothing newer is known of it: half a round trip before the last frame came.
+    pub(super) fn lag(&self, now: Time) -> Option<u64> {
+        let age = now.since(self.heard_at?);
+        Some(age.saturating_add(self.rtt.worst().unwrap_or(0) / 2))
+    }
+
+    pub(super) fn status(&self, now: Time, behind: u64) -> PeerStatus {
+        PeerStatus {
+            pop: self.pop,
+            state: match (self.is_up, self.heard_at) {
+                (true, _) => PeerState::Up,
+                (false, Some(_)) => PeerState::Down,
+                (false, None) => PeerState::NeverHeard,
+            },
+            lag_ms: self.lag(now),
+            rtt_ms: self.rtt.worst(),
+            incarnation: self.life.map(|(incarnation, _)| incarnation),
+            behind,
+            frames_in: self.frames_in,
+            frames_out: self.frames_out,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            dropped: self.dropped,
+            last_error: self.last_error.clone(),
+        }
+    }
+}

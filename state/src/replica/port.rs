@@ -1,0 +1,135 @@
+//! What goes into a replica and what comes out of it: closed lists, no callbacks.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::event::Event;
+use crate::identity::{Incarnation, PopId};
+
+/// One connection, by a number its owner never uses twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A link is up.
+    Connected {
+        /// The link.
+        link: LinkId,
+        /// Whom its certificate names.
+        peer: PopId,
+    },
+    /// A link is gone. Also after [`Output::Close`].
+    Disconnected {
+        /// The link.
+        link: LinkId,
+    },
+    /// One whole frame came.
+    Frame {
+        /// On which link.
+        link: LinkId,
+        /// The frame, without its length prefix.
+        bytes: Bytes,
+    },
+    /// Frames left for the network.
+    Sent {
+        /// On which link.
+        link: LinkId,
+        /// How many bytes of frames.
+        bytes: usize,
+    },
+    /// The store has something to send.
+    Dirty,
+    /// The time that [`Replica::poll_timeout`](super::Replica::poll_timeout) named has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send a frame.
+    Send {
+        /// On which link.
+        link: LinkId,
+        /// The frame, shared by all links that get it.
+        frame: Bytes,
+    },
+    /// Close a link.
+    Close {
+        /// The link.
+        link: LinkId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Tell the operator.
+    Event(Event),
+}
+
+/// Why a link is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Its certificate names a POP that is not a peer in the roster.
+    NotInRoster(PopId),
+    /// The peer speaks versions that this node does not.
+    Version {
+        /// The oldest that the peer speaks.
+        oldest: u16,
+        /// The newest that the peer speaks.
+        newest: u16,
+    },
+    /// The peer is of another cluster.
+    OtherCluster {
+        /// The peer's.
+        theirs: String,
+        /// This node's.
+        ours: String,
+    },
+    /// The peer hashes with another secret.
+    OtherSecret {
+        /// The id of the peer's.
+        theirs: u64,
+        /// The id of this node's.
+        ours: u64,
+    },
+    /// The peer says that it is another POP than its certificate names.
+    NotItsCertificate {
+        /// What the certificate names.
+        certificate: PopId,
+        /// What the peer says.
+        says: PopId,
+    },
+    /// A newer link of the same POP takes over.
+    Superseded {
+        /// The life of the peer that the other link speaks for.
+        by: Incarnation,
+    },
+    /// No hello came in time.
+    NoHello,
+    /// The peer has too many links already.
+    TooMany,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseReason::NotInRoster(pop) => write!(f, "POP {pop} is not a peer in this node's roster"),
+            CloseReason::Version { oldest, newest } => {
+                write!(f, "the peer speaks protocol versions {oldest} to {newest}, this node only others")
+            }
+            CloseReason::OtherCluster { theirs, ours } => {
+                write!(f, "the peer belongs to cluster {theirs:?}, this node to {ours:?}")
+            }
+            CloseReason::OtherSecret { theirs, ours } => {
+                write!(f, "the peer has the cluster secret {theirs:016x}, this node {ours:016x}")
+            }
+            CloseReason::NotItsCertificate { certificate, says } => {
+                write!(f, "the peer says it is POP {says}, its certificate names POP {certificate}")
+            }
+            CloseReason::Superseded { by } => write!(f, "a newer link of that POP took over (incarnation {:x})", by.0),
+            CloseReason::TooMany => write!(f, "that POP has too many links already"),
+            CloseReason::NoHello => write!(f, "the peer did not say hello in time"),
+        }
+    }
+}

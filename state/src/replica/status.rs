@@ -1,0 +1,50 @@
+//! The peers at one moment.
+
+use crate::identity::{Incarnation, PopId};
+
+/// All peers of the roster, in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// One for each peer.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Whether a peer is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerState {
+    /// Heard within the last two seconds.
+    Up,
+    /// Heard once, not lately.
+    Down,
+    /// Not heard since this node started.
+    NeverHeard,
+}
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Which one.
+    pub pop: PopId,
+    /// Whether it is heard.
+    pub state: PeerState,
+    /// Age of the newest thing heard, in ms: since it came, and half a round trip.
+    pub lag_ms: Option<u64>,
+    /// The worst of the last few round trips, in ms.
+    pub rtt_ms: Option<u64>,
+    /// Its life, as it said last.
+    pub incarnation: Option<Incarnation>,
+    /// Changed keys that it has not acknowledged.
+    pub behind: u64,
+    /// Frames that came from it.
+    pub frames_in: u64,
+    /// Frames that went to it.
+    pub frames_out: u64,
+    /// Bytes of frames that came from it.
+    pub bytes_in: u64,
+    /// Bytes of frames that went to it.
+    pub bytes_out: u64,
+    /// Rows, facts and frames from it that were dropped.
+    pub dropped: u64,
+    /// The newest trouble with it, in words.
+    pub last_error: Option<String>,
+}

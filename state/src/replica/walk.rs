@@ -1,0 +1,102 @@
+//! A walk over the store in a fixed order: shard by shard, in each shard the bans and then every table, in key order. It
+//! stops anywhere and goes on from there, so a repair of any size is a sequence of bounded frames.
+
+use crate::identity::Author;
+use crate::key::{Key64, Key128};
+use crate::store::{SHARDS, Store, TableId};
+use crate::time::Time;
+use crate::wire::{Builder, Room};
+
+/// Where a walk is.
+#[derive(Debug, Clone)]
+pub(super) struct Walk {
+    shard: u8,
+    place: Place,
+    /// The last shard to visit.
+    last: u8,
+}
+
+/// Inside a shard: after this key.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Bans(Option<Key128>),
+    Table(TableId, Option<Key64>),
+}
+
+/// Why a fill stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// The frame is full; there is more.
+    Frame,
+    /// The walk is over.
+    Walk,
+}
+
+impl Walk {
+    /// Everything.
+    pub(super) fn all() -> Walk {
+        Walk { shard: 0, place: Place::Bans(None), last: (SHARDS - 1) as u8 }
+    }
+
+    /// One shard.
+    pub(super) fn shard(shard: u8) -> Walk {
+        Walk { shard, place: Place::Bans(None), last: shard }
+    }
+
+    /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
+    pub(super) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
+        loop {
+            let room = match self.place {
+                Place::Bans(after) => self.bans(after, store, builder, now),
+                Place::Table(table, after) => self.table((table, after), store, builder, receiver, now),
+            };
+            if room == Room::Full {
+                return Filled::Frame;
+            }
+            let table = match self.place {
+                Place::Bans(_) => None,
+                Place::Table(table, _) => Some(table),
+            };
+            match store.next_table(table) {
+                Some(next) => self.place = Place::Table(next, None),
+                None if self.shard == self.last => return Filled::Walk,
+                None => {
+                    self.shard = self.shard.wrapping_add(1);
+                    self.place = Place::Bans(None);
+                }
+            }
+        }
+    }
+
+    fn bans(&mut self, after: Option<Key128>, store: &Store, builder: &mut Builder, now: Time) -> Room {
+        for key in store.ban_keys(self.shard, after) {
+            let fact = store.fact(key).filter(|fact| !fact.is_spent(now));
+            if fact.is_some_and(|fact| builder.fact(fact) == Room::Full) {
+                return Room::Full;
+            }
+            self.place = Place::Bans(Some(key));
+        }
+        Room::Taken
+    }
+
+    fn table(
+        &mut self,
+        (table, after): (TableId, Option<Key64>),
+        store: &Store,
+        builder: &mut Builder,
+        receiver: Author,
+        now: Time,
+    ) -> Room {
+        let Some(identity) = store.identity(table) else { return Room::Taken };
+        for key in store.keys_of(table, self.shard, after) {
+            for (author, row) in store.rows(table, key, now) {
+                // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
+                if author != receiver && builder.row(identity, key, author, row) == Room::Full {
+                    return Room::Full;
+                }
+            }
+            self.place = Place::Table(table, Some(key));
+        }
+        Room::Taken
+    }
+}

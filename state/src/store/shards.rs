@@ -1,0 +1,132 @@
+//! A concurrent map cut by the top 8 bits of its keys. The cuts are the same at every node, and each can be walked alone and
+//! in key order, which is what repair needs; inside a cut it is a `dashmap`.
+
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use crate::key::{AsIs, Sharded};
+
+/// Shards of a map.
+pub(crate) const SHARDS: usize = 256;
+
+/// Locks inside one shard: the fewest that `dashmap` can have.
+const LOCKS: usize = 2;
+
+/// A bounded map.
+pub(crate) struct Shards<K, V> {
+    maps: Box<[DashMap<K, V, AsIs>]>,
+    len: AtomicUsize,
+    max: usize,
+}
+
+impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
+    pub(super) fn new(max: usize) -> Shards<K, V> {
+        let map = || DashMap::with_capacity_and_hasher_and_shard_amount(0, AsIs, LOCKS);
+        Shards { maps: (0..SHARDS).map(|_| map()).collect(), len: AtomicUsize::new(0), max }
+    }
+
+    fn map(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
+        self.maps.get(usize::from(shard))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn max(&self) -> usize {
+        self.max
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.max
+    }
+
+    pub(super) fn read<R>(&self, key: K, read: impl FnOnce(&V) -> R) -> Option<R> {
+        self.map(key.shard())?.get(&key).map(|value| read(&value))
+    }
+
+    pub(super) fn change<R>(&self, key: K, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        self.map(key.shard())?.get_mut(&key).map(|mut value| change(&mut value))
+    }
+
+    /// Changes the value, made by `make` if there is none. `None` when the map is full.
+    pub(super) fn change_or<R>(&self, key: K, make: impl FnOnce() -> V, change: impl FnOnce(&mut V) -> R) -> Option<R> {
+        if !self.reserve() {
+            return None;
+        }
+        match self.map(key.shard())?.entry(key) {
+            Entry::Occupied(mut known) => {
+                // Another thread made it since the caller looked.
+                self.release(1);
+                Some(change(known.get_mut()))
+            }
+            Entry::Vacant(vacant) => Some(change(&mut vacant.insert(make()))),
+        }
+    }
+
+    fn reserve(&self) -> bool {
+        let more = |len: usize| (len < self.max).then_some(len + 1);
+        self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn release(&self, n: usize) {
+        self.len.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// Keeps what passes in one shard.
+    pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
+        let Some(map) = self.map(shard) else { return };
+        let mut dropped = 0;
+        map.retain(|_, value| {
+            let keep = keep(value);
+            dropped += usize::from(!keep);
+            keep
+        });
+        self.release(dropped);
+    }
+
+    /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries
+    /// without a rank stay. Which entries are in the sample is up to the map; nothing that is sent depends on it.
+    pub(super) fn evict<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) {
+        let (before, after) = self.maps.split_at_checked(usize::from(near)).unwrap_or_default();
+        let mut seen = 0;
+        let mut least: Option<(R, K)> = None;
+        for map in after.iter().chain(before) {
+            for entry in map.iter().take(sample.saturating_sub(seen)) {
+                seen += 1;
+                let ranked = rank(entry.value()).map(|rank| (rank, *entry.key()));
+                least = match (least, ranked) {
+                    (Some(least), Some(ranked)) => Some(least.min(ranked)),
+                    (least, ranked) => least.or(ranked),
+                };
+            }
+            if seen >= sample {
+                break;
+            }
+        }
+        let Some((_, key)) = least else { return };
+        // It may have been touched since it was looked at.
+        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, |_, value| rank(value).is_some()));
+        self.release(usize::from(gone.is_some()));
+    }
+
+    /// The keys of one shard above `after`, in their order.
+    pub(super) fn keys(&self, shard: u8, after: Option<K>) -> Vec<K> {
+        let Some(map) = self.map(shard) else { return Vec::new() };
+        let mut keys: Vec<K> = map.iter().map(|entry| *entry.key()).filter(|key| Some(*key) > after).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Visits all entries, in no order.
+    pub(super) fn each(&self, mut visit: impl FnMut(K, &V)) {
+        for map in &self.maps {
+            for entry in map {
+                visit(*entry.key(), entry.value());
+            }
+        }
+    }
+}

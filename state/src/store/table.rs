@@ -1,0 +1,157 @@
+//! A table: the counters of one limit or one kind of offence.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::TABLES_MAX;
+use super::shards::Shards;
+use crate::counter::{SlotCounter, Widths};
+use crate::key::{Domain, Key64, Secret, Sharded};
+use crate::rung::Rung;
+use crate::time::Time;
+
+/// What a table is. Its identity is a keyed hash of the name, the shape of its keys and its rungs, the same at every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSpec {
+    /// A name that stays when the config is edited, such as the limit's.
+    pub uid: String,
+    /// What its keys are made of: keys of another shape mean something else.
+    pub shape: String,
+    /// Width of the slots that time arrivals.
+    pub fine: Rung,
+    /// Width of the slots that remember; at least the fine one, which is taken where it is wider.
+    pub coarse: Rung,
+    /// Whether its counts go to peers.
+    pub replicated: bool,
+}
+
+impl TableSpec {
+    pub(super) fn identity(&self, secret: &Secret) -> u64 {
+        let rungs = [self.fine.millis().to_le_bytes(), self.coarse.millis().to_le_bytes()].concat();
+        // A table that stays at home must not meet a replicated one of the same name.
+        let replicated = [u8::from(self.replicated)];
+        secret.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &rungs, &replicated])
+    }
+}
+
+/// A table of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableId(u16);
+
+impl TableId {
+    pub(super) fn new(index: usize) -> Option<TableId> {
+        u16::try_from(index).ok().filter(|_| index < TABLES_MAX).map(TableId)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// The store holds as many tables as it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store holds {TABLES_MAX} tables already; restart to drop those that no config uses any more")]
+pub struct TableFull;
+
+/// Counters that are looked at to find one to forget.
+const SAMPLE: usize = 32;
+
+pub(super) struct Table {
+    identity: u64,
+    widths: Widths,
+    replicated: bool,
+    /// The bits of the rate it was last charged with; 0 before.
+    rate: AtomicU64,
+    counters: Shards<Key64, SlotCounter>,
+}
+
+impl Table {
+    pub(super) fn new(identity: u64, spec: &TableSpec, keys_max: usize) -> Table {
+        Table {
+            identity,
+            widths: Widths::new(spec.fine, spec.coarse),
+            replicated: spec.replicated,
+            rate: AtomicU64::new(0),
+            counters: Shards::new(keys_max),
+        }
+    }
+
+    pub(super) fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    pub(super) fn widths(&self) -> Widths {
+        self.widths
+    }
+
+    pub(super) fn is_replicated(&self) -> bool {
+        self.replicated
+    }
+
+    pub(super) fn counters(&self) -> &Shards<Key64, SlotCounter> {
+        &self.counters
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// Written only when it differs, so that charging threads share the cache line.
+    pub(super) fn remember_rate(&self, rate: f64) {
+        if self.rate.load(Ordering::Relaxed) != rate.to_bits() {
+            self.rate.store(rate.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn rate(&self) -> Option<f64> {
+        let bits = self.rate.load(Ordering::Relaxed);
+        (bits != 0).then(|| f64::from_bits(bits))
+    }
+
+    pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&SlotCounter) -> R) -> Option<R> {
+        self.counters.read(key, read)
+    }
+
+    /// Changes a counter, made at `now` if there is none. `None` when the table is full and nothing can be forgotten.
+    pub(super) fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut SlotCounter) -> R) -> Option<R> {
+        self.visit_or(key, || self.widths.fine_slot(now), now, visit)
+    }
+
+    pub(super) fn visit_or<R>(
+        &self,
+        key: Key64,
+        head: impl FnOnce() -> u64,
+        now: Time,
+        visit: impl FnOnce(&mut SlotCounter) -> R,
+    ) -> Option<R> {
+        let mut visit = Some(visit);
+        let known = self.counters.change(key, |counter| visit.take().map(|visit| visit(counter))).flatten();
+        if known.is_some() {
+            return known;
+        }
+        let visit = visit?;
+        if self.counters.is_full() {
+            self.evict(key, now);
+        }
+        self.counters.change_or(key, || SlotCounter::new(head()), visit)
+    }
+
+    /// Makes room for one key: an expired one first, else the one touched least recently of a sample. What waits to be sent
+    /// stays.
+    fn evict(&self, key: Key64, now: Time) {
+        let rank = |counter: &SlotCounter| match (counter.is_expired(self.widths, now), counter.dirty) {
+            (true, _) => Some(0),
+            (false, true) => None,
+            (false, false) => Some(counter.head()),
+        };
+        self.counters.evict(key.shard(), SAMPLE, rank);
+    }
+
+    pub(super) fn top(&self, n: usize, now: Time) -> Vec<(Key64, u64)> {
+        let mut sums = Vec::new();
+        self.counters.each(|key, counter| sums.push((key, counter.sum(self.widths, now))));
+        sums.retain(|(_, sum)| *sum > 0);
+        sums.sort_unstable_by_key(|(key, sum)| (std::cmp::Reverse(*sum), *key));
+        sums.truncate(n);
+        sums
+    }
+}

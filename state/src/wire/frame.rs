@@ -1,0 +1,103 @@
+//! Whole frames.
+
+use bytes::Bytes;
+
+use super::block::{self, COUNTERS, FACTS, HEAD};
+use super::control::{self, Ack, DeltaHead, Hello, RangeHead};
+use super::counters::{self, Rows};
+use super::facts;
+use super::reader::Reader;
+use super::{FRAME_MAX, WireError};
+use crate::ban::Fact;
+
+pub(super) const HELLO: u8 = 1;
+pub(super) const DELTA: u8 = 2;
+pub(super) const ACK: u8 = 3;
+pub(super) const RANGE: u8 = 4;
+
+/// A frame that came.
+#[derive(Debug)]
+pub(crate) enum Frame<'a> {
+    Hello(Hello),
+    Delta(DeltaHead, Blocks<'a>),
+    Ack(Ack),
+    Range(RangeHead, Blocks<'a>),
+    /// Of a type that this version does not know.
+    Unknown(u8),
+}
+
+/// What one block carries.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Counters(Rows),
+    Facts(Vec<Fact>),
+    /// Of a kind that this version does not know.
+    Unknown(u8),
+}
+
+/// The blocks after a frame's head, decoded one by one; nothing follows an error.
+#[derive(Debug)]
+pub(crate) struct Blocks<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Frame<'a>, WireError> {
+        if bytes.len() > FRAME_MAX {
+            return Err(WireError::TooLong(bytes.len()));
+        }
+        let mut reader = Reader::new(bytes, "a frame");
+        let frame = reader.u8()?;
+        if !(HELLO..=RANGE).contains(&frame) {
+            return Ok(Frame::Unknown(frame));
+        }
+        let (kind, head) = block::take(&mut reader)?;
+        if kind != HEAD {
+            return Err(WireError::NoHead(kind));
+        }
+        let blocks = Blocks { rest: reader.take(reader.left())? };
+        Ok(match frame {
+            HELLO => Frame::Hello(control::decode(head)?),
+            DELTA => Frame::Delta(control::decode(head)?, blocks),
+            ACK => Frame::Ack(control::decode(head)?),
+            _ => Frame::Range(control::decode(head)?, blocks),
+        })
+    }
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = Result<State, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let mut reader = Reader::new(self.rest, "a block");
+        let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
+            COUNTERS => counters::decode(body).map(State::Counters),
+            FACTS => facts::decode(body).map(State::Facts),
+            kind => Ok(State::Unknown(kind)),
+        });
+        let left = reader.left();
+        self.rest = match &state {
+            Ok(_) => reader.take(left).unwrap_or_default(),
+            Err(_) => &[],
+        };
+        Some(state)
+    }
+}
+
+/// A frame of a head alone.
+pub(super) fn start<T: bincode::Encode>(frame: u8, head: &T) -> Vec<u8> {
+    let mut out = vec![frame];
+    block::put(&mut out, HEAD, &control::encode(head));
+    out
+}
+
+pub(crate) fn hello(hello: &Hello) -> Bytes {
+    start(HELLO, hello).into()
+}
+
+pub(crate) fn ack(ack: &Ack) -> Bytes {
+    start(ACK, ack).into()
+}
