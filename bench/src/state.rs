@@ -160,7 +160,7 @@ struct Link<'a> {
 
 impl<'a> Link<'a> {
     fn new(sender: &'a mut Replica, receiver: &'a mut Replica) -> Link<'a> {
-        let mut link = Link { sender, receiver, now: START, bytes: 0, joining: 0.0 };
+        let link = Link { sender, receiver, now: START, bytes: 0, joining: 0.0 };
         let connected = |pop: u16| Input::Connected { link: LinkId(1), peer: PopId(pop) };
         link.sender.handle(connected(1), START);
         link.receiver.handle(connected(0), START);

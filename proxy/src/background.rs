@@ -24,7 +24,7 @@ const SWEEP: Duration = Duration::from_millis(250);
 const FIRST_LOOKUP: Duration = Duration::from_secs(2);
 
 /// The service that owns everything beside the requests.
-pub struct Background {
+pub(crate) struct Background {
     parts: Option<Parts>,
 }
 
@@ -38,7 +38,7 @@ struct Parts {
 
 impl Background {
     /// Everything beside the requests, for one node.
-    pub fn new(
+    pub(crate) fn new(
         node: Arc<Node>,
         links: Option<(Membership, std::net::TcpListener, Replica)>,
         admin: std::os::unix::net::UnixListener,

@@ -21,7 +21,7 @@ use crate::link::roster::{Roster, RosterError};
 use crate::link::secret::{Secret, SecretError};
 use crate::link::tls::{Identity, IdentityError};
 use crate::node::{Node, Pops};
-use crate::observe::{AccessLog, Metrics};
+use crate::observe::{AccessLog, Metrics, log};
 use crate::stop::Stop;
 
 /// Connections kept open to origins, all together.
@@ -215,8 +215,14 @@ impl Ready {
         proxy.server_options = Some(crate::edge::server_options(&node.config.listen.bounds));
         let threads = server.configuration.threads;
         let bounds = node.config.listen.bounds.clone();
-        let report = Box::new(|error: &std::io::Error| tracing::warn!(%error, "cannot accept a connection"));
-        server.add_service(Front::new(listening, Arc::new(proxy), bounds, threads, busy.clone(), report));
+        server.add_service(Front::new(
+            listening,
+            Arc::new(proxy),
+            bounds,
+            threads,
+            busy.clone(),
+            Box::new(log::accept_failed),
+        ));
         let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
         let resolver = Resolver::new(node.origins.clone());
         server.add_service(Background::new(node, links, admin, resolver, busy));

@@ -45,7 +45,10 @@ fn windows(lines: &[&str]) -> Result<(u64, u64, u64), NotStored> {
     Ok((stored.fresh_for.as_secs(), stored.stale_while_revalidate.as_secs(), stored.stale_if_error.as_secs()))
 }
 
-fn check(table: &[(&[&str], Result<(u64, u64, u64), NotStored>)]) {
+/// Field lines, and the windows they lead to.
+type Row<'a> = (&'a [&'a str], Result<(u64, u64, u64), NotStored>);
+
+fn check(table: &[Row<'_>]) {
     for (lines, expected) in table {
         assert_eq!(windows(lines), *expected, "{lines:?}");
     }
@@ -117,7 +120,9 @@ fn the_targeted_field_replaces_cache_control_and_expires() {
 
 #[test]
 fn age_is_subtracted_and_the_exchange_counts() {
-    let table: &[(&[&str], u64, Result<(u64, u64), NotStored>)] = &[
+    /// Field lines, the exchange's seconds, and what is left of freshness and already aged.
+    type Aged<'a> = (&'a [&'a str], u64, Result<(u64, u64), NotStored>);
+    let table: &[Aged<'_>] = &[
         (&["cache-control: max-age=60", "age: 20"], 0, Ok((40, 20))),
         (&["cache-control: max-age=60", "age: 20"], 5, Ok((35, 25))),
         (&["cache-control: max-age=60"], 5, Ok((55, 5))),

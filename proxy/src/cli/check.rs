@@ -38,10 +38,12 @@ pub(super) fn check(args: &Args) -> Result<Render, Failure> {
 pub(super) fn load(path: &Path) -> Result<Config, Failure> {
     let read = |path: &Path| std::fs::read_to_string(path);
     let environment = |name: &str| std::env::var(name).ok();
-    selvedge_conf::load(path, &read, &environment).map_err(|report| {
-        let problems = serde_json::to_value(&report).unwrap_or_default();
-        Failure::Config(report.render(false), problems)
-    })
+    selvedge_conf::load(path, &read, &environment).map_err(|report| mistaken(&report))
+}
+
+/// The failure that a config with mistakes ends in.
+pub(super) fn mistaken(report: &selvedge_conf::Report) -> Failure {
+    Failure::Config(report.render(false), json!(report.problems()))
 }
 
 /// The same failure for files that the config names.

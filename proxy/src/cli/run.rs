@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use selvedge_conf::Config;
 
-use super::check::{load, unusable};
+use super::check::{load, mistaken, unusable};
 use super::render::{Failure, Render};
 use crate::observe::log;
 use crate::serve::boot;
@@ -55,10 +55,7 @@ fn single(origin: &str, listen: &str, socket: Option<&Path>) -> Result<Config, F
     let socket = socket.map_or_else(private_socket, Path::to_path_buf);
     text.push_str(&format!("\n[admin]\nsocket = {}\n", quoted(&socket.to_string_lossy())));
     let read = |_: &Path| Ok(text.clone());
-    selvedge_conf::load(Path::new("command line"), &read, &|_| None).map_err(|report| {
-        let problems = serde_json::to_value(&report).unwrap_or_default();
-        Failure::Config(report.render(false), problems)
-    })
+    selvedge_conf::load(Path::new("command line"), &read, &|_| None).map_err(|report| mistaken(&report))
 }
 
 /// A socket of this process alone: trying something out needs no rights in /run.

@@ -15,7 +15,7 @@ use super::target::BadTarget;
 
 /// Everything the edge answers by itself.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(super) enum Answer {
     /// 403, or 429 when a limit's penalty made the ban.
     Banned {
         /// Who made the ban.
@@ -77,7 +77,7 @@ struct Problem<'a> {
 
 impl Answer {
     /// The status it is sent with.
-    pub fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Answer::Banned { origin: BanOrigin::Operator, .. } => StatusCode::FORBIDDEN,
             Answer::Banned { origin: BanOrigin::Penalty, .. } | Answer::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -94,7 +94,7 @@ impl Answer {
     }
 
     /// One word for logs and metrics.
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Answer::Banned { .. } => "banned",
             Answer::Limited { .. } => "limited",
@@ -136,7 +136,8 @@ impl Answer {
         match self {
             Answer::Banned { remaining, .. } => Some(*remaining),
             Answer::Limited { retry_after, .. } => Some(*retry_after),
-            Answer::Partitioned { .. } | Answer::Busy { .. } => Some(Duration::from_secs(1)),
+            Answer::Busy { retry_after } => Some(*retry_after),
+            Answer::Partitioned { .. } => Some(Duration::from_secs(1)),
             _ => None,
         }
     }

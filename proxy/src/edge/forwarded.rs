@@ -15,7 +15,7 @@ const CLAIMS: [&str; 6] =
 
 /// Whether the connection's other end is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
+pub(super) enum Trust {
     /// It is in `trusted_proxies`.
     Proxy,
     /// It is a client like any other.
@@ -24,7 +24,7 @@ pub enum Trust {
 
 /// The client of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
+pub(super) struct Client {
     /// Whom limits and bans count.
     pub address: IpAddr,
     /// Whether `address` comes from a header.
@@ -32,7 +32,7 @@ pub struct Client {
 }
 
 /// Finds the client behind a connection.
-pub fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
     let peer = peer.to_canonical();
     let trusts = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !trusts(&peer) {
@@ -63,7 +63,7 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 ///
 /// # Errors
 /// When a value is no valid header value, which addresses and checked hosts are not.
-pub fn describe(
+pub(super) fn describe(
     request: &mut RequestHeader,
     peer: IpAddr,
     client: Client,

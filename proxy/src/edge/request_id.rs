@@ -4,11 +4,11 @@ use std::fmt;
 
 /// A request's id. Unique in practice, not secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(u64);
+pub(super) struct RequestId(u64);
 
 impl RequestId {
     /// A fresh id.
-    pub fn new() -> RequestId {
+    pub(super) fn new() -> RequestId {
         RequestId(fastrand::u64(..))
     }
 }

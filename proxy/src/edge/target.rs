@@ -4,7 +4,7 @@ use pingora::http::RequestHeader;
 
 /// Why a request's target cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadTarget {
+pub(super) enum BadTarget {
     /// Neither Host nor authority.
     NoHost,
     /// More than one Host field (RFC 9112 section 3.2).
@@ -19,7 +19,7 @@ pub enum BadTarget {
 
 impl BadTarget {
     /// For people.
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             BadTarget::NoHost => "the request names no host",
             BadTarget::ManyHosts => "the request has several Host fields",
@@ -34,7 +34,7 @@ impl BadTarget {
 ///
 /// # Errors
 /// [`BadTarget`].
-pub fn authority(request: &RequestHeader) -> Result<&str, BadTarget> {
+pub(super) fn authority(request: &RequestHeader) -> Result<&str, BadTarget> {
     let mut fields = request.headers.get_all("host").iter();
     let field = fields.next().map(|value| value.to_str().map_err(|_| BadTarget::Malformed)).transpose()?;
     if fields.next().is_some() {
@@ -53,7 +53,7 @@ pub fn authority(request: &RequestHeader) -> Result<&str, BadTarget> {
 ///
 /// # Errors
 /// [`BadTarget::Malformed`].
-pub fn host(authority: &str) -> Result<String, BadTarget> {
+pub(super) fn host(authority: &str) -> Result<String, BadTarget> {
     let host = if authority.starts_with('[') {
         let end = authority.find(']').ok_or(BadTarget::Malformed)?;
         authority.get(..=end).ok_or(BadTarget::Malformed)?
@@ -74,7 +74,7 @@ pub fn host(authority: &str) -> Result<String, BadTarget> {
 ///
 /// # Errors
 /// [`BadTarget::Path`].
-pub fn path(request: &RequestHeader) -> Result<&str, BadTarget> {
+pub(super) fn path(request: &RequestHeader) -> Result<&str, BadTarget> {
     let path = request.uri.path();
     if path.starts_with('/') || (path == "*" && request.method == http::Method::OPTIONS) {
         Ok(path)

@@ -29,9 +29,10 @@ pub struct ClientStream {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "Pingora boxes the whole stream; a box inside would be a second one")]
 enum Transport {
     Plain(Socket),
-    Tls(Box<TlsStream<Socket>>),
+    Tls(TlsStream<Socket>),
 }
 
 impl ClientStream {
@@ -46,7 +47,7 @@ impl ClientStream {
         let digest = SslDigest::new(cipher, version, None, None, Vec::new());
         let http2 = session.alpn_protocol() == Some(b"h2");
         let deadline = (!http2).then(|| Deadline::new(limits));
-        ClientStream { transport: Transport::Tls(Box::new(stream)), deadline, tls: Some(Arc::new(digest)) }
+        ClientStream { transport: Transport::Tls(stream), deadline, tls: Some(Arc::new(digest)) }
     }
 
     /// Tells the connection that the header of its request has arrived whole.
@@ -138,7 +139,7 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_read(context, buffer),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -147,21 +148,21 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_write(context, data),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, data),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(context, data),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_flush(context),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_shutdown(context),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 
@@ -172,7 +173,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Transport::Plain(socket) => Pin::new(socket).poll_write_vectored(context, data),
-            Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(context, data),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, data),
         }
     }
 }

@@ -36,6 +36,11 @@ pub fn stopping() {
     tracing::info!("stopping: finishing the requests in progress");
 }
 
+/// A client's connection could not be accepted; the next one may be.
+pub fn accept_failed(error: &std::io::Error) {
+    tracing::warn!(%error, "cannot accept a connection");
+}
+
 /// The peer links cannot start; the node goes on alone.
 pub fn links_failed(error: &std::io::Error) {
     tracing::error!(%error, "peer links cannot start; this POP counts alone");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::support::{Answer, Edge, Gate, Origin, get, get_with, ok, talk};
+use crate::support::{Answer, DEADLINE, Edge, Gate, Origin, eventually, get, get_with, ok, talk};
 
 #[tokio::test]
 async fn a_stored_answer_is_served_with_its_age_and_status() {
@@ -81,10 +81,7 @@ async fn two_hundred_misses_at_once_make_one_fetch() {
         });
     }
     together.wait().await;
-    crate::support::eventually(crate::support::DEADLINE, async || {
-        if origin.seen().is_empty() { Err("no fetch".to_owned()) } else { Ok(()) }
-    })
-    .await;
+    eventually(DEADLINE, async || if origin.seen().is_empty() { Err("no fetch".to_owned()) } else { Ok(()) }).await;
     gate.open();
     for answer in clients.join_all().await {
         assert_eq!((answer.status, answer.text().as_str()), (200, "shared"));
@@ -142,11 +139,14 @@ async fn a_truncated_answer_is_never_stored() {
             })
             .await;
         let edge = Edge::before(&origin.url(), "").await;
-        let heard = talk(edge.address(), b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
-        assert!(Answer::parse(&heard).is_none_or(|answer| answer.status >= 500), "a broken answer must not look whole");
+        let ask = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        let first = Answer::parse(&talk(edge.address(), ask).await);
+        assert!(first.is_none_or(|answer| answer.status >= 500), "a broken answer must not look whole");
+        // Whoever comes before the broken fill is gone may read along and is broken off like the first.
+        let second =
+            eventually(DEADLINE, async || Answer::parse(&talk(edge.address(), ask).await).ok_or("broken off".into()));
+        assert_eq!(second.await.text(), "whole body");
         assert_eq!(get(edge.address(), "test", "/").await.text(), "whole body");
-        assert_eq!(get(edge.address(), "test", "/").await.text(), "whole body");
-        assert_eq!(origin.seen().len(), 2);
     }
 }
 

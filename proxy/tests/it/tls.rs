@@ -114,7 +114,7 @@ async fn an_origin_s_certificate_is_verified() {
     let secured = Edge::with(&config(folder.path(), &["origin.example"], &inner.url())).await;
     let outer = |more: &str| {
         format!(
-            "[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"https://{}\"]\n{more}\n[site.\"*\"]\norigin = \"app\"\n",
+            "[pop]\nname = \"outer\"\n[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"https://{}\"]\n{more}\n[site.\"*\"]\norigin = \"app\"\n",
             secured.address()
         )
     };

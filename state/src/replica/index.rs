@@ -83,11 +83,7 @@ impl Index {
         range.map(|(seq, item)| (*seq, *item, self.since(*item).unwrap_or(Time::ZERO)))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_seq.len()
-    }
-
     pub(super) fn is_consistent(&self) -> bool {
-        self.items.len() == self.by_seq.len() && self.floor <= self.last
+        self.items.len() == self.by_seq.len() && self.by_seq.len() <= self.max && self.floor <= self.last
     }
 }

@@ -62,7 +62,7 @@ impl Replica {
                 self.heard_greeted(id, ack.at, now);
                 self.ack_in(id, &ack, now);
             }
-            (Ok(Frame::Unknown(_)), Some(_)) => dropped.things += 1,
+            (Ok(Frame::Unknown), Some(_)) => dropped.things += 1,
         }
         self.report(id, pop, dropped);
     }
@@ -160,7 +160,7 @@ impl Replica {
             match block {
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, dropped, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, dropped, now),
-                Ok(State::Unknown(_)) => dropped.things += 1,
+                Ok(State::Unknown) => dropped.things += 1,
                 Err(error) => {
                     dropped.undecodable(&error);
                     return false;

@@ -76,6 +76,8 @@ pub(super) struct Repair {
     pub(super) follows: u64,
     pub(super) acked: u64,
     pub(super) patience: Patience,
+    /// Where the standing repair goes on.
+    pub(super) standing: Option<Walk>,
 }
 
 /// One frame of a repair: its number, its bytes, and where its walk began.

@@ -5,7 +5,8 @@
 //! *Out.* What changed in the store gets a place in one sequence ([`index`]); a tick encodes it once, and the same bytes go
 //! to every peer ([`flush`]). A peer that lags gets the current values of what it lacks; nothing is queued for it.
 //! *In.* A frame is decoded, bounded, joined, and acknowledged when it follows on what came before ([`ingest`]).
-//! *Repair.* A new link starts with everything in ranges, and a shard a second goes to one peer after another ([`repair`]).
+//! *Repair.* A new link starts with everything in ranges; after that a frame a second goes to one peer after another
+//! ([`repair`]).
 //! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
 //! what requests may spend; it never deletes state.
 

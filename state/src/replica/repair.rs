@@ -1,6 +1,7 @@
-//! Repair: what deltas do not bring. A new link starts with everything that this node knows, rows of all authors, in
-//! frames of ranges; after that one shard about every second goes to one peer after another. A repair is sent as fast as
-//! it is acknowledged, within a window, and from the first missing frame on when an acknowledgement stays out.
+//! Repair: what deltas do not bring. A new link starts with everything that this node knows, rows of all authors, sent as
+//! fast as it is acknowledged, within a window, and from the first missing frame on when an acknowledgement stays out. After
+//! that, about every second, one frame goes to one peer after another, each time from where that peer's last one ended: it
+//! brings what only some heard from a node that is gone. Nobody waits for those, so they have no numbers.
 
 use super::link::Piece;
 use super::walk::{Filled, Walk};
@@ -8,7 +9,7 @@ use super::{LinkId, Replica};
 use crate::time::Time;
 use crate::wire::{Builder, RangeHead};
 
-/// Between two shards of the standing repair, ms, before jitter.
+/// Between two frames of the standing repair, ms, before jitter.
 const PERIOD: u64 = 1_000;
 
 /// Jitter is up to so much less or more, ms.
@@ -19,39 +20,32 @@ const JITTER: u64 = 200;
 pub(super) struct Turn {
     due: Option<Time>,
     link: usize,
-    shard: u8,
     seed: u64,
 }
 
 impl Turn {
     pub(super) fn new(seed: u64) -> Turn {
-        // Nodes start at different shards, so that they do not all repair the same one.
-        Turn { due: None, link: 0, shard: (seed >> 32) as u8, seed }
+        Turn { due: None, link: 0, seed }
     }
 
     pub(super) fn due(&self) -> Option<Time> {
         self.due
     }
 
-    fn delay(&mut self) -> u64 {
+    fn random(&mut self) -> u64 {
         // A 64-bit xorshift (Marsaglia, 2003); 0 would stay 0.
         let mut x = self.seed | 1;
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
         self.seed = x;
-        PERIOD - JITTER + x % (2 * JITTER + 1)
+        x
     }
 
-    /// Goes on to the next link, and to the next shard when all links had this one.
-    fn next(&mut self, links: usize) -> (usize, u8) {
-        let turn = (self.link.min(links.saturating_sub(1)), self.shard);
-        self.link = turn.0 + 1;
-        if self.link >= links {
-            self.link = 0;
-            self.shard = self.shard.wrapping_add(1);
-        }
-        turn
+    /// Goes on to the next of so many links.
+    fn next(&mut self, links: usize) -> usize {
+        self.link = (self.link + 1) % links.max(1);
+        self.link
     }
 }
 
@@ -63,19 +57,34 @@ impl Replica {
             self.turn.due = None;
             return;
         }
+        let delay = PERIOD - JITTER + self.turn.random() % (2 * JITTER + 1);
         match self.turn.due {
-            Some(due) if due <= now => {
-                let (index, shard) = self.turn.next(links.len());
-                let link = links.get(index).and_then(|id| self.links.get_mut(id));
-                // A link that is still being repaired gets this shard by that.
-                if let Some(link) = link.filter(|link| link.repair.is_idle()) {
-                    link.repair.start(Walk::shard(shard));
+            Some(due) if now < due => return,
+            Some(_) => {
+                let next = self.turn.next(links.len());
+                if let Some(id) = links.get(next) {
+                    self.stand(*id, now);
                 }
             }
-            Some(_) => return,
             None => {}
         }
-        self.turn.due = Some(now.plus(self.turn.delay()));
+        self.turn.due = Some(now.plus(delay));
+    }
+
+    /// One frame of the standing repair. A link that is still being repaired needs none.
+    fn stand(&mut self, id: LinkId, now: Time) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.has_room() && link.repair.is_idle()) else {
+            return;
+        };
+        let Some(receiver) = link.author else { return };
+        // Nodes start at different shards, so that a peer does not hear the same from all at once.
+        let mut walk = link.repair.standing.take().unwrap_or_else(|| Walk::from((self.turn.random() >> 56) as u8));
+        let mut builder = Builder::new();
+        let filled = walk.fill(&self.store, &mut builder, receiver, now);
+        link.repair.standing = Some(if filled == Filled::Walk { Walk::all() } else { walk });
+        if !builder.is_empty() {
+            self.send(id, builder.range(&RangeHead { from: 0, to: 0, at: now.0 }), now);
+        }
     }
 
     /// Sends the next frames of a link's repair, as far as there is room.

@@ -3,7 +3,7 @@
 
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
-use crate::store::{SHARDS, Store, TableId};
+use crate::store::{Store, TableId};
 use crate::time::Time;
 use crate::wire::{Builder, Room};
 
@@ -12,8 +12,6 @@ use crate::wire::{Builder, Room};
 pub(super) struct Walk {
     shard: u8,
     place: Place,
-    /// The last shard to visit.
-    last: u8,
 }
 
 /// Inside a shard: after this key.
@@ -35,12 +33,12 @@ pub(super) enum Filled {
 impl Walk {
     /// Everything.
     pub(super) fn all() -> Walk {
-        Walk { shard: 0, place: Place::Bans(None), last: (SHARDS - 1) as u8 }
+        Walk { shard: 0, place: Place::Bans(None) }
     }
 
-    /// One shard.
-    pub(super) fn shard(shard: u8) -> Walk {
-        Walk { shard, place: Place::Bans(None), last: shard }
+    /// Everything from a shard on.
+    pub(super) fn from(shard: u8) -> Walk {
+        Walk { shard, ..Walk::all() }
     }
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
@@ -59,11 +57,10 @@ impl Walk {
             };
             match store.next_table(table) {
                 Some(next) => self.place = Place::Table(next, None),
-                None if self.shard == self.last => return Filled::Walk,
-                None => {
-                    self.shard = self.shard.wrapping_add(1);
-                    self.place = Place::Bans(None);
-                }
+                None => match self.shard.checked_add(1) {
+                    Some(shard) => *self = Walk::from(shard),
+                    None => return Filled::Walk,
+                },
             }
         }
     }

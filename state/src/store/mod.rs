@@ -23,7 +23,6 @@ pub(crate) use self::bans::Offered;
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::Ingested;
 pub use self::peers::Peers;
-pub(crate) use self::shards::SHARDS;
 pub use self::table::{TableFull, TableId, TableSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 

@@ -48,10 +48,6 @@ impl Builder {
         self.rows.is_empty() && self.facts.is_empty()
     }
 
-    pub(crate) fn weight(&self) -> usize {
-        self.weight
-    }
-
     /// Takes a row. One without cells says nothing and is left out.
     pub(crate) fn row(&mut self, table: u64, key: Key64, author: Author, row: Row) -> Room {
         if row.is_empty() {

@@ -23,7 +23,7 @@ pub(crate) enum Frame<'a> {
     Ack(Ack),
     Range(RangeHead, Blocks<'a>),
     /// Of a type that this version does not know.
-    Unknown(u8),
+    Unknown,
 }
 
 /// What one block carries.
@@ -32,7 +32,7 @@ pub(crate) enum State {
     Counters(Rows),
     Facts(Vec<Fact>),
     /// Of a kind that this version does not know.
-    Unknown(u8),
+    Unknown,
 }
 
 /// The blocks after a frame's head, decoded one by one; nothing follows an error.
@@ -49,7 +49,7 @@ impl<'a> Frame<'a> {
         let mut reader = Reader::new(bytes, "a frame");
         let frame = reader.u8()?;
         if !(HELLO..=RANGE).contains(&frame) {
-            return Ok(Frame::Unknown(frame));
+            return Ok(Frame::Unknown);
         }
         let (kind, head) = block::take(&mut reader)?;
         if kind != HEAD {
@@ -76,7 +76,7 @@ impl Iterator for Blocks<'_> {
         let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
             COUNTERS => counters::decode(body).map(State::Counters),
             FACTS => facts::decode(body).map(State::Facts),
-            kind => Ok(State::Unknown(kind)),
+            _ => Ok(State::Unknown),
         });
         let left = reader.left();
         self.rest = match &state {

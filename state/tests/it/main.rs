@@ -1,1 +1,12 @@
-//! Tests.
+//! What the store and the replica promise, checked from outside.
+
+mod bounds;
+mod bucket;
+mod converge;
+mod counts;
+mod defects;
+mod facts;
+mod greet;
+mod sim;
+mod support;
+mod total;

@@ -27,6 +27,9 @@ pub(super) const DELAY: Duration = Duration::from_millis(120);
 /// First choice of client ports; any other will do.
 const HTTP_PORT: u16 = 8081;
 
+/// The program that is running, even if its file was replaced since.
+const OURSELVES: &str = "/proc/self/exe";
+
 /// How long the stage may take to be set.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -151,9 +154,8 @@ impl Pop {
     /// When it cannot be started.
     pub(super) fn start(&mut self) -> Result<(), String> {
         let wrong = |error: io::Error| format!("{} cannot start: {error}", self.name);
-        let program = std::env::current_exe().map_err(wrong)?;
         let log = File::options().create(true).append(true).open(self.log()).map_err(wrong)?;
-        let child = Command::new(program)
+        let child = Command::new(OURSELVES)
             .arg("run")
             .arg("--config")
             .arg(&self.config)

@@ -21,20 +21,23 @@ pub(super) fn config(plan: &InitPlan, pop: &PopPlan) -> String {
 [pop]
 name = {quoted_name}
 {region}
+# Where clients come.
 [listen]
-http = [{http}]                       # where clients come
+http = [{http}]
 
 [admin]
 socket = {admin}
-log    = "stdout"                     # stdout | off | a file
+log    = "stdout"  # stdout | off | a file
 
+# Where peers come, with TLS on both sides. The roster is the same file at every POP.
 [cluster]
-listen = {listen}                     # where peers come, TLS on both sides
-roster = "roster.toml"                # the same file at every POP
+listen = {listen}
+roster = "roster.toml"
 tls    = {{ certificate = "pop.pem", key = "pop.key" }}
 
+# The cache.
 [storage]
-memory = "256MiB"                     # the cache
+memory = "256MiB"
 
 [origin.app]
 servers = [{origin}]

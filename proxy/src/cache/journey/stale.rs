@@ -1,0 +1,101 @@
+//! What happens when freshness ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::{Edge, Origin, Step, WAIT, now, ok};
+
+/// What a 304 does not send is not taken from the response it validates, where it would be out of date.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn age_and_date_of_a_validated_response_are_those_of_the_validation() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok(
+            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nExpires: Sun, 06 Nov 1994 08:59:37 GMT\r\nAge: 300\r\nETag: \"a\"\r\n",
+            b"body",
+        ),
+        _ => {
+            let until = httpdate::fmt_http_date(now() + Duration::from_secs(100));
+            vec![Step::Write(format!("HTTP/1.1 304 Not Modified\r\nExpires: {until}\r\n\r\n").into_bytes())]
+        }
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    assert_eq!(edge.get("/").await.field("age"), "300");
+    edge.expire("/").await;
+    edge.get("/").await;
+    let hit = edge.get("/").await;
+    assert_eq!((hit.cache().as_str(), origin.asked()), ("pop; hit", 2));
+    assert!(hit.field("age").parse::<u64>().expect("a number") < 100);
+    let ttl = hit.field("cache-status").rsplit("ttl=").next().expect("a time left").parse::<u64>();
+    assert!(ttl.expect("a number") <= 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_object_is_validated_and_its_header_renewed() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok("Cache-Control: max-age=60\r\nETag: \"a\"\r\n", b"body"),
+        _ => vec![Step::Write(
+            b"HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=90\r\nAge: 40\r\nETag: \"a\"\r\n\r\n".to_vec(),
+        )],
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    edge.get("/").await;
+    edge.expire("/").await;
+    let validated = edge.get("/").await;
+    assert_eq!((validated.status, validated.whole()), (200, &b"body"[..]));
+    assert_eq!(validated.cache(), "pop; fwd=stale; fwd-status=304; stored");
+    let hit = edge.get("/").await;
+    assert_eq!((hit.cache().as_str(), hit.field("cache-control")), ("pop; hit", "max-age=90"));
+    assert!((40..50).contains(&hit.field("age").parse::<u64>().expect("a number")), "{}", hit.field("age"));
+    assert!(origin.heads.lock().expect("not poisoned")[1].to_ascii_lowercase().contains("if-none-match: \"a\""));
+    let not_modified = edge.ask("GET", "/", &[("if-none-match", "\"a\"")]).await;
+    assert_eq!((not_modified.status, origin.asked()), (304, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stale_answers_are_served_as_far_as_they_are_granted() {
+    let origin = Origin::start(|_, head| {
+        let grant = if head.contains("/error") { "stale-if-error=60" } else { "must-revalidate, stale-if-error=60" };
+        if head.to_ascii_lowercase().contains("x-fail") {
+            return vec![Step::Write(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_vec())];
+        }
+        ok(&format!("Cache-Control: s-maxage=60, {grant}\r\n"), b"body")
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    for (path, status) in [("/error", 200), ("/must", 500)] {
+        edge.get(path).await;
+        edge.expire(path).await;
+        assert_eq!(edge.ask("GET", path, &[("x-fail", "1")]).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_answer_is_served_while_one_request_revalidates() {
+    let permits = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&permits);
+    let origin = Origin::start(move |nth, _| {
+        let mut steps = if nth == 1 { vec![] } else { vec![Step::Hold(Arc::clone(&held))] };
+        steps.extend(ok("Cache-Control: max-age=60, stale-while-revalidate=60\r\n", format!("body {nth}").as_bytes()));
+        steps
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    edge.get("/").await;
+    edge.expire("/").await;
+    for _ in 0..3 {
+        let stale = edge.get("/").await;
+        assert_eq!(
+            (stale.whole(), stale.cache().as_str()),
+            (&b"body 1"[..], "pop; hit; detail=stale-while-revalidate")
+        );
+    }
+    permits.add_permits(1);
+    // The background fill ends when it ends; each look before that is a stale hit.
+    let renewed = async { while edge.get("/").await.whole() != b"body 2" {} };
+    tokio::time::timeout(Duration::from_secs(60), renewed).await.expect("the new body");
+    assert_eq!(origin.asked(), 2);
+}

@@ -1,0 +1,200 @@
+//! Clusters in trouble: at every step nothing is read that was not counted, after it all nodes read the same.
+
+use selvedge_state::{Bucket, Event, Rung, Time};
+
+use crate::sim::{Network, Truth, World};
+use crate::support::{seeds, spec};
+
+const KEYS: u16 = 12;
+const WIDTHS: [(Rung, Rung); 2] = [(Rung::Ms100, Rung::S10), (Rung::Ms10, Rung::Ms100)];
+const BUCKET: Bucket = Bucket { rate_per_ms: 0.05, burst: 40.0 };
+
+struct Run {
+    world: World,
+    /// One for each table.
+    truth: [Truth; 2],
+    crashed: Vec<bool>,
+}
+
+impl Run {
+    fn new(seed: u64, nodes: u16, network: Network) -> Run {
+        let specs = [spec("slow", WIDTHS[0].0, WIDTHS[0].1), spec("quick", WIDTHS[1].0, WIDTHS[1].1)];
+        let world = World::new(seed, nodes, &specs, network);
+        Run { crashed: vec![false; world.nodes.len()], world, truth: Default::default() }
+    }
+
+    /// Something a request or an operator does at a node.
+    fn act(&mut self) {
+        let world = &mut self.world;
+        let node = world.rng.usize(..world.nodes.len());
+        let (now, author) = (world.clock(node), world.author(node));
+        let (table, key) = (world.rng.usize(..2), world.rng.u16(..KEYS));
+        let (id, hash) = (world.nodes[node].tables[table], world.key(key));
+        let store = std::sync::Arc::clone(&world.nodes[node].store);
+        let subject = format!("192.0.2.{}/32", world.rng.u8(..6));
+        match world.rng.u8(..20) {
+            0 => {
+                let until = now.plus(world.rng.u64(1..20_000));
+                let level = world.rng.u8(..3);
+                let held = store.ban(&subject, until, level, "limit:test", now).unwrap();
+                self.truth[0].banned(&subject, held.until);
+            }
+            1 => drop(store.unban(&subject, now)),
+            2..=9 => {
+                let n = world.rng.u32(1..5);
+                store.add(id, hash, n, now);
+                self.truth[table].counted(author, key, n, now);
+            }
+            _ => {
+                let cost = world.rng.u32(1..4);
+                if let selvedge_state::Charge::Admitted { .. } = store.charge(id, hash, &BUCKET, cost, now) {
+                    self.truth[table].counted(author, key, cost, now);
+                }
+            }
+        }
+    }
+
+    /// Cuts, heals, breaks and makes links, crashes nodes.
+    fn trouble(&mut self) {
+        let world = &mut self.world;
+        let nodes = world.nodes.len();
+        let (a, b) = (world.rng.usize(..nodes), world.rng.usize(..nodes));
+        match world.rng.u8(..40) {
+            0 => world.heal(),
+            // One side of the cluster hears nothing of the other.
+            1 => (0..a).for_each(|near| (a..nodes).for_each(|far| world.cut(near, far))),
+            2 | 3 if a != b => world.cut(a, b),
+            4 if a != b => {
+                world.unlink(a, b);
+                world.link(a, b);
+            }
+            5 if a != b => world.link(a, b),
+            6 => {
+                world.crash(a);
+                self.crashed[a] = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// One node, all it says: no author above what it counted in slots that live, no ban that is over or was never made.
+    fn check(&mut self) {
+        let node = self.world.rng.usize(..self.world.nodes.len());
+        let now = self.world.clock(node);
+        let of = &self.world.nodes[node];
+        for (table, truth) in self.truth.iter().enumerate() {
+            for key in 0..KEYS {
+                let sums = of.store.counts(of.tables[table], self.world.key(key), now);
+                for (actor, incarnation, count) in sums {
+                    let true_count = truth.live((actor, incarnation), key, WIDTHS[table].1.millis(), now);
+                    assert!(count <= true_count, "{actor} counted {true_count}, node {node} says {count}");
+                }
+            }
+        }
+        for ban in of.store.bans(now) {
+            assert!(ban.until > now && self.truth[0].was_stated(&ban.subject, ban.until), "{ban:?}");
+        }
+        if self.world.rng.u8(..10) == 0 {
+            of.store.sweep(now);
+        }
+    }
+
+    /// Ends all trouble and lets the cluster settle. Links that lasted go on, so that what they owe comes as deltas.
+    fn settle(&mut self, ms: u64) {
+        self.world.heal();
+        let nodes = self.world.nodes.len();
+        for a in 0..nodes {
+            for b in a + 1..nodes {
+                if !self.world.is_linked(a, b) {
+                    self.world.link(a, b);
+                }
+            }
+        }
+        self.world.run(self.world.now.plus(ms));
+    }
+
+    /// All nodes say the same, and what a node that never crashed counted is known everywhere.
+    fn agree(&self) {
+        // A moment that is no node's future.
+        let now = self.world.now.plus(1_000);
+        let first = &self.world.nodes[0];
+        for (index, node) in self.world.nodes.iter().enumerate() {
+            for table in 0..2 {
+                for key in (0..KEYS).map(|key| self.world.key(key)) {
+                    let said = node.store.counts(node.tables[table], key, now);
+                    assert_eq!(said, first.store.counts(first.tables[table], key, now), "node {index}, table {table}");
+                    for window in [150, 700, 5_000, 40_000] {
+                        let count = node.store.count(node.tables[table], key, window, now);
+                        assert_eq!(count, first.store.count(first.tables[table], key, window, now), "node {index}");
+                    }
+                }
+            }
+            let stated = |node: &crate::sim::Node| -> Vec<(String, u64, Time, u8)> {
+                let bans = node.store.bans(now).into_iter();
+                bans.map(|ban| (ban.subject.to_string(), ban.epoch, ban.until, ban.level)).collect()
+            };
+            assert_eq!(stated(node), stated(first), "node {index}");
+            let broken = node.events.iter().find(|event| {
+                matches!(event, Event::Broken { .. } | Event::Undecodable { .. } | Event::ForeignAuthor { .. })
+            });
+            assert_eq!(broken, None, "node {index}");
+        }
+        for (index, _) in self.crashed.iter().enumerate().filter(|(_, crashed)| !**crashed) {
+            let author = self.world.author(index);
+            for key in 0..KEYS {
+                let said = first.store.counts(first.tables[0], self.world.key(key), now);
+                let said = said.iter().find(|(actor, life, _)| (*actor, *life) == author).map_or(0, |(_, _, n)| *n);
+                assert_eq!(said, self.truth[0].live(author, key, WIDTHS[0].1.millis(), now), "node {index}, key {key}");
+            }
+        }
+    }
+}
+
+fn run(seed: u64, nodes: u16, network: Network, ahead_max: u64, steps: u32) {
+    let mut run = Run::new(seed, nodes, network);
+    for node in 0..run.world.nodes.len() {
+        run.world.nodes[node].ahead = if ahead_max == 0 { 0 } else { run.world.rng.u64(..ahead_max) };
+    }
+    for _ in 0..steps {
+        for _ in 0..run.world.rng.u8(..6) {
+            run.act();
+        }
+        run.trouble();
+        let pause = run.world.rng.u64(1..100);
+        run.world.run(run.world.now.plus(pause));
+        run.check();
+    }
+    run.settle(40_000);
+    run.agree();
+}
+
+const ROUGH: Network = Network { lost: 15, doubled: 10, delay: (1, 200) };
+const SMOOTH: Network = Network { lost: 0, doubled: 0, delay: (40, 40) };
+
+#[test]
+fn twenty_nodes_in_trouble_agree_after_it() {
+    for seed in seeds(&[1, 2, 3]) {
+        run(seed, 20, ROUGH, 0, 250);
+    }
+}
+
+#[test]
+fn a_few_nodes_in_trouble_agree_after_it() {
+    for seed in seeds(&[11, 12, 13, 14, 15, 16, 17, 18, 19, 20]) {
+        run(seed, 4, ROUGH, 0, 300);
+    }
+}
+
+#[test]
+fn clocks_that_differ_within_the_bound_do_no_harm() {
+    for seed in seeds(&[31, 32, 33, 34]) {
+        run(seed, 5, ROUGH, 400, 300);
+    }
+}
+
+#[test]
+fn an_orderly_network_agrees_too() {
+    for seed in seeds(&[41, 42]) {
+        run(seed, 6, SMOOTH, 0, 200);
+    }
+}
