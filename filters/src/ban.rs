@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use selvedge_state::{Store, Time};
 
 use crate::decision::{BanOrigin, Verdict};
+use crate::site::SiteId;
 
 /// What the reason of a ban made by a limit's penalty starts with. Operators may not write it.
 pub const PENALTY_PREFIX: &str = "limit:";
@@ -50,11 +51,11 @@ impl Write for Subject {
 }
 
 /// Whether a client network is banned now, and how to answer if it is.
-pub(crate) fn banned(net: IpNet, store: &Store, now: Time) -> Option<Verdict> {
+pub(crate) fn banned(net: IpNet, site: Option<SiteId>, store: &Store, now: Time) -> Option<Verdict> {
     let ban = store.banned(Subject::of(net).as_str(), now)?;
     let remaining = Duration::from_millis(ban.until.0.saturating_sub(now.0));
     let origin = if ban.reason.starts_with(PENALTY_PREFIX) { BanOrigin::Penalty } else { BanOrigin::Operator };
-    Some(Verdict::Banned { ban, remaining, origin })
+    Some(Verdict::Banned { site, ban, remaining, origin })
 }
 
 #[cfg(test)]

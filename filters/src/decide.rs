@@ -55,13 +55,14 @@ impl Filters {
     /// it is charged.
     pub fn decide(&self, head: &Head<'_>, store: &Store, now: Time) -> Decision {
         let stop = |verdict| Decision { verdict, quota: None, would_refuse: None };
-        if let Some(banned) = ban::banned(head.client_net(), store, now) {
+        let site = self.sites.find(head.host);
+        if let Some(banned) = ban::banned(head.client_net(), site, store, now) {
             return stop(banned);
         }
-        let Some(site) = self.sites.find(head.host) else {
-            return stop(Verdict::NoSite);
-        };
-        self.decide_limits(head, site, store, now)
+        match site {
+            Some(site) => self.decide_limits(head, site, store, now),
+            None => stop(Verdict::NoSite),
+        }
     }
 
     fn decide_limits(&self, head: &Head<'_>, site: SiteId, store: &Store, now: Time) -> Decision {

@@ -25,13 +25,15 @@ pub enum Verdict {
     Pass(SiteId),
     /// No site serves this host.
     NoSite,
-    /// The client is banned. `penalty` names the limit whose penalty it is; without it an operator made the ban.
+    /// The client is banned.
     Banned {
+        /// The site that was asked for, if there is one.
+        site: Option<SiteId>,
         /// The ban that holds.
         ban: Ban,
         /// Until the ban ends.
         remaining: Duration,
-        /// Whether a limit's penalty made the ban.
+        /// Who made it.
         origin: BanOrigin,
     },
     /// A limit refused.

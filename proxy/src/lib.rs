@@ -1,8 +1,6 @@
 //! The world around Selvedge's decisions: Pingora, sockets, the clock, threads, metrics, the command line. It decides nothing
 //! itself: requests are decided in `selvedge-filters`, and what POPs know in `selvedge-state`.
 
-#![deny(unsafe_code)]
-
 pub mod admin;
 mod background;
 pub mod cache;

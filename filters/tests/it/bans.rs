@@ -48,6 +48,6 @@ fn an_operators_ban_says_so() {
     let until = selvedge_state::Time(world.now.0 + 5_000);
     world.store.ban("2001:db8::/64", until, 0, "scraper", world.now).unwrap();
     let verdict = world.decide(&Ask { client: "2001:db8::77", ..Ask::default() }).verdict;
-    let Verdict::Banned { origin, remaining, ban } = verdict else { panic!("{verdict:?}") };
+    let Verdict::Banned { origin, remaining, ban, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!((origin, remaining, &*ban.reason), (BanOrigin::Operator, Duration::from_secs(5), "scraper"));
 }

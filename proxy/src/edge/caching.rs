@@ -37,7 +37,8 @@ pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
 pub(super) fn storable(cache: &'static Cache, context: &Context, response: &ResponseHeader) -> RespCacheable {
     match &context.exchange {
         Some(exchange) => cache.response_cacheable(exchange, response),
-        None => RespCacheable::Uncacheable(NoCacheReason::NeverEnabled),
+        // Not asked when the cache was never turned on.
+        None => RespCacheable::Uncacheable(NoCacheReason::InternalError),
     }
 }
 

@@ -109,7 +109,10 @@ impl Edge {
                 None
             }
             Verdict::NoSite => Some(Answer::NoSite),
-            Verdict::Banned { remaining, origin, .. } => Some(Answer::Banned { origin, remaining }),
+            Verdict::Banned { site, remaining, origin, .. } => {
+                context.site = site;
+                Some(Answer::Banned { origin, remaining })
+            }
             Verdict::Limited { site, quota, .. } => {
                 context.site = Some(site);
                 self.node.metrics.refused(quota.limit);

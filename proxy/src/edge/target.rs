@@ -13,7 +13,8 @@ pub(super) enum BadTarget {
     Mismatch,
     /// A host with characters no host has.
     Malformed,
-    /// A path that does not start with `/`, and is not `*`.
+    /// A path that does not start with `/`, and is not `*`; or with bytes that no URI has (RFC 3986 section 2), which rules
+    /// and cache would see other than the origin does.
     Path,
 }
 
@@ -25,7 +26,7 @@ impl BadTarget {
             BadTarget::ManyHosts => "the request has several Host fields",
             BadTarget::Mismatch => "Host and the request target name different hosts",
             BadTarget::Malformed => "the host is malformed",
-            BadTarget::Path => "the request target is not a path",
+            BadTarget::Path => "the request target is no valid path",
         }
     }
 }
@@ -76,6 +77,9 @@ pub(super) fn host(authority: &str) -> Result<String, BadTarget> {
 /// [`BadTarget::Path`].
 pub(super) fn path(request: &RequestHeader) -> Result<&str, BadTarget> {
     let path = request.uri.path();
+    if !request.raw_path().is_ascii() {
+        return Err(BadTarget::Path);
+    }
     if path.starts_with('/') || (path == "*" && request.method == http::Method::OPTIONS) {
         Ok(path)
     } else {

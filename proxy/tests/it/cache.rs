@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::support::{Answer, DEADLINE, Edge, Gate, Origin, eventually, get, get_with, ok, talk};
+use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get, get_with, ok, talk};
 
 #[tokio::test]
 async fn a_stored_answer_is_served_with_its_age_and_status() {
@@ -60,16 +60,7 @@ async fn what_must_not_be_stored_is_not() {
 
 #[tokio::test]
 async fn two_hundred_misses_at_once_make_one_fetch() {
-    let gate = Gate::closed();
-    let held = gate.clone();
-    let origin = Origin::start(move |_| {
-        let gate = held.clone();
-        async move {
-            gate.pass().await;
-            ok("Cache-Control: max-age=60\r\n", b"shared")
-        }
-    })
-    .await;
+    let (origin, gate) = Origin::gated("Cache-Control: max-age=60\r\n", "shared").await;
     let edge = Edge::before(&origin.url(), "").await;
     let together = Arc::new(Barrier::new(201));
     let mut clients = JoinSet::new();
@@ -91,16 +82,7 @@ async fn two_hundred_misses_at_once_make_one_fetch() {
 
 #[tokio::test]
 async fn a_thousand_waiters_on_a_slow_origin_make_at_most_two_fetches() {
-    let gate = Gate::closed();
-    let held = gate.clone();
-    let origin = Origin::start(move |_| {
-        let gate = held.clone();
-        async move {
-            gate.pass().await;
-            ok("Cache-Control: max-age=60\r\n", b"late")
-        }
-    })
-    .await;
+    let (origin, gate) = Origin::gated("Cache-Control: max-age=60\r\n", "late").await;
     let edge = Edge::before(&origin.url(), "[storage]\nfill_wait = \"2s\"\n").await;
     let mut clients = JoinSet::new();
     for _ in 0..1000 {

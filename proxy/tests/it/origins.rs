@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Edge, Gate, Origin, get, ok, talk};
+use crate::support::{Answer, Edge, Origin, get, talk};
 
 fn config(servers: &[&str], more: &str) -> String {
     let servers: Vec<String> = servers.iter().map(|server| format!("\"{server}\"")).collect();
@@ -66,16 +66,7 @@ async fn an_idempotent_request_is_tried_once_more_and_another_is_not() {
 
 #[tokio::test]
 async fn an_origin_that_says_nothing_is_given_up() {
-    let gate = Gate::closed();
-    let held = gate.clone();
-    let origin = Origin::start(move |_| {
-        let gate = held.clone();
-        async move {
-            gate.pass().await;
-            ok("", b"late")
-        }
-    })
-    .await;
+    let (origin, gate) = Origin::gated("", "late").await;
     let edge = Edge::with(&config(&[&origin.url()], "read_timeout = \"300ms\"")).await;
     let answer =
         tokio::time::timeout(Duration::from_secs(30), get(edge.address(), "test", "/")).await.expect("an answer");

@@ -1,3 +1,5 @@
+//! What `init` writes, and what it leaves alone.
+
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;

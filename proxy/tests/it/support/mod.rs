@@ -10,4 +10,4 @@ pub(crate) use client::{Answer, get, get_from, get_with, talk, talk_and_leave};
 pub(crate) use edge::{Edge, program};
 pub(crate) use eventually::{DEADLINE, eventually};
 pub(crate) use noise::Noise;
-pub(crate) use origin::{Gate, Origin, ok};
+pub(crate) use origin::{Origin, ok};

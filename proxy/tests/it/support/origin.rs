@@ -61,6 +61,20 @@ impl Origin {
         Origin::start(move |_| async move { ok(headers, body.as_bytes()) }).await
     }
 
+    /// An origin that holds every answer back until the gate is opened.
+    pub(crate) async fn gated(headers: &'static str, body: &'static str) -> (Origin, Gate) {
+        let gate = Gate::closed();
+        let held = gate.clone();
+        let origin = Origin::start(move |_| {
+            let gate = held.clone();
+            async move {
+                gate.pass().await;
+                ok(headers, body.as_bytes())
+            }
+        });
+        (origin.await, gate)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -114,7 +128,7 @@ pub(crate) fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
 pub(crate) struct Gate(Arc<Semaphore>);
 
 impl Gate {
-    pub(crate) fn closed() -> Gate {
+    fn closed() -> Gate {
         Gate(Arc::new(Semaphore::new(0)))
     }
 
@@ -122,7 +136,7 @@ impl Gate {
         self.0.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
-    pub(crate) async fn pass(&self) {
+    async fn pass(&self) {
         let _ = self.0.acquire().await.expect("the gate stands");
     }
 }
