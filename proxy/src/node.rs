@@ -83,7 +83,7 @@ impl Node {
     /// # Errors
     /// When a metric cannot be written as text.
     pub fn metrics_text(&self) -> Result<String, prometheus::Error> {
-        let peers = self.store.peers();
+        let peers = self.store.peers(self.clock.now());
         let cache = self.cache.stats();
         let reading = Reading {
             cache_bytes: cache.bytes,
@@ -125,7 +125,7 @@ impl Node {
     }
 
     fn cluster(&self, links: &Links) -> report::Cluster {
-        let peers = self.store.peers();
+        let peers = self.store.peers(self.clock.now());
         let status = links.status();
         let peer = |peer: selvedge_state::PeerStatus| {
             let trouble =

@@ -5,7 +5,7 @@
 //! [`Replica`] is owned by one task: inputs go in, frames and events come out, no socket and no clock inside. Time is a
 //! parameter everywhere, so that a simulation can run a whole cluster in one thread.
 //!
-//! Two families of values. *Rows* ([counts](counter)) have one writer each and die by absolute time; they join by the
+//! Two families of values. *Rows* (counts) have one writer each and die by absolute time; they join by the
 //! greatest count of each cell. *Facts* ([bans](Ban)) may be written by anybody; they join by a total order.
 
 #![forbid(unsafe_code)]
@@ -19,6 +19,8 @@ mod key;
 mod replica;
 mod rung;
 mod store;
+#[cfg(test)]
+mod tests;
 mod time;
 mod wire;
 

@@ -119,7 +119,7 @@ impl Limit {
         if !self.applies(head, site) {
             return Outcome::NotApplicable;
         }
-        let bucket = match Share::now(&self.facts, store) {
+        let bucket = match Share::of(&self.facts, store, now) {
             Share::Whole => self.bucket,
             Share::Part(fraction) => fraction.of(self.bucket),
             Share::Nothing if self.is_enforced() => return Outcome::Partitioned,

@@ -4,7 +4,7 @@
 //! to the limit. A node that has just started has heard nobody yet, so it begins with its own share alone.
 
 use selvedge_conf::{Limit, OnPartition, Scope};
-use selvedge_state::{Bucket, Store};
+use selvedge_state::{Bucket, Store, Time};
 
 /// How much of a limit this POP may use now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,11 +18,11 @@ pub(crate) enum Share {
 }
 
 impl Share {
-    pub(crate) fn now(limit: &Limit, store: &Store) -> Share {
+    pub(crate) fn of(limit: &Limit, store: &Store, now: Time) -> Share {
         if limit.scope == Scope::Pop {
             return Share::Whole;
         }
-        let peers = store.peers();
+        let peers = store.peers(now);
         if peers.heard >= peers.roster {
             return Share::Whole;
         }

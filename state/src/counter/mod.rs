@@ -36,7 +36,7 @@ pub(crate) use cells::SLOTS;
 pub(crate) use row::{Bounds, DRIFT_MAX, Row};
 pub(crate) use widths::Widths;
 
-use self::carry::Carry;
+pub(crate) use self::carry::Carry;
 use self::cells::Cells;
 use crate::bucket::{Bucket, Charge};
 use crate::identity::Author;
@@ -82,9 +82,12 @@ impl SlotCounter {
         SlotCounter { head, own: Cells::default(), others: None, carry: None, dirty: false }
     }
 
-    /// Whether every cell is older than the rings reach. Such a counter reads as if it were not there.
-    pub(crate) fn is_expired(&self, widths: Widths, now: Time) -> bool {
-        widths.coarse_slot(now) >= widths.coarse_of(self.head).saturating_add(SLOTS)
+    /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the
+    /// table's, when one is known.
+    pub(crate) fn is_expired(&self, widths: Widths, rate: Option<f64>, now: Time) -> bool {
+        let outlived = widths.coarse_slot(now) >= widths.coarse_of(self.head).saturating_add(SLOTS);
+        let owes = |rate| self.carry.is_some() && self.level(widths, rate, now) > 0.0;
+        outlived && !rate.is_some_and(owes)
     }
 
     /// The newest slot in which anything is known to have happened, or was asked.
@@ -110,9 +113,6 @@ impl SlotCounter {
 
     /// Moves the rings up to `now`, with a carry if there can be one.
     fn begin(&mut self, widths: Widths, rate: Option<f64>, now: Time) {
-        if self.is_expired(widths, now) {
-            *self = SlotCounter { dirty: self.dirty, ..SlotCounter::new(widths.fine_slot(now)) };
-        }
         self.build_carry(widths, rate);
         self.advance(widths, widths.fine_slot(now), rate);
     }
@@ -211,11 +211,8 @@ impl SlotCounter {
     }
 
     /// Joins what `author` is known to have counted. The row's cells are within [`Bounds`] already.
-    pub(crate) fn join(&mut self, widths: Widths, author: Author, row: &Row, rate: Option<f64>, now: Time) -> Joined {
+    pub(crate) fn join(&mut self, widths: Widths, author: Author, row: &Row, rate: Option<f64>) -> Joined {
         let Some(newest) = row.newest(widths) else { return Joined::Unchanged };
-        if self.is_expired(widths, now) {
-            *self = SlotCounter { dirty: self.dirty, ..SlotCounter::new(newest) };
-        }
         let Some(index) = self.contributor(author) else { return Joined::Crowded };
         self.build_carry(widths, rate);
         self.advance(widths, newest, rate);

@@ -11,9 +11,6 @@ use crate::time::Time;
 impl SlotCounter {
     /// The backlog of the token bucket with this rate at `now`, in tokens.
     pub(crate) fn level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
-        if self.is_expired(widths, now) {
-            return 0.0;
-        }
         let carry: Carry = self.carry.unwrap_or_else(|| self.carry_of_coarse(widths, rate));
         let (current, total) = (widths.fine_slot(now), self.total());
         let mut backlog = carry.backlog;

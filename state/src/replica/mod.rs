@@ -67,7 +67,11 @@ pub struct ReplicaConfig {
     pub seed: u64,
 }
 
-/// Keeps one node's store in step with its peers. See the [module's](self) text.
+/// Keeps one node's store in step with its peers: a state machine without sockets, clock or randomness.
+///
+/// [`handle`](Replica::handle) takes what happened and when, [`poll_output`](Replica::poll_output) says what to do,
+/// [`poll_timeout`](Replica::poll_timeout) when to call again. Nothing is queued for a slow peer: it gets present values
+/// when it moves again. A peer that is not heard loses nothing of its state here.
 pub struct Replica {
     config: ReplicaConfig,
     me: Author,
@@ -96,7 +100,7 @@ impl Replica {
     }
 
     /// A replica that remembers at most `index_max` changed keys for lagging peers.
-    fn with_index_max(config: ReplicaConfig, store: Arc<Store>, index_max: usize) -> Replica {
+    pub(crate) fn with_index_max(config: ReplicaConfig, store: Arc<Store>, index_max: usize) -> Replica {
         let others = config.peers.iter().filter(|pop| **pop != config.me.pop);
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },

@@ -46,9 +46,9 @@ impl Peer {
     }
 
     /// Since when nothing newer is known of it: half a round trip before the last frame came.
-    pub(super) fn lag(&self, now: Time) -> Option<u64> {
-        let age = now.since(self.heard_at?);
-        Some(age.saturating_add(self.rtt.worst().unwrap_or(0) / 2))
+    pub(super) fn news(&self) -> Option<Time> {
+        let way = self.rtt.worst().unwrap_or(0) / 2;
+        self.heard_at.map(|at| Time(at.0.saturating_sub(way)))
     }
 
     pub(super) fn status(&self, now: Time, behind: u64) -> PeerStatus {
@@ -59,7 +59,7 @@ impl Peer {
                 (false, Some(_)) => PeerState::Down,
                 (false, None) => PeerState::NeverHeard,
             },
-            lag_ms: self.lag(now),
+            lag_ms: self.news().map(|news| now.since(news)),
             rtt_ms: self.rtt.worst(),
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             behind,

@@ -65,7 +65,7 @@ impl Replica {
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
         let mut silent = Vec::new();
-        let (mut heard, mut lag) = (1_u16, 0);
+        let (mut heard, mut news) = (1_u16, None);
         for peer in self.peers.values_mut() {
             let recent = peer.heard_at.is_some_and(|at| now < at.plus(HEARD_FOR));
             if peer.is_up && !recent {
@@ -73,9 +73,10 @@ impl Replica {
                 silent.push(peer.pop);
             }
             heard = heard.saturating_add(u16::from(peer.is_up));
-            lag = lag.max(peer.lag(now).unwrap_or(now.since(self.started.unwrap_or(now))));
+            let known = peer.news().or(self.started).unwrap_or(now);
+            news = Some(news.map_or(known, |oldest: Time| oldest.min(known)));
         }
-        self.store.set_heard(heard, lag);
+        self.store.set_heard(heard, news);
         for pop in silent {
             self.tell(Event::PeerDown { pop });
         }

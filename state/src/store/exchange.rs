@@ -117,7 +117,7 @@ impl Store {
         let refused = Bounds::at(now, widths).clip(&mut row);
         let ingested = Ingested { ahead: refused.ahead, expired: refused.expired, ..Ingested::default() };
         let Some(newest) = row.newest(widths).filter(|_| author != self.me) else { return ingested };
-        let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate(), now);
+        let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
         match at.visit_or(key, || newest, now, join) {
             Some(Joined::Raised | Joined::Unchanged) => ingested,
             Some(Joined::Crowded) | None => Ingested { full: true, ..ingested },
@@ -130,7 +130,7 @@ impl Store {
     }
 
     /// Tells the store how much of the cluster is heard.
-    pub(crate) fn set_heard(&self, heard: u16, lag_ms: u64) {
-        self.heard.write(heard, lag_ms);
+    pub(crate) fn set_heard(&self, heard: u16, news: Option<Time>) {
+        self.heard.write(heard, news);
     }
 }

@@ -57,7 +57,10 @@ pub struct StoreConfig {
     pub roster: u16,
 }
 
-/// The state of one node. See the [module's](self) text.
+/// The state of one node: every table of counters and every ban it knows, shared by all its threads.
+///
+/// Each operation visits one map entry under that entry's lock and returns. Everything is bounded: tables by
+/// [`TABLES_MAX`], keys of a table and bans by the config, authors of one key by [`CONTRIBUTORS_MAX`].
 pub struct Store {
     me: Author,
     secret: Secret,
@@ -219,10 +222,10 @@ impl Store {
         self.bans.all(now)
     }
 
-    /// How much of the cluster is heard, as the replica last saw it.
+    /// How much of the cluster is heard: by whom as the replica last saw it, how long ago as of `now`.
     #[must_use]
-    pub fn peers(&self) -> Peers {
-        self.heard.read()
+    pub fn peers(&self, now: Time) -> Peers {
+        self.heard.read(now)
     }
 
     /// Sets what is called when something waits to be sent and nothing did before, and again when a frame's worth waits.
@@ -231,8 +234,8 @@ impl Store {
         self.dirty.on_dirty(wake);
     }
 
-    /// Drops what expired in the next few shards; call it often. One call visits at most
-    /// [`SWEEP_SHARDS`](sweep::SWEEP_SHARDS) of the shards of all tables and bans, round and round.
+    /// Drops what expired in the next 16 of the 256 shards of each table and of the bans, round and round: call it every
+    /// second or so. What expired reads as absent before that already.
     pub fn sweep(&self, now: Time) {
         self.sweep_some(now);
     }

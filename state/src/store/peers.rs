@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
+use crate::time::Time;
+
 /// The cluster as this node hears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peers {
@@ -16,21 +18,26 @@ pub struct Peers {
 pub(super) struct Heard {
     roster: u16,
     heard: AtomicU16,
-    lag_ms: AtomicU64,
+    /// Node time of the newest news of the POP heard least; [`ALONE`] without peers.
+    news: AtomicU64,
 }
+
+/// No peers: nothing can be late.
+const ALONE: u64 = u64::MAX;
 
 impl Heard {
     pub(super) fn new(roster: u16) -> Heard {
-        Heard { roster: roster.max(1), heard: AtomicU16::new(1), lag_ms: AtomicU64::new(0) }
+        Heard { roster: roster.max(1), heard: AtomicU16::new(1), news: AtomicU64::new(ALONE) }
     }
 
-    pub(super) fn read(&self) -> Peers {
-        let (heard, lag_ms) = (self.heard.load(Ordering::Relaxed), self.lag_ms.load(Ordering::Relaxed));
-        Peers { roster: self.roster, heard, lag_ms }
+    pub(super) fn read(&self, now: Time) -> Peers {
+        let (heard, news) = (self.heard.load(Ordering::Relaxed), self.news.load(Ordering::Relaxed));
+        Peers { roster: self.roster, heard, lag_ms: now.since(Time(news)) }
     }
 
-    pub(super) fn write(&self, heard: u16, lag_ms: u64) {
+    /// `news` is when the newest thing known of the POP heard least happened; None without peers.
+    pub(super) fn write(&self, heard: u16, news: Option<Time>) {
         self.heard.store(heard.min(self.roster), Ordering::Relaxed);
-        self.lag_ms.store(lag_ms, Ordering::Relaxed);
+        self.news.store(news.map_or(ALONE, |news| news.0), Ordering::Relaxed);
     }
 }

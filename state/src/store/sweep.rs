@@ -5,32 +5,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Store;
 use super::shards::SHARDS;
-
 use crate::time::Time;
 
-/// Shards that one call visits.
-pub(super) const SWEEP_SHARDS: usize = 64;
+/// Shards of each table that one call visits: sixteen calls are a round.
+const SWEEP_SHARDS: usize = 16;
 
 /// Where the next call goes on.
 #[derive(Default)]
 pub(super) struct SweepCursor(AtomicUsize);
 
+impl SweepCursor {
+    fn next(&self) -> impl Iterator<Item = u8> {
+        let from = self.0.fetch_add(SWEEP_SHARDS, Ordering::Relaxed);
+        (from..from.saturating_add(SWEEP_SHARDS)).map(|shard| (shard % SHARDS) as u8)
+    }
+}
+
 impl Store {
     pub(super) fn sweep_some(&self, now: Time) {
-        let tables = self.tables.iter().map_while(|table| table.get());
-        let domains = tables.count() + 1;
-        for _ in 0..SWEEP_SHARDS {
-            let step = self.sweep.0.fetch_add(1, Ordering::Relaxed);
-            let shard = (step % SHARDS) as u8;
-            match (step / SHARDS % domains).checked_sub(1) {
-                None => self.bans.sweep(shard, now),
-                Some(index) => self.sweep_table(index, shard, now),
+        for shard in self.sweep.next() {
+            self.bans.sweep(shard, now);
+            for table in self.tables.iter().map_while(|table| table.get()) {
+                let (widths, rate) = (table.widths(), table.rate());
+                table.counters().retain(shard, |counter| !counter.is_expired(widths, rate, now));
             }
         }
-    }
-
-    fn sweep_table(&self, index: usize, shard: u8, now: Time) {
-        let Some(table) = self.tables.get(index).and_then(|table| table.get()) else { return };
-        table.counters().retain(shard, |counter| !counter.is_expired(table.widths(), now));
     }
 }

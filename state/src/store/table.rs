@@ -138,7 +138,7 @@ impl Table {
     /// Makes room for one key: an expired one first, else the one touched least recently of a sample. What waits to be sent
     /// stays.
     fn evict(&self, key: Key64, now: Time) {
-        let rank = |counter: &SlotCounter| match (counter.is_expired(self.widths, now), counter.dirty) {
+        let rank = |counter: &SlotCounter| match (counter.is_expired(self.widths, self.rate(), now), counter.dirty) {
             (true, _) => Some(0),
             (false, true) => None,
             (false, false) => Some(counter.head()),

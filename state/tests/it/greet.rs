@@ -1,1 +1,195 @@
-//! Soon.
+//! How links begin, and who is refused.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use selvedge_state::{
+    CloseReason, Event, Incarnation, Input, LinkId, Output, PeerState, PopId, Replica, ReplicaConfig, Store, Time,
+};
+
+use crate::support::{START, actor, config, store_of};
+
+const LINK: LinkId = LinkId(1);
+const OTHER: LinkId = LinkId(2);
+
+struct Side {
+    replica: Replica,
+    store: Arc<Store>,
+}
+
+fn side(config: ReplicaConfig) -> Side {
+    let store = store_of(config.me.pop.0, config.incarnation.0, 3, 100, 100);
+    Side { replica: Replica::new(config, Arc::clone(&store)), store }
+}
+
+impl Side {
+    fn feed(&mut self, input: Input, now: Time) -> Vec<Output> {
+        self.replica.handle(input, now);
+        std::iter::from_fn(|| self.replica.poll_output()).collect()
+    }
+
+    /// Connects a link to POP 2 and takes a frame on it.
+    fn hears(&mut self, link: LinkId, frames: &[Bytes]) -> Vec<Output> {
+        let mut outputs = self.feed(Input::Connected { link, peer: PopId(2) }, START);
+        for bytes in frames {
+            outputs.extend(self.feed(Input::Frame { link, bytes: bytes.clone() }, START));
+        }
+        outputs
+    }
+}
+
+fn ours() -> Side {
+    side(config(1, 1, 1, 3))
+}
+
+/// What POP 2 says first, with this config.
+fn hello(config: ReplicaConfig) -> Bytes {
+    let outputs = side(config).feed(Input::Connected { link: LINK, peer: PopId(1) }, START);
+    let frame = |output: &Output| match output {
+        Output::Send { frame, .. } => Some(frame.clone()),
+        _ => None,
+    };
+    outputs.iter().find_map(frame).unwrap()
+}
+
+fn closed(outputs: &[Output]) -> Vec<(LinkId, CloseReason)> {
+    let close = |output: &Output| match output {
+        Output::Close { link, reason } => Some((*link, reason.clone())),
+        _ => None,
+    };
+    outputs.iter().filter_map(close).collect()
+}
+
+fn events(outputs: &[Output]) -> Vec<Event> {
+    let event = |output: &Output| match output {
+        Output::Event(event) => Some(event.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(event).collect()
+}
+
+fn theirs() -> ReplicaConfig {
+    config(2, 5, 2, 3)
+}
+
+fn refusal(config: ReplicaConfig) -> CloseReason {
+    let outputs = ours().hears(LINK, &[hello(config)]);
+    assert_eq!(events(&outputs), []);
+    closed(&outputs).first().expect("it is refused").1.clone()
+}
+
+#[test]
+fn a_peer_is_heard_from_its_hello_on() {
+    let mut us = ours();
+    let outputs = us.hears(LINK, &[hello(theirs())]);
+    assert_eq!(closed(&outputs), []);
+    assert_eq!(events(&outputs), [Event::PeerUp { pop: PopId(2), incarnation: Incarnation(5) }]);
+    let peers = us.store.peers(START);
+    assert_eq!((peers.roster, peers.heard), (3, 2));
+    let status = us.replica.status(START);
+    assert_eq!((status.peers[0].state, status.peers[0].incarnation), (PeerState::Up, Some(Incarnation(5))));
+    assert_eq!((status.peers[1].state, status.peers[1].lag_ms), (PeerState::NeverHeard, None));
+}
+
+#[test]
+fn another_cluster_is_refused_by_name() {
+    let reason = refusal(ReplicaConfig { cluster: "other".to_owned(), ..theirs() });
+    assert_eq!(reason, CloseReason::OtherCluster { theirs: "other".to_owned(), ours: "test".to_owned() });
+    assert_eq!(reason.to_string(), r#"the peer belongs to cluster "other", this node to "test""#);
+}
+
+#[test]
+fn another_secret_is_refused_by_its_id() {
+    let reason = refusal(ReplicaConfig { secret_id: 8, ..theirs() });
+    assert_eq!(reason, CloseReason::OtherSecret { theirs: 8, ours: 7 });
+}
+
+#[test]
+fn a_peer_is_who_its_certificate_says() {
+    let reason = refusal(ReplicaConfig { me: actor(3), ..theirs() });
+    assert_eq!(reason, CloseReason::NotItsCertificate { certificate: PopId(2), says: PopId(3) });
+}
+
+#[test]
+fn a_stranger_is_refused_at_once() {
+    let outputs = ours().feed(Input::Connected { link: LINK, peer: PopId(9) }, START);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::NotInRoster(PopId(9)))]);
+    let itself = ours().feed(Input::Connected { link: LINK, peer: PopId(1) }, START);
+    assert_eq!(closed(&itself), [(LINK, CloseReason::NotInRoster(PopId(1)))]);
+}
+
+#[test]
+fn another_roster_is_told_and_let_in() {
+    let outputs = ours().hears(LINK, &[hello(ReplicaConfig { roster_revision: 2, ..theirs() })]);
+    assert_eq!(closed(&outputs), []);
+    assert!(events(&outputs).contains(&Event::RosterDiffers { pop: PopId(2), theirs: 2, ours: 1 }));
+}
+
+#[test]
+fn a_newer_life_takes_over_and_an_older_one_does_not() {
+    let mut us = ours();
+    us.hears(LINK, &[hello(theirs())]);
+    let younger = ReplicaConfig { incarnation: Incarnation(6), boot: 3, ..theirs() };
+    let outputs = us.hears(OTHER, &[hello(younger)]);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: Incarnation(6) })]);
+    let outputs = us.hears(LinkId(3), &[hello(theirs())]);
+    assert_eq!(closed(&outputs), [(LinkId(3), CloseReason::Superseded { by: Incarnation(6) })]);
+    assert_eq!(us.replica.status(START).peers[0].incarnation, Some(Incarnation(6)));
+}
+
+#[test]
+fn a_new_link_of_the_same_life_takes_over() {
+    let mut us = ours();
+    us.hears(LINK, &[hello(theirs())]);
+    let outputs = us.hears(OTHER, &[hello(theirs())]);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: Incarnation(5) })]);
+    assert_eq!(events(&outputs), []);
+}
+
+#[test]
+fn two_processes_with_one_name_are_told() {
+    let mut us = ours();
+    us.hears(LINK, &[hello(theirs())]);
+    let outputs = us.hears(OTHER, &[hello(ReplicaConfig { boot: 77, ..theirs() })]);
+    assert!(events(&outputs).contains(&Event::SameIncarnation { actor: actor(2), incarnation: Incarnation(5) }));
+}
+
+#[test]
+fn a_link_without_a_hello_is_closed() {
+    let mut us = ours();
+    us.hears(LINK, &[]);
+    let mut closes = Vec::new();
+    let mut now = START;
+    while closes.is_empty() {
+        now = us.replica.poll_timeout().expect("something is due until it is closed");
+        closes = closed(&us.feed(Input::Timeout, now));
+    }
+    assert_eq!((closes, now), (vec![(LINK, CloseReason::NoHello)], START.plus(5_000)));
+    assert_eq!(us.replica.poll_timeout(), None);
+}
+
+#[test]
+fn a_peer_may_have_so_many_links() {
+    let mut us = ours();
+    for link in 1..=4 {
+        assert_eq!(closed(&us.hears(LinkId(link), &[])), []);
+    }
+    assert_eq!(closed(&us.hears(LinkId(5), &[])), [(LinkId(5), CloseReason::TooMany)]);
+    us.feed(Input::Disconnected { link: LINK }, START);
+    assert_eq!(closed(&us.hears(LinkId(6), &[])), []);
+}
+
+#[test]
+fn a_silent_peer_is_not_heard_and_comes_back() {
+    let mut us = ours();
+    us.hears(LINK, &[hello(theirs())]);
+    us.feed(Input::Timeout, START.plus(1_999));
+    assert_eq!(us.store.peers(START).heard, 2);
+    let outputs = us.feed(Input::Timeout, START.plus(2_000));
+    assert_eq!(events(&outputs), [Event::PeerDown { pop: PopId(2) }]);
+    assert_eq!((us.store.peers(START.plus(2_500)).heard, us.store.peers(START.plus(2_500)).lag_ms), (1, 2_500));
+    assert_eq!(us.replica.status(START.plus(2_000)).peers[0].state, PeerState::Down);
+    let again = us.feed(Input::Frame { link: LINK, bytes: hello(theirs()) }, START.plus(3_000));
+    assert_eq!(events(&again), [Event::PeerUp { pop: PopId(2), incarnation: Incarnation(5) }]);
+    assert_eq!(us.store.peers(START).heard, 2);
+}

@@ -7,6 +7,7 @@ mod counts;
 mod defects;
 mod facts;
 mod greet;
+mod repair;
 mod sim;
 mod support;
 mod total;

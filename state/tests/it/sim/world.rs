@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use selvedge_state::{
-    Event, Incarnation, Input, Key64, LinkId, Output, PopId, Replica, Store, TableId, TableSpec, Time,
+    Event, FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Replica, Store, TableId, TableSpec, Time,
 };
 
 use crate::support;
@@ -30,7 +30,6 @@ pub(crate) struct Node {
     /// How far its clock is ahead, ms.
     pub(crate) ahead: u64,
     pub(crate) events: Vec<Event>,
-    pub(crate) bytes_out: u64,
     /// Links to the other end: the node there and its name for the link.
     links: BTreeMap<LinkId, (usize, LinkId)>,
     woken: Arc<std::sync::atomic::AtomicBool>,
@@ -84,7 +83,7 @@ impl World {
         store.on_dirty(Box::new(move || wake.store(true, std::sync::atomic::Ordering::Relaxed)));
         let replica = support::replica(pop, life, self.rng.u64(..), roster, &store);
         let (events, links) = (Vec::new(), BTreeMap::new());
-        Node { pop, life, store, replica, tables, ahead: 0, events, bytes_out: 0, links, woken }
+        Node { pop, life, store, replica, tables, ahead: 0, events, links, woken }
     }
 
     /// The time on a node's clock.
@@ -169,7 +168,7 @@ impl World {
     }
 
     fn fly(&mut self, node: usize, link: LinkId, frame: Bytes) {
-        self.nodes[node].bytes_out += frame.len() as u64;
+        assert!(frame.len() <= FRAME_MAX, "a frame of {} bytes", frame.len());
         let now = self.clock(node);
         self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
         let Some((far, there)) = self.nodes[node].links.get(&link).copied() else { return };

@@ -1,0 +1,93 @@
+//! Values for tests, and the way through the wire.
+
+use std::sync::Arc;
+
+use crate::ban::{Ban, Fact};
+use crate::counter::{Row, SlotCounter, Widths};
+use crate::identity::{Actor, Author, Incarnation, PopId};
+use crate::key::Key64;
+use crate::rung::Rung;
+use crate::time::Time;
+use crate::wire::{Builder, DeltaHead, Frame, Room, State};
+
+/// The author of a counter's own row; never one that is joined.
+pub(super) const ME: Author = author(99, 1);
+
+pub(super) const fn author(pop: u16, life: u64) -> Author {
+    Author { actor: Actor { pop: PopId(pop), node: 0 }, incarnation: Incarnation(life) }
+}
+
+/// Slots of one width.
+pub(super) fn even() -> Widths {
+    Widths::new(Rung::Ms100, Rung::Ms100)
+}
+
+pub(super) type Cells = Vec<(Author, Row)>;
+
+/// Encodes rows and facts into a frame and reads them back.
+pub(super) fn through_the_wire(rows: &[(Author, Row)], facts: &[Fact]) -> (Cells, Vec<Fact>) {
+    let mut builder = Builder::new();
+    for (author, row) in rows {
+        assert_eq!(builder.row(1, Key64(7), *author, row.clone()), Room::Taken);
+    }
+    for fact in facts {
+        assert_eq!(builder.fact(fact.clone()), Room::Taken);
+    }
+    let bytes = builder.delta(&DeltaHead { author: ME.into(), from: 0, to: 1, at: 2 });
+    let Frame::Delta(_, blocks) = Frame::decode(&bytes).unwrap() else { panic!("a delta") };
+    let (mut rows, mut facts) = (Vec::new(), Vec::new());
+    for state in blocks {
+        match state.unwrap() {
+            State::Counters(block) => rows.extend(block.rows.into_iter().map(|(_, author, row)| (author, row))),
+            State::Facts(block) => facts.extend(block),
+            State::Unknown => panic!("a known kind"),
+        }
+    }
+    (rows, facts)
+}
+
+/// Joins rows, each after a trip over the wire, and says all that the counter then holds.
+pub(super) fn joined(widths: Widths, rows: &[(Author, Row)]) -> SlotCounter {
+    let mut counter = SlotCounter::new(0);
+    for row in rows {
+        // One frame each: a frame holds one row of an author.
+        let (rows, _) = through_the_wire(std::slice::from_ref(row), &[]);
+        join_all(&mut counter, widths, &rows);
+    }
+    counter
+}
+
+pub(super) fn join_all(counter: &mut SlotCounter, widths: Widths, rows: &[(Author, Row)]) {
+    for (author, row) in rows {
+        counter.join(widths, *author, row, None);
+    }
+}
+
+pub(super) fn held(counter: &SlotCounter, widths: Widths) -> Cells {
+    counter.all_rows(widths, ME)
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Stated<'a> {
+    pub(super) epoch: u64,
+    pub(super) until: u64,
+    pub(super) kept: u64,
+    pub(super) level: u8,
+    pub(super) reason: &'a str,
+    pub(super) made_at: u64,
+    pub(super) made_by: u16,
+}
+
+pub(super) fn fact(stated: &Stated<'_>) -> Fact {
+    let ban = Ban {
+        subject: Arc::from("192.0.2.9/32"),
+        epoch: stated.epoch,
+        until: Time(stated.until),
+        level: stated.level,
+        reason: Arc::from(stated.reason),
+        made_at: Time(stated.made_at),
+        made_by: author(stated.made_by, 1).actor,
+        applied_at: Time::ZERO,
+    };
+    Fact { ban, kept: Time(stated.kept) }
+}

@@ -1,0 +1,145 @@
+//! The bytes of every frame, written down: a change here is a change of the protocol.
+
+use super::given::{Stated, author, fact};
+use crate::counter::Row;
+use crate::key::{Domain, Key64, Secret};
+use crate::wire::{self, Ack, Builder, DeltaHead, Frame, Hello, RangeHead, WireError};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hello() -> Hello {
+    Hello {
+        oldest: 1,
+        newest: 1,
+        features: 0,
+        cluster: "edge".to_owned(),
+        secret_id: 0x0102_0304_0506_0708,
+        roster_revision: 3,
+        author: author(2, 0x0001_0000_0000_0000).into(),
+        boot: 9,
+        base: 300,
+        at: 1_800_000_000_000,
+    }
+}
+
+#[test]
+fn a_hello() {
+    let bytes = wire::hello(&hello());
+    assert_eq!(hex(&bytes), HELLO);
+    let Frame::Hello(read) = Frame::decode(&bytes).unwrap() else { panic!("a hello") };
+    assert_eq!(read, hello());
+}
+
+#[test]
+fn an_ack() {
+    let ack = Ack { have: 5, ranges: 251, echo: 1_800_000_000_000, held: 3, at: 1_800_000_000_040 };
+    let bytes = wire::ack(&ack);
+    assert_eq!(hex(&bytes), ACK);
+    let Frame::Ack(read) = Frame::decode(&bytes).unwrap() else { panic!("an acknowledgement") };
+    assert_eq!(read, ack);
+}
+
+#[test]
+fn a_delta() {
+    let mut builder = Builder::new();
+    let mut row = Row { head: 18_000_000_000, fine: [0; 8], coarse: [0; 8] };
+    (row.fine[0], row.fine[2], row.coarse[0]) = (1, 200, u32::MAX);
+    builder.row(0xaa, Key64(0x1000), author(2, 7), row.clone());
+    builder.row(0xaa, Key64(0x0fff), author(2, 7), Row { head: 17_999_999_990, ..row });
+    let bytes = builder.delta(&DeltaHead { author: author(2, 7).into(), from: 1, to: 3, at: 5 });
+    assert_eq!(hex(&bytes), DELTA);
+    assert!(matches!(Frame::decode(&bytes), Ok(Frame::Delta(..))));
+}
+
+#[test]
+fn a_range() {
+    let mut builder = Builder::new();
+    let mut row = Row { head: 3, fine: [0; 8], coarse: [0; 8] };
+    row.coarse[1] = 1;
+    for life in [7, 8] {
+        builder.row(0xbb, Key64(1), author(3, life), row.clone());
+    }
+    builder.fact(fact(&Stated { epoch: 1, until: 9, kept: 10, level: 2, reason: "x", made_at: 4, made_by: 3 }));
+    let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 });
+    assert_eq!(hex(&bytes), RANGE);
+    assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));
+}
+
+/// Names are the same at every node and in every version.
+#[test]
+fn hashes() {
+    let secret = Secret::new(*b"0123456789abcdef");
+    assert_eq!(format!("{:016x}", secret.hash64(Domain::Key, &[b"a", b"bc"])), KEY);
+    assert_eq!(format!("{:032x}", secret.hash128(Domain::Subject, &[b"192.0.2.9/32"])), SUBJECT);
+}
+
+#[test]
+fn what_is_newer_is_skipped() {
+    assert!(matches!(Frame::decode(&[200, 1, 2, 3]), Ok(Frame::Unknown)));
+    // A block of kind 9 behind the head of an acknowledgement is not even looked at; behind a delta's it is passed over.
+    let mut bytes = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 }).to_vec();
+    let sum = crc32fast::hash(&[9, 1, 2]);
+    bytes.extend_from_slice(&[9, 2, 0, 0, 0]);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    bytes.extend_from_slice(&[1, 2]);
+    let Ok(Frame::Delta(_, blocks)) = Frame::decode(&bytes) else { panic!("a delta") };
+    assert_eq!(blocks.collect::<Vec<_>>(), [Ok(wire::State::Unknown)]);
+}
+
+/// A number of things that do not follow is refused before there is memory for them.
+#[test]
+fn counts_that_lie_are_refused() {
+    let head = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 });
+    let refused = |kind: u8, body: &[u8]| {
+        let mut bytes = head.to_vec();
+        bytes.push(kind);
+        bytes.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&[&[kind], body].concat()).to_le_bytes());
+        bytes.extend_from_slice(body);
+        let Ok(Frame::Delta(_, mut blocks)) = Frame::decode(&bytes) else { panic!("a delta") };
+        let error = blocks.next().unwrap().unwrap_err().to_string();
+        assert!(blocks.next().is_none());
+        error
+    };
+    let many = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+    let table = [0_u8; 8];
+    let says = "a block of counters says that it holds 18446744073709551615, there is room for 0";
+    assert_eq!(refused(2, &[&table[..], &many].concat()), says);
+    assert_eq!(refused(2, &[&table[..], &[1, 1, 0, 1], &many].concat()), says);
+    assert!(
+        refused(3, &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]).starts_with("a block of facts cannot be read")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let ack = wire::ack(&Ack { have: 0, ranges: 0, echo: 0, held: 0, at: 0 });
+    let spoilt = |at: usize, to: u8| {
+        let mut bytes = ack.to_vec();
+        bytes[at] = to;
+        Frame::decode(&bytes).unwrap_err().to_string()
+    };
+    assert_eq!(Frame::decode(&[]).unwrap_err(), WireError::Truncated("a frame"));
+    assert_eq!(Frame::decode(&ack[..7]).unwrap_err(), WireError::Truncated("a frame"));
+    assert_eq!(spoilt(1, 2), "the checksum of a block of kind 2 does not match");
+    assert_eq!(spoilt(12, 1), "the checksum of a block of kind 1 does not match");
+    assert_eq!(spoilt(2, 200), "it ends in the middle of a frame");
+}
+
+const HELLO: &str = concat!(
+    "01012a000000a3fde18d0101000465646765fd0807060504030201030200fd000000000000010009fb2c01fd00505c18",
+    "a3010000",
+);
+const ACK: &str = "030117000000204832bd05fbfb00fd00505c18a301000003fd28505c18a3010000";
+const DELTA: &str = concat!(
+    "020106000000038081b1020007010305022b000000aafd9a9aaa00000000000000010200070280e8888743ff1f010a00",
+    "0501050101c801ffffffff0f01c801ffffffff0f",
+);
+const RANGE: &str = concat!(
+    "040103000000b77d89f00001050317000000141332c4010c3139322e302e322e392f333201090a020178040300021d00",
+    "0000cd1d293fbb00000000000000020300070300080203010000010000000200020101",
+);
+const KEY: &str = "7daeb2e3a5ca6d0e";
+const SUBJECT: &str = "3bd71f68d0973875d4132ab6716c7584";

@@ -1,0 +1,114 @@
+//! The laws of a join, through the wire format: the order of what is heard, repetition and grouping make no difference.
+
+use proptest::prelude::*;
+
+use super::given::{Cells, Stated, author, fact, held, join_all, joined, through_the_wire};
+use crate::ban::Fact;
+use crate::counter::{Row, Widths};
+use crate::identity::Author;
+use crate::rung::Rung;
+
+/// Few authors, one of them in two lives, so that they meet.
+fn authors() -> impl Strategy<Value = Author> {
+    prop_oneof![Just(author(1, 1)), Just(author(1, 2)), Just(author(2, 1)), Just(author(3, u64::MAX))]
+}
+
+/// Small counts that tie, and the greatest.
+fn counts() -> impl Strategy<Value = [u32; 8]> {
+    let count = prop_oneof![4 => Just(0), 4 => 1..4_u32, 1 => Just(u32::MAX), 1 => any::<u32>()];
+    prop::array::uniform8(count)
+}
+
+fn rows(heads: std::ops::Range<u64>) -> impl Strategy<Value = Cells> {
+    let row = (authors(), heads, counts(), counts());
+    let row = row.prop_map(|(author, head, fine, coarse)| (author, Row { head, fine, coarse }));
+    prop::collection::vec(row, 0..12)
+}
+
+fn widths() -> impl Strategy<Value = Widths> {
+    prop_oneof![
+        Just(Widths::new(Rung::Ms100, Rung::Ms100)),
+        Just(Widths::new(Rung::Ms100, Rung::S1)),
+        Just(Widths::new(Rung::Ms10, Rung::S10)),
+    ]
+}
+
+fn facts() -> impl Strategy<Value = Fact> {
+    let few = |values: &'static [u64]| prop::sample::select(values);
+    let number = || few(&[0, 1, 2, u64::MAX]);
+    let stated = (number(), number(), number(), 0..2_u8, prop::sample::select(vec!["", "a", "b"]), number(), 1..3_u16);
+    stated.prop_map(|(epoch, until, kept, level, reason, made_at, made_by)| {
+        fact(&Stated { epoch, until, kept, level, reason, made_at, made_by })
+    })
+}
+
+fn join(mut one: Fact, other: &Fact) -> Fact {
+    one.join(through_the_wire(&[], std::slice::from_ref(other)).1.remove(0));
+    one
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn counters_commute(widths in widths(), one in rows(0..40), other in rows(0..40)) {
+        let (mut there, mut back) = (joined(widths, &one), joined(widths, &other));
+        join_all(&mut there, widths, &other);
+        join_all(&mut back, widths, &one);
+        prop_assert_eq!(held(&there, widths), held(&back, widths));
+    }
+
+    #[test]
+    fn counters_associate(widths in widths(), a in rows(0..40), b in rows(0..40), c in rows(0..40)) {
+        let mut left = joined(widths, &a);
+        join_all(&mut left, widths, &held(&joined(widths, &b), widths));
+        join_all(&mut left, widths, &held(&joined(widths, &c), widths));
+        let mut right = joined(widths, &b);
+        join_all(&mut right, widths, &held(&joined(widths, &c), widths));
+        let right = held(&right, widths);
+        let mut grouped = joined(widths, &a);
+        join_all(&mut grouped, widths, &right);
+        prop_assert_eq!(held(&left, widths), held(&grouped, widths));
+    }
+
+    #[test]
+    fn counters_are_idempotent(widths in widths(), rows in rows(0..1_000)) {
+        let once = joined(widths, &rows);
+        let mut again = once.clone();
+        join_all(&mut again, widths, &rows);
+        join_all(&mut again, widths, &held(&once, widths));
+        prop_assert_eq!(held(&once, widths), held(&again, widths));
+    }
+
+    /// What is read is the sum over authors, however the total was kept.
+    #[test]
+    fn the_total_is_the_sum_of_rows(widths in widths(), rows in rows(80..120)) {
+        let counter = joined(widths, &rows);
+        let now = crate::time::Time(widths.fine_start(counter.head()));
+        let by_author: u64 = counter.sums(widths, super::given::ME, now).iter().map(|(_, sum)| sum).sum();
+        // A cell's total saturates like a cell.
+        let total = counter.sum(widths, now);
+        prop_assert!(total == by_author || (total < by_author && total >= u64::from(u32::MAX)));
+    }
+
+    #[test]
+    fn bans_commute_associate_and_are_idempotent(a in facts(), b in facts(), c in facts()) {
+        let ab = join(a.clone(), &b);
+        prop_assert_eq!(&ab, &join(b.clone(), &a));
+        prop_assert_eq!(join(ab.clone(), &c), join(a.clone(), &join(b.clone(), &c)));
+        prop_assert_eq!(&join(ab.clone(), &a), &ab);
+        prop_assert_eq!(&join(ab.clone(), &ab), &ab);
+        prop_assert!(ab == a || ab == b);
+    }
+
+    /// Anything that a frame can hold comes out as it went in.
+    #[test]
+    fn the_wire_changes_nothing(
+        rows in prop::collection::btree_map((any::<u16>(), any::<u64>()), (any::<u64>(), counts(), counts()), 0..40),
+        fact in facts(),
+    ) {
+        let row = |((pop, life), (head, fine, coarse)): (_, (u64, _, _))| (author(pop, life), Row { head, fine, coarse });
+        let rows: Cells = rows.into_iter().map(row).filter(|(_, row): &(Author, Row)| !row.is_empty()).collect();
+        prop_assert_eq!(through_the_wire(&rows, std::slice::from_ref(&fact)), (rows, vec![fact]));
+    }
+}

@@ -1,0 +1,9 @@
+//! Tests of what is not seen from outside: the laws of the lattices through the wire format, the format's bytes, and bounds
+//! that only a hostile peer would hit.
+
+mod algebra;
+mod bounds;
+mod given;
+mod golden;
+mod late;
+mod laws;

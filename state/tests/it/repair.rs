@@ -1,0 +1,109 @@
+//! What a link owes when it comes up, when it is quiet, and when frames were lost.
+
+use selvedge_state::Rung;
+
+use crate::sim::{Network, World};
+use crate::support::spec;
+
+const NET: Network = Network { lost: 0, doubled: 0, delay: (20, 20) };
+
+fn add(world: &World, node: usize, key: u16, n: u32) {
+    let of = &world.nodes[node];
+    of.store.add(of.tables[0], world.key(key), n, world.now);
+}
+
+/// More than the standing repair brings in that time, counts and bans.
+#[test]
+fn a_new_link_brings_everything_within_a_second() {
+    let mut world = World::new(1, 2, &[spec("t", Rung::S1, Rung::H1)], NET);
+    world.unlink(0, 1);
+    for key in 0..9_000 {
+        add(&world, 0, key, u32::from(key) + 1);
+    }
+    for n in 0..900_u32 {
+        let subject = format!("10.0.{}.{}/32", n / 256, n % 256);
+        world.nodes[0].store.ban(&subject, world.now.plus(60_000), 0, "probes", world.now).unwrap();
+    }
+    world.run(world.now.plus(3_000));
+    world.link(0, 1);
+    world.run(world.now.plus(900));
+    let (near, far) = (&world.nodes[0], &world.nodes[1]);
+    assert_eq!(far.store.keys(far.tables[0]), 9_000);
+    assert_eq!(far.store.bans(world.now).len(), 900);
+    for key in (0..9_000).map(|key| world.key(key)) {
+        let said = far.store.counts(far.tables[0], key, world.now);
+        assert_eq!(said, near.store.counts(near.tables[0], key, world.now));
+    }
+}
+
+/// Frames are lost all the while: a repair goes back to the first one that is missing.
+#[test]
+fn a_new_link_brings_everything_over_a_lossy_path() {
+    let mut world = World::new(2, 2, &[spec("t", Rung::S1, Rung::H1)], NET);
+    world.unlink(0, 1);
+    for key in 0..9_000 {
+        add(&world, 0, key, 1);
+    }
+    world.run(world.now.plus(100));
+    world.network = Network { lost: 25, doubled: 10, delay: (10, 60) };
+    world.link(0, 1);
+    world.run(world.now.plus(5_000));
+    assert_eq!(world.nodes[1].store.keys(world.nodes[1].tables[0]), 9_000);
+}
+
+#[test]
+fn a_link_that_was_made_anew_is_up_to_date_and_then_quiet() {
+    let mut world = World::new(3, 2, &[spec("t", Rung::S1, Rung::H1)], NET);
+    world.run(world.now.plus(500));
+    for key in 0..100 {
+        add(&world, 0, key, 1);
+        world.run(world.now.plus(10));
+    }
+    world.unlink(0, 1);
+    world.link(0, 1);
+    world.run(world.now.plus(500));
+    add(&world, 0, 1, 1);
+    world.run(world.now.plus(100));
+    let before = world.nodes[0].replica.status(world.now).peers[0].clone();
+    assert_eq!(before.behind, 0);
+    world.run(world.now.plus(10_000));
+    let after = world.nodes[0].replica.status(world.now).peers[0].clone();
+    // Two heartbeats a second, a frame of standing repair, its peer's, and their acknowledgements.
+    let frames = after.frames_out - before.frames_out;
+    assert!((20..=55).contains(&frames), "{frames} frames in ten quiet seconds");
+    // The echo counts from the frame that carried it, so a round trip is that of the path.
+    assert_eq!(after.rtt_ms, Some(40));
+    assert!(after.lag_ms.is_some_and(|lag| lag <= 520), "{:?}", after.lag_ms);
+}
+
+/// What changed in a frame that was lost is in the next one too, not only in the one that is sent again.
+#[test]
+fn a_change_carries_what_is_not_acknowledged() {
+    let mut world = World::new(4, 2, &[spec("t", Rung::Ms10, Rung::S10)], NET);
+    world.run(world.now.plus(500));
+    let start = world.now;
+    world.cut(0, 1);
+    add(&world, 0, 1, 5);
+    world.run(start.plus(40));
+    add(&world, 0, 1, 1);
+    world.run(start.plus(41));
+    world.heal();
+    world.run(start.plus(50));
+    add(&world, 0, 1, 1);
+    world.run(start.plus(71));
+    let far = &world.nodes[1];
+    assert_eq!(far.store.count(far.tables[0], world.key(1), 80, world.now), 7);
+}
+
+/// Two that cannot hear each other, and a third that hears both.
+#[test]
+fn a_third_heals_two_that_cannot_hear_each_other() {
+    let mut world = World::new(5, 3, &[spec("t", Rung::S1, Rung::H1)], NET);
+    world.run(world.now.plus(500));
+    world.unlink(0, 1);
+    add(&world, 0, 1, 3);
+    world.run(world.now.plus(5_000));
+    let far = &world.nodes[1];
+    assert_eq!(far.store.count(far.tables[0], world.key(1), 3_600_000, world.now), 3);
+    assert_eq!((far.store.peers(world.now).heard, world.nodes[2].store.peers(world.now).heard), (2, 3));
+}
