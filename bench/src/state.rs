@@ -20,8 +20,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     keys: usize,
     /// Times each measurement is taken; the median is told.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
 }
 
 /// A store with one table, and the bucket its keys are charged by.
@@ -85,7 +85,7 @@ fn hits(args: &Args, keys: &[Key64], figures: &mut Figures) -> Result<(), String
     fastrand::Rng::with_seed(1).shuffle(&mut order);
     let mut rounds = Vec::new();
     for round in 0..args.rounds {
-        let now = Time(START.0 + 1 + round as u64);
+        let now = Time(START.0 + 1 + u64::from(round));
         let began = Instant::now();
         order.iter().try_for_each(|key| bench.charge(*key, now))?;
         rounds.push(began.elapsed().as_nanos() as f64 / order.len() as f64);

@@ -19,7 +19,7 @@ use crate::value::{Wrong, duration, name, rate, shown};
 /// `[[limit]]`: a token bucket per key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
-    /// The name in logs, metrics and `explain`: 1 to 64 characters of `[A-Za-z0-9._-]`.
+    /// The name in logs and metrics: 1 to 64 characters of `[A-Za-z0-9._-]`.
     pub name: String,
     /// Indexes into [`crate::Config::sites`]; empty means all sites.
     pub sites: Vec<usize>,
@@ -65,7 +65,7 @@ pub enum KeyPart {
     Method,
     /// `request.path`.
     Path,
-    /// `request.headers["name"]`, the name in lower case; an absent header counts as `""`.
+    /// `request.headers["name"]`, the name in lower case; an absent or repeated header counts as `""`.
     Header(String),
 }
 
@@ -155,7 +155,7 @@ impl Choice for Class {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawLimit {
-    /// The name in logs, metrics and `explain`.
+    /// The name in logs and metrics.
     name: At<Text>,
     /// The sites it is for, by the host in their header; all when absent.
     sites: Option<At<Vec<At<Text>>>>,

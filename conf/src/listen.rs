@@ -76,7 +76,7 @@ pub(crate) struct RawListen {
     trusted_proxies: Vec<At<Text>>,
     /// Time for one whole request head. Default `10s`.
     header_timeout: Option<At<DurationText>>,
-    /// Time for one read of a request body. Default `30s`.
+    /// Time for one read of a request body, on HTTP/1. Default `30s`.
     read_timeout: Option<At<DurationText>>,
     /// Time for one write to the client. Default `30s`.
     write_timeout: Option<At<DurationText>>,

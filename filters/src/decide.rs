@@ -54,7 +54,7 @@ impl Filters {
     /// Decides about a request and charges what it costs. An answer that stops the request ends the evaluation: nothing after
     /// it is charged.
     pub fn decide(&self, head: &Head<'_>, store: &Store, now: Time) -> Decision {
-        let stop = |verdict| Decision { verdict, quota: None, would_refuse: None };
+        let stop = |verdict| Decision { verdict, quota: None, would_refuse: None, uncounted: None };
         let site = self.sites.find(head.host);
         if let Some(banned) = ban::banned(head.client_net(), site, store, now) {
             return stop(banned);
@@ -66,11 +66,13 @@ impl Filters {
     }
 
     fn decide_limits(&self, head: &Head<'_>, site: SiteId, store: &Store, now: Time) -> Decision {
-        let mut decision = Decision { verdict: Verdict::Pass(site), quota: None, would_refuse: None };
+        let pass = Verdict::Pass(site);
+        let mut decision = Decision { verdict: pass, quota: None, would_refuse: None, uncounted: None };
         for (index, limit) in self.limits.iter().enumerate() {
             let id = LimitId(index);
             match limit.check(head, site, store, now) {
-                Outcome::NotApplicable | Outcome::Uncounted => {}
+                Outcome::NotApplicable => {}
+                Outcome::Uncounted => decision.uncounted = decision.uncounted.or(Some(id)),
                 Outcome::Admitted(quota) if limit.is_enforced() => {
                     decision.quota = Some(tighter(decision.quota, quota))
                 }

@@ -16,6 +16,8 @@ pub struct Decision {
     pub quota: Option<Quota>,
     /// The first limit in `monitor` mode that would have refused.
     pub would_refuse: Option<LimitId>,
+    /// The first limit whose table had no room for the client's key: it did not count the request.
+    pub uncounted: Option<LimitId>,
 }
 
 /// What to do with a request, and why.

@@ -1,4 +1,4 @@
-//! What a decision may know of a request: borrowed, already normalised, nothing of the connection but the client's address.
+//! What a decision may know of a request: borrowed, nothing of the connection but the client's address.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The host the client asked for: lower case, no port, no trailing dot.
     pub host: &'a str,
-    /// The path, starting with `/` (or `*`).
+    /// The path as it came, starting with `/` (or `*`): two spellings of one resource are two paths.
     pub path: &'a str,
     /// What follows `?`, if anything does.
     pub query: Option<&'a str>,

@@ -11,10 +11,10 @@ use selvedge_state::Replica;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::edge::origin::Resolver;
+use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
 use crate::observe::log;
-use crate::serve::Membership;
 use crate::stop::Busy;
 
 /// How often expired state is swept. Each sweep does a bounded piece of work.
@@ -63,10 +63,6 @@ impl Service for Background {
 
     fn threads(&self) -> Option<usize> {
         Some(1)
-    }
-
-    fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(Vec::new())
     }
 }
 

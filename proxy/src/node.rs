@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use selvedge_conf::Config;
+use selvedge_conf::{Config, Mode, Scope};
+use selvedge_filters::limit::Limit;
 use selvedge_filters::{Filters, client_net};
-use selvedge_state::{Actor, Incarnation, PeerState, Store, Time};
+use selvedge_state::{Actor, Ban, Incarnation, Key64, PeerState, PopId, Store, Time};
 
 use crate::admin::report;
 use crate::cache::Cache;
@@ -44,7 +45,7 @@ pub struct Node {
     /// Counters for operators.
     pub metrics: Metrics,
     /// One line a request.
-    pub log: AccessLog,
+    pub log: Arc<AccessLog>,
     /// Where clients connect.
     pub listening: Vec<SocketAddr>,
     /// Names of all POPs by id.
@@ -58,16 +59,16 @@ pub struct Node {
 
 /// The names of POPs by id, for reports.
 #[derive(Debug, Clone, Default)]
-pub struct Pops(Vec<(selvedge_state::PopId, String)>);
+pub struct Pops(Vec<(PopId, String)>);
 
 impl Pops {
     /// The names in a roster.
-    pub fn new(pops: Vec<(selvedge_state::PopId, String)>) -> Pops {
+    pub fn new(pops: Vec<(PopId, String)>) -> Pops {
         Pops(pops)
     }
 
     /// A POP's name, or its number when the roster has none.
-    pub fn name(&self, id: selvedge_state::PopId) -> String {
+    pub fn name(&self, id: PopId) -> String {
         self.0.iter().find(|(pop, _)| *pop == id).map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
     }
 }
@@ -84,10 +85,8 @@ impl Node {
     /// When a metric cannot be written as text.
     pub fn metrics_text(&self) -> Result<String, prometheus::Error> {
         let peers = self.store.peers(self.clock.now());
-        let cache = self.cache.stats();
         let reading = Reading {
-            cache_bytes: cache.bytes,
-            cache_objects: cache.objects,
+            cache: self.cache.stats(),
             log_dropped: self.log.dropped(),
             peers_heard: peers.heard,
             peers_roster: peers.roster,
@@ -163,7 +162,8 @@ impl Node {
 
     /// All limits; with the busiest keys of each.
     pub fn limits(&self) -> Vec<report::Limit> {
-        self.filters.limits().iter().map(|limit| self.limit(limit, None)).collect()
+        let lag = self.charge_lag_ms();
+        self.filters.limits().iter().map(|limit| self.limit(limit, None, lag)).collect()
     }
 
     /// One limit. `key` has a value for each part of its key, in the config's order; without it the busiest keys are told.
@@ -176,10 +176,10 @@ impl Node {
             format!("there is no limit {name:?}; there are: {}", names.join(", "))
         })?;
         let key = if key.is_empty() { None } else { Some(limit.key_of(key, &self.store)?) };
-        Ok(self.limit(limit, key))
+        Ok(self.limit(limit, key, self.charge_lag_ms()))
     }
 
-    fn limit(&self, limit: &selvedge_filters::limit::Limit, key: Option<selvedge_state::Key64>) -> report::Limit {
+    fn limit(&self, limit: &Limit, key: Option<Key64>, lag_ms: u64) -> report::Limit {
         let now = self.clock.now();
         let facts = limit.facts();
         let keys = match key {
@@ -191,15 +191,23 @@ impl Node {
             name: facts.name.clone(),
             rate: format!("{}/{}s", facts.rate.count, facts.rate.per.as_secs_f64()),
             burst: facts.burst,
-            scope: format!("{:?}", facts.scope).to_lowercase(),
-            mode: format!("{:?}", facts.mode).to_lowercase(),
+            scope: match facts.scope {
+                Scope::Global => "global",
+                Scope::Pop => "pop",
+            }
+            .to_owned(),
+            mode: match facts.mode {
+                Mode::Enforce => "enforce",
+                Mode::Monitor => "monitor",
+            }
+            .to_owned(),
             place: facts.place.to_string(),
             keys: self.store.keys(limit.table()),
             bound: report::Bound {
                 rate_per_s: bound.rate_per_s,
                 burst: bound.burst,
                 slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
-                lag_ms: self.charge_lag_ms(),
+                lag_ms,
                 slots: bound.beyond(0.0, std::time::Duration::ZERO),
                 formula: "admitted(s,t] <= burst + rate (t-s) + rate x slot + arrival rate x lag".to_owned(),
             },
@@ -207,7 +215,7 @@ impl Node {
         }
     }
 
-    fn limit_key(&self, limit: &selvedge_filters::limit::Limit, key: selvedge_state::Key64, now: Time) -> report::Key {
+    fn limit_key(&self, limit: &Limit, key: Key64, now: Time) -> report::Key {
         let rows: Vec<report::Row> = self
             .store
             .counts(limit.table(), key, now)
@@ -239,7 +247,7 @@ impl Node {
         self.store.bans(self.clock.now()).into_iter().map(|ban| self.ban_report(ban)).collect()
     }
 
-    fn ban_report(&self, ban: selvedge_state::Ban) -> report::Ban {
+    fn ban_report(&self, ban: Ban) -> report::Ban {
         report::Ban {
             subject: ban.subject.to_string(),
             until: ban.until.0,
@@ -283,7 +291,7 @@ impl Node {
 fn state_name(state: PeerState) -> &'static str {
     match state {
         PeerState::Up => "up",
-        PeerState::Down => "DOWN",
+        PeerState::Down => "down",
         PeerState::NeverHeard => "never heard",
     }
 }

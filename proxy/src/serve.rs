@@ -14,21 +14,17 @@ use selvedge_state::{Actor, Incarnation, PopId, Replica, ReplicaConfig, Store, S
 use crate::background::Background;
 use crate::cache::{Cache, Settings};
 use crate::clock::Clock;
-use crate::edge::Edge;
 use crate::edge::origin::{Origin, OriginError, Resolver};
+use crate::edge::{Edge, TRIES};
 use crate::front::{BindError, CertificateError, Certificates, Front, Listening, bind};
-use crate::link::roster::{Roster, RosterError};
-use crate::link::secret::{Secret, SecretError};
-use crate::link::tls::{Identity, IdentityError};
+use crate::link::membership::{Membership, MembershipError};
+use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
 use crate::observe::{AccessLog, Metrics, log};
 use crate::stop::Stop;
 
-/// Connections kept open to origins, all together.
+/// Connections kept open to origins by each thread.
 const ORIGIN_POOL: usize = 1024;
-
-/// Times an origin is asked for one request: the first try and one retry.
-const TRIES: usize = 2;
 
 /// A config that is well written cannot be run here.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +46,9 @@ pub enum BootError {
     /// An origin cannot be set up.
     #[error(transparent)]
     Origin(#[from] OriginError),
-    /// The roster cannot be used.
+    /// The cluster's files cannot be used.
     #[error(transparent)]
-    Roster(#[from] RosterError),
-    /// The cluster's secret cannot be used.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// This POP's certificate for peers cannot be used.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Membership(#[from] MembershipError),
     /// The admin socket cannot be made.
     #[error(transparent)]
     Socket(#[from] crate::admin::SocketError),
@@ -74,33 +64,6 @@ pub enum BootError {
     /// The system gives no randomness.
     #[error("no randomness from the system: {0}")]
     Randomness(#[from] getrandom::Error),
-}
-
-/// The cluster's files, read and found in order.
-#[derive(Debug)]
-pub struct Membership {
-    /// Who there is.
-    pub roster: Roster,
-    /// Which of them this is.
-    pub me: PopId,
-    /// This POP's certificate and key.
-    pub identity: Identity,
-    /// What client-chosen keys are hashed with.
-    pub secret: Secret,
-}
-
-impl Membership {
-    /// Reads the roster, the secret and this POP's certificate.
-    ///
-    /// # Errors
-    /// [`BootError`] naming the file.
-    pub fn load(pop: &str, cluster: &Cluster) -> Result<Membership, BootError> {
-        let roster = Roster::load(&cluster.roster)?;
-        let me = roster.named(pop)?;
-        let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
-        let secret = Secret::load(roster.secret(), roster.secret_id())?;
-        Ok(Membership { me: me.id, identity, secret, roster })
-    }
 }
 
 /// Everything bound and made, ready to run.
@@ -136,10 +99,13 @@ pub fn boot(config: Config) -> Result<Ready, BootError> {
         me,
         incarnation,
         filters: Filters::new(&config, &store)?,
-        origins: config.origins.iter().cloned().map(Origin::new).collect::<Result<_, _>>()?,
+        origins: (0..)
+            .zip(config.origins.iter().cloned())
+            .map(|(group, origin)| Origin::new(origin, group))
+            .collect::<Result<_, _>>()?,
         cache: Cache::leak(cache_settings(&config)),
         metrics: Metrics::new(&config)?,
-        log: AccessLog::open(&config.admin.log).map_err(BootError::Log)?,
+        log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
         listening: listening.iter().map(|listening| listening.address).collect(),
         pops: pops(&config, membership),
         socket: config.admin.socket.clone(),
@@ -224,9 +190,11 @@ impl Ready {
             Box::new(log::accept_failed),
         ));
         let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
+        let log = Arc::clone(&node.log);
         let resolver = Resolver::new(node.origins.clone());
         server.add_service(Background::new(node, links, admin, resolver, busy));
         server.run(RunArgs { shutdown_signal: Box::new(stop) });
+        log.flush();
         Ok(())
     }
 }

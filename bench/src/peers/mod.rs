@@ -7,7 +7,7 @@ mod server;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use programs::{Program, haproxy, origin, selvedge};
+use programs::{Program, haproxy, installed, origin, selvedge};
 use server::{Folder, Server, load};
 
 use crate::figures::{Figures, median, rounded};
@@ -30,7 +30,11 @@ const WORKS: [(&str, &str); 2] = [("hit", "/hit"), ("pass", "/pass")];
 
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     let folder = Folder::new()?;
-    let origin = Server::start(&folder, &origin(&folder)?)?;
+    let (Some(origin), Some(wrk)) = (origin(&folder)?, installed("wrk")) else {
+        eprintln!("nginx (the origin) or wrk (the client) is not installed: all figures are left out");
+        return Ok(Figures::default());
+    };
+    let origin = Server::start(&folder, &origin)?;
     let ours = Server::start(&folder, &selvedge(&folder, args.selvedge.clone(), origin.port)?)?;
     let theirs = haproxy(&folder, origin.port)?.map(|program: Program| Server::start(&folder, &program)).transpose()?;
     if theirs.is_none() {
@@ -42,8 +46,8 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
         // The first load of each fills the cache and is not counted.
         for round in 0..=args.rounds {
             let seconds = Duration::from_secs(if round == 0 { 1 } else { args.seconds });
-            let ours = load(&ours, path, seconds)?;
-            let theirs = theirs.as_ref().map(|theirs| load(theirs, path, seconds)).transpose()?;
+            let ours = load(&wrk, &ours, path, seconds)?;
+            let theirs = theirs.as_ref().map(|theirs| load(&wrk, theirs, path, seconds)).transpose()?;
             if round > 0 {
                 micros.0.push(ours);
                 micros.1.extend(theirs);

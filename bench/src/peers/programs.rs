@@ -14,10 +14,9 @@ pub(super) struct Program {
     pub(super) port: u16,
 }
 
-/// The origin: nginx with one worker. `/hit` may be stored, `/pass` may not; both are 1 KiB.
-pub(super) fn origin(folder: &Folder) -> Result<Program, String> {
-    let nginx =
-        installed("nginx").ok_or("nginx is not installed: it is the origin (Debian: apt install nginx-light)")?;
+/// The origin: nginx with one worker; None when it is not installed. `/hit` may be stored, `/pass` may not; both are 1 KiB.
+pub(super) fn origin(folder: &Folder) -> Result<Option<Program>, String> {
+    let Some(nginx) = installed("nginx") else { return Ok(None) };
     let port = free_port()?;
     let root = folder.path().join("root");
     std::fs::create_dir_all(&root).map_err(|error| error.to_string())?;
@@ -38,7 +37,7 @@ pub(super) fn origin(folder: &Folder) -> Result<Program, String> {
         ),
     )?;
     let arguments = vec!["-c".to_owned(), config, "-p".to_owned(), folder.path().display().to_string()];
-    Ok(Program { name: "nginx", path: nginx, arguments, port })
+    Ok(Some(Program { name: "nginx", path: nginx, arguments, port }))
 }
 
 /// HAProxy with one thread and its cache; None when it is not installed.
@@ -76,17 +75,17 @@ pub(super) fn selvedge(folder: &Folder, named: Option<PathBuf>, origin: u16) -> 
     Ok(Program { name: "selvedge", path, arguments, port })
 }
 
-fn installed(name: &str) -> Option<PathBuf> {
+pub(super) fn installed(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]).map(|folder| folder.join(name));
     found.into_iter().find(|path: &PathBuf| Path::is_file(path))
 }
 
 /// A load by wrk: 64 connections that are kept, one thread.
-pub(super) fn wrk(port: u16, path: &str, seconds: u64) -> Result<String, String> {
-    let output = Command::new("wrk")
+pub(super) fn wrk(program: &Path, port: u16, path: &str, seconds: u64) -> Result<String, String> {
+    let output = Command::new(program)
         .args(["-t1", "-c64", &format!("-d{seconds}s"), &format!("http://127.0.0.1:{port}{path}")])
         .output()
-        .map_err(|error| format!("wrk: {error} (Debian: apt install wrk)"))?;
+        .map_err(|error| format!("wrk: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

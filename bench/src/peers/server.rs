@@ -94,9 +94,9 @@ impl Drop for Server {
 }
 
 /// Loads a server and gives back its CPU microseconds per request.
-pub(super) fn load(server: &Server, path: &str, over: Duration) -> Result<f64, String> {
+pub(super) fn load(client: &Path, server: &Server, path: &str, over: Duration) -> Result<f64, String> {
     let before = server.cpu_seconds()?;
-    let said = wrk(server.port, path, over.as_secs())?;
+    let said = wrk(client, server.port, path, over.as_secs())?;
     let used = server.cpu_seconds()? - before;
     let requests = requests(&said).ok_or_else(|| format!("{}: wrk said {said:?}", server.name))?;
     Ok(used * 1e6 / requests)

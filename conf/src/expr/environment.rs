@@ -45,7 +45,7 @@ pub(super) const FIELDS: [FieldEntry; 6] = [
         root: "request",
         name: "headers",
         meaning: Meaning::Headers,
-        doc: "A header by its name, in any case: `request.headers[\"user-agent\"]`. `\"\"` when it is absent.",
+        doc: "A header by its name, in any case: `request.headers[\"user-agent\"]`. `\"\"` when it is absent; the first line when there are several.",
     },
     FieldEntry {
         root: "client",

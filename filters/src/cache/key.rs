@@ -1,4 +1,4 @@
-//! The name of a stored response: scheme, host, path and query, each with its length in front, so that no two different
+//! The name of a stored response: scheme, authority, path and query, each with its length in front, so that no two different
 //! requests spell the same name.
 
 /// The format of the name. Part of it, so that a change of format is a cold cache and not a wrong answer.
@@ -18,8 +18,8 @@ pub enum Scheme {
 pub struct KeyParts<'a> {
     /// The scheme the client used.
     pub scheme: Scheme,
-    /// The host: lower case, no port.
-    pub host: &'a str,
+    /// The host in lower case, with the port unless it is the scheme's own.
+    pub authority: &'a str,
     /// The path as it came; no two spellings are taken for one.
     pub path: &'a str,
     /// What follows `?`; an empty query is not an absent one.
@@ -30,14 +30,14 @@ impl KeyParts<'_> {
     /// The bytes to hash. Equal only for equal parts.
     pub fn encode(&self) -> Vec<u8> {
         let query = self.query.unwrap_or("");
-        let mut name = Vec::with_capacity(3 + 3 * 8 + self.host.len() + self.path.len() + query.len());
+        let mut name = Vec::with_capacity(3 + 3 * 8 + self.authority.len() + self.path.len() + query.len());
         name.push(FORMAT);
         name.push(match self.scheme {
             Scheme::Http => 0,
             Scheme::Https => 1,
         });
         name.push(u8::from(self.query.is_some()));
-        for part in [self.host, self.path, query] {
+        for part in [self.authority, self.path, query] {
             name.extend_from_slice(&(part.len() as u64).to_be_bytes());
             name.extend_from_slice(part.as_bytes());
         }

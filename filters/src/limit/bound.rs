@@ -4,7 +4,7 @@
 //! would refuse: at most what arrives during the lag. Within one POP arrivals are timed by slots, which hides at most one
 //! slot's worth of rate. So, for any two instants s < t,
 //!
-//! `admitted(s, t] <= burst + rate (t - s) + rate x slot + arrival rate x lag + in flight`
+//! `admitted(s, t] <= burst + rate (t - s) + rate x slot + arrival rate x lag`
 //!
 //! and the terms after the second are the bound. What is over-admitted once is remembered as debt, so the bound is for any
 //! stretch of time, not for each window. This holds while every POP hears every other; `on_partition` says what holds else.

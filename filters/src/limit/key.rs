@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use http::HeaderMap;
 use selvedge_conf::KeyPart;
 use selvedge_state::{Key64, Store};
 
 use crate::head::{Head, client_net};
-
+/// The most parts a key has.
 const PARTS_MAX: usize = selvedge_conf::KEY_PARTS_MAX;
 
 /// The parts of a limit's key, in order.
@@ -28,7 +29,8 @@ impl KeyShape {
         &self.name
     }
 
-    /// The key of one request. A missing header field counts as the empty string, so that leaving it out buys nothing.
+    /// The key of one request. A header field that is missing or repeated counts as the empty string: neither leaving it out
+    /// nor another line beside the one that the origin reads buys a fresh bucket.
     pub(crate) fn hash(&self, head: &Head<'_>, store: &Store) -> Key64 {
         let address = AddressBytes::of(head.client);
         let net = AddressBytes::of(head.client_net().network());
@@ -40,10 +42,19 @@ impl KeyShape {
                 KeyPart::Host => head.host.as_bytes(),
                 KeyPart::Method => head.method.as_bytes(),
                 KeyPart::Path => head.path.as_bytes(),
-                KeyPart::Header(name) => head.header(name).as_bytes(),
+                KeyPart::Header(name) => only_line(head.headers, name),
             };
         }
         store.key(parts.get(..self.parts.len()).unwrap_or(&parts))
+    }
+}
+
+/// The line of a header field that has just one, as bytes.
+fn only_line<'a>(headers: &'a HeaderMap, name: &str) -> &'a [u8] {
+    let mut lines = headers.get_all(name).iter();
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => line.as_bytes(),
+        _ => &[],
     }
 }
 

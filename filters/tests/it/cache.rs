@@ -331,8 +331,8 @@ proptest! {
         (x, y) in (any::<bool>(), any::<bool>()),
     ) {
         let scheme = |secure| if secure { Scheme::Https } else { Scheme::Http };
-        let left = KeyParts { scheme: scheme(x), host: &a.0, path: &a.1, query: a.2.as_deref() };
-        let right = KeyParts { scheme: scheme(y), host: &b.0, path: &b.1, query: b.2.as_deref() };
+        let left = KeyParts { scheme: scheme(x), authority: &a.0, path: &a.1, query: a.2.as_deref() };
+        let right = KeyParts { scheme: scheme(y), authority: &b.0, path: &b.1, query: b.2.as_deref() };
         prop_assert_eq!(left == right, left.encode() == right.encode());
     }
 
@@ -350,7 +350,7 @@ proptest! {
 
 #[test]
 fn a_key_is_cut_by_its_lengths() {
-    let key = |host, path, query| KeyParts { scheme: Scheme::Https, host, path, query }.encode();
+    let key = |authority, path, query| KeyParts { scheme: Scheme::Https, authority, path, query }.encode();
     assert_ne!(key("a.example", "/b", None), key("a.exampl", "e/b", None));
     assert_ne!(key("a", "/b", Some("")), key("a", "/b", None));
     assert_ne!(key("a", "/b", Some("c")), key("a", "/bc", Some("")));

@@ -59,6 +59,22 @@ fn a_key_of_several_parts_counts_each_combination() {
 }
 
 #[test]
+fn another_line_of_a_header_buys_no_fresh_bucket() {
+    let world = World::alone(&limit("").replace("[\"client.net\"]", "['request.headers[\"x-key\"]']"));
+    let with = |lines: &[&'static str]| {
+        let mut ask = Ask::default();
+        for line in lines {
+            ask.headers.append("x-key", line.parse().unwrap());
+        }
+        ask
+    };
+    assert_eq!(world.passes(9, &with(&["a"])), 5);
+    assert_eq!(world.passes(9, &with(&["made up 1", "a"])), 5);
+    assert_eq!(world.passes(9, &with(&["made up 2", "a"])), 0, "all requests with several lines share one bucket");
+    assert_eq!(world.passes(9, &Ask::default()), 0, "with those that have none");
+}
+
+#[test]
 fn a_condition_and_a_list_of_sites_say_where_a_limit_holds() {
     let world = World::alone(&limit("when = 'request.path.startsWith(\"/api/\")'\nsites = [\"www.example.com\"]"));
     let api = |host| Ask { path: "/api/x", host, ..Ask::default() };

@@ -27,6 +27,14 @@ pub enum ClientError {
         /// Why not.
         cause: String,
     },
+    /// It answered what this program does not understand: another version, or something else altogether.
+    #[error("the answer at {socket} cannot be read: {cause}")]
+    Garbled {
+        /// The socket's path.
+        socket: String,
+        /// Why not.
+        cause: String,
+    },
     /// It answered, and said no.
     #[error("{0}")]
     Refused(String),
@@ -55,7 +63,8 @@ pub async fn send<Q: Serialize, A: DeserializeOwned>(
 }
 
 fn parse<A: DeserializeOwned>(socket: &Path, answer: &[u8]) -> Result<A, ClientError> {
-    serde_json::from_slice(answer).map_err(|error| unreachable(socket, &error))
+    serde_json::from_slice(answer)
+        .map_err(|error| ClientError::Garbled { socket: socket.display().to_string(), cause: error.to_string() })
 }
 
 fn unreachable(socket: &Path, cause: &dyn std::fmt::Display) -> ClientError {

@@ -1,10 +1,11 @@
 //! The admin socket's near end: routes, each a few lines, over what a [`Node`] can tell.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -39,7 +40,10 @@ pub fn socket(path: &Path) -> Result<std::os::unix::net::UnixListener, SocketErr
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(named)?;
     }
-    if path.exists() {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(named(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file, and it is no socket")));
+        }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(named(io::Error::new(io::ErrorKind::AddrInUse, "another process answers there")));
         }
@@ -60,23 +64,30 @@ pub async fn serve(listener: std::os::unix::net::UnixListener, node: Arc<Node>) 
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/v1/status", get(async |State(node): State<Arc<Node>>| Json(node.status())))
-        .route("/v1/limits", get(async |State(node): State<Arc<Node>>| Json(node.limits())))
+        .route("/v1/status", get(|State(node)| told(node, |node| Ok(node.status()))))
+        .route("/v1/limits", get(|State(node)| told(node, |node| Ok(node.limits()))))
         .route("/v1/limits/{name}", get(limit))
-        .route("/v1/bans", get(async |State(node): State<Arc<Node>>| Json(node.bans())).post(ban).delete(unban))
+        .route("/v1/bans", get(|State(node)| told(node, |node| Ok(node.bans()))).post(ban).delete(unban))
+        .fallback(async || failure(StatusCode::NOT_FOUND, "there is no such path".to_owned()))
+        .method_not_allowed_fallback(async || {
+            failure(StatusCode::METHOD_NOT_ALLOWED, "not with this method".to_owned())
+        })
         .layer(axum::extract::DefaultBodyLimit::max(QUESTION_MAX))
         .with_state(node);
     axum::serve(UnixListener::from_std(listener)?, routes).await
 }
 
-async fn readyz(State(node): State<Arc<Node>>) -> (StatusCode, &'static str) {
-    if node.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+async fn readyz(State(node): State<Arc<Node>>) -> Response {
+    if node.is_ready() {
+        return "ready\n".into_response();
+    }
+    failure(StatusCode::SERVICE_UNAVAILABLE, "not ready".to_owned())
 }
 
 async fn metrics(State(node): State<Arc<Node>>) -> Response {
-    match node.metrics_text() {
+    match aside(move || node.metrics_text().map_err(|error| error.to_string())).await {
         Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error),
     }
 }
 
@@ -86,15 +97,34 @@ async fn limit(
     Query(parts): Query<Vec<(String, String)>>,
 ) -> Response {
     let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
-    answer(node.limit_named(&name, &key), StatusCode::NOT_FOUND)
+    answer(aside(move || node.limit_named(&name, &key)).await, StatusCode::NOT_FOUND)
 }
 
-async fn ban(State(node): State<Arc<Node>>, Json(new): Json<NewBan>) -> Response {
-    answer(node.ban(&new), StatusCode::UNPROCESSABLE_ENTITY)
+async fn ban(State(node): State<Arc<Node>>, new: Result<Json<NewBan>, JsonRejection>) -> Response {
+    match new {
+        Ok(Json(new)) => answer(node.ban(&new), StatusCode::UNPROCESSABLE_ENTITY),
+        Err(rejection) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
+    }
 }
 
-async fn unban(State(node): State<Arc<Node>>, Json(old): Json<Unban>) -> Response {
-    answer(node.unban(&old), StatusCode::NOT_FOUND)
+async fn unban(State(node): State<Arc<Node>>, old: Result<Json<Unban>, JsonRejection>) -> Response {
+    match old {
+        Ok(Json(old)) => answer(node.unban(&old), StatusCode::NOT_FOUND),
+        Err(rejection) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
+    }
+}
+
+/// What a look at the whole node tells.
+async fn told<T: Serialize + Send + 'static>(
+    node: Arc<Node>,
+    look: impl FnOnce(&Node) -> Result<T, String> + Send + 'static,
+) -> Response {
+    answer(aside(move || look(&node)).await, StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Looks on a thread of its own: a look at a million keys must not hold up the peer links.
+async fn aside<T: Send + 'static>(look: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn answer<T: Serialize>(outcome: Result<T, String>, otherwise: StatusCode) -> Response {

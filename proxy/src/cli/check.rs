@@ -8,7 +8,8 @@ use serde_json::json;
 use super::render::{Failure, Render};
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
-use crate::serve::{BootError, Membership};
+use crate::link::membership::Membership;
+use crate::serve::BootError;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -57,8 +58,8 @@ fn files(config: &Config) -> Result<(), BootError> {
     for https in &config.listen.https {
         Certificates::load(&https.certificates)?;
     }
-    for origin in &config.origins {
-        Origin::new(origin.clone())?;
+    for (group, origin) in (0..).zip(&config.origins) {
+        Origin::new(origin.clone(), group)?;
     }
     if let Some(cluster) = &config.cluster {
         Membership::load(&config.pop.name, cluster)?;

@@ -8,6 +8,7 @@ pub mod init;
 mod limits;
 mod render;
 mod run;
+mod schema;
 mod socket;
 mod status;
 
@@ -35,6 +36,8 @@ enum Command {
     Run(run::Args),
     /// Check a config file, and the files it names, without serving.
     Check(check::Args),
+    /// Print the JSON Schema of config files, for editors.
+    Schema,
     /// Write configs, roster, CA and certificates for a cluster.
     Init(init::Args),
     /// Show what a running node says of itself and its peers.
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
+        Command::Schema => schema::schema(),
         Command::Init(args) => init::command(args),
         Command::Status(args) => status::status(&args),
         Command::Limits(command) => limits::limits(&command),

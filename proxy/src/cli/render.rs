@@ -55,7 +55,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         match error {
             ClientError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
-            ClientError::Refused(_) => Failure::Failed(error.to_string()),
+            ClientError::Garbled { .. } | ClientError::Refused(_) => Failure::Failed(error.to_string()),
         }
     }
 }

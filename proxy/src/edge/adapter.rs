@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::{Edge, caching, finish, outbound, peer, stream, tries};
+use super::{Edge, caching, finish, outbound, peer, stream, tries, wants_web_socket};
 use crate::cache::{self, Next};
 
 /// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
@@ -36,8 +36,7 @@ impl ProxyHttp for Edge {
         }
         context.peer = peer(session);
         let bounds = &self.node.config.listen.bounds;
-        let quiet = if session.is_upgrade_req() { UPGRADED_QUIET } else { bounds.read_timeout };
-        session.set_read_timeout(Some(quiet));
+        session.set_read_timeout(Some(bounds.read_timeout));
         session.set_write_timeout(Some(bounds.write_timeout));
         session.set_total_drain_timeout(Some(DRAIN));
         Ok(())
@@ -87,7 +86,7 @@ impl ProxyHttp for Edge {
             return Err(cache::stand_in());
         }
         let mut peer = tries::choose(&self.node, context)?;
-        if session.is_upgrade_req() {
+        if wants_web_socket(session.req_header()) {
             peer.options.read_timeout = Some(UPGRADED_QUIET);
         }
         Ok(peer)
@@ -99,23 +98,28 @@ impl ProxyHttp for Edge {
 
     async fn upstream_request_filter(
         &self,
-        session: &mut Session,
+        _: &mut Session,
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
         if let Some(exchange) = &mut context.exchange {
             exchange.sent(SystemTime::now());
         }
-        outbound::dress(session, request, context, &self.node.config.pop.name)
+        // A second try sends the body once more.
+        context.body = 0;
+        outbound::dress(request, context, &self.node.config.pop.name)
     }
 
     async fn request_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end: bool,
         context: &mut Context,
     ) -> Result<()> {
+        if session.was_upgraded() {
+            return Ok(());
+        }
         context.body = context.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
         if context.body > self.node.config.listen.bounds.body_max {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "request body too large").into_down());
@@ -159,8 +163,11 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
+            session.set_read_timeout(Some(UPGRADED_QUIET));
+        }
         let status = caching::on_response(session, response, context, &self.node.config.pop.name, SystemTime::now())?;
-        self.dress(context, status).put_on(response)
+        self.fields(context, status).add_to(response)
     }
 
     fn error_while_proxy(
@@ -178,6 +185,8 @@ impl ProxyHttp for Edge {
         let answer = finish::failure(error, self.node.config.listen.bounds.body_max);
         let begun = session.response_written().is_some();
         let error_code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        // Whatever is left of the request cannot be trusted to end where the next one begins.
+        session.set_keepalive(None);
         if let Some(answer) = answer.filter(|_| !begun) {
             // The client may be gone by now; there is nobody else to tell.
             let _ = self.answer(session, context, answer).await;

@@ -10,6 +10,7 @@ use selvedge_conf::Limit;
 use selvedge_filters::{BanOrigin, Quota};
 use serde::Serialize;
 
+use super::outbound::pseudonym;
 use super::request_id::RequestId;
 use super::target::BadTarget;
 
@@ -39,6 +40,8 @@ pub(super) enum Answer {
     NoSite,
     /// 400.
     BadRequest(BadTarget),
+    /// 400: Pingora could not make a request of it.
+    Malformed,
     /// 413.
     BodyTooLarge {
         /// The most bytes a body may have.
@@ -83,7 +86,7 @@ impl Answer {
             Answer::Banned { origin: BanOrigin::Penalty, .. } | Answer::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
-            Answer::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
             Answer::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Answer::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Answer::Loop => StatusCode::LOOP_DETECTED,
@@ -100,7 +103,7 @@ impl Answer {
             Answer::Limited { .. } => "limited",
             Answer::Partitioned { .. } => "partitioned",
             Answer::NoSite => "no-site",
-            Answer::BadRequest(_) => "bad-request",
+            Answer::BadRequest(_) | Answer::Malformed => "bad-request",
             Answer::BodyTooLarge { .. } => "body-too-large",
             Answer::RequestTimeout => "request-timeout",
             Answer::Loop => "loop",
@@ -122,6 +125,7 @@ impl Answer {
             }
             Answer::NoSite => "No site is configured for this host.".to_owned(),
             Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
+            Answer::Malformed => "The request is malformed.".to_owned(),
             Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
             Answer::RequestTimeout => "The request did not arrive in time.".to_owned(),
             Answer::Loop => "This request has passed through this point of presence before.".to_owned(),
@@ -180,9 +184,9 @@ impl Answer {
     ///
     /// # Errors
     /// When the client cannot be written to.
-    pub(super) async fn send(&self, session: &mut Session, dress: &Dress<'_>) -> pingora::Result<()> {
-        let (mut header, body) = self.render(dress.pop, dress.id)?;
-        dress.put_on(&mut header)?;
+    pub(super) async fn send(&self, session: &mut Session, fields: &EdgeFields<'_>) -> pingora::Result<()> {
+        let (mut header, body) = self.render(fields.pop, fields.id)?;
+        fields.add_to(&mut header)?;
         let head = session.req_header().method == http::Method::HEAD;
         session.write_response_header(Box::new(header), head).await?;
         if !head {
@@ -193,7 +197,7 @@ impl Answer {
 }
 
 /// What every response carries, whoever made it.
-pub(super) struct Dress<'a> {
+pub(super) struct EdgeFields<'a> {
     pub(super) pop: &'a str,
     pub(super) id: RequestId,
     /// The tightest limit that applied, and what is left of it.
@@ -201,14 +205,14 @@ pub(super) struct Dress<'a> {
     pub(super) cache_status: Option<String>,
 }
 
-impl Dress<'_> {
+impl EdgeFields<'_> {
     /// Adds the edge's own header fields to a response.
     ///
     /// # Errors
     /// When a value is no valid header value.
-    pub(super) fn put_on(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
+    pub(super) fn add_to(&self, header: &mut ResponseHeader) -> pingora::Result<()> {
         header.insert_header("x-request-id", self.id.to_string())?;
-        header.append_header("via", format!("1.1 selvedge-{}", self.pop))?;
+        header.append_header("via", format!("1.1 {}", pseudonym(self.pop)))?;
         if let Some(cache_status) = &self.cache_status {
             // The list member nearest to the client comes last (RFC 9211 section 2).
             header.append_header("cache-status", cache_status.as_str())?;

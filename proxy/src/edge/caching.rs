@@ -11,7 +11,8 @@ use selvedge_filters::cache::{
 };
 
 use super::context::Context;
-use super::{head, scheme};
+use super::outbound::pseudonym;
+use super::{head, target};
 use crate::cache::{self, Cache, Exchange};
 
 /// Asks the cache about a request, unless the request forbids it.
@@ -29,8 +30,12 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
 /// What a request's response is stored under.
 pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     let uri = &session.req_header().uri;
-    let scheme = if scheme(session) == "https" { Scheme::Https } else { Scheme::Http };
-    cache::cache_key(&KeyParts { scheme, host: &context.host, path: uri.path(), query: uri.query() })
+    let scheme = match context.target.scheme {
+        target::Scheme::Http => Scheme::Http,
+        target::Scheme::Https => Scheme::Https,
+    };
+    let authority = &context.target.authority;
+    cache::cache_key(&KeyParts { scheme, authority, path: uri.path(), query: uri.query() })
 }
 
 /// Whether a response is stored.
@@ -71,7 +76,7 @@ pub(super) fn on_response(
         (None, None) => return Ok(None),
     };
     context.outcome = Some(outcome);
-    Ok(Some(cache_status(&format!("selvedge-{pop}"), outcome, detail)))
+    Ok(Some(cache_status(&pseudonym(pop), outcome, detail)))
 }
 
 fn forwarded(why: Forward) -> Outcome {

@@ -13,6 +13,7 @@ use super::answer::Answer;
 use super::forwarded::Client;
 use super::origin::Origin;
 use super::request_id::RequestId;
+use super::target::Target;
 use crate::cache::{Exchange, Next};
 
 /// One request's memory.
@@ -22,13 +23,13 @@ pub struct Context {
     pub(super) start: Instant,
     pub(super) peer: Option<IpAddr>,
     pub(super) client: Option<Client>,
-    /// The host asked for, cleaned.
-    pub(super) host: String,
+    /// What was asked for, in one spelling.
+    pub(super) target: Target,
     pub(super) site: Option<SiteId>,
     pub(super) origin: Option<Arc<Origin>>,
     /// The tightest limit that applied.
     pub(super) quota: Option<Quota>,
-    pub(super) would_limit: Option<LimitId>,
+    pub(super) would_refuse: Option<LimitId>,
     /// What the edge answered by itself.
     pub(super) answer: Option<Answer>,
     /// Server of the newest try.
@@ -54,11 +55,11 @@ impl Context {
             start: Instant::now(),
             peer: None,
             client: None,
-            host: String::new(),
+            target: Target::default(),
             site: None,
             origin: None,
             quota: None,
-            would_limit: None,
+            would_refuse: None,
             answer: None,
             server: None,
             origin_address: None,

@@ -6,7 +6,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use super::answer::Answer;
 use super::context::Context;
 use crate::node::Node;
-use crate::observe::access::Line;
+use crate::observe::access::{Line, bounded};
 
 /// What the edge answers when a request failed. None when the client is gone.
 pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
@@ -19,7 +19,8 @@ pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
         }
         (ErrorSource::Upstream, _) => Some(Answer::BadGateway),
         (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Answer::RequestTimeout),
-        (ErrorSource::Downstream, _) => None,
+        (ErrorSource::Downstream, ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed) => None,
+        (ErrorSource::Downstream, _) => Some(Answer::Malformed),
         (ErrorSource::Internal | ErrorSource::Unset, _) => Some(Answer::Internal),
     }
 }
@@ -39,15 +40,15 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
         pop: &node.config.pop.name,
         request_id: context.id.to_string(),
         client: context.client.map(|client| client.address).or(context.peer),
-        method: request.method.as_str(),
-        host: &context.host,
-        path: request.uri.path(),
+        method: bounded(request.method.as_str()),
+        host: bounded(&context.target.host),
+        path: bounded(request.uri.path()),
         status,
         dur_ms: took.as_secs_f64() * 1000.0,
         bytes_out: session.body_bytes_sent(),
         cache,
         limit: context.quota.and_then(|quota| name(quota.limit)),
-        would_limit: context.would_limit.and_then(name),
+        would_refuse: context.would_refuse.and_then(name),
         answer: context.answer.as_ref().map(Answer::name),
         origin: context.origin.as_ref().filter(|_| context.tries > 0).map(|origin| origin.name()),
         origin_address: context.origin_address.map(|address| address.to_string()),

@@ -5,13 +5,21 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
-/// Header fields by which a client could pretend to be another; removed unless a trusted proxy sent them.
-const CLAIMS: [&str; 6] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip"];
+use super::target::Scheme;
+
+/// Header fields by which a client could pretend to be another or to ask for something else than rules and cache see; removed
+/// unless a trusted proxy sent them. `X-Forwarded-*` go as well, and spellings with `_` that origins take for the same.
+const CLAIMS: [&str; 7] =
+    ["forwarded", "x-forwarded", "x-host", "x-http-method-override", "x-original-url", "x-real-ip", "x-rewrite-url"];
+
+fn is_claim(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    name.starts_with("x-forwarded-") || CLAIMS.contains(&name.as_str())
+}
 
 /// Whether the connection's other end is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +67,16 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
     bare.or_else(with_port).map(|address| address.to_canonical())
 }
 
+/// The scheme the client used: its connection's, or what a trusted proxy says of its own.
+pub(super) fn scheme(client: Client, connection: Scheme, headers: &HeaderMap) -> Scheme {
+    let said = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|field| field.to_str().ok());
+    match (client.via, said.and_then(|field| field.rsplit(',').next()).map(str::trim)) {
+        (Trust::Proxy, Some("https")) => Scheme::Https,
+        (Trust::Proxy, Some("http")) => Scheme::Http,
+        _ => connection,
+    }
+}
+
 /// Tells the origin about the client: appends the connection's other end to `X-Forwarded-For` and states host and scheme.
 ///
 /// # Errors
@@ -67,7 +85,7 @@ pub(super) fn describe(
     request: &mut RequestHeader,
     peer: IpAddr,
     client: Client,
-    host: &str,
+    authority: &str,
     scheme: &'static str,
 ) -> pingora::Result<()> {
     let mut hops = String::new();
@@ -77,18 +95,15 @@ pub(super) fn describe(
             hops.push_str(", ");
         }
     } else {
-        for claim in CLAIMS {
+        let claims: Vec<HeaderName> = request.headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+        for claim in &claims {
             request.remove_header(claim);
         }
     }
     hops.push_str(&peer.to_canonical().to_string());
     request.insert_header("x-forwarded-for", hops)?;
-    if request.headers.get("x-forwarded-host").is_none() {
-        request.insert_header("x-forwarded-host", host)?;
-    }
-    if request.headers.get("x-forwarded-proto").is_none() {
-        request.insert_header("x-forwarded-proto", scheme)?;
-    }
+    request.insert_header("x-forwarded-host", authority)?;
+    request.insert_header("x-forwarded-proto", scheme)?;
     Ok(())
 }
 
@@ -122,5 +137,23 @@ mod tests {
     fn what_cannot_be_read_ends_the_search() {
         assert_eq!(found("10.0.0.1", &["198.51.100.7, unknown, 10.2.2.2"]), "10.2.2.2");
         assert_eq!(found("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn every_spelling_of_a_claim_is_known() {
+        for claim in ["forwarded", "x-forwarded-for", "x_forwarded_for", "x-forwarded-scheme", "x-original-url"] {
+            assert!(is_claim(claim), "{claim}");
+        }
+        assert!(!is_claim("x-request-id") && !is_claim("x-for"));
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_which_scheme_it_was() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-proto", "http, https".parse().unwrap());
+        let client = |via| Client { address: "192.0.2.1".parse().unwrap(), via };
+        assert_eq!(scheme(client(Trust::Proxy), Scheme::Http, &headers), Scheme::Https);
+        assert_eq!(scheme(client(Trust::Client), Scheme::Http, &headers), Scheme::Http);
+        assert_eq!(scheme(client(Trust::Proxy), Scheme::Https, &HeaderMap::new()), Scheme::Https);
     }
 }

@@ -21,14 +21,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pingora::apps::HttpServerOptions;
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
 use selvedge_filters::{Decision, Head, SiteId, Verdict};
 
 use crate::front::ClientStream;
 use crate::node::Node;
-use answer::{Answer, Dress};
+use crate::observe::metrics::LimitOutcome;
+use answer::{Answer, EdgeFields};
 pub use context::Context;
+use target::Scheme;
+pub(crate) use tries::TRIES;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.
 const KEEPALIVE_REQUESTS: u32 = 10_000;
@@ -60,7 +64,7 @@ impl Edge {
         if outbound::been_here(session.req_header(), &self.node.config.pop.name) {
             return Some(Answer::Loop);
         }
-        let head = head(session, context)?;
+        let Some(head) = head(session, context) else { return Some(Answer::Internal) };
         let decision = self.node.filters.decide(&head, &self.node.store, self.node.clock.now());
         self.follow(decision, context)
     }
@@ -70,7 +74,7 @@ impl Edge {
         if let Err(answer) = self.identify(session, context) {
             return Some(answer);
         }
-        match self.node.filters.site(&context.host) {
+        match self.node.filters.site(&context.target.host) {
             Some(site) => self.go_to(site, context),
             None => return Some(Answer::NoSite),
         }
@@ -80,13 +84,17 @@ impl Edge {
     /// Finds out who asks for what.
     fn identify(&self, session: &Session, context: &mut Context) -> Result<(), Answer> {
         let request = session.req_header();
-        let trusted = &self.node.config.listen.trusted_proxies;
         // Clients come over TCP, so there is an address; without one nobody could be counted.
         let peer = context.peer.ok_or(Answer::Internal)?;
-        context.client = Some(forwarded::client(peer, &request.headers, trusted));
-        context.host = target::authority(request).and_then(target::host).map_err(Answer::BadRequest)?;
-        target::path(request).map_err(Answer::BadRequest)?;
-        Ok(())
+        let client = forwarded::client(peer, &request.headers, &self.node.config.listen.trusted_proxies);
+        context.client = Some(client);
+        let scheme = forwarded::scheme(client, scheme(session), &request.headers);
+        context.target = target::target(request, scheme).map_err(Answer::BadRequest)?;
+        let max = self.node.config.listen.bounds.body_max;
+        match declared(request) {
+            Some(length) if length > max => Err(Answer::BodyTooLarge { max }),
+            _ => Ok(()),
+        }
     }
 
     fn go_to(&self, site: SiteId, context: &mut Context) {
@@ -96,11 +104,14 @@ impl Edge {
     }
 
     fn follow(&self, decision: Decision, context: &mut Context) -> Option<Answer> {
-        let Decision { verdict, quota, would_refuse } = decision;
+        let Decision { verdict, quota, would_refuse, uncounted } = decision;
         context.quota = quota;
-        context.would_limit = would_refuse;
+        context.would_refuse = would_refuse;
         if let Some(limit) = would_refuse {
-            self.node.metrics.would_refuse(limit);
+            self.node.metrics.limit(limit, LimitOutcome::WouldRefuse);
+        }
+        if let Some(limit) = uncounted {
+            self.node.metrics.limit(limit, LimitOutcome::Uncounted);
         }
         let name = |id| self.node.filters.limit(id).map_or(String::new(), |limit| limit.facts().name.clone());
         match verdict {
@@ -115,27 +126,38 @@ impl Edge {
             }
             Verdict::Limited { site, quota, .. } => {
                 context.site = Some(site);
-                self.node.metrics.refused(quota.limit);
+                self.node.metrics.limit(quota.limit, LimitOutcome::Refused);
                 Some(Answer::Limited { limit: name(quota.limit), retry_after: quota.reset })
             }
             Verdict::Partitioned { site, limit } => {
                 context.site = Some(site);
-                self.node.metrics.refused(limit);
+                self.node.metrics.limit(limit, LimitOutcome::Refused);
                 Some(Answer::Partitioned { limit: name(limit) })
             }
         }
     }
 
-    /// Sends the edge's own answer and remembers that it did.
+    /// Sends the edge's own answer and remembers that it did. What is left of the request's body is taken in, within bounds, so
+    /// that the answer is not lost in a reset connection and the next request begins where it should.
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
-        let sent = answer.send(session, &self.dress(context, None)).await;
+        session.set_close_on_response_before_downstream_finish(false);
+        let sent = answer.send(session, &self.fields(context, None)).await;
         context.answer = Some(answer);
-        sent
+        sent?;
+        if session.req_header().headers.contains_key("expect") {
+            // The client waits for leave to send its body, and will not get it.
+            session.set_keepalive(None);
+            return Ok(());
+        }
+        if session.drain_request_body().await.is_err() {
+            session.set_keepalive(None);
+        }
+        Ok(())
     }
 
-    fn dress(&self, context: &Context, cache_status: Option<String>) -> Dress<'_> {
+    fn fields(&self, context: &Context, cache_status: Option<String>) -> EdgeFields<'_> {
         let quota = context.limit(self.node.filters.limits());
-        Dress { pop: &self.node.config.pop.name, id: context.id, quota, cache_status }
+        EdgeFields { pop: &self.node.config.pop.name, id: context.id, quota, cache_status }
     }
 }
 
@@ -144,7 +166,7 @@ fn head<'a>(session: &'a Session, context: &'a Context) -> Option<Head<'a>> {
     let request = session.req_header();
     Some(Head {
         method: request.method.as_str(),
-        host: &context.host,
+        host: &context.target.host,
         path: request.uri.path(),
         query: request.uri.query(),
         headers: &request.headers,
@@ -162,8 +184,19 @@ fn peer(session: &Session) -> Option<IpAddr> {
     Some(session.client_addr()?.as_inet()?.ip())
 }
 
-/// http or https, as the client asked.
-fn scheme(session: &Session) -> &'static str {
+/// The scheme of the client's connection.
+fn scheme(session: &Session) -> Scheme {
     let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    if tls { "https" } else { "http" }
+    if tls { Scheme::Https } else { Scheme::Http }
+}
+
+/// The length of the body as the client declares it.
+fn declared(request: &RequestHeader) -> Option<u64> {
+    request.headers.get("content-length")?.to_str().ok()?.parse().ok()
+}
+
+/// Whether a request asks for a WebSocket (RFC 6455 section 4.1): the only upgrade that is passed on.
+fn wants_web_socket(request: &RequestHeader) -> bool {
+    let upgrade = request.headers.get("upgrade").and_then(|value| value.to_str().ok());
+    request.method == http::Method::GET && upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }

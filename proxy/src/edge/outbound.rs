@@ -1,13 +1,13 @@
 //! What a request becomes on its way to an origin.
 
 use pingora::http::RequestHeader;
-use pingora::proxy::Session;
 
 use super::context::Context;
-use super::{forwarded, scheme};
+use super::forwarded;
+use super::target::is_absolute;
 
-/// How this POP names itself in `CDN-Loop` (RFC 8586) and `Via`.
-fn pseudonym(pop: &str) -> String {
+/// How a POP names itself in `CDN-Loop` (RFC 8586), `Via` and `Cache-Status`.
+pub(super) fn pseudonym(pop: &str) -> String {
     format!("selvedge-{pop}")
 }
 
@@ -20,22 +20,22 @@ pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
         .any(|member| member.split(';').next().is_some_and(|id| id.trim() == name))
 }
 
-/// Dresses a request for an origin: its Host, whom it is for, and the marks of having been here.
+/// Dresses a request for an origin: its target in origin form, its Host, whom it is for, and the marks of having been here.
 ///
 /// # Errors
 /// When a value is no valid header value.
-pub(super) fn dress(
-    session: &Session,
-    request: &mut RequestHeader,
-    context: &Context,
-    pop: &str,
-) -> pingora::Result<()> {
-    let asked = super::target::authority(session.req_header()).unwrap_or(&context.host).to_owned();
+pub(super) fn dress(request: &mut RequestHeader, context: &Context, pop: &str) -> pingora::Result<()> {
+    if is_absolute(request) {
+        // RFC 9112 section 3.2.1: a server gets the origin form, whatever form the client used.
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        request.set_raw_path(path.as_bytes())?;
+    }
+    let asked = &context.target.authority;
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
-        request.insert_header("host", origin.host(server, &asked).as_ref())?;
+        request.insert_header("host", origin.host(server, asked).as_ref())?;
     }
     if let (Some(peer), Some(client)) = (context.peer, context.client) {
-        forwarded::describe(request, peer, client, &asked, scheme(session))?;
+        forwarded::describe(request, peer, client, asked, context.target.scheme.as_str())?;
     }
     request.insert_header("x-request-id", context.id.to_string())?;
     request.append_header("via", format!("1.1 {}", pseudonym(pop)))?;

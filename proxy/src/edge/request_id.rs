@@ -13,12 +13,6 @@ impl RequestId {
     }
 }
 
-impl Default for RequestId {
-    fn default() -> RequestId {
-        RequestId::new()
-    }
-}
-
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:016x}", self.0)

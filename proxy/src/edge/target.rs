@@ -1,6 +1,44 @@
-//! What a request is aimed at: its host, cleaned, out of whichever place its protocol puts it.
+//! What a request is aimed at, out of whichever place its protocol puts it, in one spelling: rules, cache key and origin all get
+//! this one, so that no client can store an answer to one spelling under another.
 
 use pingora::http::RequestHeader;
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Target {
+    /// Lower case, no port, no trailing dot: what sites and rules know.
+    pub(super) host: String,
+    /// The same with the port, unless it is the scheme's own: what the cache key and the origin get.
+    pub(super) authority: String,
+    /// The scheme the client used.
+    pub(super) scheme: Scheme,
+}
+
+/// The scheme a client used, as far as anybody who is believed says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Scheme {
+    /// Plain text.
+    #[default]
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    fn port(self) -> &'static str {
+        match self {
+            Scheme::Http => "80",
+            Scheme::Https => "443",
+        }
+    }
+}
 
 /// Why a request's target cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +51,7 @@ pub(super) enum BadTarget {
     Mismatch,
     /// A host with characters no host has.
     Malformed,
-    /// A path that does not start with `/`, and is not `*`; or with bytes that no URI has (RFC 3986 section 2), which rules
-    /// and cache would see other than the origin does.
+    /// Neither a path nor a whole http URI nor `*`; or with bytes that no URI has (RFC 3986 section 2).
     Path,
 }
 
@@ -31,11 +68,22 @@ impl BadTarget {
     }
 }
 
-/// The authority a request names (RFC 9110 section 7.2): `:authority` or an absolute target before Host.
+/// Reads a request's target.
 ///
 /// # Errors
 /// [`BadTarget`].
-pub(super) fn authority(request: &RequestHeader) -> Result<&str, BadTarget> {
+pub(super) fn target(request: &RequestHeader, scheme: Scheme) -> Result<Target, BadTarget> {
+    check_path(request)?;
+    let (host, port) = split(named(request)?)?;
+    let authority = match port {
+        Some(port) if port != scheme.port() => format!("{host}:{port}"),
+        _ => host.clone(),
+    };
+    Ok(Target { host, authority, scheme })
+}
+
+/// The authority a request names (RFC 9110 section 7.2): `:authority` or an absolute target before Host.
+fn named(request: &RequestHeader) -> Result<&str, BadTarget> {
     let mut fields = request.headers.get_all("host").iter();
     let field = fields.next().map(|value| value.to_str().map_err(|_| BadTarget::Malformed)).transpose()?;
     if fields.next().is_some() {
@@ -50,72 +98,98 @@ pub(super) fn authority(request: &RequestHeader) -> Result<&str, BadTarget> {
     named.or(field).filter(|host| !host.is_empty()).ok_or(BadTarget::NoHost)
 }
 
-/// The host of an authority: lower case, without port and trailing dot.
-///
-/// # Errors
-/// [`BadTarget::Malformed`].
-pub(super) fn host(authority: &str) -> Result<String, BadTarget> {
-    let host = if authority.starts_with('[') {
-        let end = authority.find(']').ok_or(BadTarget::Malformed)?;
-        authority.get(..=end).ok_or(BadTarget::Malformed)?
+/// The host of an authority, lower case and without trailing dot, and its port.
+fn split(authority: &str) -> Result<(String, Option<&str>), BadTarget> {
+    let end = if authority.starts_with('[') {
+        authority.find(']').ok_or(BadTarget::Malformed)? + 1
     } else {
-        authority.split(':').next().unwrap_or(authority)
+        authority.find(':').unwrap_or(authority.len())
     };
-    let rest = authority.get(host.len()..).unwrap_or("");
-    let port = rest.strip_prefix(':').unwrap_or(rest);
+    let (host, rest) = authority.split_at_checked(end).ok_or(BadTarget::Malformed)?;
+    let port = match rest.strip_prefix(':') {
+        Some("") => None,
+        Some(port) if port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port),
+        None if rest.is_empty() => None,
+        _ => return Err(BadTarget::Malformed),
+    };
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
     let host = host.strip_suffix('.').unwrap_or(host);
-    if host.is_empty() || !host.bytes().all(known) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+    if host.is_empty() || !host.bytes().all(known) {
         return Err(BadTarget::Malformed);
     }
-    Ok(host.to_ascii_lowercase())
+    Ok((host.to_ascii_lowercase(), port))
 }
 
-/// The path of a request.
-///
-/// # Errors
-/// [`BadTarget::Path`].
-pub(super) fn path(request: &RequestHeader) -> Result<&str, BadTarget> {
-    let path = request.uri.path();
-    if !request.raw_path().is_ascii() {
-        return Err(BadTarget::Path);
-    }
-    if path.starts_with('/') || (path == "*" && request.method == http::Method::OPTIONS) {
-        Ok(path)
-    } else {
-        Err(BadTarget::Path)
-    }
+/// Whether a request target is in absolute form (RFC 9112 section 3.2.2). Pingora has compared its authority with Host, shows its
+/// path, and would pass it on as it came.
+pub(super) fn is_absolute(request: &RequestHeader) -> bool {
+    let raw = request.raw_path();
+    let starts = |scheme: &[u8]| raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    starts(b"http://") || starts(b"https://")
+}
+
+/// Pingora passes a target it cannot read on as it came while showing `/`, so the bytes themselves are looked at.
+fn check_path(request: &RequestHeader) -> Result<(), BadTarget> {
+    let raw = request.raw_path();
+    let any = raw == b"*" && request.method == http::Method::OPTIONS;
+    let known = any || raw.starts_with(b"/") || is_absolute(request);
+    if known && raw.is_ascii() { Ok(()) } else { Err(BadTarget::Path) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn asked(host: &str) -> Result<(String, String), BadTarget> {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.append_header("host", host).unwrap();
+        target(&request, Scheme::Http).map(|target| (target.host, target.authority))
+    }
+
     #[test]
     fn hosts_are_cleaned() {
-        for (authority, expected) in [
-            ("www.Example.com", Ok("www.example.com")),
-            ("www.example.com:8080", Ok("www.example.com")),
-            ("www.example.com.", Ok("www.example.com")),
-            ("[2001:DB8::1]:80", Ok("[2001:db8::1]")),
-            ("", Err(BadTarget::Malformed)),
+        for (named, expected) in [
+            ("www.Example.com", Ok(("www.example.com", "www.example.com"))),
+            ("www.example.com:8080", Ok(("www.example.com", "www.example.com:8080"))),
+            ("www.example.com:80", Ok(("www.example.com", "www.example.com"))),
+            ("www.example.com:", Ok(("www.example.com", "www.example.com"))),
+            ("www.example.com.", Ok(("www.example.com", "www.example.com"))),
+            ("[2001:DB8::1]:81", Ok(("[2001:db8::1]", "[2001:db8::1]:81"))),
             ("a/b", Err(BadTarget::Malformed)),
             ("a@b", Err(BadTarget::Malformed)),
             ("a:80x", Err(BadTarget::Malformed)),
+            ("a:123456", Err(BadTarget::Malformed)),
             ("[::1", Err(BadTarget::Malformed)),
-            ("[::1]x", Err(BadTarget::Malformed)),
+            ("[::1]80", Err(BadTarget::Malformed)),
+            (":80", Err(BadTarget::Malformed)),
         ] {
-            assert_eq!(host(authority), expected.map(str::to_owned), "{authority:?}");
+            let expected = expected.map(|(host, authority)| (host.to_owned(), authority.to_owned()));
+            assert_eq!(asked(named), expected, "{named:?}");
         }
     }
 
     #[test]
     fn two_hosts_in_one_request_are_refused() {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        assert_eq!(authority(&request), Err(BadTarget::NoHost));
+        assert_eq!(target(&request, Scheme::Http), Err(BadTarget::NoHost));
         request.append_header("host", "a.example").unwrap();
-        assert_eq!(authority(&request), Ok("a.example"));
+        assert!(target(&request, Scheme::Http).is_ok());
         request.append_header("host", "b.example").unwrap();
-        assert_eq!(authority(&request), Err(BadTarget::ManyHosts));
+        assert_eq!(target(&request, Scheme::Http), Err(BadTarget::ManyHosts));
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        let path = |method: &str, target: &[u8]| {
+            let mut request = RequestHeader::build(method, b"/", None).unwrap();
+            request.set_raw_path(target).unwrap();
+            check_path(&request)
+        };
+        assert_eq!(path("GET", b"/a?b"), Ok(()));
+        assert_eq!(path("OPTIONS", b"*"), Ok(()));
+        assert_eq!(path("GET", b"http://a.example/b"), Ok(()));
+        for bad in [&b"foo"[..], b"*", b"/\xff", b"ftp://a.example/b"] {
+            assert_eq!(path("GET", bad), Err(BadTarget::Path), "{}", String::from_utf8_lossy(bad));
+        }
     }
 }

@@ -8,7 +8,11 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
 use super::context::Context;
+
 use crate::node::Node;
+
+/// Times an origin is asked for one request: the first try and one retry.
+pub(crate) const TRIES: usize = 2;
 
 /// The peer for the next try.
 ///
@@ -29,7 +33,7 @@ pub(super) fn choose(node: &Node, context: &mut Context) -> pingora::Result<Box<
 /// A connection could not be made.
 pub(super) fn not_connected(node: &Node, context: &Context, mut error: Box<Error>) -> Box<Error> {
     failed(node, context, "connect");
-    error.set_retry(context.tries < 2);
+    error.set_retry(usize::from(context.tries) < TRIES);
     error
 }
 
@@ -48,7 +52,7 @@ pub(super) fn broken(
     }
     let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
     let begun = session.response_written().is_some();
-    error.set_retry(ours && repeatable && !begun && context.tries < 2);
+    error.set_retry(ours && repeatable && !begun && usize::from(context.tries) < TRIES);
     error
 }
 
@@ -61,8 +65,10 @@ pub(super) fn answered(context: &Context) {
 
 fn failed(node: &Node, context: &Context, kind: &'static str) {
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
-        origin.failed(server, node.clock.now());
         node.metrics.origin_failed(origin.name(), kind);
+        if origin.failed(server, node.clock.now()) {
+            node.metrics.origin_failed(origin.name(), "ejected");
+        }
     }
 }
 

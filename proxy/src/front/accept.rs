@@ -14,7 +14,7 @@ use pingora::services::Service;
 use selvedge_conf::ClientBounds;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::TlsAcceptor;
 
 use super::deadline::Limits;
 use super::listen::Listening;
@@ -39,6 +39,7 @@ struct Server<A> {
     proxy: Arc<HttpProxy<A>>,
     bounds: ClientBounds,
     room: Arc<Semaphore>,
+    places: u32,
     report: Box<dyn Fn(&io::Error) + Send + Sync>,
 }
 
@@ -53,8 +54,10 @@ impl<A> Front<A> {
         busy: Busy,
         report: Box<dyn Fn(&io::Error) + Send + Sync>,
     ) -> Front<A> {
-        let room = Arc::new(Semaphore::new(bounds.connections_max));
-        Front { listening, server: Arc::new(Server { proxy, bounds, room, report }), threads, busy: Some(busy) }
+        // One more for each address: its loop holds a place while it waits for a connection to give it to.
+        let places = u32::try_from(bounds.connections_max.saturating_add(listening.len())).unwrap_or(u32::MAX);
+        let room = Arc::new(Semaphore::new(places as usize));
+        Front { listening, server: Arc::new(Server { proxy, bounds, room, places, report }), threads, busy: Some(busy) }
     }
 }
 
@@ -64,21 +67,16 @@ where
     A: ProxyHttp + Send + Sync + 'static,
     A::CTX: Send + Sync,
 {
-    async fn start_service(&mut self, fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
+    async fn start_service(&mut self, _fds: Option<ListenFds>, _shutdown: ShutdownWatch, _listeners_per_fd: usize) {
         let Some(busy) = self.busy.take() else { return };
         let mut loops = tokio::task::JoinSet::new();
-        for mut listening in self.listening.drain(..) {
-            if let Err(error) = listening.inherit(fds.as_ref()) {
-                (self.server.report)(&error);
-                continue;
-            }
+        for listening in self.listening.drain(..) {
             loops.spawn(Arc::clone(&self.server).accept_loop(listening, busy.asked()));
         }
         loops.join_all().await;
         self.server.proxy.cleanup().await;
-        // Every connection holds one permit: all of them back means that the last request is answered.
-        let all = u32::try_from(self.server.bounds.connections_max).unwrap_or(u32::MAX);
-        let _ = self.server.room.acquire_many(all).await;
+        // Every connection holds one place: all of them back means that the last request is answered.
+        let _ = self.server.room.acquire_many(self.server.places).await;
         drop(busy);
     }
 
@@ -88,10 +86,6 @@ where
 
     fn threads(&self) -> Option<usize> {
         Some(self.threads)
-    }
-
-    fn listen_addresses(&self) -> Option<Vec<String>> {
-        Some(self.listening.iter().map(|listening| listening.address.to_string()).collect())
     }
 }
 
@@ -107,7 +101,11 @@ where
         };
         loop {
             // A place is taken before the connection: when all are in use, new clients wait in the kernel's backlog.
-            let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { return };
+            let place = tokio::select! {
+                place = Arc::clone(&self.room).acquire_owned() => place,
+                _ = shutdown.wait_for(|stop| *stop) => return,
+            };
+            let Ok(place) = place else { return };
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 _ = shutdown.wait_for(|stop| *stop) => return,
@@ -136,7 +134,12 @@ where
     ) {
         // Without this a small answer may wait for the client's delayed acknowledgement.
         let _ = socket.set_nodelay();
-        let limits = Limits { idle: self.bounds.idle_timeout, head: self.bounds.header_timeout, head_max: HEAD_MAX };
+        let limits = Limits {
+            idle: self.bounds.idle_timeout,
+            head: self.bounds.header_timeout,
+            head_max: HEAD_MAX,
+            write: self.bounds.write_timeout,
+        };
         let stream = match tls {
             None => Some(ClientStream::plain(socket, limits)),
             Some(config) => handshake(socket, config, limits, self.bounds.header_timeout).await,
@@ -151,7 +154,7 @@ where
     }
 }
 
-/// A TLS handshake, with the ClientHello read before the certificate is chosen. A client that fails it is simply gone: random
+/// A TLS handshake; the certificate is chosen by the ClientHello. A client that fails it is simply gone: random
 /// bytes and scanners are no event.
 async fn handshake(
     socket: Socket,
@@ -159,10 +162,6 @@ async fn handshake(
     limits: Limits,
     within: Duration,
 ) -> Option<ClientStream> {
-    let accept = async {
-        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await.ok()?;
-        start.into_stream(config).await.ok()
-    };
-    let stream = timeout(within, accept).await.ok()??;
+    let stream = timeout(within, TlsAcceptor::from(config).accept(socket)).await.ok()?.ok()?;
     Some(ClientStream::tls(stream, limits))
 }

@@ -37,6 +37,8 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// Bytes of one request header.
     pub(super) head_max: usize,
+    /// How long a write may make no progress.
+    pub(super) write: Duration,
 }
 
 /// Why a read was refused.
@@ -125,7 +127,12 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { idle: Duration::from_secs(60), head: Duration::from_secs(10), head_max: 1000 }
+        Limits {
+            idle: Duration::from_secs(60),
+            head: Duration::from_secs(10),
+            head_max: 1000,
+            write: Duration::from_secs(30),
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,13 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use pingora::server::ListenFds;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::inherit;
 use super::tls::Certificates;
 
 /// Connections the kernel holds for us until they are accepted.
@@ -56,22 +53,4 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
-}
-
-impl Listening {
-    /// Takes the socket of a process that is handing over, when there is one, in place of our own; leaves ours in the table
-    /// for the process after us.
-    pub(super) fn inherit(&mut self, table: Option<&ListenFds>) -> io::Result<()> {
-        let Some(table) = table else { return Ok(()) };
-        let mut table = table.lock();
-        let name = self.address.to_string();
-        match table.get(&name) {
-            Some(descriptor) => {
-                self.listener = inherit::listener(*descriptor);
-                self.listener.set_nonblocking(true)?;
-            }
-            None => table.add(name, self.listener.as_raw_fd()),
-        }
-        Ok(())
-    }
 }

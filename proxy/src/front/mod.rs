@@ -2,15 +2,14 @@
 //!
 //! In go the `[listen]` facts; out come [`ClientStream`]s, handed to Pingora's HTTP proxy. The accept loop is ours (a Pingora
 //! service without its listeners), since Pingora's own listeners know neither a deadline for a whole request header, nor an
-//! idle limit between requests, nor the ClientHello before a certificate is chosen.
+//! idle limit between requests, nor a bound on writes that a client does not take in.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accept;
 mod deadline;
-#[allow(unsafe_code)]
-mod inherit;
 mod listen;
+mod stall;
 mod stream;
 mod tls;
 

@@ -18,13 +18,16 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::deadline::{Deadline, Expired, Limits};
+use super::stall::Stall;
 
 /// One client's connection.
 #[derive(Debug)]
 pub struct ClientStream {
     transport: Transport,
-    /// None on HTTP/2, where many requests share the connection and its own idle timeout holds.
-    deadline: Option<Deadline>,
+    deadline: Deadline,
+    /// Bytes of HTTP/2's preface that are still to come: once it is there, Pingora's own idle timeout holds. None on HTTP/1.
+    preface: Option<usize>,
+    stall: Stall,
     tls: Option<Arc<SslDigest>>,
 }
 
@@ -35,9 +38,12 @@ enum Transport {
     Tls(TlsStream<Socket>),
 }
 
+/// Bytes of the client's connection preface (RFC 9113 section 3.4).
+const PREFACE: usize = 24;
+
 impl ClientStream {
     pub(super) fn plain(socket: Socket, limits: Limits) -> ClientStream {
-        ClientStream { transport: Transport::Plain(socket), deadline: Some(Deadline::new(limits)), tls: None }
+        ClientStream::new(Transport::Plain(socket), limits, None, None)
     }
 
     pub(super) fn tls(stream: TlsStream<Socket>, limits: Limits) -> ClientStream {
@@ -45,22 +51,46 @@ impl ClientStream {
         let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
         let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("unknown");
         let digest = SslDigest::new(cipher, version, None, None, Vec::new());
-        let http2 = session.alpn_protocol() == Some(b"h2");
-        let deadline = (!http2).then(|| Deadline::new(limits));
-        ClientStream { transport: Transport::Tls(stream), deadline, tls: Some(Arc::new(digest)) }
+        let preface = (session.alpn_protocol() == Some(b"h2")).then_some(PREFACE);
+        ClientStream::new(Transport::Tls(stream), limits, preface, Some(Arc::new(digest)))
+    }
+
+    fn new(transport: Transport, limits: Limits, preface: Option<usize>, tls: Option<Arc<SslDigest>>) -> ClientStream {
+        ClientStream { transport, deadline: Deadline::new(limits), preface, stall: Stall::new(limits.write), tls }
     }
 
     /// Tells the connection that the header of its request has arrived whole.
     pub fn head_complete(&self) {
-        if let Some(deadline) = &self.deadline {
-            deadline.head_complete();
-        }
+        self.deadline.head_complete();
     }
 
     /// Tells the connection that its request has been answered: from now on it is idle.
     pub fn request_over(&self) {
-        if let Some(deadline) = &self.deadline {
-            deadline.request_over();
+        self.deadline.request_over();
+    }
+
+    fn received(&mut self, bytes: usize) -> Result<(), Expired> {
+        self.deadline.received(bytes)?;
+        if let Some(left) = &mut self.preface {
+            *left = left.saturating_sub(bytes);
+            if *left == 0 {
+                // From here on many requests share the connection, and none of them is told to it.
+                self.deadline.head_complete();
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a write's outcome on, and ends one that has made no progress for too long.
+    fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match outcome {
+            Poll::Ready(outcome) => {
+                self.stall.over();
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => self.stall.poll_expired(context).map(|()| {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing in within the write timeout"))
+            }),
         }
     }
 
@@ -86,13 +116,11 @@ impl AsyncRead for ClientStream {
         match Pin::new(&mut this.transport).poll_read(context, buffer) {
             Poll::Ready(Ok(())) => {
                 let bytes = buffer.filled().len() - before;
-                let kept = this.deadline.as_mut().map_or(Ok(()), |deadline| deadline.received(bytes));
-                Poll::Ready(kept.map_err(refused))
+                Poll::Ready(this.received(bytes).map_err(refused))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                let Some(deadline) = this.deadline.as_mut() else { return Poll::Pending };
-                let expired = ready!(deadline.poll_expired(context));
+                let expired = ready!(this.deadline.poll_expired(context));
                 Poll::Ready(Err(refused(expired)))
             }
         }
@@ -111,15 +139,21 @@ fn refused(expired: Expired) -> io::Error {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().transport).poll_write(context, data)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.transport).poll_write(context, data);
+        this.watch(context, outcome)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().transport).poll_flush(context)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.transport).poll_flush(context);
+        this.watch(context, outcome)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().transport).poll_shutdown(context)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.transport).poll_shutdown(context);
+        this.watch(context, outcome)
     }
 
     fn poll_write_vectored(
@@ -127,7 +161,9 @@ impl AsyncWrite for ClientStream {
         context: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().transport).poll_write_vectored(context, data)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.transport).poll_write_vectored(context, data);
+        this.watch(context, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

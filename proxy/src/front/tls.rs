@@ -1,12 +1,13 @@
 //! Certificates for clients: which one answers is chosen by the name in the ClientHello (SNI).
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
@@ -38,7 +39,7 @@ impl Certificates {
     /// [`CertificateError`] naming the file: unreadable, no certificate, no key, or a key that is not the certificate's.
     pub fn load(files: &[PathBuf]) -> Result<Certificates, CertificateError> {
         let keys = files.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(ByName { keys }));
+        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(ByName::new(keys)));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Certificates { config: Arc::new(config) })
     }
@@ -64,21 +65,40 @@ fn load(path: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
     Ok(Arc::new(certified))
 }
 
-/// The first certificate that is valid for the name asked for, else the first of all.
+/// Certificates by the names they are valid for; the first of all for any other name.
 #[derive(Debug)]
 struct ByName {
-    keys: Vec<Arc<CertifiedKey>>,
+    names: HashMap<String, Arc<CertifiedKey>>,
+    first: Option<Arc<CertifiedKey>>,
+}
+
+impl ByName {
+    fn new(keys: Vec<Arc<CertifiedKey>>) -> ByName {
+        let mut names = HashMap::new();
+        for key in &keys {
+            for name in dns_names(key) {
+                // Two certificates for one name: the first one is used, as the config has them.
+                names.entry(name).or_insert_with(|| Arc::clone(key));
+            }
+        }
+        ByName { names, first: keys.into_iter().next() }
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+        let name = name.to_ascii_lowercase();
+        // A wildcard stands for one label (RFC 9525 section 6.3).
+        let wildcard = || name.split_once('.').and_then(|(_, rest)| self.names.get(&format!("*.{rest}")));
+        self.names.get(&name).or_else(wildcard)
+    }
 }
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.keys.iter().find(|key| valid_for(key, name)));
-        named.or(self.keys.first()).cloned()
+        hello.server_name().and_then(|name| self.find(name)).or(self.first.as_ref()).cloned()
     }
 }
 
-fn valid_for(key: &CertifiedKey, name: &str) -> bool {
-    let (Some(certificate), Ok(name)) = (key.cert.first(), ServerName::try_from(name)) else { return false };
-    webpki::EndEntityCert::try_from(certificate)
-        .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+fn dns_names(key: &CertifiedKey) -> Vec<String> {
+    let parsed = key.cert.first().and_then(|certificate| webpki::EndEntityCert::try_from(certificate).ok());
+    parsed.map_or(Vec::new(), |certificate| certificate.valid_dns_names().map(str::to_ascii_lowercase).collect())
 }

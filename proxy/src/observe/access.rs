@@ -6,14 +6,19 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use selvedge_conf::AccessLog as Target;
 use serde::Serialize;
 
 /// Lines that may wait for the writer.
 const QUEUE: usize = 8192;
+
+/// Bytes of one text in a line that the client chose.
+const TEXT_MAX: usize = 2048;
 
 /// One request, as it is logged. Field names follow OpenTelemetry's where it has one.
 #[derive(Debug, Serialize)]
@@ -53,11 +58,11 @@ pub struct Line<'a> {
     pub limit: Option<&'a str>,
     /// The limit in monitor mode that would have refused.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub would_limit: Option<&'a str>,
+    pub would_refuse: Option<&'a str>,
     /// Why the edge answered by itself, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'a str>,
-    /// The origin and the address asked.
+    /// The origin asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<&'a str>,
     /// The address asked last.
@@ -70,11 +75,18 @@ pub struct Line<'a> {
     pub error: Option<String>,
 }
 
+/// What goes through the queue.
+enum Entry {
+    Line(Vec<u8>),
+    /// Everything before it is to be written; then say so.
+    Flush(SyncSender<()>),
+}
+
 /// The queue's near end.
 #[derive(Debug)]
 pub struct AccessLog {
-    queue: Option<SyncSender<Vec<u8>>>,
-    dropped: AtomicU64,
+    queue: Option<SyncSender<Entry>>,
+    dropped: Arc<AtomicU64>,
 }
 
 impl AccessLog {
@@ -83,14 +95,16 @@ impl AccessLog {
     /// # Errors
     /// When the file cannot be opened or the thread not be started.
     pub fn open(target: &Target) -> io::Result<AccessLog> {
+        let dropped = Arc::new(AtomicU64::new(0));
         let out: Box<dyn Write + Send> = match target {
-            Target::Off => return Ok(AccessLog { queue: None, dropped: AtomicU64::new(0) }),
+            Target::Off => return Ok(AccessLog { queue: None, dropped }),
             Target::Stdout => Box::new(io::stdout()),
             Target::File(path) => Box::new(append(path)?),
         };
         let (near, far) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&far, out))?;
-        Ok(AccessLog { queue: Some(near), dropped: AtomicU64::new(0) })
+        let writer = Writer { out: BufWriter::with_capacity(64 * 1024, out), dropped: Arc::clone(&dropped) };
+        std::thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&far))?;
+        Ok(AccessLog { queue: Some(near), dropped })
     }
 
     /// Queues a line, or drops it.
@@ -98,29 +112,73 @@ impl AccessLog {
         let Some(queue) = &self.queue else { return };
         let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(text) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = queue.try_send(Entry::Line(text)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Lines dropped since the start.
+    /// Waits until all that was logged is written, or for two seconds.
+    pub fn flush(&self) {
+        let (done, heard) = sync_channel(1);
+        if let Some(queue) = &self.queue
+            && queue.send(Entry::Flush(done)).is_ok()
+        {
+            // A disk that is stuck must not keep the process from ending.
+            let _ = heard.recv_timeout(Duration::from_secs(2));
+        }
+    }
+
+    /// Lines dropped since the start, or lost in a failed write.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+/// The start of a text that a client chose: a line has a bound, so the queue has.
+pub fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or("")
 }
 
 fn append(path: &std::path::Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// Writes what comes, and flushes whenever nothing is waiting. A line that cannot be written is lost; the next is tried.
-fn write(lines: &Receiver<Vec<u8>>, out: Box<dyn Write + Send>) {
-    let mut out = BufWriter::with_capacity(64 * 1024, out);
-    while let Ok(line) = lines.recv() {
-        let _ = out.write_all(&line);
-        while let Ok(line) = lines.try_recv() {
-            let _ = out.write_all(&line);
+/// The queue's far end.
+struct Writer {
+    out: BufWriter<Box<dyn Write + Send>>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Writes what comes, and flushes whenever nothing is waiting. A line that cannot be written is lost and counted.
+    fn run(mut self, entries: &Receiver<Entry>) {
+        while let Ok(entry) = entries.recv() {
+            self.write(entry);
+            while let Ok(entry) = entries.try_recv() {
+                self.write(entry);
+            }
+            self.flush();
         }
-        let _ = out.flush();
+    }
+
+    fn write(&mut self, entry: Entry) {
+        match entry {
+            Entry::Line(line) => {
+                if self.out.write_all(&line).is_err() {
+                    self.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Entry::Flush(done) => {
+                self.flush();
+                // Nobody waits any more when the two seconds are over.
+                let _ = done.try_send(());
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.out.flush().is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

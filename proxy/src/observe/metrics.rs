@@ -11,6 +11,8 @@ use selvedge_conf::Config;
 use selvedge_filters::SiteId;
 use selvedge_filters::limit::LimitId;
 
+use crate::cache::Stats;
+
 /// Answer classes, `1xx` to `5xx`, and `none` for clients that left before any answer.
 const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -33,13 +35,27 @@ pub struct Metrics {
 struct LimitCounters {
     refused: IntCounter,
     would_refuse: IntCounter,
+    uncounted: IntCounter,
+}
+
+/// What a limit did with a request, other than to admit it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitOutcome {
+    /// It refused.
+    Refused,
+    /// In monitor mode: it would have refused.
+    WouldRefuse,
+    /// Its table had no room for the key.
+    Uncounted,
 }
 
 #[derive(Debug)]
 struct Gauges {
     cache_bytes: IntGauge,
     cache_objects: IntGauge,
-    log_dropped: IntGauge,
+    log_dropped: IntCounter,
+    cache_fills: IntCounterVec,
+    cache_evicted: IntCounter,
     peers_heard: IntGauge,
     peers_roster: IntGauge,
     lag: IntGauge,
@@ -50,10 +66,8 @@ struct Gauges {
 /// What is read from elsewhere when the metrics are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
-    /// Bytes the cache holds.
-    pub cache_bytes: u64,
-    /// Objects the cache holds.
-    pub cache_objects: u64,
+    /// The cache.
+    pub cache: Stats,
     /// Access-log lines dropped.
     pub log_dropped: u64,
     /// POPs heard, this one included.
@@ -80,7 +94,7 @@ impl Metrics {
         let decisions = counters(
             &registry,
             "selvedge_limit_decisions_total",
-            "Requests a limit refused, or would have.",
+            "Requests a limit did not just admit.",
             &["limit", "decision"],
         )?;
         let sites = config.sites.iter().map(|site| site.host.to_string()).chain(["_other".to_owned()]);
@@ -97,6 +111,7 @@ impl Metrics {
                 .map(|limit| LimitCounters {
                     refused: decisions.with_label_values(&[limit.name.as_str(), "refused"]),
                     would_refuse: decisions.with_label_values(&[limit.name.as_str(), "would_refuse"]),
+                    uncounted: decisions.with_label_values(&[limit.name.as_str(), "uncounted"]),
                 })
                 .collect(),
             duration: registered(&registry, Histogram::with_opts(duration)?)?,
@@ -135,17 +150,13 @@ impl Metrics {
         }
     }
 
-    /// A limit refused.
-    pub fn refused(&self, limit: LimitId) {
-        if let Some(counters) = self.limits.get(limit.0) {
-            counters.refused.inc();
-        }
-    }
-
-    /// A limit in monitor mode would have refused.
-    pub fn would_refuse(&self, limit: LimitId) {
-        if let Some(counters) = self.limits.get(limit.0) {
-            counters.would_refuse.inc();
+    /// A limit did something else than to admit.
+    pub fn limit(&self, limit: LimitId, outcome: LimitOutcome) {
+        let Some(counters) = self.limits.get(limit.0) else { return };
+        match outcome {
+            LimitOutcome::Refused => counters.refused.inc(),
+            LimitOutcome::WouldRefuse => counters.would_refuse.inc(),
+            LimitOutcome::Uncounted => counters.uncounted.inc(),
         }
     }
 
@@ -172,11 +183,19 @@ impl Metrics {
 impl Gauges {
     fn new(registry: &Registry) -> Result<Gauges, prometheus::Error> {
         let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
+        let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
         let keys = Opts::new("selvedge_limit_keys", "Keys a limit counts by now.");
         Ok(Gauges {
             cache_bytes: gauge("selvedge_cache_bytes", "Bytes the cache holds.")?,
             cache_objects: gauge("selvedge_cache_objects", "Objects the cache holds.")?,
-            log_dropped: gauge("selvedge_log_dropped", "Access-log lines dropped since the start.")?,
+            log_dropped: counter("selvedge_log_dropped_total", "Access-log lines dropped.")?,
+            cache_fills: counters(
+                registry,
+                "selvedge_cache_fills_total",
+                "Responses on their way into the cache, by what became of them.",
+                &["outcome"],
+            )?,
+            cache_evicted: counter("selvedge_cache_evictions_total", "Objects that made room for others.")?,
             peers_heard: gauge("selvedge_cluster_heard", "POPs heard, this one included.")?,
             peers_roster: gauge("selvedge_cluster_roster", "POPs in the roster.")?,
             lag: gauge("selvedge_cluster_lag_ms", "Age of the newest thing heard from the peer heard least.")?,
@@ -187,9 +206,20 @@ impl Gauges {
 
     fn set(&self, config: &Config, reading: &Reading) {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.cache_bytes.set(whole(reading.cache_bytes));
-        self.cache_objects.set(whole(reading.cache_objects));
-        self.log_dropped.set(whole(reading.log_dropped));
+        let cache = &reading.cache;
+        self.cache_bytes.set(whole(cache.bytes));
+        self.cache_objects.set(whole(cache.objects));
+        raise(&self.cache_evicted, cache.evicted);
+        let fills = [
+            ("stored", cache.stored),
+            ("aborted", cache.aborted),
+            ("outgrown", cache.outgrown),
+            ("refused", cache.refused),
+        ];
+        for (outcome, count) in fills {
+            raise(&self.cache_fills.with_label_values(&[outcome]), count);
+        }
+        raise(&self.log_dropped, reading.log_dropped);
         self.peers_heard.set(reading.peers_heard.into());
         self.peers_roster.set(reading.peers_roster.into());
         self.lag.set(whole(reading.lag_ms));
@@ -198,6 +228,11 @@ impl Gauges {
             self.limit_keys.with_label_values(&[limit.name.as_str()]).set(whole(*keys as u64));
         }
     }
+}
+
+/// Sets a counter to what is counted elsewhere; it never falls.
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
 }
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {

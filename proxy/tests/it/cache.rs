@@ -42,6 +42,22 @@ async fn two_hosts_never_share_an_entry() {
 }
 
 #[tokio::test]
+async fn a_port_or_a_spelling_of_the_host_cannot_poison_an_entry() {
+    let origin = Origin::start(|request| async move {
+        let named =
+            format!("{} {}", request.header("host").unwrap_or(""), request.header("x-forwarded-host").unwrap_or(""));
+        ok("Cache-Control: max-age=60\r\n", named.as_bytes())
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    assert_eq!(get(edge.address(), "a.example:1337", "/").await.text(), "a.example:1337 a.example:1337");
+    assert_eq!(get(edge.address(), "A.example.", "/").await.text(), "a.example a.example");
+    assert_eq!(get(edge.address(), "a.example:80", "/").await.text(), "a.example a.example");
+    assert_eq!(get(edge.address(), "a.example", "/").await.text(), "a.example a.example");
+    assert_eq!(origin.seen().len(), 2);
+}
+
+#[tokio::test]
 async fn what_must_not_be_stored_is_not() {
     for headers in [
         "",

@@ -64,6 +64,22 @@ async fn nobody_at_the_socket_is_69_and_says_which() {
 }
 
 #[tokio::test]
+async fn a_file_where_the_admin_socket_should_be_is_left_alone() {
+    let (folder, path) = file(&format!("{GOOD}[admin]\nsocket = \"selvedge.toml\"\n"));
+    let (code, _, error) = run(&["run", "--config", &path]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("no socket"), "{error}");
+    assert!(folder.path().join("selvedge.toml").exists());
+}
+
+#[tokio::test]
+async fn the_schema_is_printed() {
+    let (code, text, _) = run(&["schema"]).await;
+    assert_eq!(code, 0);
+    assert!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["properties"]["limit"].is_object());
+}
+
+#[tokio::test]
 async fn a_wrong_use_is_2() {
     let (code, _, error) = run(&["stats"]).await;
     assert_eq!(code, 2);

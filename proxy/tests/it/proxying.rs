@@ -13,7 +13,7 @@ async fn a_request_reaches_the_origin_with_its_host_and_the_edge_s_marks() {
         edge.address(),
         "www.example.com:8080",
         "/a?b=c",
-        "X-Real-IP: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9\r\n",
+        "X-Real-IP: 9.9.9.9\r\nX-Forwarded-For: 9.9.9.9\r\nX_Forwarded_For: 9.9.9.9\r\nX-Original-URL: /admin\r\n",
     )
     .await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "from the origin"));
@@ -25,7 +25,9 @@ async fn a_request_reaches_the_origin_with_its_host_and_the_edge_s_marks() {
     assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"), "a stranger's claim is not passed on");
     assert_eq!(seen.header("x-forwarded-proto"), Some("http"));
     assert_eq!(seen.header("x-forwarded-host"), Some("www.example.com:8080"));
-    assert_eq!(seen.header("x-real-ip"), None);
+    for claim in ["x-real-ip", "x_forwarded_for", "x-original-url"] {
+        assert_eq!(seen.header(claim), None, "{claim}");
+    }
     assert_eq!(seen.header("via"), Some("1.1 selvedge-fra"));
     assert_eq!(seen.header("cdn-loop"), Some("selvedge-fra"));
     assert_eq!(seen.header("x-request-id"), Some(answer.header("x-request-id")));
@@ -91,6 +93,7 @@ async fn ambiguous_requests_are_refused_and_never_reach_the_origin() {
         ("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
         ("GET http://a/ HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", 400),
+        ("GET foo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\nConnection: close\r\n\r\n", 405),
     ] {
         let heard = talk(edge.address(), say.as_bytes()).await;
@@ -98,6 +101,39 @@ async fn ambiguous_requests_are_refused_and_never_reach_the_origin() {
         assert_eq!(answer.status, expected, "{say:?}");
     }
     assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_absolute_target_reaches_the_origin_as_a_path() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), "").await;
+    let say = b"GET http://a.example/b?c HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    assert_eq!(Answer::parse(&talk(edge.address(), say).await).unwrap().status, 200);
+    assert_eq!(origin.seen()[0].path(), "/b?c");
+    assert_eq!(origin.seen()[0].header("host"), Some("a.example"));
+}
+
+#[tokio::test]
+async fn a_refused_upload_gets_its_answer_and_the_connection_goes_on() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), "[pop]\nname = \"fra\"\n").await;
+    let body = "x".repeat(200_000);
+    let head = format!(
+        "POST /loop HTTP/1.1\r\nHost: test\r\nCDN-Loop: selvedge-fra\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(edge.address()).await.unwrap();
+    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while Answer::parse(&heard).is_none() {
+        assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0);
+    }
+    assert_eq!(Answer::parse(&heard).unwrap().status, 508);
+    stream.write_all(b"GET /next HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(Answer::parse(&rest).unwrap().status, 200);
+    assert_eq!(origin.seen().len(), 1);
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ impl ProxyHttp for App {
 }
 
 fn key(path: &str) -> CacheKey {
-    super::cache_key(&KeyParts { scheme: Scheme::Http, host: "a", path, query: None })
+    super::cache_key(&KeyParts { scheme: Scheme::Http, authority: "a", path, query: None })
 }
 
 struct Edge {

@@ -11,6 +11,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
 use super::stage::Stage;
@@ -51,7 +52,7 @@ pub(super) fn tell(command: &Command) -> Result<Render, Failure> {
     Ok(Render::new(done["done"].as_str().unwrap_or("done").to_owned(), &done))
 }
 
-/// Listens until Ctrl-C; then takes the stage down.
+/// Listens until it is asked to stop; then takes the stage down.
 pub(super) async fn serve(socket: &Path, stage: Stage) -> io::Result<Value> {
     let listener = UnixListener::bind(socket)?;
     let stage = Arc::new(Mutex::new(stage));
@@ -62,9 +63,19 @@ pub(super) async fn serve(socket: &Path, stage: Stage) -> io::Result<Value> {
         .with_state(stage);
     tokio::select! {
         served = axum::serve(listener, routes) => served?,
-        stopped = tokio::signal::ctrl_c() => stopped?,
+        stopped = asked_to_stop() => stopped?,
     }
     Ok(json!({ "stopped": true }))
+}
+
+/// Ctrl-C, a request to end, or the terminal gone: the processes of the demo go with it in any case.
+async fn asked_to_stop() -> io::Result<()> {
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
+    }
 }
 
 async fn cut(State(stage): State<Arc<Mutex<Stage>>>) -> Response {

@@ -50,11 +50,12 @@ pub struct Choice {
 }
 
 impl Origin {
-    /// An origin that knows no address yet, but for servers given by address.
+    /// An origin that knows no address yet, but for servers given by address. `group` is its own among all origins: connections
+    /// are kept and shared within it.
     ///
     /// # Errors
     /// [`OriginError`] when its CA file cannot be used.
-    pub fn new(facts: Facts) -> Result<Arc<Origin>, OriginError> {
+    pub fn new(facts: Facts, group: u64) -> Result<Arc<Origin>, OriginError> {
         let backends = facts
             .servers
             .iter()
@@ -64,7 +65,7 @@ impl Origin {
                     server: server.clone(),
                     addresses: ArcSwap::from_pointee(literal),
                     health: Health::default(),
-                    template: Template::new(&facts, server)?,
+                    template: Template::new(&facts, server, group)?,
                 })
             })
             .collect::<Result<_, OriginError>>()?;

@@ -29,16 +29,18 @@ pub(super) struct Template {
     tls: bool,
     sni: String,
     options: PeerOptions,
+    /// Kept connections are shared within it only: another origin may trust another CA.
+    group: u64,
 }
 
 impl Template {
-    pub(super) fn new(origin: &Origin, server: &Server) -> Result<Template, OriginError> {
+    pub(super) fn new(origin: &Origin, server: &Server, group: u64) -> Result<Template, OriginError> {
         let tls = server.scheme == Scheme::Https;
         // Never empty: Pingora takes an empty name as leave not to verify at all.
         let sni = origin.tls.sni.clone().unwrap_or_else(|| server.host.clone());
         let mut options = PeerOptions::new();
         options.connection_timeout = Some(origin.timeouts.connect);
-        options.total_connection_timeout = Some(origin.timeouts.connect * 2);
+        options.total_connection_timeout = Some(origin.timeouts.connect);
         options.read_timeout = Some(origin.timeouts.read);
         options.write_timeout = Some(origin.timeouts.write);
         options.idle_timeout = Some(origin.timeouts.idle);
@@ -48,12 +50,13 @@ impl Template {
             let wrong = |cause| OriginError { origin: origin.name.clone(), path: path.clone(), cause };
             options.ca = Some(load_ca(path).map_err(wrong)?);
         }
-        Ok(Template { tls, sni, options })
+        Ok(Template { tls, sni, options, group })
     }
 
     pub(super) fn peer(&self, address: SocketAddr) -> HttpPeer {
         let mut peer = HttpPeer::new(address, self.tls, self.sni.clone());
         peer.options = self.options.clone();
+        peer.group_key = self.group;
         peer
     }
 }

@@ -1,0 +1,49 @@
+//! What makes a node a member of its cluster: the roster, its place in it, its certificate, and the cluster's secret.
+
+use selvedge_conf::Cluster;
+use selvedge_state::PopId;
+
+use super::roster::{Roster, RosterError};
+use super::secret::{Secret, SecretError};
+use super::tls::{Identity, IdentityError};
+
+/// A file of the cluster cannot be used; each error names it.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    /// The roster.
+    #[error(transparent)]
+    Roster(#[from] RosterError),
+    /// The secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// This POP's certificate, or its key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// The cluster's files, read and found in order.
+#[derive(Debug)]
+pub struct Membership {
+    /// Who there is.
+    pub roster: Roster,
+    /// Which of them this is.
+    pub me: PopId,
+    /// This POP's certificate and key.
+    pub identity: Identity,
+    /// What client-chosen keys are hashed with.
+    pub secret: Secret,
+}
+
+impl Membership {
+    /// Reads the roster, the secret and this POP's certificate.
+    ///
+    /// # Errors
+    /// [`MembershipError`] naming the file.
+    pub fn load(pop: &str, cluster: &Cluster) -> Result<Membership, MembershipError> {
+        let roster = Roster::load(&cluster.roster)?;
+        let me = roster.named(pop)?;
+        let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
+        let secret = Secret::load(roster.secret(), roster.secret_id())?;
+        Ok(Membership { me: me.id, identity, secret, roster })
+    }
+}
