@@ -208,8 +208,8 @@ impl Node {
                 burst: bound.burst,
                 slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
                 lag_ms,
-                slots: bound.beyond(0.0, std::time::Duration::ZERO),
-                formula: "admitted(s,t] <= burst + rate (t-s) + rate x slot + arrival rate x lag".to_owned(),
+                slots: bound.beyond(0.0, std::time::Duration::from_millis(lag_ms)),
+                formula: "admitted(s,t] <= burst + rate (t-s) + slots + arrival rate x lag".to_owned(),
             },
             top: keys.into_iter().map(|key| self.limit_key(limit, key, now)).collect(),
         }

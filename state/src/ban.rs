@@ -22,8 +22,8 @@ pub const BAN_LONGEST: u64 = 10 * 365 * 24 * 3_600_000;
 /// The longest subject and the longest reason, in bytes.
 pub const TEXT_MAX: usize = 64;
 
-/// The greatest epoch that is accepted from a peer. Each lifting of one ban adds one, so it is never reached in earnest, and
-/// a forged one leaves room to be lifted.
+/// The greatest epoch of a lifting that is accepted from a peer; a ban's is lower, so that a forged one can be lifted. Each
+/// lifting of one ban adds one, so it is never reached in earnest.
 pub(crate) const EPOCH_MAX: u64 = 1 << 32;
 
 /// What is known of one subject.
@@ -68,7 +68,7 @@ impl Ban {
         now < self.until
     }
 
-    fn is_lifting(&self) -> bool {
+    pub(crate) fn is_lifting(&self) -> bool {
         self.until == Time::ZERO
     }
 }

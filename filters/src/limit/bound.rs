@@ -6,13 +6,17 @@
 //!
 //! `admitted(s, t] <= burst + rate (t - s) + rate x slot + arrival rate x lag`
 //!
-//! and the terms after the second are the bound. What is over-admitted once is remembered as debt, so the bound is for any
+//! and the terms after the second are the bound. Charges that come later than the ring of fine slots reaches (seven slots) are
+//! timed by the coarse ones, a window wide, and hide up to one of those: `rate x window` more. What is over-admitted once is remembered as debt, so the bound is for any
 //! stretch of time, not for each window. This holds while every POP hears every other; `on_partition` says what holds else.
 
 use std::time::Duration;
 
 use selvedge_conf::{Limit, Scope};
 use selvedge_state::{Bucket, Rung};
+
+/// Fine slots that a charge may be late and still be timed by its own.
+const RING: u32 = 7;
 
 /// The parts of a limit's bound that the config fixes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +27,8 @@ pub struct Bound {
     pub burst: f64,
     /// Width of the slots that time arrivals.
     pub slot: Duration,
+    /// Width of the slots that time what comes later than seven of those.
+    pub window: Duration,
     global: bool,
 }
 
@@ -33,6 +39,7 @@ impl Bound {
             rate_per_s: bucket.rate_per_ms * 1000.0,
             burst: bucket.burst,
             slot: Duration::from_millis(slot.millis()),
+            window: Duration::from_millis(Rung::coarse_for(limit.rate.per).millis()),
             global: limit.scope == Scope::Global,
         }
     }
@@ -41,6 +48,7 @@ impl Bound {
     /// takes at most `lag` to be known everywhere.
     pub fn beyond(&self, arrivals_per_s: f64, lag: Duration) -> f64 {
         let late = if self.global { arrivals_per_s * lag.as_secs_f64() } else { 0.0 };
-        self.rate_per_s * self.slot.as_secs_f64() + late
+        let timed_by = if self.global && lag > self.slot * RING { self.slot + self.window } else { self.slot };
+        self.rate_per_s * timed_by.as_secs_f64() + late
     }
 }

@@ -119,6 +119,7 @@ fn the_bound_is_the_slots_share_and_what_arrives_while_a_charge_travels() {
     assert_eq!((bound.rate_per_s, bound.burst, bound.slot), (1.0, 5.0, Duration::from_secs(1)));
     assert_eq!(bound.beyond(0.0, Duration::ZERO), 1.0);
     assert_eq!(bound.beyond(100.0, Duration::from_millis(250)), 26.0);
+    assert_eq!(bound.beyond(100.0, Duration::from_secs(8)), 861.0, "later than the ring reaches: a window more");
     let local = World::alone(&limit("scope = \"pop\""));
     assert_eq!(local.filters.limits()[0].bound().beyond(100.0, Duration::from_millis(250)), 1.0, "nothing travels");
 }

@@ -153,7 +153,8 @@ pub struct Bound {
     pub slot_ms: u64,
     /// How late a charge may be known elsewhere now: worst round trip plus one batch, ms. 0 when alone.
     pub lag_ms: u64,
-    /// Requests beyond burst and rate that the slots may hide.
+    /// Requests beyond burst and rate that the slots may hide: a fine slot's worth, and a window's where the lag is longer than
+    /// the fine slots reach.
     pub slots: f64,
     /// The formula, for people.
     pub formula: String,

@@ -94,6 +94,8 @@ impl Driver {
     /// Runs until `shutdown` turns true (or its sender is gone) and the links are closed.
     pub(crate) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
         let dirty = Arc::clone(&self.dirty);
+        // What changed before there was anybody to wake.
+        self.feed(Input::Dirty);
         loop {
             let wake = self.until_timeout();
             let deadline = match self.phase {

@@ -31,4 +31,10 @@ impl Carry {
             self.busy_since = busy.min(from);
         }
     }
+
+    /// Takes an amount back that was taken in as late and is counted in the ring now. A backlog falls by as much as the
+    /// arrivals it loses at most, so it stays a lower bound.
+    pub(crate) fn early(&mut self, amount: u64) {
+        self.backlog = (self.backlog - amount as f64).max(0.0);
+    }
 }

@@ -33,7 +33,7 @@ mod row;
 mod widths;
 
 pub(crate) use cells::SLOTS;
-pub(crate) use row::{Bounds, DRIFT_MAX, Row};
+pub(crate) use row::{Bounds, Row};
 pub(crate) use widths::Widths;
 
 pub(crate) use self::carry::Carry;
@@ -213,9 +213,9 @@ impl SlotCounter {
     /// Joins what `author` is known to have counted. The row's cells are within [`Bounds`] already.
     pub(crate) fn join(&mut self, widths: Widths, author: Author, row: &Row, rate: Option<f64>) -> Joined {
         let Some(newest) = row.newest(widths) else { return Joined::Unchanged };
-        let Some(index) = self.contributor(author) else { return Joined::Crowded };
         self.build_carry(widths, rate);
         self.advance(widths, newest, rate);
+        let Some(index) = self.contributor(author) else { return Joined::Crowded };
         let (oldest, oldest_coarse) = (self.oldest(), widths.coarse_of(self.head).saturating_sub(SLOTS - 1));
         let edge = widths.fine_start(oldest);
         let Some(others) = &mut self.others else { return Joined::Unchanged };
@@ -235,14 +235,15 @@ impl SlotCounter {
         for (slot, count) in row.coarse_cells(widths).filter(|(slot, _)| *slot >= oldest_coarse) {
             let raised = cells.coarse.raise(slot, count);
             others.total.coarse.add(slot, raised);
-            if raised == 0 {
-                continue;
+            if raised > 0 {
+                joined = Joined::Raised;
             }
-            joined = Joined::Raised;
             let known = in_ring.get((slot % SLOTS) as usize).copied().unwrap_or_default();
             if let (Some(carry), Some(rate)) = (&mut self.carry, rate) {
                 let late = u64::from(raised).saturating_sub(known);
                 row.explain(widths, slot, oldest, late, |amount, from| carry.late(amount, from, edge, rate));
+                // Cells that an earlier, partial row had counted as late turn out to be in the ring.
+                carry.early(known.saturating_sub(u64::from(raised)));
             }
         }
         joined

@@ -24,6 +24,20 @@ impl SlotCounter {
             backlog = (backlog + f64::from(total.fine.get(slot)) - rate * passed as f64).max(0.0);
         }
         let silent = now.0.saturating_sub(widths.fine_start(self.head.saturating_add(1)));
+        let fine = (backlog - rate * silent as f64).max(0.0);
+        if self.others.is_some() { fine.max(self.coarse_level(widths, rate, now)) } else { fine }
+    }
+
+    /// The backlog that the coarse cells alone tell, all arrivals at their slots' starts: a lower bound like the other one. It
+    /// counts what came so late that the carry had to take it for drained, one cell at a time.
+    fn coarse_level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
+        let (newest, total) = (widths.coarse_of(self.head), self.total());
+        let mut backlog = 0.0_f64;
+        for slot in newest.saturating_sub(SLOTS - 1)..=newest {
+            let passed = now.0.saturating_sub(widths.coarse_start(slot)).min(widths.coarse());
+            backlog = (backlog + f64::from(total.coarse.get(slot)) - rate * passed as f64).max(0.0);
+        }
+        let silent = now.0.saturating_sub(widths.coarse_start(newest.saturating_add(1)));
         (backlog - rate * silent as f64).max(0.0)
     }
 

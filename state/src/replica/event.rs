@@ -50,7 +50,7 @@ pub enum Event {
         /// In whose name.
         author: Actor,
     },
-    /// A peer acknowledged what was never sent; ignored.
+    /// A peer acknowledged what was never sent; ignored. Told once per link.
     ForeignAck {
         /// The peer.
         pop: PopId,

@@ -5,12 +5,11 @@
 use bytes::Bytes;
 
 use super::index::Item;
-use super::walk::Walk;
 use super::{Event, LinkId, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, Room};
+use crate::wire::{Builder, DeltaHead, RangeHead, Room};
 
 /// After so much silence a change is sent at once, ms.
 const SILENCE: u64 = 5;
@@ -64,8 +63,9 @@ impl Replica {
         if waiting.bans > 0 && self.pace.wait_urgent(now) <= now {
             self.pace.urgent = Some(now);
             self.pace.urgent_due = None;
-            let bans = self.store.take_bans().into_iter().map(Item::Ban).collect();
-            self.publish(bans, now, now);
+            let bans: Vec<Item> = self.store.take_bans().into_iter().map(Item::Ban).collect();
+            self.publish(bans.clone(), now, now);
+            self.hurry(&bans, now);
         }
         if waiting.counters > 0 && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
             let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
@@ -127,6 +127,26 @@ impl Replica {
         }
     }
 
+    /// Bans do not wait behind what a lagging link has yet to catch up with: they go ahead in a frame without a number, and come
+    /// again in their place.
+    fn hurry(&mut self, bans: &[Item], now: Time) {
+        let last = self.index.last();
+        let lags = |id: &LinkId| self.links.get(id).is_some_and(|link| !link.out.is_at(last) && link.has_room());
+        let lagging: Vec<LinkId> = self.established().into_iter().filter(lags).collect();
+        if lagging.is_empty() {
+            return;
+        }
+        let mut builder = Builder::new();
+        let fits = |item: &&Item| self.put(&mut builder, **item, now, Fresh::No) != Room::Full;
+        if bans.iter().take_while(fits).count() == 0 {
+            return;
+        }
+        let frame = builder.range(&RangeHead { from: 0, to: 0, at: now.0 });
+        for id in lagging {
+            self.send(id, frame.clone(), now);
+        }
+    }
+
     fn delta(&self, builder: Builder, from: Seq, to: Seq, now: Time) -> Bytes {
         builder.delta(&DeltaHead { author: self.me.into(), from: from.0, to: to.0, at: now.0 })
     }
@@ -157,7 +177,7 @@ impl Replica {
         let mut lost = Vec::new();
         for link in self.links.values_mut().filter(|link| link.out.acked < floor) {
             link.out.rebase(last, now);
-            link.repair.start(Walk::all());
+            link.repair.start();
             lost.push(link.peer);
         }
         for pop in lost {

@@ -2,7 +2,6 @@
 //! the name of what differs.
 
 use super::link::Link;
-use super::walk::Walk;
 use super::{CloseReason, Event, LINKS_PER_PEER, LinkId, Replica};
 use crate::identity::{Author, PopId};
 use crate::time::Time;
@@ -74,7 +73,7 @@ impl Replica {
             link.inward.have = hello.base;
             // Answered at once: it is what tells the peer that its hello came.
             link.inward.ack_due = Some(now);
-            link.repair.start(Walk::all());
+            link.repair.start();
         }
     }
 

@@ -134,7 +134,10 @@ impl Replica {
         let Some(link) = self.links.get_mut(&id) else { return };
         let pop = link.peer;
         if Seq(ack.have) > last || ack.ranges > link.repair.last {
-            return self.tell(Event::ForeignAck { pop });
+            if !std::mem::replace(&mut link.told.foreign_ack, true) {
+                self.tell(Event::ForeignAck { pop });
+            }
+            return;
         }
         link.out.acked(Seq(ack.have), now);
         link.repair.acked(ack.ranges, now);
@@ -197,7 +200,8 @@ impl Replica {
             let author = fact.ban.made_by;
             let may = match speaks {
                 Speaks::For(sender) => author == sender.actor,
-                Speaks::Roster => self.is_in_roster(author.pop),
+                // A ban outlives the POP that made it: whoever repairs passes it on.
+                Speaks::Roster => true,
             };
             if !may {
                 dropped.foreign(author);

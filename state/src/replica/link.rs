@@ -76,6 +76,10 @@ pub(super) struct Repair {
     pub(super) follows: u64,
     pub(super) acked: u64,
     pub(super) patience: Patience,
+    /// Whether to go through everything once more when the walk ends: what it passed by has changed since.
+    pub(super) once_more: bool,
+    /// When to go on with a walk that stopped without a full frame.
+    pub(super) again: Option<Time>,
     /// Where the standing repair goes on.
     pub(super) standing: Option<Walk>,
 }
@@ -103,10 +107,16 @@ pub(super) struct Told {
     pub(super) unknown_table: bool,
     pub(super) ahead: bool,
     pub(super) no_room: bool,
+    pub(super) foreign_ack: bool,
 }
 
 impl Patience {
-    /// Something was acknowledged, or something waits that did not before.
+    /// Something waits that did not before. What ran out in vain stays counted until something is acknowledged.
+    pub(super) fn begin(&mut self, now: Time) {
+        self.since = now;
+    }
+
+    /// Something was acknowledged.
     pub(super) fn renew(&mut self, now: Time) {
         *self = Patience { since: now, in_vain: 0 };
     }
@@ -170,7 +180,7 @@ impl Outward {
 
     pub(super) fn sent(&mut self, to: Seq, now: Time) {
         if self.sent == self.acked && !self.moved {
-            self.patience.renew(now);
+            self.patience.begin(now);
         }
         self.sent = to;
         self.jump = false;
@@ -204,10 +214,15 @@ impl Outward {
 }
 
 impl Repair {
-    pub(super) fn start(&mut self, walk: Walk) {
+    /// Goes through everything. A walk in progress is finished first: starting over each time would never get to the end.
+    pub(super) fn start(&mut self) {
+        if self.walk.is_some() {
+            self.once_more = true;
+            return;
+        }
         self.flight.clear();
         self.follows = self.acked;
-        self.walk = Some(walk);
+        self.walk = Some(Walk::all());
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -221,7 +236,7 @@ impl Repair {
 
     pub(super) fn sent(&mut self, piece: Piece, now: Time) {
         if self.flight.is_empty() {
-            self.patience.renew(now);
+            self.patience.begin(now);
         }
         self.follows = piece.to;
         self.last = piece.to;

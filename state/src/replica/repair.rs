@@ -12,6 +12,9 @@ use crate::wire::{Builder, RangeHead};
 /// Between two frames of the standing repair, ms, before jitter.
 const PERIOD: u64 = 1_000;
 
+/// Between two looks through the store that found little to say, ms.
+const BREATH: u64 = 1;
+
 /// Jitter is up to so much less or more, ms.
 const JITTER: u64 = 200;
 
@@ -89,6 +92,9 @@ impl Replica {
 
     /// Sends the next frames of a link's repair, as far as there is room.
     pub(super) fn repair(&mut self, id: LinkId, now: Time) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.repair.again = None;
+        }
         loop {
             let Some(link) = self.links.get_mut(&id) else { return };
             let Some(receiver) = link.author.filter(|_| link.has_room() && link.repair.has_room()) else { return };
@@ -96,16 +102,26 @@ impl Replica {
             let from = walk.clone();
             let mut builder = Builder::new();
             let filled = walk.fill(&self.store, &mut builder, receiver, now);
-            if filled == Filled::Frame {
-                link.repair.walk = Some(walk);
+            link.repair.walk = match filled {
+                Filled::Frame | Filled::Looks => Some(walk),
+                Filled::Walk => std::mem::take(&mut link.repair.once_more).then(Walk::all),
+            };
+            if filled == Filled::Looks {
+                link.repair.again = Some(now.plus(BREATH));
             }
             if builder.is_empty() {
-                return;
+                if filled == Filled::Looks || link.repair.walk.is_none() {
+                    return;
+                }
+                continue;
             }
             let (follows, to) = (link.repair.follows, link.repair.last + 1);
             let frame = builder.range(&RangeHead { from: follows, to, at: now.0 });
             link.repair.sent(Piece { to, bytes: frame.len(), from }, now);
             self.send(id, frame, now);
+            if filled == Filled::Looks {
+                return;
+            }
         }
     }
 }

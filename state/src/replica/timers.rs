@@ -100,6 +100,7 @@ impl Replica {
             (!link.repair.flight.is_empty()).then(|| link.repair.patience.ends(rtt)),
             link.author.is_some().then(|| link.last_out.plus(HEARTBEAT)),
             link.inward.ack_due,
+            link.repair.again,
         ];
         timeouts.into_iter().flatten().min()
     }

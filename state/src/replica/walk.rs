@@ -7,6 +7,9 @@ use crate::store::{Store, TableId};
 use crate::time::Time;
 use crate::wire::{Builder, Room};
 
+/// Keys that one fill looks at: a store that has little to say to a receiver must not be walked in one go.
+const LOOKS: usize = 4096;
+
 /// Where a walk is.
 #[derive(Debug, Clone)]
 pub(super) struct Walk {
@@ -26,6 +29,8 @@ enum Place {
 pub(super) enum Filled {
     /// The frame is full; there is more.
     Frame,
+    /// Enough was looked at for now, whatever is in the frame; there is more.
+    Looks,
     /// The walk is over.
     Walk,
 }
@@ -43,13 +48,14 @@ impl Walk {
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
     pub(super) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
+        let mut looks = LOOKS;
         loop {
-            let room = match self.place {
-                Place::Bans(after) => self.bans(after, store, builder, now),
-                Place::Table(table, after) => self.table((table, after), store, builder, receiver, now),
+            let stopped = match self.place {
+                Place::Bans(after) => self.bans(after, store, builder, now, &mut looks),
+                Place::Table(table, after) => self.table((table, after), store, builder, receiver, now, &mut looks),
             };
-            if room == Room::Full {
-                return Filled::Frame;
+            if let Some(stopped) = stopped {
+                return stopped;
             }
             let table = match self.place {
                 Place::Bans(_) => None,
@@ -65,15 +71,26 @@ impl Walk {
         }
     }
 
-    fn bans(&mut self, after: Option<Key128>, store: &Store, builder: &mut Builder, now: Time) -> Room {
+    fn bans(
+        &mut self,
+        after: Option<Key128>,
+        store: &Store,
+        builder: &mut Builder,
+        now: Time,
+        looks: &mut usize,
+    ) -> Option<Filled> {
         for key in store.ban_keys(self.shard, after) {
+            *looks = looks.saturating_sub(1);
+            if *looks == 0 {
+                return Some(Filled::Looks);
+            }
             let fact = store.fact(key).filter(|fact| !fact.is_spent(now));
             if fact.is_some_and(|fact| builder.fact(fact) == Room::Full) {
-                return Room::Full;
+                return Some(Filled::Frame);
             }
             self.place = Place::Bans(Some(key));
         }
-        Room::Taken
+        None
     }
 
     fn table(
@@ -83,17 +100,22 @@ impl Walk {
         builder: &mut Builder,
         receiver: Author,
         now: Time,
-    ) -> Room {
-        let Some(identity) = store.identity(table) else { return Room::Taken };
+        looks: &mut usize,
+    ) -> Option<Filled> {
+        let identity = store.identity(table)?;
         for key in store.keys_of(table, self.shard, after) {
+            *looks = looks.saturating_sub(1);
+            if *looks == 0 {
+                return Some(Filled::Looks);
+            }
             for (author, row) in store.rows(table, key, now) {
                 // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
                 if author != receiver && builder.row(identity, key, author, row) == Room::Full {
-                    return Room::Full;
+                    return Some(Filled::Frame);
                 }
             }
             self.place = Place::Table(table, Some(key));
         }
-        Room::Taken
+        None
     }
 }

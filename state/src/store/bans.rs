@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::shards::Shards;
 use crate::ban::{BAN_LONGEST, Ban, EPOCH_MAX, Fact, Joined, Statement, TEXT_MAX};
-use crate::counter::DRIFT_MAX;
 use crate::identity::Actor;
 use crate::key::{Domain, Key128, Secret, Sharded};
 use crate::time::Time;
@@ -200,14 +199,13 @@ impl Bans {
 const LONGEST_SLACK: u64 = 24 * 3_600_000;
 
 fn is_acceptable(fact: &Fact, now: Time) -> bool {
-    let Ban { subject, epoch, until, reason, made_at, .. } = &fact.ban;
+    let Ban { subject, epoch, until, reason, .. } = &fact.ban;
     let latest = now.plus(BAN_LONGEST + LONGEST_SLACK);
     (1..=TEXT_MAX).contains(&subject.len())
         && reason.len() <= TEXT_MAX
-        && *epoch <= EPOCH_MAX
+        && *epoch <= if fact.ban.is_lifting() { EPOCH_MAX } else { EPOCH_MAX - 1 }
         && *until <= latest
         && fact.kept <= latest.plus(crate::ban::BAN_MEMORY)
         && fact.kept >= *until
-        && *made_at <= now.plus(DRIFT_MAX)
         && !fact.is_spent(now)
 }

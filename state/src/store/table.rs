@@ -59,7 +59,8 @@ pub(super) struct Table {
     identity: u64,
     widths: Widths,
     replicated: bool,
-    /// The bits of the rate it was last charged with; 0 before.
+    /// The bits of the greatest rate it was charged with; 0 before. While peers are not heard, a limit charges at its share of
+    /// the rate; joins must not drain at that when they are heard again. A drain that is too fast only says too little.
     rate: AtomicU64,
     counters: Shards<Key64, SlotCounter>,
 }
@@ -95,10 +96,11 @@ impl Table {
         self.counters.len()
     }
 
-    /// Written only when it differs, so that charging threads share the cache line.
+    /// Written only when it grows, so that charging threads share the cache line.
     pub(super) fn remember_rate(&self, rate: f64) {
-        if self.rate.load(Ordering::Relaxed) != rate.to_bits() {
-            self.rate.store(rate.to_bits(), Ordering::Relaxed);
+        // Positive numbers and their bits are in the same order.
+        if self.rate.load(Ordering::Relaxed) < rate.to_bits() {
+            self.rate.fetch_max(rate.to_bits(), Ordering::Relaxed);
         }
     }
 

@@ -63,7 +63,7 @@ proptest! {
     /// of all charges at their own instants.
     #[test]
     fn a_late_listener_never_says_too_much(
-        steps in prop::collection::vec((0..400_u64, 1..30_u32, 0..3_u8), 1..80),
+        steps in prop::collection::vec((0..400_u64, 1..30_u32, 0..3_u8, 0..400_u64), 1..80),
         burst in 1..2_000_u32,
     ) {
         let widths = Widths::new(Rung::Ms10, Rung::S1);
@@ -72,7 +72,7 @@ proptest! {
         let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(now)), SlotCounter::new(widths.fine_slot(now)));
         let (mut real, mut at) = (0.0_f64, now);
         let mut row = near.own_row(widths, Time::ZERO);
-        for (gap, n, what) in steps {
+        for (gap, n, what, back) in steps {
             now = now.plus(gap);
             real = (real - bucket.rate_per_ms * now.since(at) as f64).max(0.0);
             at = now;
@@ -84,12 +84,35 @@ proptest! {
                 if matches!(counter.charge(widths, &bucket, n, now), crate::bucket::Charge::Admitted { .. }) {
                     real += f64::from(n);
                 }
-                row = if gap % 3 == 0 { near.own_row(widths, Time::ZERO) } else { row };
+                // A whole row, or the part that can have changed lately.
+                row = match gap % 3 {
+                    0 => near.own_row(widths, Time::ZERO),
+                    1 => near.own_row(widths, now.minus(back)),
+                    _ => row,
+                };
             }
             let said = far.level(widths, bucket.rate_per_ms, now);
             prop_assert!(said <= real + 1e-6, "said {said}, is {real}");
         }
     }
+}
+
+/// A link comes up: first what changed lately is said, then everything.
+#[test]
+fn a_part_of_a_row_and_then_all_of_it_count_once() {
+    let widths = Widths::new(Rung::S1, Rung::M1);
+    let bucket = Bucket { rate_per_ms: 20.0 / 60_000.0, burst: 10.0 };
+    let start = Time(600_000);
+    let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(start)), SlotCounter::new(widths.fine_slot(start)));
+    far.charge(widths, &bucket, 1, start);
+    for second in 0..5 {
+        near.charge(widths, &bucket, 1, start.plus(second * 1_000));
+    }
+    let now = start.plus(4_100);
+    far.join(widths, author(1, 1), &near.own_row(widths, start.plus(4_000)), Some(bucket.rate_per_ms));
+    far.join(widths, author(1, 1), &near.own_row(widths, Time::ZERO), Some(bucket.rate_per_ms));
+    let level = far.level(widths, bucket.rate_per_ms, now);
+    assert!((level - (6.0 - 4_100.0 * bucket.rate_per_ms)).abs() < 1e-9, "{level}");
 }
 
 /// A counter that was made by joins alone learns its backlog from the coarse cells when it is first charged.

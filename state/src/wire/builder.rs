@@ -93,6 +93,8 @@ impl Builder {
             block::put(&mut out, FACTS, &facts::encode(&facts));
         }
         rows.sort_unstable_by_key(|(table, key, author, _)| (*table, *key, *author));
+        // A counter that was forgotten and made anew in one tick is on the list twice.
+        rows.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
         let mut rows = rows.into_iter().peekable();
         for table in tables {
             let mut of_table = Vec::new();

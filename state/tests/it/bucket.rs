@@ -213,3 +213,81 @@ fn what_an_attack_gains_is_within_the_bound() {
         }
     }
 }
+
+/// Clients that pace themselves evenly just under the limit at each of two far POPs: every charge comes after its fine slot has
+/// left the ring and would drain alone there; the coarse cells still know.
+#[test]
+fn even_pacing_at_distant_pops_gains_no_more_than_the_bound() {
+    for (rate, burst, delay) in [(0.1, 10.0, 100), (0.1, 10.0, 150), (0.02, 2.0, 140)] {
+        let bucket = Bucket { rate_per_ms: rate, burst };
+        let window = Duration::from_secs(1);
+        let network = Network { lost: 0, doubled: 0, delay: (delay, delay) };
+        let mut world = World::new(71, 2, &[spec_for(&bucket, window)], network);
+        world.run(world.now.plus(1_000));
+        let (mut admitted, from) = (0.0, world.now);
+        let gap = (1.0 / (0.9 * rate)) as u64;
+        while world.now.since(from) < 30_000 {
+            for of in &world.nodes {
+                admitted += f64::from(u8::from(admits(&of.store, of.tables[0], &bucket, 1, world.now)));
+            }
+            world.run(world.now.plus(gap));
+        }
+        let time = world.now.since(from) as f64;
+        let slot = Rung::fine_for(rate, burst).millis() as f64;
+        let coarse = Rung::coarse_for(window).millis() as f64;
+        let bound = burst + rate * time + rate * slot + 1.8 * rate * (delay + 26) as f64 + rate * coarse;
+        println!("rate {rate}/ms, {delay} ms: admitted {admitted}, bound {bound:.0}");
+        assert!(admitted <= bound, "admitted {admitted}, bound {bound}");
+    }
+}
+
+/// While a POP hears nobody it charges at its share of the rate. When it hears the others again, what they count must not pile up
+/// there as if the bucket drained at the share only.
+#[test]
+fn a_share_of_the_rate_is_forgotten_when_all_are_heard() {
+    let bucket = Bucket { rate_per_ms: 0.1, burst: 10.0 };
+    let share = Bucket { rate_per_ms: 0.05, burst: 5.0 };
+    let network = Network { lost: 0, doubled: 0, delay: (10, 10) };
+    let mut world = World::new(72, 2, &[spec_for(&bucket, Duration::from_secs(1))], network);
+    let (near, far) = (0, 1);
+    let ask = |world: &World, node: usize, bucket: &Bucket| {
+        let of = &world.nodes[node];
+        admits(&of.store, of.tables[0], bucket, 1, world.now)
+    };
+    assert!(ask(&world, far, &bucket), "it was whole once");
+    world.cut(near, far);
+    world.run(world.now.plus(5_000));
+    assert!(ask(&world, far, &share));
+    world.heal();
+    world.run(world.now.plus(5_000));
+    let from = world.now;
+    while world.now.since(from) < 60_000 {
+        assert!(ask(&world, near, &bucket), "nine tenths of the rate");
+        world.run(world.now.plus(11));
+    }
+    assert!(ask(&world, far, &bucket), "the client under its limit hops");
+}
+
+/// A peer's clock is ahead, within what is accepted: its cells move the rings past this node's present, and this node's own
+/// charges still count.
+#[test]
+fn a_peer_whose_clock_is_ahead_does_not_switch_a_limit_off() {
+    let bucket = Bucket { rate_per_ms: 0.1, burst: 10.0 };
+    let network = Network { lost: 0, doubled: 0, delay: (10, 10) };
+    let mut world = World::new(73, 2, &[spec_for(&bucket, Duration::from_secs(1))], network);
+    world.run(world.now.plus(1_000));
+    let (mut admitted, from) = (0.0, world.now);
+    while world.now.since(from) < 20_000 {
+        let (ahead, of) = (&world.nodes[0], &world.nodes[1]);
+        if world.now.0 % 50 == 0 {
+            let _ = ahead.store.charge(ahead.tables[0], world.key(0), &bucket, 1, world.now.plus(300));
+        }
+        let charge = of.store.charge(of.tables[0], world.key(0), &bucket, 1, world.now);
+        admitted += f64::from(u8::from(matches!(charge, Charge::Admitted { .. })));
+        world.run(world.now.plus(2));
+    }
+    let time = world.now.since(from) as f64;
+    // One window more for the coarse cells, and what comes while a charge travels.
+    let bound = 10.0 + 0.1 * time + 0.1 * 1_000.0 + 0.5 * 40.0;
+    assert!(admitted <= bound, "admitted {admitted}, bound {bound}");
+}
