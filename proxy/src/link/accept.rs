@@ -13,6 +13,7 @@ use tokio_rustls::TlsStream;
 
 use super::cause::Cause;
 use super::dial::HANDSHAKE_MAX;
+use super::knocks::{Knock, Knocks};
 use super::pump::carry;
 use super::refused::Side;
 use super::tls::identify;
@@ -31,6 +32,7 @@ const ALERT_READ_MAX: u64 = 64 * 1024;
 /// Accepts until `shutdown` turns true.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let knocks = Knocks::default();
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener, &handshakes) => accepted,
@@ -38,7 +40,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut shutdo
         };
         match accepted {
             Some((Ok((socket, address)), permit)) => {
-                tokio::spawn(admit(Arc::clone(&shared), socket, address, permit));
+                // An address with too many under way is hung up on; a peer among them tries again.
+                if let Some(knock) = knocks.begin(address.ip()) {
+                    tokio::spawn(admit(Arc::clone(&shared), socket, address, (permit, knock)));
+                }
             }
             Some((Err(error), _)) => {
                 shared.board.accept_failed(error.to_string());
@@ -57,7 +62,7 @@ async fn next(listener: &TcpListener, handshakes: &Arc<Semaphore>) -> Option<Acc
     Some((listener.accept().await, permit))
 }
 
-async fn admit(shared: Arc<Shared>, socket: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
+async fn admit(shared: Arc<Shared>, socket: TcpStream, address: SocketAddr, place: (OwnedSemaphorePermit, Knock)) {
     // Frames are batched by the replica; where this fails the kernel batches again, which only costs time.
     let _ = socket.set_nodelay(true);
     let refuse = |cause| shared.board.refused(Side::Accepted, address.ip().to_string(), None, cause);
@@ -76,7 +81,7 @@ async fn admit(shared: Arc<Shared>, socket: TcpStream, address: SocketAddr, perm
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     match identify(&shared.roster, shared.me, chain) {
         Ok(peer) => {
-            drop(permit);
+            drop(place);
             carry(Arc::clone(&shared), TlsStream::Server(stream), peer, address).await;
         }
         Err(cause) => refuse(cause),

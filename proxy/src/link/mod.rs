@@ -14,6 +14,7 @@ mod board;
 mod cause;
 mod dial;
 mod driver;
+mod knocks;
 pub mod membership;
 mod pump;
 mod refused;

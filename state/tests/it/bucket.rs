@@ -279,7 +279,7 @@ fn a_peer_whose_clock_is_ahead_does_not_switch_a_limit_off() {
     let (mut admitted, from) = (0.0, world.now);
     while world.now.since(from) < 20_000 {
         let (ahead, of) = (&world.nodes[0], &world.nodes[1]);
-        if world.now.0 % 50 == 0 {
+        if world.now.0.is_multiple_of(50) {
             let _ = ahead.store.charge(ahead.tables[0], world.key(0), &bucket, 1, world.now.plus(300));
         }
         let charge = of.store.charge(of.tables[0], world.key(0), &bucket, 1, world.now);
