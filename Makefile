@@ -16,10 +16,12 @@ demo: tools
 tour: tools
 	$(CARGO) run --quiet --locked -p selvedge -- demo --tour
 
+# The runner's summary comes last, so the examples in the documentation come first.
 test: tools
+	$(CARGO) test --locked --workspace --doc --quiet
 	@if command -v cargo-nextest >/dev/null 2>&1; \
-	then $(CARGO) nextest run --locked --workspace --no-fail-fast && $(CARGO) test --locked --workspace --doc --quiet; \
-	else $(CARGO) test --locked --workspace --no-fail-fast; fi
+	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
+	else $(CARGO) test --locked --workspace --no-fail-fast --lib --bins --tests; fi
 
 lint: tools
 	$(CARGO) fmt --all --check

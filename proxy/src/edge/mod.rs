@@ -141,15 +141,15 @@ impl Edge {
     /// that the answer is not lost in a reset connection and the next request begins where it should.
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
         session.set_close_on_response_before_downstream_finish(false);
+        // Such a client waits for leave to send its body, and will not get it: there is nothing to take in.
+        let expects = session.req_header().headers.contains_key("expect");
+        if expects {
+            session.set_keepalive(None);
+        }
         let sent = answer.send(session, &self.fields(context, None)).await;
         context.answer = Some(answer);
         sent?;
-        if session.req_header().headers.contains_key("expect") {
-            // The client waits for leave to send its body, and will not get it.
-            session.set_keepalive(None);
-            return Ok(());
-        }
-        if session.drain_request_body().await.is_err() {
+        if !expects && session.drain_request_body().await.is_err() {
             session.set_keepalive(None);
         }
         Ok(())

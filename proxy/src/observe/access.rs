@@ -70,7 +70,7 @@ pub struct Line<'a> {
     pub origin_address: Option<String>,
     /// Times an origin was asked.
     pub tries: u8,
-    /// What went wrong, if anything did.
+    /// What went wrong, if anything did; who failed, and how.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
