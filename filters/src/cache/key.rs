@@ -5,12 +5,31 @@
 const FORMAT: u8 = 1;
 
 /// The scheme a client used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Scheme {
     /// Plain text.
+    #[default]
     Http,
     /// TLS.
     Https,
+}
+
+impl Scheme {
+    /// As it is written in a URI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port that is meant when none is written (RFC 9110 sections 4.2.1 and 4.2.2).
+    pub fn port(self) -> &'static str {
+        match self {
+            Scheme::Http => "80",
+            Scheme::Https => "443",
+        }
+    }
 }
 
 /// What names a stored response (RFC 9111 section 2: the target URI; GET and HEAD share).

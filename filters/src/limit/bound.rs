@@ -6,9 +6,10 @@
 //!
 //! `admitted(s, t] <= burst + rate (t - s) + rate x slot + arrival rate x lag`
 //!
-//! and the terms after the second are the bound. Charges that come later than the ring of fine slots reaches (seven slots) are
-//! timed by the coarse ones, a window wide, and hide up to one of those: `rate x window` more. What is over-admitted once is remembered as debt, so the bound is for any
-//! stretch of time, not for each window. This holds while every POP hears every other; `on_partition` says what holds else.
+//! and the terms after the second are the bound. Charges that come later than the ring of fine slots reaches (seven slots)
+//! are timed by the coarse ones, a window wide, and hide up to one of those: `rate x window` more. What is over-admitted once
+//! is remembered as debt, so the bound is for any stretch of time, not for each window. This holds while every POP hears
+//! every other; `on_partition` says what holds else.
 
 use std::time::Duration;
 

@@ -6,13 +6,12 @@ use pingora::Result;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use selvedge_filters::cache::{
-    Bypass, Forward, KeyParts, Lookup, Outcome, Scheme, cache_status, hop_by_hop, request_admits,
-};
+use selvedge_filters::cache::{Bypass, Forward, KeyParts, Lookup, Outcome, cache_status, hop_by_hop, request_admits};
 
 use super::context::Context;
+use super::head;
 use super::outbound::pseudonym;
-use super::{head, target};
+use super::target::Target;
 use crate::cache::{self, Cache, Exchange};
 
 /// Asks the cache about a request, unless the request forbids it.
@@ -30,12 +29,8 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
 /// What a request's response is stored under.
 pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     let uri = &session.req_header().uri;
-    let scheme = match context.target.scheme {
-        target::Scheme::Http => Scheme::Http,
-        target::Scheme::Https => Scheme::Https,
-    };
-    let authority = &context.target.authority;
-    cache::cache_key(&KeyParts { scheme, authority, path: uri.path(), query: uri.query() })
+    let Target { authority, scheme, .. } = &context.target;
+    cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query() })
 }
 
 /// Whether a response is stored.

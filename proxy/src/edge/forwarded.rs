@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
-
-use super::target::Scheme;
+use selvedge_filters::cache::Scheme;
 
 /// Header fields by which a client could pretend to be another or to ask for something else than rules and cache see; removed
 /// unless a trusted proxy sent them. `X-Forwarded-*` go as well, and spellings with `_` that origins take for the same.

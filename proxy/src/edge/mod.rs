@@ -24,6 +24,7 @@ use pingora::apps::HttpServerOptions;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
+use selvedge_filters::cache::Scheme;
 use selvedge_filters::{Decision, Head, SiteId, Verdict};
 
 use crate::front::ClientStream;
@@ -31,7 +32,6 @@ use crate::node::Node;
 use crate::observe::metrics::LimitOutcome;
 use answer::{Answer, EdgeFields};
 pub use context::Context;
-use target::Scheme;
 pub(crate) use tries::TRIES;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.

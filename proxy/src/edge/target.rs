@@ -2,6 +2,7 @@
 //! this one, so that no client can store an answer to one spelling under another.
 
 use pingora::http::RequestHeader;
+use selvedge_filters::cache::Scheme;
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,34 +11,8 @@ pub(super) struct Target {
     pub(super) host: String,
     /// The same with the port, unless it is the scheme's own: what the cache key and the origin get.
     pub(super) authority: String,
-    /// The scheme the client used.
+    /// The scheme the client used, as far as anybody who is believed says so.
     pub(super) scheme: Scheme,
-}
-
-/// The scheme a client used, as far as anybody who is believed says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Scheme {
-    /// Plain text.
-    #[default]
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    fn port(self) -> &'static str {
-        match self {
-            Scheme::Http => "80",
-            Scheme::Https => "443",
-        }
-    }
 }
 
 /// Why a request's target cannot be used.

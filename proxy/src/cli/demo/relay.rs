@@ -63,11 +63,6 @@ impl Relay {
     pub fn heal(&self) {
         self.cut.send_replace(false);
     }
-
-    /// Whether it is cut.
-    pub fn is_cut(&self) -> bool {
-        *self.cut.borrow()
-    }
 }
 
 impl Drop for Relay {
