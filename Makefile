@@ -5,8 +5,8 @@
 CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
 ARGS ?=
-# Which figures: make bench NAMES="state peers"
-NAMES ?= state peers
+# Which figures: make bench NAMES="state rules"
+NAMES ?= state rules reload peers
 # How often the soak repeats the tour.
 ROUNDS ?= 10
 

@@ -4,6 +4,10 @@
 
 mod figures;
 mod peers;
+mod programs;
+mod reload;
+mod rules;
+mod server;
 mod state;
 
 use std::process::ExitCode;
@@ -24,6 +28,10 @@ struct Args {
 enum Name {
     /// The replicated state: a hit, a join, memory and wire.
     State(state::Args),
+    /// Rules: one, many, with and without the index; lists; loading.
+    Rules(rules::Args),
+    /// Requests that fail while configs are reloaded, good and bad in turns, under the load of wrk.
+    Reload(reload::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),
 }
@@ -32,6 +40,8 @@ fn main() -> ExitCode {
     let Args { json: _, name } = Args::parse();
     let measured = match name {
         Name::State(args) => state::measure(&args),
+        Name::Rules(args) => rules::measure(&args),
+        Name::Reload(args) => reload::measure(&args),
         Name::Peers(args) => peers::measure(&args),
     };
     match measured {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::expr::{self, Expr};
+use crate::expr::Names;
 use crate::place::Place;
 use crate::raw::{At, Choice, Number, Text, Word};
 use crate::report::PROBLEMS_MAX;
 use crate::source::Source;
-use crate::value::{Wrong, expand, quoted};
+use crate::value::{Patterns, Wrong, expand};
 
 /// One thing that is wrong, by file and byte range. Ordered by place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +55,21 @@ pub(crate) struct Check<'a> {
     pub(crate) sources: &'a [Source],
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) findings: &'a mut Findings,
+    /// What expressions may name; empty until the sections that declare names were read.
+    pub(crate) names: Names,
+    /// The regular expressions so far, of expressions and of lists.
+    pub(crate) patterns: Patterns,
+    /// How expressions spell names whose declaration is wrong itself.
+    pub(crate) doubtful: Vec<String>,
 }
 
 impl Check<'_> {
+    /// Whether something was noted within this part of the current file.
+    pub(crate) fn is_noted_within(&self, span: &Range<usize>) -> bool {
+        let file = self.file;
+        self.findings.kept.iter().any(|found| found.file == file && span.start <= found.start && found.end <= span.end)
+    }
+
     /// Notes that something is wrong at `span` of the current file.
     pub(crate) fn note(&mut self, span: Range<usize>, wrong: Wrong) {
         let Wrong { message, help } = wrong;
@@ -137,25 +149,6 @@ impl Check<'_> {
             if text.is_empty() { Err(Wrong::new("an empty path")) } else { Ok(text.to_owned()) }
         })?;
         self.sources.get(self.file).map(|source| source.resolve(&text))
-    }
-
-    /// A condition; each of its errors is noted at its own place in the file.
-    pub(crate) fn condition(&mut self, written: &At<Text>) -> Option<Expr> {
-        match expr::parse(written.value.as_ref()) {
-            Ok(condition) => Some(condition),
-            Err(errors) => {
-                errors.into_iter().for_each(|error| self.note_expression(written, error));
-                None
-            }
-        }
-    }
-
-    /// Notes an error inside an expression.
-    pub(crate) fn note_expression(&mut self, written: &At<Text>, error: expr::Error) {
-        let raw = self.sources.get(self.file).and_then(|source| source.text.get(written.span())).unwrap_or_default();
-        let start = written.start + quoted::offset(raw, error.span.start);
-        let end = written.start + quoted::offset(raw, error.span.end);
-        self.note(start..end, Wrong { message: error.message, help: error.help });
     }
 
     /// The place of an offset in the current file.

@@ -2,12 +2,27 @@
 //!
 //! Serde would stop at the first unknown key. This walk sees all of them, takes them out, and leaves serde the types.
 
+use std::fmt;
+
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::finding::Check;
 use crate::suggest;
 use crate::value::{Wrong, shown};
+
+/// Keys as others call them.
+const FOREIGN: [(&str, &str); 9] = [
+    ("action", "do"),
+    ("actions", "do"),
+    ("then", "do"),
+    ("if", "when"),
+    ("condition", "when"),
+    ("expression", "when"),
+    ("block", "deny"),
+    ("reject", "deny"),
+    ("refuse", "deny"),
+];
 
 /// Whether a table had the keys it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +33,12 @@ pub(crate) enum Keys {
     Incomplete,
 }
 
-/// Checks `table`, called `what` in messages, and the tables within. `head` is where a missing key is reported.
+/// Checks `table`, called `what` in messages, and the tables within. `head` is where a missing key is reported. What a table
+/// is called is only written out when there is something to say about it.
 pub(crate) fn check(
     table: &mut DeTable<'_>,
     schema: &Value,
-    what: &str,
+    what: &dyn fmt::Display,
     head: std::ops::Range<usize>,
     check: &mut Check<'_>,
 ) -> Keys {
@@ -34,12 +50,21 @@ pub(crate) fn check(
     for (key, value) in table.iter_mut() {
         let Some(inner) = properties.and_then(|all| all.get(key.get_ref().as_ref())) else {
             let wrong = Wrong::new(format!("unknown key `{}` in {what}", shown(key.get_ref())));
-            check.note(key.span(), wrong.help(suggest::among(key.get_ref(), names)));
-            meant.extend(suggest::nearest(key.get_ref(), names()));
+            let foreign = FOREIGN.iter().find(|(written, _)| written == key.get_ref()).map(|(_, ours)| *ours);
+            match foreign.filter(|ours| names().any(|name| name == *ours)) {
+                Some(ours) => {
+                    check.note(key.span(), wrong.help(format!("did you mean `{ours}`?")));
+                    meant.push(ours);
+                }
+                None => {
+                    check.note(key.span(), wrong.help(suggest::among(key.get_ref(), names)));
+                    meant.extend(suggest::nearest(key.get_ref(), names()));
+                }
+            }
             unknown.push(key.clone());
             continue;
         };
-        let within = format!("`{}` of {what}", key.get_ref());
+        let within = fmt::from_fn(|f| write!(f, "`{}` of {what}", key.get_ref()));
         if within_value(value, inner, &within, check) == Keys::Incomplete {
             keys = Keys::Incomplete;
         }
@@ -63,7 +88,12 @@ pub(crate) fn check(
 }
 
 /// Descends into a table, or into the tables of an array; anything else has no keys.
-fn within_value(value: &mut toml::Spanned<DeValue<'_>>, schema: &Value, what: &str, check: &mut Check<'_>) -> Keys {
+fn within_value(
+    value: &mut toml::Spanned<DeValue<'_>>,
+    schema: &Value,
+    what: &dyn fmt::Display,
+    check: &mut Check<'_>,
+) -> Keys {
     let span = value.span();
     match value.get_mut() {
         DeValue::Table(table) => match table_schema(schema) {

@@ -1,6 +1,6 @@
 //! The config language of Selvedge: text to typed facts, with a place for every error.
 //!
-//! [`load`] takes a path and two functions, one that reads a file and one that reads an environment variable, and gives
+//! [`load`] takes a path and three functions, which read a file, a folder and an environment variable, and gives
 //! either a [`Config`] in which every name is resolved and every value parsed, or a [`Report`] of everything that is
 //! wrong. The crate itself opens nothing and asks no clock.
 
@@ -8,12 +8,23 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod admin;
+mod asked;
 mod cluster;
+mod counter;
+mod directory;
 mod document;
 pub mod expr;
+mod expression;
+mod facts;
 mod finding;
+mod geoip;
+mod include;
+mod jwt;
+mod key;
 mod keys;
+mod known;
 mod limit;
+mod list;
 mod listen;
 mod load;
 mod origin;
@@ -21,26 +32,38 @@ mod place;
 mod pop;
 mod raw;
 mod report;
+mod rule;
 mod schema;
 mod sections;
 mod site;
 mod source;
 mod storage;
 mod suggest;
+mod test;
+mod unique;
 mod value;
 
 pub use admin::{AccessLog, Admin};
 pub use cluster::Cluster;
-pub use limit::{BANS_MAX, KEY_PARTS_MAX, KeyPart, LIMITS_MAX, Limit, Mode, OnPartition, Penalty, Rate, Scope};
+pub use counter::{COUNTERS_MAX, Counter};
+pub use geoip::GeoIp;
+pub use include::INCLUDES_MAX;
+pub use jwt::{Algorithm, CLAIMS_MAX, JWTS_MAX, Jwt, TokenSource};
+pub use key::{KEY_PARTS_MAX, KeyPart};
+pub use limit::{BANS_MAX, LIMITS_MAX, Limit, Mode, OnPartition, Penalty, Rate, Scope};
+pub use list::{ELEMENTS_MAX, ITEMS_MAX, LISTS_MAX, List, PIECES_MAX};
 pub use listen::{ADDRESSES_MAX, CERTIFICATES_MAX, ClientBounds, Https, Listen, TRUSTED_MAX};
-pub use load::{INCLUDES_MAX, load};
+pub use load::load;
 pub use origin::{Eject, HostHeader, ORIGINS_MAX, Origin, OriginTimeouts, OriginTls, SERVERS_MAX, Scheme, Server};
 pub use place::Place;
 pub use pop::Pop;
 pub use report::{PROBLEMS_MAX, Problem, Report};
+pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode};
 pub use schema::schema;
 pub use site::{HostPattern, SITES_MAX, Site};
 pub use storage::{KEYS_MAX, Storage};
+pub use test::{Expect, Given, STEPS_MAX, Step, TESTS_MAX, Test, TestRequest, TestResponse};
+pub use unique::{UNIQUES_MAX, Unique};
 
 /// One config: every name resolved, every value in range.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +84,24 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// The limits, in file order, which is the order of evaluation; at most [`LIMITS_MAX`].
     pub limits: Vec<Limit>,
+    /// The named lists, in file order; at most [`LISTS_MAX`].
+    pub lists: Vec<List>,
+    /// Where clients are.
+    pub geoip: GeoIp,
+    /// Issuers of tokens, in file order; at most [`JWTS_MAX`].
+    pub jwts: Vec<Jwt>,
+    /// The counters, in file order; at most [`COUNTERS_MAX`].
+    pub counters: Vec<Counter>,
+    /// The uniques, in file order; at most [`UNIQUES_MAX`].
+    pub uniques: Vec<Unique>,
+    /// The rules, in file order, which is the order of evaluation; at most [`RULES_MAX`].
+    pub rules: Vec<Rule>,
+    /// Tests of the rules, in file order; at most [`TESTS_MAX`].
+    pub tests: Vec<Test>,
+    /// The files this was read from, the first one first.
+    pub files: Vec<std::path::PathBuf>,
+    /// What tells this config from another: the first 8 hexadecimal digits of a hash of its files' texts.
+    pub revision: String,
 }
 
 /// A duration as configs and commands write it, such as `90s` or `1h30m`; 0 to 366 days.

@@ -1,20 +1,20 @@
 //! Limits on how often something may happen: what is counted, by which key, how much is let through, and what follows.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::expr::{self, Expr, Field, Kind};
+use crate::expr::{self, Expr, Kind, Phase, Read};
 use crate::finding::Check;
+use crate::key::{self, KeyPart};
+use crate::known::Known;
 use crate::place::Place;
 use crate::raw::{At, Choice, DurationText, Number, RateText, Text, Word};
-use crate::sections::{Section, at_most, unique};
-use crate::site::{RawSite, SITES_MAX};
-use crate::suggest;
-use crate::value::{Wrong, duration, name, rate, shown};
+use crate::sections::{Section, at_most};
+use crate::site;
+use crate::value::{WINDOW_LONGEST, Wrong, name, rate, shown, some_time};
 
 /// `[[limit]]`: a token bucket per key.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Limit {
     pub sites: Vec<usize>,
     /// Which requests are counted; all when absent.
     pub when: Option<Expr>,
-    /// What requests are counted by; empty counts all of them together. At most [`KEY_PARTS_MAX`].
+    /// What requests are counted by; empty counts all of them together. At most [`crate::KEY_PARTS_MAX`].
     pub key: Vec<KeyPart>,
     /// How fast the bucket refills.
     pub rate: Rate,
@@ -50,23 +50,6 @@ pub struct Rate {
     pub count: u32,
     /// The time they take to refill, 100 ms to 31 days.
     pub per: Duration,
-}
-
-/// One part of the key requests are counted by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyPart {
-    /// `client.ip`.
-    ClientIp,
-    /// `client.net`: the address cut to /32 for IPv4 and /64 for IPv6.
-    ClientNet,
-    /// `request.host`.
-    Host,
-    /// `request.method`.
-    Method,
-    /// `request.path`.
-    Path,
-    /// `request.headers["name"]`, the name in lower case; an absent or repeated header counts as `""`.
-    Header(String),
 }
 
 /// Whether POPs count together.
@@ -111,8 +94,8 @@ pub struct Penalty {
 
 /// The most limits of one config.
 pub const LIMITS_MAX: usize = 1024;
-/// The most parts of one key.
-pub const KEY_PARTS_MAX: usize = 8;
+/// A limit is remembered for so many of its periods.
+const COARSE_SLOTS: u32 = 8;
 /// The most steps of one penalty.
 pub const BANS_MAX: usize = 8;
 
@@ -191,40 +174,44 @@ pub(crate) struct RawPenalty {
     ban: At<Vec<At<DurationText>>>,
 }
 
-/// Checks all limits; `sites` are in the order of [`crate::Config::sites`].
-pub(crate) fn lower(
-    sections: &[Section<RawLimit>],
-    sites: &[Section<RawSite>],
-    check: &mut Check<'_>,
-) -> Option<Vec<Limit>> {
-    let name_of =
-        |section: &Section<RawLimit>| section.raw.as_ref().map_or(section.head.clone(), |raw| raw.name.span());
-    unique(sections, "limit", str::to_owned, name_of, check);
+/// Checks all limits.
+pub(crate) fn lower(sections: &[Section<RawLimit>], known: &Known, check: &mut Check<'_>) -> Option<Vec<Limit>> {
     let within = at_most(sections, LIMITS_MAX, "limits", check);
-    let by_host: BTreeMap<String, usize> =
-        sites.iter().enumerate().map(|(index, site)| (site.name.to_ascii_lowercase(), index)).collect();
     let limits: Vec<_> = sections
         .iter()
         .take(LIMITS_MAX)
-        .map(|section| {
+        .enumerate()
+        .map(|(index, section)| {
             check.file = section.file;
             let place = check.place(section.head.start);
-            section.raw.as_ref()?.lower(place?, &by_host, check)
+            section.raw.as_ref()?.lower(place?, known.limit_keys.get(index)?.clone(), known, check)
         })
         .collect();
     within?;
     limits.into_iter().collect()
 }
 
+/// How far back the counts of a limit of this rate reach.
+pub(crate) fn retention(rate: Rate) -> Duration {
+    rate.per.saturating_mul(COARSE_SLOTS).min(WINDOW_LONGEST)
+}
+
 impl RawLimit {
-    fn lower(&self, place: Place, by_host: &BTreeMap<String, usize>, check: &mut Check<'_>) -> Option<Limit> {
+    /// The parts of its key; see [`Known`].
+    pub(crate) fn key(&self, check: &mut Check<'_>) -> Option<Vec<KeyPart>> {
+        key::lower(&self.key.value, Phase::Request, check)
+    }
+
+    /// How far back its counts reach, `None` if its rate is wrong.
+    pub(crate) fn retention(&self) -> Option<Duration> {
+        rate(self.rate.value.as_ref()).ok().map(retention)
+    }
+
+    fn lower(&self, place: Place, key: Option<Vec<KeyPart>>, known: &Known, check: &mut Check<'_>) -> Option<Limit> {
         let name = check.value(&self.name, name);
-        let sites = self.sites(by_host, check);
-        let when = match &self.when {
-            None => Some(None),
-            Some(written) => check.condition(written).map(Some),
-        };
-        let key = self.key(check);
+        let sites = site::among(self.sites.as_ref(), "limit", known, check);
+        let when = check.condition_or_all(self.when.as_ref(), Phase::Request);
+        let straight = self.straight(when.as_ref(), check);
         let rate = check.value(&self.rate, rate);
         let tenth = rate.map_or(1, |rate| (rate.count / 10).max(1));
         let burst = check.number(self.burst.as_ref(), 1..u64::from(u32::MAX) + 1, tenth);
@@ -237,6 +224,7 @@ impl RawLimit {
             Some(written) => written.value.lower(written.span(), key.as_deref(), check).map(Some),
         };
         let Class::Converge = class?;
+        straight?;
         Some(Limit {
             name: name?,
             sites: sites?,
@@ -252,66 +240,26 @@ impl RawLimit {
         })
     }
 
-    fn sites(&self, by_host: &BTreeMap<String, usize>, check: &mut Check<'_>) -> Option<Vec<usize>> {
-        let Some(written) = &self.sites else { return Some(Vec::new()) };
-        if written.value.is_empty() {
-            let wrong = Wrong::new("a limit for no site").advice("leave `sites` out to mean all of them");
-            check.note(written.span(), wrong);
-            return None;
-        }
-        let mut sites = check.list(&written.value, SITES_MAX, |text| {
-            let unknown = || {
-                let names = || by_host.keys().map(String::as_str);
-                Wrong::new(format!("there is no site `{}`", shown(text))).help(suggest::among(text, names))
-            };
-            by_host.get(&text.to_ascii_lowercase()).copied().ok_or_else(unknown)
-        })?;
-        sites.sort_unstable();
-        sites.dedup();
-        Some(sites)
-    }
-
-    fn key(&self, check: &mut Check<'_>) -> Option<Vec<KeyPart>> {
-        let written = &self.key.value;
-        let within = check.at_most(written, KEY_PARTS_MAX);
-        let mut key: Vec<Option<KeyPart>> = Vec::new();
-        for part in written.iter().take(KEY_PARTS_MAX) {
-            let parsed = match KeyPart::parse(part.value.as_ref()) {
-                Ok(parsed) if key.iter().flatten().any(|earlier| *earlier == parsed) => {
-                    check.note(part.span(), Wrong::new("this part is in the key already"));
-                    None
-                }
-                Ok(parsed) => Some(parsed),
-                Err(errors) => {
-                    errors.into_iter().for_each(|error| check.note_expression(part, error));
-                    None
-                }
-            };
-            key.push(parsed);
-        }
-        within?;
-        key.into_iter().collect()
+    /// Notes a limit that asks for a limit: whether one is exceeded depends on its own `when`, which could go round in
+    /// circles.
+    fn straight(&self, when: Option<&Option<Expr>>, check: &mut Check<'_>) -> Option<()> {
+        let (Some(written), Some(Some(when))) = (&self.when, when) else { return Some(()) };
+        let Some(span) = asks_for_a_limit(when) else { return Some(()) };
+        let message = "a limit cannot ask whether a limit is exceeded".to_owned();
+        let help = Some("a rule can, and tag the request: `\"busy\" in request.tags`".to_owned());
+        check.note_expression(written, expr::Error { span, message, help });
+        None
     }
 }
 
-impl KeyPart {
-    /// A key part is a field, written as in an expression.
-    fn parse(text: &str) -> Result<KeyPart, Vec<expr::Error>> {
-        let field = expr::parse_any(text)?;
-        match field.kind {
-            Kind::Field(Field::ClientIp) => Ok(KeyPart::ClientIp),
-            Kind::Field(Field::ClientNet) => Ok(KeyPart::ClientNet),
-            Kind::Field(Field::Host) => Ok(KeyPart::Host),
-            Kind::Field(Field::Method) => Ok(KeyPart::Method),
-            Kind::Field(Field::Path) => Ok(KeyPart::Path),
-            Kind::Header(name) => Ok(KeyPart::Header(name)),
-            _ => Err(vec![expr::Error {
-                span: field.span,
-                message: "requests are counted by a field, not by an expression".to_owned(),
-                help: Some("such as `client.net` or `request.headers[\"x-api-key\"]`".to_owned()),
-            }]),
-        }
+/// Where an expression asks whether a limit is exceeded.
+fn asks_for_a_limit(expr: &Expr) -> Option<expr::Span> {
+    if matches!(&expr.kind, Kind::Read(read) if matches!(**read, Read::Exceeded(_))) {
+        return Some(expr.span);
     }
+    let mut found = None;
+    expr.for_each_part(&mut |part| found = found.or_else(|| asks_for_a_limit(part)));
+    found
 }
 
 impl RawPenalty {
@@ -329,15 +277,11 @@ impl RawPenalty {
             }
         };
         let after = check.number(Some(&self.after), 1..1_000_001, 1);
-        let positive = |text: &str| match duration(text)? {
-            zero if zero.is_zero() => Err(Wrong::new(format!("`{}` is no time at all", shown(text)))),
-            length => Ok(length),
-        };
-        let within = check.value(&self.within, positive);
+        let within = check.value(&self.within, some_time);
         if self.ban.value.is_empty() {
             check.note(self.ban.span(), Wrong::new("a penalty needs at least one length of ban"));
         }
-        let ban = check.list(&self.ban.value, BANS_MAX, positive);
+        let ban = check.list(&self.ban.value, BANS_MAX, some_time);
         by_client?;
         Some(Penalty { after: after?, within: within?, ban: ban? })
     }

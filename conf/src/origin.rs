@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::finding::Check;
 use crate::raw::{At, DurationText, Number, Text};
-use crate::sections::{Section, at_most, unique};
+use crate::sections::{Section, at_most};
 use crate::value::{Wrong, host_name, name, server, timeout};
 
 /// `[origin.NAME]`: a group of servers that answer alike.
@@ -146,7 +146,6 @@ pub(crate) struct RawEject {
 
 /// Checks all origins.
 pub(crate) fn lower(sections: &[Section<RawOrigin>], check: &mut Check<'_>) -> Option<Vec<Origin>> {
-    unique(sections, "origin", str::to_owned, |section| section.head.clone(), check);
     let within = at_most(sections, ORIGINS_MAX, "origins", check);
     let origins: Vec<_> = sections
         .iter()

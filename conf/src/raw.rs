@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::suggest;
 use crate::value::{Wrong, shown};
@@ -98,6 +98,10 @@ text_kind!(
     SizeText, "a size in quotes, such as \"64KiB\"", { "type": "string", "pattern": "^[0-9]+(B|[KMGT]i?B)$" }
 );
 text_kind!(
+    /// A point in time.
+    TimeText, "a time in quotes, such as \"2026-01-01T00:00:00Z\"", { "type": "string", "format": "date-time" }
+);
+text_kind!(
     /// A rate.
     RateText, "a rate in quotes, such as \"20/1m\"", { "type": "string", "pattern": "^[0-9]+/([0-9]+(ms|s|m|h|d))+$" }
 );
@@ -114,6 +118,55 @@ impl Visitor<'_> for Quoted {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
         Ok(text.to_owned())
+    }
+}
+
+/// Keys that the file chooses itself, such as the names of header fields, and their values, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct Entries<T>(pub(crate) Vec<(At<String>, At<T>)>);
+
+impl<T> Default for Entries<T> {
+    fn default() -> Entries<T> {
+        Entries(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entries<T>, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+        let mut entries: Vec<(At<String>, At<T>)> = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        entries.sort_by_key(|(key, _)| key.start);
+        Ok(Entries(entries))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Entries<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Entries".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": T::json_schema(generator) })
     }
 }
 

@@ -7,13 +7,21 @@ use schemars::generate::SchemaSettings;
 
 use crate::admin::RawAdmin;
 use crate::cluster::RawCluster;
+use crate::counter::RawCounter;
+use crate::expr;
+use crate::geoip::RawGeoIp;
+use crate::jwt::RawJwt;
 use crate::limit::RawLimit;
+use crate::list::RawList;
 use crate::listen::RawListen;
 use crate::origin::RawOrigin;
 use crate::pop::RawPop;
 use crate::raw::{At, Text};
+use crate::rule::RawRule;
 use crate::site::RawSite;
 use crate::storage::RawStorage;
+use crate::test::RawTest;
+use crate::unique::RawUnique;
 
 /// A whole file. The loader reads it table by table, so that one mistake does not hide the next; this type exists for
 /// its schema alone.
@@ -21,7 +29,8 @@ use crate::storage::RawStorage;
 #[schemars(title = "Selvedge config", description = "A config file of Selvedge.", deny_unknown_fields)]
 #[expect(dead_code, reason = "only the schema of it is used")]
 pub(crate) struct RawFile {
-    /// Further files, relative to this one. Their lists append; an included file includes no further ones.
+    /// Further files, relative to this one; `*` in the name of a file stands for any text. Their lists append; an included
+    /// file includes no further ones.
     #[schemars(default)]
     include: Vec<At<Text>>,
     /// Who this node is.
@@ -40,14 +49,45 @@ pub(crate) struct RawFile {
     /// The sites, by host: `www.example.com`, `*.example.com` or `*`.
     #[schemars(default)]
     site: BTreeMap<String, RawSite>,
+    /// Named lists, which expressions ask: `client.ip in lists.NAME`.
+    #[schemars(default)]
+    list: BTreeMap<String, RawList>,
+    /// Databases that know where clients are.
+    geoip: Option<RawGeoIp>,
+    /// Issuers of tokens, by name.
+    #[schemars(default)]
+    jwt: BTreeMap<String, RawJwt>,
+    /// What rules can count.
+    #[schemars(default)]
+    counter: Vec<RawCounter>,
+    /// What rules can count different values of.
+    #[schemars(default)]
+    unique: Vec<RawUnique>,
+    /// Rules, in order of evaluation.
+    #[schemars(default)]
+    rule: Vec<RawRule>,
     /// Limits, in order of evaluation.
     #[schemars(default)]
     limit: Vec<RawLimit>,
+    /// Tests of rules and limits.
+    #[schemars(default)]
+    test: Vec<RawTest>,
 }
 
 /// The JSON Schema (draft 2020-12) of a config file, for editors. It knows the keys and the types; names, ranges and
 /// expressions are the loader's.
+///
+/// `x-expressions` has what expressions may name.
 pub fn schema() -> serde_json::Value {
+    let mut schema = keys();
+    if let Some(root) = schema.as_object_mut() {
+        root.insert("x-expressions".to_owned(), expr::schema());
+    }
+    schema
+}
+
+/// The schema alone: what the loader reads keys by.
+pub(crate) fn keys() -> serde_json::Value {
     // One tree without references: shorter to follow, for people and for the check of the keys.
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<RawFile>().to_value()

@@ -1,6 +1,6 @@
 //! The sections of all files, each read on its own: a mistake in one does not hide a mistake in the next.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use serde::de::DeserializeOwned;
@@ -9,23 +9,32 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::admin::RawAdmin;
 use crate::cluster::RawCluster;
+use crate::counter::RawCounter;
 use crate::document::{Key, Value, in_order};
 use crate::finding::Check;
+use crate::geoip::RawGeoIp;
+use crate::jwt::RawJwt;
 use crate::keys::{self, Keys};
 use crate::limit::RawLimit;
+use crate::list::RawList;
 use crate::listen::RawListen;
 use crate::origin::RawOrigin;
 use crate::pop::RawPop;
+use crate::rule::{self, RawRule};
 use crate::site::RawSite;
 use crate::storage::RawStorage;
 use crate::suggest;
+use crate::test::RawTest;
+use crate::unique::RawUnique;
 use crate::value::{Wrong, shown};
 
 /// One section as it was read: which file, which header, which name.
 pub(crate) struct Section<T> {
     pub(crate) file: usize,
     pub(crate) head: Range<usize>,
-    /// The name in the header; empty for sections without one.
+    /// Where its name is written; `head` for sections without one.
+    pub(crate) label: Range<usize>,
+    /// Its name, empty for sections without one.
     pub(crate) name: String,
     /// `None` if the section was there and could not be read.
     pub(crate) raw: Option<T>,
@@ -41,10 +50,20 @@ pub(crate) struct Sections {
     pub(crate) storage: Option<Section<RawStorage>>,
     pub(crate) origins: Vec<Section<RawOrigin>>,
     pub(crate) sites: Vec<Section<RawSite>>,
+    pub(crate) lists: Vec<Section<RawList>>,
+    pub(crate) geoip: Option<Section<RawGeoIp>>,
+    pub(crate) jwts: Vec<Section<RawJwt>>,
+    pub(crate) counters: Vec<Section<RawCounter>>,
+    pub(crate) uniques: Vec<Section<RawUnique>>,
+    pub(crate) rules: Vec<Section<RawRule>>,
     pub(crate) limits: Vec<Section<RawLimit>>,
+    pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 9] = ["include", "pop", "listen", "admin", "cluster", "storage", "origin", "site", "limit"];
+const NAMES: [&str; 16] = [
+    "include", "pop", "listen", "admin", "cluster", "storage", "origin", "site", "list", "geoip", "jwt", "counter",
+    "unique", "rule", "limit", "test",
+];
 
 impl Sections {
     /// Adds the sections of one file. `schema` is the schema of a whole file.
@@ -59,7 +78,14 @@ impl Sections {
                 "storage" => single(&mut self.storage, key, value, inner, check),
                 "origin" => named(&mut self.origins, key, value, inner, check),
                 "site" => named(&mut self.sites, key, value, inner, check),
+                "list" => named(&mut self.lists, key, value, inner, check),
+                "geoip" => single(&mut self.geoip, key, value, inner, check),
+                "jwt" => named(&mut self.jwts, key, value, inner, check),
+                "counter" => listed(&mut self.counters, key, value, inner, check),
+                "unique" => listed(&mut self.uniques, key, value, inner, check),
+                "rule" => listed(&mut self.rules, key, value, inner, check),
                 "limit" => listed(&mut self.limits, key, value, inner, check),
+                "test" => listed(&mut self.tests, key, value, inner, check),
                 "include" => {}
                 unknown => {
                     let wrong = Wrong::new(format!("unknown section `{}`", shown(unknown)));
@@ -81,7 +107,7 @@ fn single<T: DeserializeOwned>(
     let name = key.get_ref().clone();
     let schema = alternative(schema);
     let raw = if matches!(value.get_ref(), DeValue::Table(_)) {
-        table(value, schema, &format!("[{name}]"), key.span(), check)
+        table(value, schema, &format_args!("[{name}]"), key.span(), check)
     } else {
         let wrong = Wrong::new(format!("`{name}` is a section"));
         check.note(key.span(), wrong.help(format!("write it once, as [{name}]")));
@@ -93,7 +119,8 @@ fn single<T: DeserializeOwned>(
         check.note(key.span(), wrong.help(place.map(|place| format!("the first one is at {place}"))));
         return;
     }
-    *slot = Some(Section { file: check.file, head: key.span(), name: String::new(), raw });
+    let head = key.span();
+    *slot = Some(Section { file: check.file, label: head.clone(), head, name: String::new(), raw });
 }
 
 /// `[origin.NAME]`: a table of sections by name.
@@ -116,7 +143,7 @@ fn named<T: DeserializeOwned>(
         let name = name.into_inner().into_owned();
         let raw = match value.get_ref() {
             DeValue::Table(within) => match dotted(&name, within, schema) {
-                None => table(value, schema, &format!("{kind} \"{}\"", shown(&name)), head.clone(), check),
+                None => table(value, schema, &format_args!("{kind} \"{}\"", shown(&name)), head.clone(), check),
                 Some(whole) => {
                     let wrong = Wrong::new(format!("a name with dots needs quotes in [{kind}.{}]", shown(&whole)));
                     check.note(head.clone(), wrong.help(format!("write [{kind}.\"{}\"]", shown(&whole))));
@@ -129,7 +156,7 @@ fn named<T: DeserializeOwned>(
                 None
             }
         };
-        into.push(Section { file: check.file, head, name, raw });
+        into.push(Section { file: check.file, label: head.clone(), head, name, raw });
     }
 }
 
@@ -170,10 +197,15 @@ fn listed<T: DeserializeOwned>(
             check.note(head, wrong.help(format!("write each as [[{kind}]]")));
             continue;
         };
-        let name = within.get("name").and_then(|name| name.get_ref().as_str()).map(str::to_owned).unwrap_or_default();
-        let what = if name.is_empty() { format!("this {kind}") } else { format!("{kind} \"{}\"", shown(&name)) };
+        let written = within.get("name");
+        let label = written.map_or(head.clone(), |name| name.span());
+        let name = written.and_then(|name| name.get_ref().as_str()).unwrap_or_default().to_owned();
+        let what = fmt::from_fn(|f| match name.as_str() {
+            "" => write!(f, "this {kind}"),
+            name => write!(f, "{kind} \"{}\"", shown(name)),
+        });
         let raw = table(element, items, &what, head.clone(), check);
-        into.push(Section { file: check.file, head, name, raw });
+        into.push(Section { file: check.file, head, label, name, raw });
     }
 }
 
@@ -181,7 +213,7 @@ fn listed<T: DeserializeOwned>(
 fn table<T: DeserializeOwned>(
     mut value: Value<'_>,
     schema: &Json,
-    what: &str,
+    what: &dyn fmt::Display,
     head: Range<usize>,
     check: &mut Check<'_>,
 ) -> Option<T> {
@@ -192,18 +224,41 @@ fn table<T: DeserializeOwned>(
     match T::deserialize(ValueDeserializer::from(value)) {
         Ok(raw) => Some(raw),
         Err(error) => {
-            check.note(error.span().unwrap_or(head), Wrong::new(type_error(error.message())));
+            let span = error.span().unwrap_or(head);
+            let text = check.sources.get(check.file).and_then(|source| source.text.get(..span.start));
+            // Others have keys of these names, too.
+            let what = what.to_string();
+            let of_rule = what.starts_with("rule ") || what == "this rule";
+            let help = text.filter(|_| of_rule).and_then(key_before).and_then(rule::written);
+            check.note(span, Wrong::new(type_error(error.message())).help(help.map(str::to_owned)));
             None
         }
     }
+}
+
+/// The key whose value starts where this text ends.
+fn key_before(text: &str) -> Option<&str> {
+    let key = text.trim_end().strip_suffix('=')?.trim_end();
+    let start = key.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |before| before + 1);
+    key.get(start..)
 }
 
 /// Serde says "invalid type: found, expected wanted"; people ask what was wanted first.
 fn type_error(message: &str) -> String {
     let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
     match rest.and_then(|rest| rest.split_once(", expected ")) {
-        Some((found, wanted)) => format!("expected {wanted}, found {}", shown(found)),
+        Some((found, wanted)) => format!("expected {}, found {}", plain(wanted), shown(found)),
         None => message.to_owned(),
+    }
+}
+
+/// Serde names what it wants in terms of Rust.
+fn plain(wanted: &str) -> &str {
+    match wanted {
+        "a sequence" => "a list in brackets",
+        "a boolean" => "true or false",
+        _ if wanted.starts_with("struct ") => "a table, such as { key = \"value\" }",
+        _ => wanted,
     }
 }
 
@@ -211,27 +266,6 @@ fn type_error(message: &str) -> String {
 fn alternative(schema: &Json) -> &Json {
     let alternatives = schema.get("anyOf").and_then(Json::as_array);
     alternatives.and_then(|all| all.iter().find(|one| one.get("properties").is_some())).unwrap_or(schema)
-}
-
-/// Finds names that are there twice, and notes each repetition with the place of the first.
-pub(crate) fn unique<T>(
-    sections: &[Section<T>],
-    kind: &str,
-    identity: impl Fn(&str) -> String,
-    head: impl Fn(&Section<T>) -> Range<usize>,
-    check: &mut Check<'_>,
-) {
-    let mut first: BTreeMap<String, &Section<T>> = BTreeMap::new();
-    for section in sections.iter().filter(|section| !section.name.is_empty()) {
-        let Some(earlier) = first.get(&identity(&section.name)) else {
-            first.insert(identity(&section.name), section);
-            continue;
-        };
-        let place = check.sources.get(earlier.file).map(|source| source.place(head(earlier).start));
-        let wrong = Wrong::new(format!("{kind} \"{}\" is there twice", shown(&section.name)));
-        check.file = section.file;
-        check.note(head(section), wrong.help(place.map(|place| format!("the first one is at {place}"))));
-    }
 }
 
 /// Notes more than `max` sections, at the first one too many.

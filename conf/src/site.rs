@@ -1,16 +1,14 @@
 //! The hosts the edge answers for, and the origin behind each.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::finding::Check;
-use crate::origin::RawOrigin;
+use crate::known::Known;
 use crate::raw::{At, Text};
-use crate::sections::{Section, at_most, unique};
-use crate::suggest;
+use crate::sections::{Section, at_most};
 use crate::value::{Wrong, host_name, shown};
 
 /// `[site."HOST"]`: one host, or a pattern of hosts.
@@ -54,34 +52,41 @@ pub(crate) struct RawSite {
     origin: At<Text>,
 }
 
-/// Checks all sites; `origins` are in the order of [`crate::Config::origins`].
-pub(crate) fn lower(
-    sections: &[Section<RawSite>],
-    origins: &[Section<RawOrigin>],
-    check: &mut Check<'_>,
-) -> Option<Vec<Site>> {
-    unique(sections, "site", str::to_ascii_lowercase, |section| section.head.clone(), check);
+/// Checks all sites.
+pub(crate) fn lower(sections: &[Section<RawSite>], known: &Known, check: &mut Check<'_>) -> Option<Vec<Site>> {
     let within = at_most(sections, SITES_MAX, "sites", check);
-    let by_name: BTreeMap<&str, usize> =
-        origins.iter().enumerate().map(|(index, origin)| (origin.name.as_str(), index)).collect();
     let sites: Vec<_> = sections
         .iter()
         .take(SITES_MAX)
         .map(|section| {
             check.file = section.file;
             let host = pattern(&section.name).map_err(|wrong| check.note(section.head.clone(), wrong));
-            let origin = check.value(&section.raw.as_ref()?.origin, |text| {
-                let unknown = || {
-                    let names = || origins.iter().map(|origin| origin.name.as_str());
-                    Wrong::new(format!("there is no origin `{}`", shown(text))).help(suggest::among(text, names))
-                };
-                by_name.get(text).copied().ok_or_else(unknown)
-            });
+            let origin = check.value(&section.raw.as_ref()?.origin, |text| known.origins.find(text));
             Some(Site { host: host.ok()?, origin: origin? })
         })
         .collect();
     within?;
     sites.into_iter().collect()
+}
+
+/// The sites that a limit, a rule and their like are for: `sites`, by host; all of them, which is an empty list, when it is
+/// left out. `kind` is what they are for.
+pub(crate) fn among(
+    written: Option<&At<Vec<At<Text>>>>,
+    kind: &str,
+    known: &Known,
+    check: &mut Check<'_>,
+) -> Option<Vec<usize>> {
+    let Some(written) = written else { return Some(Vec::new()) };
+    if written.value.is_empty() {
+        let wrong = Wrong::new(format!("a {kind} for no site")).advice("leave `sites` out to mean all of them");
+        check.note(written.span(), wrong);
+        return None;
+    }
+    let mut sites = check.list(&written.value, SITES_MAX, |text| known.sites.find(text))?;
+    sites.sort_unstable();
+    sites.dedup();
+    Some(sites)
 }
 
 /// A host name, `*.` and a host name, or `*`.

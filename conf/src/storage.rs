@@ -22,9 +22,14 @@ pub struct Storage {
     pub keys_max: usize,
     /// Bans held at once, 1 to [`KEYS_MAX`]. Default 100,000.
     pub bans_max: usize,
+    /// Keys per `[[unique]]`, 1 to [`KEYS_MAX`]. Default 100,000.
+    pub uniques_max: usize,
+    /// Elements put into lists or taken out of them at run time that are held at once, 1 to [`KEYS_MAX`]; one list has half of
+    /// them at most. Default 100,000.
+    pub lists_max: usize,
 }
 
-/// The highest value of `keys_max` and `bans_max`.
+/// The highest value of `keys_max`, `bans_max`, `uniques_max` and `lists_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 
 const MEMORY_LEAST: u64 = 1 << 20;
@@ -45,6 +50,10 @@ pub(crate) struct RawStorage {
     keys_max: Option<At<Number>>,
     /// Bans held at once, 1 to 100,000,000. Default 100000.
     bans_max: Option<At<Number>>,
+    /// Keys per `[[unique]]`, 1 to 100,000,000; one takes up to 11 KiB. Default 100000.
+    uniques_max: Option<At<Number>>,
+    /// Elements of lists set at run time and held at once, 1 to 100,000,000; one list has half of them at most. Default 100000.
+    lists_max: Option<At<Number>>,
 }
 
 impl RawStorage {
@@ -67,13 +76,17 @@ impl RawStorage {
         let fill_wait = check.value_or(self.fill_wait.as_ref(), FILL_WAIT_DEFAULT, timeout);
         let keys = 1..KEYS_MAX as u64 + 1;
         let keys_max = check.number(self.keys_max.as_ref(), keys.clone(), 1_000_000);
-        let bans_max = check.number(self.bans_max.as_ref(), keys, 100_000);
+        let bans_max = check.number(self.bans_max.as_ref(), keys.clone(), 100_000);
+        let uniques_max = check.number(self.uniques_max.as_ref(), keys.clone(), 100_000);
+        let lists_max = check.number(self.lists_max.as_ref(), keys, 100_000);
         Some(Storage {
             memory: memory?,
             object_max: object_max?,
             fill_wait: fill_wait?,
             keys_max: keys_max?,
             bans_max: bans_max?,
+            uniques_max: uniques_max?,
+            lists_max: lists_max?,
         })
     }
 }

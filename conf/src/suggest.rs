@@ -30,7 +30,7 @@ pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str
 
 /// Help for a wrong name: the nearest one, else all of them if they are few.
 pub(crate) fn among<'a, I: IntoIterator<Item = &'a str>>(written: &str, names: impl Fn() -> I) -> Option<String> {
-    const FEW: usize = 16;
+    const FEW: usize = 20;
     if let Some(name) = nearest(written, names()) {
         return Some(format!("did you mean `{name}`?"));
     }

@@ -1,19 +1,44 @@
-//! The one entry for requests: bans, then limits in file order.
+//! The entries: a connection, a request, a response. One order for all: what is in the state already (bans), rules in file order,
+//! limits in file order; then everything is written at once.
+//!
+//! Bans come first and nothing lifts them. Conditions of rules, limits, counters and uniques are all asked before anything is
+//! charged or counted, so they see the state as the request found it; request-phase counters and uniques then count every request
+//! that has a site and is not banned, whatever became of it.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
 use selvedge_conf::Config;
-use selvedge_state::{Store, TableFull, Time};
+use selvedge_conf::expr::Phase;
+use selvedge_state::{Key64, ListId, Store, TableFull, TableId, Time};
 
 use crate::ban;
-use crate::decision::{Decision, Quota, Verdict};
+use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
+use crate::explain::{Explanation, Note, Noting};
+use crate::form;
+use crate::hand::{Doing, Hand};
 use crate::head::Head;
+use crate::ledger::{Ledger, Marks};
 use crate::limit::{Limit, LimitId, Outcome};
+use crate::reply::Reply;
+use crate::rule::Context;
+use crate::ruleset::{Answered, Findings, Indexing, RuleId, Ruleset};
 use crate::site::{SiteId, Sites};
+use crate::tables::Tables;
 
 /// The filters of one config, compiled. Replaced whole when the config changes.
 #[derive(Debug)]
 pub struct Filters {
     sites: Sites,
-    limits: Vec<Limit>,
+    ledger: Ledger,
+    tables: Tables,
+    connection: Ruleset,
+    request: Ruleset,
+    response: Ruleset,
+    counts_requests: bool,
+    counts_responses: bool,
+    reads_form: bool,
 }
 
 impl Filters {
@@ -21,29 +46,56 @@ impl Filters {
     ///
     /// # Errors
     /// [`TableFull`] when the store has no room for another table.
-    pub fn new(config: &Config, store: &Store) -> Result<Filters, TableFull> {
-        let limits = config
-            .limits
-            .iter()
-            .enumerate()
-            .map(|(index, facts)| Limit::new(LimitId(index), facts, store))
-            .collect::<Result<_, _>>()?;
-        Ok(Filters { sites: Sites::new(&config.sites), limits })
+    pub fn new(config: &Config, tables: Tables, store: &Store) -> Result<Filters, TableFull> {
+        Filters::with(Indexing::On, config, tables, store)
+    }
+
+    /// The same, with or without the index over the rules: they decide alike, which tests hold and benches time.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store has no room for another table.
+    pub fn with(indexing: Indexing, config: &Config, tables: Tables, store: &Store) -> Result<Filters, TableFull> {
+        let ledger = Ledger::new(config, store)?;
+        let rules = |phase| Ruleset::new(config, phase, indexing);
+        Ok(Filters {
+            sites: Sites::new(&config.sites),
+            connection: rules(Phase::Connection),
+            request: rules(Phase::Request),
+            response: rules(Phase::Response),
+            counts_requests: ledger.counts_in(Phase::Request),
+            counts_responses: ledger.counts_in(Phase::Response),
+            reads_form: form::is_read(config),
+            ledger,
+            tables,
+        })
     }
 
     /// The limits in file order.
     pub fn limits(&self) -> &[Limit] {
-        &self.limits
+        self.ledger.limits()
     }
 
     /// One limit.
     pub fn limit(&self, id: LimitId) -> Option<&Limit> {
-        self.limits.get(id.0)
+        self.limits().get(id.0)
     }
 
     /// The limit of that name.
     pub fn limit_named(&self, name: &str) -> Option<&Limit> {
-        self.limits.iter().find(|limit| limit.facts().name == name)
+        self.limits().iter().find(|limit| limit.facts().name == name)
+    }
+
+    /// Where a counter counts, by its place in the config, and the key that these values make, if there are any.
+    ///
+    /// # Errors
+    /// In words, when there is no such counter, or the values do not fit its key.
+    pub fn counter(&self, at: usize, values: &[String], store: &Store) -> Result<(TableId, Option<Key64>), String> {
+        self.ledger.counter(at, values, store)
+    }
+
+    /// Where the store keeps what is said at run time of a list, by the list's place in the config.
+    pub fn list(&self, at: usize) -> Option<ListId> {
+        self.ledger.list(at)
     }
 
     /// The site that serves a host, for requests that are not decided about anew (a cache's revalidation).
@@ -51,27 +103,162 @@ impl Filters {
         self.sites.find(host)
     }
 
-    /// Decides about a request and charges what it costs. An answer that stops the request ends the evaluation: nothing after
-    /// it is charged.
-    pub fn decide(&self, head: &Head<'_>, store: &Store, now: Time) -> Decision {
-        let stop = |verdict| Decision { verdict, quota: None, would_refuse: None, uncounted: None };
-        let site = self.sites.find(head.host);
-        if let Some(banned) = ban::banned(head.client_net(), site, store, now) {
-            return stop(banned);
-        }
-        match site {
-            Some(site) => self.decide_limits(head, site, store, now),
-            None => stop(Verdict::NoSite),
-        }
+    /// Whether anything asked before the answer reads fields of a form, so that the body of one has to be there first.
+    pub fn reads_form(&self) -> bool {
+        self.reads_form
     }
 
-    fn decide_limits(&self, head: &Head<'_>, site: SiteId, store: &Store, now: Time) -> Decision {
-        let pass = Verdict::Pass(site);
-        let mut decision = Decision { verdict: pass, quota: None, would_refuse: None, uncounted: None };
-        for (index, limit) in self.limits.iter().enumerate() {
+    /// Whether [`connect`](Filters::connect) has anything to ask.
+    pub fn has_connection_rules(&self) -> bool {
+        !self.connection.is_empty()
+    }
+
+    /// Decides about a client's connection. Bans are not asked: a banned client gets an answer that says so.
+    pub fn connect(&self, client: IpAddr, store: &Store, now: Time) -> ConnectionDecision {
+        self.connection(client, store, now, &mut Doing)
+    }
+
+    /// Decides about a request, charges what it costs and counts it.
+    pub fn decide(&self, head: &Head<'_>, store: &Store, now: Time) -> Decision {
+        self.request(head, store, now, &mut Doing)
+    }
+
+    /// Decides about a response to a request for a site, with the tags that the request was given; `None` when nothing follows.
+    pub fn respond(
+        &self,
+        head: &Head<'_>,
+        (site, tags): (SiteId, &[Arc<str>]),
+        reply: &Reply<'_>,
+        store: &Store,
+        now: Time,
+    ) -> Option<ResponseDecision> {
+        if self.response.is_empty() && !self.counts_responses {
+            return None;
+        }
+        Some(self.response(head, (site, tags), reply, store, now, &mut Doing)).filter(|found| !found.is_nothing())
+    }
+
+    /// What would be decided about a request, and about its response if there is one, and why. Nothing is charged or counted, or
+    /// changed in any other way. `config` is the one that the filters were made of.
+    pub fn explain(
+        &self,
+        config: &Config,
+        head: &Head<'_>,
+        reply: Option<&Reply<'_>>,
+        store: &Store,
+        now: Time,
+    ) -> Explanation {
+        let mut noting = Noting::default();
+        let connection = self.connection(head.client, store, now, &mut noting);
+        let decision = self.request(head, store, now, &mut noting);
+        let site = self.sites.find(head.host);
+        // A ban keeps a request from the rules about requests; its answer is a response like any other.
+        let response = site
+            .zip(reply)
+            .map(|(site, reply)| self.response(head, (site, &decision.tags), reply, store, now, &mut noting));
+        Explanation::new(config, site, (connection, decision, response), noting.into_notes())
+    }
+
+    /// What is counted and listed.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What rules look up.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The rules that the index cannot look up, in file order: each request, or connection or response, asks them. Rules that
+    /// are off are not among them.
+    pub fn unindexed(&self) -> Vec<RuleId> {
+        let phases = [&self.connection, &self.request, &self.response];
+        let mut rules: Vec<RuleId> = phases.into_iter().flat_map(Ruleset::unindexed).collect();
+        rules.sort_unstable();
+        rules
+    }
+
+    /// What an expression may look at that is asked about a request, and perhaps its response, beside those of the config: the same
+    /// as the config's own.
+    pub fn context<'a>(
+        &'a self,
+        head: &Head<'a>,
+        reply: Option<&Reply<'a>>,
+        tags: Vec<&'a str>,
+        (store, now): (&'a Store, Time),
+    ) -> Context<'a> {
+        let context = Context::new(*head, reply.copied(), &self.tables, &self.ledger, store, now);
+        context.tags.replace(tags);
+        context
+    }
+
+    fn connection(&self, client: IpAddr, store: &Store, now: Time, hand: &mut impl Hand) -> ConnectionDecision {
+        if self.connection.is_empty() {
+            return ConnectionDecision::default();
+        }
+        let headers = HeaderMap::new();
+        let head = Head::plain("", "", "", &headers, client);
+        let context = self.context(&head, None, Vec::new(), (store, now));
+        let mut findings = Findings::default();
+        let answered = self.connection.ask(None, &context, &self.ledger, &mut findings, hand);
+        findings.settle(&context, hand);
+        let closed_by = match answered {
+            Some(Answered::Denied(rule, _) | Answered::Redirected(rule, _, _)) => Some(rule),
+            Some(Answered::Allowed(_)) | None => None,
+        };
+        let Findings { changes, fired, monitored, undone, .. } = findings;
+        ConnectionDecision { closed_by, fired, monitored, undone, logged: changes.logged }
+    }
+
+    fn request(&self, head: &Head<'_>, store: &Store, now: Time, hand: &mut impl Hand) -> Decision {
+        let site = self.sites.find(head.host);
+        if let Some(banned) = ban::banned(head.client_net(), site, store, now) {
+            return Decision::of(banned);
+        }
+        let Some(site) = site else { return Decision::of(Verdict::NoSite) };
+        let context = self.context(head, None, Vec::new(), (store, now));
+        let mut findings = Findings::default();
+        let answered = self.request.ask(Some(site), &context, &self.ledger, &mut findings, hand);
+        if let Some(answered) = &answered {
+            hand.note(|| Note::Ended(answered.rule()));
+        }
+        // Everything is asked before anything is charged.
+        let limits = answered.is_none().then(|| self.ledger.limits_for(site, &context));
+        let due = self.counts_requests.then(|| self.ledger.due(Phase::Request, site, &context));
+        let mut decision = Decision::of(match answered {
+            Some(Answered::Denied(rule, status)) => Verdict::Denied { site, rule, status },
+            Some(Answered::Redirected(rule, status, location)) => Verdict::Redirected { site, rule, status, location },
+            Some(Answered::Allowed(_)) | None => Verdict::Pass(site),
+        });
+        if let Some(limits) = limits {
+            self.charge(&limits, site, &context, &mut decision, hand);
+        }
+        findings.settle(&context, hand);
+        if let Some(due) = due {
+            self.ledger.count_due(&due, &context, hand);
+        }
+        decision.changes = findings.changes;
+        decision.tags = findings.tags;
+        decision.fired = findings.fired;
+        decision.monitored = findings.monitored;
+        decision.undone = findings.undone;
+        decision
+    }
+
+    /// Charges the limits that a request is for, until one refuses: nothing after that is charged.
+    fn charge(
+        &self,
+        limits: &Marks,
+        site: SiteId,
+        context: &Context<'_>,
+        decision: &mut Decision,
+        hand: &mut impl Hand,
+    ) {
+        for (index, limit) in limits.among(self.ledger.limits()) {
             let id = LimitId(index);
-            match limit.check(head, site, store, now) {
-                Outcome::NotApplicable => {}
+            let outcome = limit.charge(context, hand);
+            hand.note(|| Note::Limit(id, outcome.clone()));
+            match outcome {
                 Outcome::Uncounted => decision.uncounted = decision.uncounted.or(Some(id)),
                 Outcome::Admitted(quota) if limit.is_enforced() => {
                     decision.quota = Some(tighter(decision.quota, quota))
@@ -81,15 +268,37 @@ impl Filters {
                 Outcome::Refused { quota, penalty } => {
                     decision.verdict = Verdict::Limited { site, quota, penalty };
                     decision.quota = Some(quota);
-                    return decision;
+                    return;
                 }
                 Outcome::Partitioned => {
                     decision.verdict = Verdict::Partitioned { site, limit: id };
-                    return decision;
+                    return;
                 }
             }
         }
-        decision
+    }
+
+    fn response(
+        &self,
+        head: &Head<'_>,
+        (site, tags): (SiteId, &[Arc<str>]),
+        reply: &Reply<'_>,
+        store: &Store,
+        now: Time,
+        hand: &mut impl Hand,
+    ) -> ResponseDecision {
+        let tags = tags.iter().map(|tag| &**tag).collect();
+        let context = self.context(head, Some(reply), tags, (store, now));
+        let mut findings = Findings::default();
+        // Rules of this phase have no answers, so all of them are asked.
+        let _ = self.response.ask(Some(site), &context, &self.ledger, &mut findings, hand);
+        let due = self.counts_responses.then(|| self.ledger.due(Phase::Response, site, &context));
+        findings.settle(&context, hand);
+        if let Some(due) = due {
+            self.ledger.count_due(&due, &context, hand);
+        }
+        let Findings { changes, tags, fired, monitored, undone, .. } = findings;
+        ResponseDecision { headers: changes.response, tags, fired, monitored, undone, logged: changes.logged }
     }
 }
 

@@ -1,10 +1,13 @@
-//! The answer to "what about this request?": one verdict with its reason, and what was learnt on the way to it.
+//! The answer to "what about this?": one verdict with its reason, what is to be changed, and what was learnt on the way to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::Ban;
+use selvedge_state::{Ban, Time};
 
+use crate::changes::{Changes, HeaderChange};
 use crate::limit::LimitId;
+use crate::ruleset::RuleId;
 use crate::site::SiteId;
 
 /// Everything that was decided about one request before cache and origin.
@@ -18,6 +21,34 @@ pub struct Decision {
     pub would_refuse: Option<LimitId>,
     /// The first limit whose table had no room for the client's key: it did not count the request.
     pub uncounted: Option<LimitId>,
+    /// What rules want changed; those of the response also when the edge answers itself.
+    pub changes: Changes,
+    /// What rules tagged the request with, each tag once.
+    pub tags: Vec<Arc<str>>,
+    /// The enforced rules that matched, in file order.
+    pub fired: Vec<RuleId>,
+    /// The rules in `monitor` mode that matched, in file order.
+    pub monitored: Vec<RuleId>,
+    /// The rules that could not do all they say, once for each effect left undone: its value is absent or none that may be
+    /// used, or the store has no room.
+    pub undone: Vec<RuleId>,
+}
+
+impl Decision {
+    /// A verdict, and nothing learnt so far.
+    pub(crate) fn of(verdict: Verdict) -> Decision {
+        Decision {
+            verdict,
+            quota: None,
+            would_refuse: None,
+            uncounted: None,
+            changes: Changes::default(),
+            tags: Vec::new(),
+            fired: Vec::new(),
+            monitored: Vec::new(),
+            undone: Vec::new(),
+        }
+    }
 }
 
 /// What to do with a request, and why.
@@ -38,6 +69,26 @@ pub enum Verdict {
         /// Who made it.
         origin: BanOrigin,
     },
+    /// A rule denied it.
+    Denied {
+        /// The site whose request it was.
+        site: SiteId,
+        /// The rule.
+        rule: RuleId,
+        /// The status to answer with.
+        status: u16,
+    },
+    /// A rule sends the client elsewhere.
+    Redirected {
+        /// The site whose request it was.
+        site: SiteId,
+        /// The rule.
+        rule: RuleId,
+        /// The status to answer with.
+        status: u16,
+        /// Where to: a valid field value, not empty.
+        location: String,
+    },
     /// A limit refused.
     Limited {
         /// The site whose request it was.
@@ -45,7 +96,7 @@ pub enum Verdict {
         /// The limit and what is left of it.
         quota: Quota,
         /// The ban that this refusal led to, if it was one too many.
-        penalty: Option<Ban>,
+        penalty: Option<Penalised>,
     },
     /// A limit with `on_partition = "deny"` refused because peers cannot be heard.
     Partitioned {
@@ -63,6 +114,17 @@ pub enum BanOrigin {
     Operator,
     /// The penalty of a limit.
     Penalty,
+    /// A rule.
+    Rule,
+}
+
+/// A ban that a limit's penalty led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Penalised {
+    /// Until when.
+    pub until: Time,
+    /// How many bans led to it.
+    pub level: u8,
 }
 
 /// One limit's state as the client may know it (`RateLimit` header fields).
@@ -74,4 +136,45 @@ pub struct Quota {
     pub remaining: u32,
     /// Until the bucket has room for one more (when refused), or is empty again (when admitted).
     pub reset: Duration,
+}
+
+/// What was decided about a response on its way to the client.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResponseDecision {
+    /// What rules want changed in its header, in this order.
+    pub headers: Vec<HeaderChange>,
+    /// Tags beside those that the request had.
+    pub tags: Vec<Arc<str>>,
+    /// The enforced rules that matched, in file order.
+    pub fired: Vec<RuleId>,
+    /// The rules in `monitor` mode that matched, in file order.
+    pub monitored: Vec<RuleId>,
+    /// The rules that could not do all they say, once for each effect left undone: its value is absent or none that may be
+    /// used, or the store has no room.
+    pub undone: Vec<RuleId>,
+    /// The rules that the access log names.
+    pub logged: Vec<RuleId>,
+}
+
+impl ResponseDecision {
+    /// Whether no rule matched.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.fired.is_empty() && self.monitored.is_empty()
+    }
+}
+
+/// What was decided about a client's connection.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ConnectionDecision {
+    /// The rule that closes it; it is accepted when there is none.
+    pub closed_by: Option<RuleId>,
+    /// The enforced rules that matched, in file order.
+    pub fired: Vec<RuleId>,
+    /// The rules in `monitor` mode that matched, in file order.
+    pub monitored: Vec<RuleId>,
+    /// The rules that could not do all they say, once for each effect left undone: its value is absent or none that may be
+    /// used, or the store has no room.
+    pub undone: Vec<RuleId>,
+    /// The rules that a log names.
+    pub logged: Vec<RuleId>,
 }

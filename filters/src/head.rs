@@ -1,9 +1,12 @@
 //! What a decision may know of a request: borrowed, nothing of the connection but the client's address.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::cache::Scheme;
 
 /// The head of one request, as every filter sees it.
 ///
@@ -14,20 +17,54 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The host the client asked for: lower case, no port, no trailing dot.
     pub host: &'a str,
-    /// The path as it came, starting with `/` (or `*`): two spellings of one resource are two paths.
+    /// The path in normal form, starting with `/` (or `*`).
     pub path: &'a str,
-    /// What follows `?`, if anything does.
+    /// The path as it came.
+    pub raw_path: &'a str,
+    /// What follows `?`, if anything does, as it came.
     pub query: Option<&'a str>,
+    /// The scheme the client used.
+    pub scheme: Scheme,
+    /// The protocol of the client's connection: `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`.
+    pub protocol: &'a str,
     /// All header fields.
     pub headers: &'a HeaderMap,
     /// The client's address.
     pub client: IpAddr,
+    /// The whole body, when it is a form (`application/x-www-form-urlencoded`) that was read because some rule reads forms.
+    pub form: Option<&'a [u8]>,
 }
 
 impl<'a> Head<'a> {
-    /// The first value of a header field; `""` when it is missing or is not visible ASCII.
-    pub fn header(&self, name: &str) -> &'a str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
+    /// A head of its plainest parts: over HTTP/1.1 in plain text, the path in normal form already, no form.
+    pub fn plain(method: &'a str, host: &'a str, path: &'a str, headers: &'a HeaderMap, client: IpAddr) -> Head<'a> {
+        Head {
+            method,
+            host,
+            path,
+            raw_path: path,
+            query: None,
+            scheme: Scheme::Http,
+            protocol: "HTTP/1.1",
+            headers,
+            client,
+            form: None,
+        }
+    }
+
+    /// The first line of a header field as text: what is no UTF-8 in it becomes U+FFFD, and only then it is copied. `""` when it
+    /// is missing.
+    pub fn header(&self, name: &str) -> Cow<'a, str> {
+        self.headers.get(name).map_or(Cow::Borrowed(""), |line| String::from_utf8_lossy(line.as_bytes()))
+    }
+
+    /// The line of a header field that has just one, as bytes; empty when it is missing or repeated. How keys read it.
+    pub fn only_line(&self, name: &str) -> &'a [u8] {
+        let mut lines = self.headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (Some(line), None) => line.as_bytes(),
+            _ => &[],
+        }
     }
 
     /// The network a client counts as: an IPv4 address alone, an IPv6 address by its /64 (one subscriber holds at least that).

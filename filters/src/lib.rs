@@ -1,23 +1,41 @@
 //! Every decision Selvedge takes about a request. Synchronous and deterministic: a decision is a function of the request's
 //! head, the store and the instant. The store is read **and charged**; that is the only effect.
 //!
-//! [`Filters::decide`] is the only entry for requests; `cache` holds the decisions about stored responses.
+//! [`Filters::decide`] is the only entry for requests, beside [`Filters::connect`] for connections and [`Filters::respond`] for
+//! responses; [`Filters::explain`] is the same code with nothing done. `cache` holds the decisions about stored responses.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod cache;
+pub mod limit;
+pub mod list;
+pub mod path;
 pub mod rule;
 
 mod ban;
+mod changes;
 mod decide;
 mod decision;
+mod explain;
+mod form;
+mod given;
+mod hand;
 mod head;
-pub mod limit;
+mod key;
+mod ledger;
+mod reply;
+mod ruleset;
 mod site;
+mod tables;
 
-pub use ban::{PENALTY_PREFIX, Subject};
+pub use ban::{PENALTY_PREFIX, RULE_PREFIX, Subject};
+pub use changes::{Changes, HeaderChange};
 pub use decide::Filters;
-pub use decision::{BanOrigin, Decision, Quota, Verdict};
+pub use decision::{BanOrigin, ConnectionDecision, Decision, Penalised, Quota, ResponseDecision, Verdict};
+pub use explain::{EffectRecord, Explanation, LimitOutcome, LimitRecord, Reason, RuleOutcome, RuleRecord};
 pub use head::{Head, client_net};
+pub use reply::{From, Reply};
+pub use ruleset::{Indexing, RuleId, Undone};
 pub use site::SiteId;
+pub use tables::{Claim, Geo, Tables, Token, Tokens};

@@ -1,4 +1,4 @@
-//! What runs beside the requests: peer links, the admin socket, name resolution, and the sweeping of expired state.
+//! What runs beside the requests: peer links, the admin socket, name resolution, reloads, and the sweeping of expired state.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,12 +10,13 @@ use pingora::services::Service;
 use selvedge_state::Replica;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::edge::origin::Resolver;
+use crate::edge::origin::resolve;
 use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
 use crate::observe::log;
-use crate::stop::Busy;
+use crate::plan::{Cause, reload, watch};
+use crate::stop::{Busy, hangup};
 
 /// How often expired state is swept. Each sweep does a bounded piece of work.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -32,7 +33,6 @@ struct Parts {
     node: Arc<Node>,
     links: Option<(Membership, std::net::TcpListener, Replica)>,
     admin: std::os::unix::net::UnixListener,
-    resolver: Resolver,
     busy: Busy,
 }
 
@@ -42,10 +42,9 @@ impl Background {
         node: Arc<Node>,
         links: Option<(Membership, std::net::TcpListener, Replica)>,
         admin: std::os::unix::net::UnixListener,
-        resolver: Resolver,
         busy: Busy,
     ) -> Background {
-        Background { parts: Some(Parts { node, links, admin, resolver, busy }) }
+        Background { parts: Some(Parts { node, links, admin, busy }) }
     }
 }
 
@@ -68,8 +67,9 @@ impl Service for Background {
 
 impl Parts {
     async fn run(self) {
-        let Parts { node, links, admin, resolver, busy } = self;
+        let Parts { node, links, admin, busy } = self;
         let mut asked = busy.asked();
+        let reloads = tokio::spawn(reload_on_signal(Arc::clone(&node)));
         if let Some((membership, listener, replica)) = links {
             match start_links(&node, membership, listener, replica, busy.asked()) {
                 Ok(links) => {
@@ -80,14 +80,19 @@ impl Parts {
         }
         tokio::spawn(sweep(Arc::clone(&node)));
         // A name that does not resolve must not keep the other origins from being served.
-        let _ = timeout(FIRST_LOOKUP, resolver.once()).await;
-        tokio::spawn(resolver.run());
+        let origins = node.plan.load().origins.clone();
+        let _ = timeout(FIRST_LOOKUP, resolve::once(&origins)).await;
+        resolve::keep(&origins);
+        drop(origins);
+        let watcher = tokio::spawn(watch(Arc::clone(&node)));
         let socket = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
         node.ready.store(true, Ordering::Relaxed);
         log::ready(&node);
         let _ = asked.wait_for(|stop| *stop).await;
         node.ready.store(false, Ordering::Relaxed);
         log::stopping();
+        reloads.abort();
+        watcher.abort();
         if let Some(links) = node.links.get() {
             links.stopped().await;
         }
@@ -108,8 +113,22 @@ fn start_links(
     let Membership { roster, me, identity, .. } = membership;
     let watcher = Arc::clone(node);
     let on_event = Box::new(move |event: &LinkEvent| log::link_event(event, &watcher.metrics, &watcher.pops));
-    let config = LinkConfig { roster, me, identity, listener, on_event };
+    let watched = Arc::clone(node);
+    let on_watch = Box::new(move |_, stream| {
+        let answer: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(crate::admin::answer_peer(Arc::clone(&watched), stream));
+        answer
+    });
+    let config = LinkConfig { roster, me, identity, listener, on_event, on_watch };
     Links::start(config, replica, Arc::clone(&node.store), node.clock, shutdown)
+}
+
+async fn reload_on_signal(node: Arc<Node>) {
+    let Some(mut signals) = hangup() else { return };
+    while signals.recv().await.is_some() {
+        // What went wrong is logged and in the status already.
+        let _ = reload(&node, Cause::Signal).await;
+    }
 }
 
 async fn sweep(node: Arc<Node>) {

@@ -1,22 +1,26 @@
-//! One running edge: everything that is made of a config, and what may be said about it.
+//! One running edge: what lives from start to end, the plan in force, and what may be said about both.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use selvedge_conf::{Config, Mode, Scope};
+use arc_swap::ArcSwap;
+use selvedge_conf::{Mode, Scope};
+use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_filters::{Filters, client_net};
 use selvedge_state::{Actor, Ban, Incarnation, Key64, PeerState, PopId, Store, Time};
 
 use crate::admin::report;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::origin::Origin;
+use crate::front::Certificates;
 use crate::link::{Links, Refusal};
 use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
+use crate::plan::{Ground, Groups, Plan, Reloads};
+use crate::witness::Witness;
 
 /// One batch of changes waits at most this long before it is sent (ms); see the replica's batching.
 const BATCH_MS: u64 = 25;
@@ -26,8 +30,14 @@ const TOP: usize = 10;
 
 /// Everything that one process serves with.
 pub struct Node {
-    /// The config it runs.
-    pub config: Config,
+    /// What requests are served by. A request takes it once, so that it sees one plan to its end.
+    pub plan: ArcSwap<Plan>,
+    /// How plans came and come to be.
+    pub reloads: Reloads,
+    /// Numbers for the origins of plans to come.
+    pub groups: Groups,
+    /// For each TLS address, what it answers with.
+    pub certificates: Vec<Arc<Certificates>>,
     /// Node time.
     pub clock: Clock,
     /// Who it is, for the others.
@@ -36,10 +46,6 @@ pub struct Node {
     pub incarnation: Incarnation,
     /// The replicated state.
     pub store: Arc<Store>,
-    /// The config's filters.
-    pub filters: Filters,
-    /// The config's origins, in its order.
-    pub origins: Vec<Arc<Origin>>,
     /// The cache.
     pub cache: &'static Cache,
     /// Counters for operators.
@@ -50,6 +56,8 @@ pub struct Node {
     pub listening: Vec<SocketAddr>,
     /// Names of all POPs by id.
     pub pops: Pops,
+    /// What goes by, and what was refused lately.
+    pub witness: Witness,
     /// The admin socket.
     pub socket: PathBuf,
     pub(crate) links: std::sync::OnceLock<Arc<Links>>,
@@ -71,6 +79,22 @@ impl Pops {
     pub fn name(&self, id: PopId) -> String {
         self.0.iter().find(|(pop, _)| *pop == id).map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
     }
+
+    /// The POP of that name.
+    pub fn named(&self, name: &str) -> Option<PopId> {
+        self.0.iter().find(|(_, pop)| pop == name).map(|(id, _)| *id)
+    }
+
+    /// All but one.
+    pub fn others(&self, me: PopId) -> Vec<PopId> {
+        self.0.iter().map(|(id, _)| *id).filter(|id| *id != me).collect()
+    }
+
+    /// All names, for messages.
+    pub fn list(&self) -> String {
+        let names: Vec<&str> = self.0.iter().map(|(_, name)| name.as_str()).collect();
+        names.join(", ")
+    }
 }
 
 impl Node {
@@ -79,11 +103,17 @@ impl Node {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// What plans are made with.
+    pub fn ground(&self) -> Ground<'_> {
+        Ground { store: &self.store, metrics: &self.metrics, groups: &self.groups }
+    }
+
     /// All metrics in Prometheus' text format.
     ///
     /// # Errors
     /// When a metric cannot be written as text.
     pub fn metrics_text(&self) -> Result<String, prometheus::Error> {
+        let plan = self.plan.load();
         let peers = self.store.peers(self.clock.now());
         let reading = Reading {
             cache: self.cache.stats(),
@@ -92,18 +122,19 @@ impl Node {
             peers_roster: peers.roster,
             lag_ms: peers.lag_ms,
             bans: self.store.bans(self.clock.now()).len(),
-            limit_keys: self.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+            limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
         };
-        self.metrics.text(&self.config, &reading)
+        self.metrics.text(&plan.config, &reading)
     }
 
     /// The node at a glance.
     pub fn status(&self) -> report::Status {
         let now = self.clock.now();
         let cache = self.cache.stats();
+        let plan = self.plan.load();
         report::Status {
-            pop: self.config.pop.name.clone(),
-            region: self.config.pop.region.clone(),
+            pop: plan.config.pop.name.clone(),
+            region: plan.config.pop.region.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now: now.0,
             uptime_ms: now.0.saturating_sub(self.started.0),
@@ -111,10 +142,11 @@ impl Node {
             ready: self.is_ready(),
             listening: self.listening.clone(),
             cluster: self.links.get().map(|links| self.cluster(links)),
-            origins: self.origins.iter().map(|origin| self.origin(origin, now)).collect(),
+            config: self.reloads.status(&plan.config.revision),
+            origins: plan.origins.iter().map(|origin| self.origin(origin, now)).collect(),
             cache: report::Cache {
                 bytes: cache.bytes,
-                bytes_max: self.config.storage.memory,
+                bytes_max: plan.config.storage.memory,
                 objects: cache.objects,
                 evicted: cache.evicted,
             },
@@ -163,7 +195,7 @@ impl Node {
     /// All limits; with the busiest keys of each.
     pub fn limits(&self) -> Vec<report::Limit> {
         let lag = self.charge_lag_ms();
-        self.filters.limits().iter().map(|limit| self.limit(limit, None, lag)).collect()
+        self.plan.load().filters.limits().iter().map(|limit| self.limit(limit, None, lag)).collect()
     }
 
     /// One limit. `key` has a value for each part of its key, in the config's order; without it the busiest keys are told.
@@ -171,8 +203,9 @@ impl Node {
     /// # Errors
     /// In words, when there is no such limit or the key does not fit it.
     pub fn limit_named(&self, name: &str, key: &[String]) -> Result<report::Limit, String> {
-        let limit = self.filters.limit_named(name).ok_or_else(|| {
-            let names: Vec<&str> = self.filters.limits().iter().map(|limit| limit.facts().name.as_str()).collect();
+        let plan = self.plan.load();
+        let limit = plan.filters.limit_named(name).ok_or_else(|| {
+            let names: Vec<&str> = plan.filters.limits().iter().map(|limit| limit.facts().name.as_str()).collect();
             format!("there is no limit {name:?}; there are: {}", names.join(", "))
         })?;
         let key = if key.is_empty() { None } else { Some(limit.key_of(key, &self.store)?) };
@@ -265,8 +298,12 @@ impl Node {
     /// In words, when the subject or the reason cannot be used, or no more bans fit.
     pub fn ban(&self, new: &report::NewBan) -> Result<report::Ban, String> {
         let subject = subject(&new.subject)?;
-        if new.reason.starts_with(selvedge_filters::PENALTY_PREFIX) {
-            return Err(format!("a reason may not start with {:?}: penalties do", selvedge_filters::PENALTY_PREFIX));
+        for (prefix, whose) in
+            [(selvedge_filters::PENALTY_PREFIX, "penalties"), (selvedge_filters::RULE_PREFIX, "bans by rules")]
+        {
+            if new.reason.starts_with(prefix) {
+                return Err(format!("a reason may not start with {prefix:?}: those of {whose} do"));
+            }
         }
         if new.for_ms == 0 {
             return Err("a ban lasts at least 1 ms".to_owned());

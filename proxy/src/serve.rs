@@ -4,24 +4,25 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use selvedge_conf::{Cluster, Config};
-use selvedge_filters::Filters;
-use selvedge_state::{Actor, Incarnation, PopId, Replica, ReplicaConfig, Store, StoreConfig};
+use selvedge_state::{Actor, Incarnation, PopId, Replica, ReplicaConfig, Store, StoreBounds, StoreConfig};
 
 use crate::background::Background;
 use crate::cache::{Cache, Settings};
 use crate::clock::Clock;
-use crate::edge::origin::{Origin, OriginError, Resolver};
 use crate::edge::{Edge, TRIES};
-use crate::front::{BindError, CertificateError, Certificates, Front, Listening, bind};
-use crate::link::membership::{Membership, MembershipError};
+use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
+use crate::link::membership::Membership;
 use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
 use crate::observe::{AccessLog, Metrics, log};
+use crate::plan::{Ground, Groups, Loaded, Plan, Reloads};
 use crate::stop::Stop;
+use crate::witness::Witness;
 
 /// Connections kept open to origins by each thread.
 const ORIGIN_POOL: usize = 1024;
@@ -40,15 +41,6 @@ pub enum BootError {
         /// Why not.
         cause: std::io::Error,
     },
-    /// A certificate file cannot be used.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// An origin cannot be set up.
-    #[error(transparent)]
-    Origin(#[from] OriginError),
-    /// The cluster's files cannot be used.
-    #[error(transparent)]
-    Membership(#[from] MembershipError),
     /// The admin socket cannot be made.
     #[error(transparent)]
     Socket(#[from] crate::admin::SocketError),
@@ -74,46 +66,57 @@ pub struct Ready {
     admin: std::os::unix::net::UnixListener,
 }
 
-/// Makes a node of a config and binds its addresses.
+/// Makes a node of a config that was loaded, and binds its addresses.
 ///
 /// # Errors
 /// [`BootError`]; nothing runs then.
-pub fn boot(config: Config) -> Result<Ready, BootError> {
-    let listening = listen(&config)?;
+pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
+    let Loaded { entry, config, keyrings, authorities, shelf, membership, ledger } = loaded;
+    let (listening, certificates) = listen(&config, keyrings)?;
     let clock = Clock::start();
     let started = clock.now();
     let incarnation = incarnation(started.0)?;
-    let peers = config.cluster.as_ref().map(|cluster| join(&config.pop.name, cluster)).transpose()?;
+    let peers = membership.zip(config.cluster.as_ref()).map(|(membership, cluster)| join(membership, cluster));
+    let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
     let me = Actor { pop: membership.map_or(PopId(0), |membership| membership.me), node: 0 };
-    let store = Arc::new(Store::new(StoreConfig {
+    let bounds = StoreBounds { uniques_max: config.storage.uniques_max, lists_max: config.storage.lists_max };
+    let node = StoreConfig {
         me,
         incarnation,
         secret: membership.map_or_else(Secret::generate, |membership| Ok(membership.secret.clone()))?.bytes(),
         keys_max: config.storage.keys_max,
         bans_max: config.storage.bans_max,
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
-    }));
+    };
+    let store = Arc::new(Store::with_bounds(node, bounds));
+    let metrics = Metrics::new()?;
+    metrics.config_loaded(&config, started);
+    let groups = Groups::default();
+    let pops = pops(&config, membership);
+    let reloads = Reloads::new(entry, config.clone(), ledger, started);
+    let ground = Ground { store: &store, metrics: &metrics, groups: &groups };
+    let plan = Plan::new(config, authorities, shelf, ground, None)?;
+    let config = &plan.config;
     let node = Node {
         clock,
         me,
         incarnation,
-        filters: Filters::new(&config, &store)?,
-        origins: (0..)
-            .zip(config.origins.iter().cloned())
-            .map(|(group, origin)| Origin::new(origin, group))
-            .collect::<Result<_, _>>()?,
-        cache: Cache::leak(cache_settings(&config)),
-        metrics: Metrics::new(&config)?,
+        cache: Cache::leak(cache_settings(config)),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
         listening: listening.iter().map(|listening| listening.address).collect(),
-        pops: pops(&config, membership),
+        witness: Witness::default(),
         socket: config.admin.socket.clone(),
         links: OnceLock::new(),
         ready: false.into(),
+        plan: ArcSwap::from_pointee(plan),
+        reloads,
+        groups,
+        certificates,
+        metrics,
+        pops,
         started,
         store,
-        config,
     };
     let admin = crate::admin::socket(&node.socket)?;
     Ok(Ready { node: Arc::new(node), listening, peers, admin })
@@ -127,20 +130,21 @@ fn cache_settings(config: &Config) -> Settings {
     }
 }
 
-fn listen(config: &Config) -> Result<Vec<Listening>, BootError> {
+type Bound = (Vec<Listening>, Vec<Arc<Certificates>>);
+
+fn listen(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Bound, BootError> {
     let mut listening = Vec::new();
     for address in &config.listen.http {
         listening.push(bind(*address, None)?);
     }
-    for https in &config.listen.https {
-        let certificates = Certificates::load(&https.certificates)?;
-        listening.push(bind(https.address, Some(Arc::new(certificates)))?);
+    let certificates: Vec<_> = keyrings.into_iter().map(|keyring| Arc::new(Certificates::new(keyring))).collect();
+    for (https, certificates) in config.listen.https.iter().zip(&certificates) {
+        listening.push(bind(https.address, Some(Arc::clone(certificates)))?);
     }
-    Ok(listening)
+    Ok((listening, certificates))
 }
 
-fn join(pop: &str, cluster: &Cluster) -> Result<(Membership, std::net::TcpListener), BootError> {
-    let membership = Membership::load(pop, cluster)?;
+fn join(membership: Membership, cluster: &Cluster) -> Result<(Membership, std::net::TcpListener), BootError> {
     let listener = std::net::TcpListener::bind(cluster.listen)
         .map_err(|cause| BootError::BindPeers { address: cluster.listen, cause })?;
     Ok((membership, listener))
@@ -178,25 +182,29 @@ impl Ready {
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
         let mut proxy = http_proxy(&server.configuration, Edge::new(Arc::clone(&node)));
-        proxy.server_options = Some(crate::edge::server_options(&node.config.listen.bounds));
+        let bounds = node.plan.load().config.listen.bounds.clone();
+        proxy.server_options = Some(crate::edge::server_options(&bounds));
         let threads = server.configuration.threads;
-        let bounds = node.config.listen.bounds.clone();
         server.add_service(Front::new(
             listening,
             Arc::new(proxy),
             bounds,
             threads,
             busy.clone(),
-            Box::new(log::accept_failed),
+            door(Arc::clone(&node)),
         ));
         let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
         let log = Arc::clone(&node.log);
-        let resolver = Resolver::new(node.origins.clone());
-        server.add_service(Background::new(node, links, admin, resolver, busy));
+        server.add_service(Background::new(node, links, admin, busy));
         server.run(RunArgs { shutdown_signal: Box::new(stop) });
         log.flush();
         Ok(())
     }
+}
+
+/// Who decides about connections, and hears of those that fail.
+fn door(node: Arc<Node>) -> Door {
+    Door { admit: Box::new(move |peer| crate::edge::admit(&node, peer)), report: Box::new(log::accept_failed) }
 }
 
 fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::Error> {
@@ -223,7 +231,7 @@ fn server_conf(node: &Node) -> ServerConf {
     };
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ServerConf {
-        threads: match node.config.listen.threads {
+        threads: match node.plan.load().config.listen.threads {
             0 => cores(),
             threads => threads,
         },

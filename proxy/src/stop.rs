@@ -1,5 +1,7 @@
 //! How a process ends: asked once it stops taking work and finishes what it has; asked twice, or after its time, it goes.
 //!
+//! SIGHUP does not end it: it asks for a reload.
+//!
 //! Pingora would sleep for a fixed grace period instead of waiting for the work, so the waiting is done here, before Pingora
 //! hears of the signal.
 
@@ -62,6 +64,20 @@ impl ShutdownSignalWatch for Stop {
         }
         ShutdownSignal::FastShutdown
     }
+}
+
+/// Keeps SIGHUP from ending the process from now on, before there is anything to reload.
+pub(crate) fn outlive_hangups() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    if let Ok(runtime) = runtime {
+        // The handler stays for the life of the process; where there can be none, the kernel's default goes on.
+        runtime.block_on(async { drop(hangup()) });
+    }
+}
+
+/// SIGHUP, which asks for a reload. From here on it no longer ends the process. None when the system gives no handler.
+pub(crate) fn hangup() -> Option<Signal> {
+    signal(SignalKind::hangup()).ok()
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

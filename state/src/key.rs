@@ -67,6 +67,10 @@ pub(crate) enum Domain {
     Key = 1,
     Table = 2,
     Subject = 3,
+    Element = 4,
+    Uniques = 5,
+    List = 6,
+    Listing = 7,
 }
 
 /// The cluster's secret, as the key of all hashes.

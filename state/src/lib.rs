@@ -6,7 +6,8 @@
 //! parameter everywhere, so that a simulation can run a whole cluster in one thread.
 //!
 //! Two families of values. *Rows* (counts) have one writer each and die by absolute time; they join by the
-//! greatest count of each cell. *Facts* ([bans](Ban)) may be written by anybody; they join by a total order.
+//! greatest count of each cell. *Facts* may be written by anybody: [bans](Ban) and [elements of lists](ListEntry) join by a
+//! total order, the registers of distinct counts by the greatest rank.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -16,20 +17,26 @@ mod bucket;
 mod counter;
 mod identity;
 mod key;
+mod list;
 mod replica;
 mod rung;
 mod store;
 #[cfg(test)]
 mod tests;
 mod time;
+mod unique;
 mod wire;
 
 pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
 pub use bucket::{Bucket, Charge};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
+pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
 pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status};
 pub use rung::Rung;
-pub use store::{BanError, CONTRIBUTORS_MAX, Peers, Store, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec};
+pub use store::{
+    BanError, CONTRIBUTORS_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull,
+    TableId, TableSpec, UniquesId, UniquesSpec,
+};
 pub use time::Time;
 pub use wire::FRAME_MAX;

@@ -1,40 +1,81 @@
-//! The words of an expression: names, literals and marks, each with its place. CEL specification, "Lexis".
+//! The words of an expression: names, literals and marks, each with its place. CEL language definition, "Syntax". What is
+//! no word of CEL is an error that says how others write the same; literals with more to them are in `literal.rs`.
+
+use std::borrow::Cow;
 
 use super::Error;
-use super::tree::{Comparison, Span};
+use super::tree::{Arithmetic, Comparison, Span};
 
 /// A word and where it is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Token {
-    pub(super) word: Word,
+pub(super) struct Token<'a> {
+    pub(super) word: Word<'a>,
     pub(super) span: Span,
 }
 
-/// One word. A minus is a mark; numbers are without sign.
+/// One word. Numbers are without sign.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Word {
-    Name(String),
+pub(super) enum Word<'a> {
+    Name(&'a str),
     Int(u64),
-    Text(String),
+    Uint(u64),
+    Double(f64),
+    Text(Cow<'a, str>),
+    Bytes(Vec<u8>),
+    Mark(Mark),
+    End,
+}
+
+/// What is neither a name nor a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
     Open,
     Close,
     OpenList,
     CloseList,
+    OpenMap,
+    CloseMap,
     Comma,
+    Colon,
+    Question,
     Dot,
     Not,
-    Minus,
     And,
     Or,
     In,
     Compare(Comparison),
-    End,
+    Arithmetic(Arithmetic),
+}
+
+impl Mark {
+    /// The mark as it is written.
+    pub(super) fn symbol(self) -> &'static str {
+        match self {
+            Mark::Open => "(",
+            Mark::Close => ")",
+            Mark::OpenList => "[",
+            Mark::CloseList => "]",
+            Mark::OpenMap => "{",
+            Mark::CloseMap => "}",
+            Mark::Comma => ",",
+            Mark::Colon => ":",
+            Mark::Question => "?",
+            Mark::Dot => ".",
+            Mark::Not => "!",
+            Mark::And => "&&",
+            Mark::Or => "||",
+            Mark::In => "in",
+            Mark::Compare(comparison) => comparison.symbol(),
+            Mark::Arithmetic(operator) => operator.symbol(),
+        }
+    }
 }
 
 /// Cuts `text` into words; the last one is [`Word::End`].
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Error> {
+pub(super) fn tokens(text: &str) -> Result<Vec<Token<'_>>, Error> {
     let mut lexer = Lexer { text, at: 0 };
-    let mut tokens = Vec::new();
+    // Most words of ordinary rules are longer than four bytes, blanks included.
+    let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
     loop {
         lexer.skip_blank();
         let start = lexer.at;
@@ -47,21 +88,27 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Error> {
     }
 }
 
-struct Lexer<'a> {
-    text: &'a str,
-    at: usize,
+/// A place in the text; it is always between two characters.
+pub(super) struct Lexer<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
 }
 
 impl<'a> Lexer<'a> {
-    fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<char> {
+    pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
-    fn eat(&mut self, prefix: &str) -> bool {
+    /// The byte so many bytes ahead.
+    pub(super) fn byte(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    pub(super) fn eat(&mut self, prefix: &str) -> bool {
         let found = self.rest().starts_with(prefix);
         if found {
             self.at += prefix.len();
@@ -69,14 +116,14 @@ impl<'a> Lexer<'a> {
         found
     }
 
-    fn eat_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+    pub(super) fn eat_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let taken = rest.split_at(rest.find(|c| !belongs(c)).unwrap_or(rest.len())).0;
         self.at += taken.len();
         taken
     }
 
-    fn error(&self, start: usize, message: impl Into<String>) -> Error {
+    pub(super) fn error(&self, start: usize, message: impl Into<String>) -> Error {
         Error::new(Span { start, end: self.at }, message)
     }
 
@@ -90,143 +137,91 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn word(&mut self) -> Result<Word, Error> {
-        const MARKS: [(&str, Word); 16] = [
-            ("&&", Word::And),
-            ("||", Word::Or),
-            ("==", Word::Compare(Comparison::Equal)),
-            ("!=", Word::Compare(Comparison::NotEqual)),
-            ("<=", Word::Compare(Comparison::LessOrEqual)),
-            (">=", Word::Compare(Comparison::GreaterOrEqual)),
-            ("<", Word::Compare(Comparison::Less)),
-            (">", Word::Compare(Comparison::Greater)),
-            ("!", Word::Not),
-            ("-", Word::Minus),
-            ("(", Word::Open),
-            (")", Word::Close),
-            ("[", Word::OpenList),
-            ("]", Word::CloseList),
-            (",", Word::Comma),
-            (".", Word::Dot),
-        ];
+    fn word(&mut self) -> Result<Word<'a>, Error> {
         let Some(first) = self.peek() else { return Ok(Word::End) };
-        for (mark, word) in MARKS {
-            if self.eat(mark) {
-                return Ok(word);
-            }
-        }
         match first {
-            '"' | '\'' => self.string(false),
-            c if c.is_ascii_digit() => self.number(),
-            c if c.is_ascii_alphabetic() || c == '_' => self.name(),
-            c => {
-                let start = self.at;
-                self.at += c.len_utf8();
-                Err(self.stray(start, c))
-            }
+            c if c.is_ascii_alphabetic() || c == '_' => return self.name(),
+            c if c.is_ascii_digit() => return self.number(),
+            '.' if self.byte(1).is_some_and(|byte| byte.is_ascii_digit()) => return self.number(),
+            '"' | '\'' => return self.string(self.at, false).map(Word::Text),
+            _ => {}
         }
+        if let Some((mark, length)) = self.mark() {
+            self.at += length;
+            return Ok(Word::Mark(mark));
+        }
+        let start = self.at;
+        self.at += first.len_utf8();
+        Err(self.stray(start, first))
     }
 
-    fn name(&mut self) -> Result<Word, Error> {
+    fn name(&mut self) -> Result<Word<'a>, Error> {
         let start = self.at;
         let name = self.eat_while(|c| c.is_ascii_alphanumeric() || c == '_');
-        let quote = matches!(self.peek(), Some('"' | '\''));
+        let quoted = matches!(self.byte(0), Some(b'"' | b'\''));
         match name {
-            "in" => Ok(Word::In),
-            "r" | "R" if quote => self.string(true),
-            "b" | "B" | "br" | "bR" | "Br" | "BR" | "rb" | "rB" | "Rb" | "RB" if quote => {
-                Err(self.error(start, "byte strings are not available"))
+            "in" => Ok(Word::Mark(Mark::In)),
+            "r" | "R" if quoted => self.string(start, true).map(Word::Text),
+            "b" | "B" if quoted => self.bytes(start, false).map(Word::Bytes),
+            "br" | "bR" | "Br" | "BR" if quoted => self.bytes(start, true).map(Word::Bytes),
+            "rb" | "rB" | "Rb" | "RB" if quoted => {
+                Err(self.error(start, format!("`{name}` starts no literal")).advice("raw bytes are written br\"...\""))
             }
-            name => Ok(Word::Name(name.to_owned())),
+            "u" | "U" | "f" | "F" if quoted => {
+                Err(self.error(start, format!("`{name}` starts no literal")).advice("text is written \"...\""))
+            }
+            name => Ok(Word::Name(name)),
         }
     }
 
-    fn number(&mut self) -> Result<Word, Error> {
-        let start = self.at;
-        let hex = self.eat("0x") || self.eat("0X");
-        let digits = self.eat_while(|c| if hex { c.is_ascii_hexdigit() } else { c.is_ascii_digit() });
-        if !hex && self.rest().starts_with('.') && self.rest().chars().nth(1).is_some_and(|c| c.is_ascii_digit()) {
-            self.eat(".");
-            self.eat_while(|c| c.is_ascii_digit());
-            return Err(self.error(start, "numbers with a fraction are not available"));
-        }
-        let tail = self.eat_while(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !tail.is_empty() {
-            return Err(self.error(start, "not a number").advice("numbers are whole, such as `404` or `0x1f`"));
-        }
-        let number = u64::from_str_radix(digits, if hex { 16 } else { 10 });
-        number.map(Word::Int).map_err(|_| self.error(start, "not a number of 64 bits"))
-    }
-
-    /// A string; in a raw one a backslash is itself.
-    fn string(&mut self, raw: bool) -> Result<Word, Error> {
-        let start = self.at;
-        let quote = self.peek().unwrap_or('"');
-        self.at += quote.len_utf8();
-        let mut value = String::new();
-        loop {
-            let here = self.at;
-            let Some(c) = self.peek() else {
-                return Err(self.error(start, format!("a string without its closing {quote}")));
-            };
-            self.at += c.len_utf8();
-            match c {
-                c if c == quote => return Ok(Word::Text(value)),
-                '\n' | '\r' => {
-                    let error = Error::new(Span { start, end: here }, "a string ends on the line it starts on");
-                    return Err(error.advice("a line break in a string is written \\n"));
-                }
-                '\\' if !raw => value.push(self.escape(here)?),
-                c => value.push(c),
-            }
-        }
-    }
-
-    /// The rest of an escape that began at `start`. CEL specification, "String and Bytes Values".
-    fn escape(&mut self, start: usize) -> Result<char, Error> {
-        let Some(c) = self.peek() else { return Err(self.error(start, "an escape without its end")) };
-        self.at += c.len_utf8();
-        let code = match c {
-            'a' => return Ok('\u{7}'),
-            'b' => return Ok('\u{8}'),
-            'f' => return Ok('\u{c}'),
-            'n' => return Ok('\n'),
-            'r' => return Ok('\r'),
-            't' => return Ok('\t'),
-            'v' => return Ok('\u{b}'),
-            '\\' | '?' | '"' | '\'' | '`' => return Ok(c),
-            'x' | 'X' => self.digits(2, 16),
-            'u' => self.digits(4, 16),
-            'U' => self.digits(8, 16),
-            '0'..='3' => {
-                self.at -= 1;
-                self.digits(3, 8)
-            }
-            _ => {
-                let advice = "a backslash is written \\\\, or the string as r\"...\"";
-                return Err(self.error(start, format!("`\\{}` is not an escape", c.escape_debug())).advice(advice));
-            }
+    /// The mark that starts here, and its length in bytes.
+    fn mark(&self) -> Option<(Mark, usize)> {
+        let found = match (self.byte(0)?, self.byte(1)) {
+            (b'&', Some(b'&')) => (Mark::And, 2),
+            (b'|', Some(b'|')) => (Mark::Or, 2),
+            (b'=', Some(b'=')) => (Mark::Compare(Comparison::Equal), 2),
+            (b'!', Some(b'=')) => (Mark::Compare(Comparison::NotEqual), 2),
+            (b'<', Some(b'=')) => (Mark::Compare(Comparison::LessOrEqual), 2),
+            (b'>', Some(b'=')) => (Mark::Compare(Comparison::GreaterOrEqual), 2),
+            (b'<', _) => (Mark::Compare(Comparison::Less), 1),
+            (b'>', _) => (Mark::Compare(Comparison::Greater), 1),
+            (b'+', _) => (Mark::Arithmetic(Arithmetic::Add), 1),
+            (b'-', _) => (Mark::Arithmetic(Arithmetic::Subtract), 1),
+            (b'*', _) => (Mark::Arithmetic(Arithmetic::Multiply), 1),
+            (b'/', _) => (Mark::Arithmetic(Arithmetic::Divide), 1),
+            (b'%', _) => (Mark::Arithmetic(Arithmetic::Remainder), 1),
+            (b'!', _) => (Mark::Not, 1),
+            (b'(', _) => (Mark::Open, 1),
+            (b')', _) => (Mark::Close, 1),
+            (b'[', _) => (Mark::OpenList, 1),
+            (b']', _) => (Mark::CloseList, 1),
+            (b'{', _) => (Mark::OpenMap, 1),
+            (b'}', _) => (Mark::CloseMap, 1),
+            (b',', _) => (Mark::Comma, 1),
+            (b':', _) => (Mark::Colon, 1),
+            (b'?', _) => (Mark::Question, 1),
+            (b'.', _) => (Mark::Dot, 1),
+            _ => return None,
         };
-        code.and_then(char::from_u32).ok_or_else(|| self.error(start, "an escape that names no character"))
-    }
-
-    fn digits(&mut self, count: usize, radix: u32) -> Option<u32> {
-        let rest = self.rest();
-        let digits = rest.get(..count).filter(|digits| digits.chars().all(|c| c.is_digit(radix)))?;
-        self.at += count;
-        u32::from_str_radix(digits, radix).ok()
+        Some(found)
     }
 
     fn stray(&self, start: usize, c: char) -> Error {
         let error = self.error(start, format!("`{}` does not belong here", c.escape_debug()));
+        let next = self.byte(0);
         match c {
+            '=' if next == Some(b'~') => error.advice("a regular expression is tried with `value.matches(\"...\")`"),
             '=' => error.advice("equality is written `==`"),
             '&' => error.advice("\"and\" is written `&&`"),
             '|' => error.advice("\"or\" is written `||`"),
-            '+' | '*' | '/' | '%' => error.advice("arithmetic is not available"),
-            '?' | ':' => error.advice("`a ? b : c` is not available; write it with `&&` and `||`"),
-            '{' | '}' => error.advice("maps are not available"),
-            '“' | '”' | '‘' | '’' => error.advice("strings are in straight quotes"),
+            '~' => error.advice("a regular expression is tried with `value.matches(\"...\")`"),
+            '^' => error.advice("numbers have no bits here, and a power is a product"),
+            ';' => error.advice("an expression is one value; conditions are joined with `&&`"),
+            '#' => error.advice("a comment starts with `//`"),
+            '$' | '@' => error.advice("names are written as they are, such as `request.path`"),
+            '`' => error.advice("a name that is no identifier is picked by `[\"...\"]`"),
+            '\\' => error.advice("an expression may go on in the next line as it is"),
+            '“' | '”' | '‘' | '’' | '„' | '‚' => error.advice("strings are in straight quotes"),
             _ => error,
         }
     }

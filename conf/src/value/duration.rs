@@ -7,6 +7,9 @@ use super::{Wrong, shown};
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// Nothing in a config lasts longer than a year.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+/// Nothing is counted further back than this.
+pub(crate) const WINDOW_LONGEST: Duration = Duration::from_secs(31 * 86_400);
+const WINDOW_SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// A duration of 0 to 366 days.
@@ -33,6 +36,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
     }
     let total = Duration::from_millis(total);
     if total > LONGEST { Err(too_long()) } else { Ok(total) }
+}
+
+/// A duration that is not zero, at most 366 days.
+pub(crate) fn some_time(text: &str) -> Result<Duration, Wrong> {
+    match duration(text)? {
+        zero if zero.is_zero() => Err(Wrong::new(format!("`{}` is no time at all", shown(text)))),
+        length => Ok(length),
+    }
+}
+
+/// How far back counts reach: 1 s to 31 days.
+pub(crate) fn window(text: &str) -> Result<Duration, Wrong> {
+    match duration(text)? {
+        window if (WINDOW_SHORTEST..=WINDOW_LONGEST).contains(&window) => Ok(window),
+        _ => Err(Wrong::new(format!("`{}` is out of range: 1s to 31d is possible here", shown(text)))),
+    }
 }
 
 /// A duration something waits for: 1 ms to 1 day.

@@ -5,17 +5,21 @@ mod duration;
 mod environment;
 mod host;
 mod name;
+mod pattern;
 pub(crate) mod quoted;
 mod rate;
 mod size;
+mod url;
 
 pub(crate) use address::{ip, network, socket};
-pub(crate) use duration::{duration, timeout};
+pub(crate) use duration::{WINDOW_LONGEST, duration, some_time, timeout, window};
 pub(crate) use environment::expand;
 pub(crate) use host::{host_name, server};
-pub(crate) use name::{label, name};
+pub(crate) use name::{field_name, label, name};
+pub(crate) use pattern::Patterns;
 pub(crate) use rate::rate;
 pub(crate) use size::size;
+pub(crate) use url::url;
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]

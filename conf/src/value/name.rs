@@ -5,7 +5,7 @@ use super::{Wrong, shown};
 const NAME_LONGEST: usize = 64;
 const LABEL_LONGEST: usize = 32;
 
-/// The name of an origin or a limit: 1 to 64 characters of `[A-Za-z0-9._-]`.
+/// The name of an origin, a limit, a rule and their like: 1 to 64 characters of `[A-Za-z0-9._-]`.
 pub(crate) fn name(text: &str) -> Result<String, Wrong> {
     let fits = (1..=NAME_LONGEST).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
@@ -25,4 +25,14 @@ pub(crate) fn label(text: &str) -> Result<String, Wrong> {
     }
     let wrong = Wrong::new(format!("`{}` cannot be the name of a POP or region", shown(text)));
     Err(wrong.advice("it has 1 to 32 lower-case letters, digits and `-`"))
+}
+
+/// The name of a header field in lower case (RFC 9110 section 5.6.2, `token`).
+pub(crate) fn field_name(text: &str) -> Result<String, Wrong> {
+    const LONGEST: usize = 256;
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(token) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Wrong::new(format!("`{}` cannot be the name of a header", shown(text))))
 }

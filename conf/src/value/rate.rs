@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::duration::WINDOW_LONGEST;
 use super::{Wrong, duration, shown};
 use crate::limit::Rate;
 
 const SHORTEST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
 /// A rate of 1 or more per 100 ms to 31 days.
 pub(crate) fn rate(text: &str) -> Result<Rate, Wrong> {
@@ -24,7 +24,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, Wrong> {
         return Err(malformed(&format!("write \"{count}/1{per}\"")));
     }
     let per = duration(per).map_err(|_| malformed(EXAMPLE))?;
-    if per < SHORTEST || per > LONGEST {
+    if per < SHORTEST || per > WINDOW_LONGEST {
         return Err(malformed("the time is between 100ms and 31d"));
     }
     Ok(Rate { count, per })

@@ -13,42 +13,106 @@ fn pieces(pieces: &'static [&'static str], most: usize) -> impl Strategy<Value =
 const WORDS: &[&str] = &[
     "request",
     "client",
+    "response",
+    "lists",
+    "jwt",
+    "idp",
+    "office",
+    "claims",
     ".",
     "path",
     "method",
     "headers",
+    "cookies",
+    "query",
+    "segments",
     "ip",
     "net",
+    "status",
+    "time",
+    "length",
     "(",
     ")",
     "[",
     "]",
+    "{",
+    "}",
     ",",
+    ":",
+    "?",
+    "[?",
+    ".?",
     "&&",
     "||",
     "!",
     "==",
+    "!=",
     "<",
+    ">=",
     " in ",
+    "+",
+    "- ",
+    "*",
+    "/",
+    "%",
     "\"",
     "'",
     "\"a\"",
     "'\\u00fc'",
+    "b'\\xff'",
+    "\\\"\\\"\\\"",
+    "\"\"\"",
+    "'''",
+    "r\"",
+    "b'",
     "\\",
     "1",
+    "1u",
+    "1.5",
+    "1e3",
     "-",
     "0x",
     "true",
+    "null",
     " ",
     "\n",
     "//",
     "ü",
     "cidr(\"10.0.0.0/8\")",
     "ip(",
+    "ip.",
+    "client.ip",
+    "request.path",
+    "request.headers[\"a\"]",
+    "request.segments",
+    "[1, 2]",
+    "{1: 2}",
+    "optional.of(",
+    "optional.none()",
+    ".orValue(",
+    ".optMap(x, ",
+    ".all(x, ",
+    ".exists(x,",
+    ".map(x, ",
+    ".filter(x, ",
+    "x",
+    "has(",
+    ".matches(\"a+\")",
+    ".size()",
+    "size(",
+    "string(",
+    "int(",
     "startsWith",
-    "size()",
+    ".split(\"\")",
+    "duration(\"1s\")",
+    "count(\"all\", \"1m\")",
+    "count(\"not-found\", client.net, \"1m\")",
+    "limit(\"login\").exceeded",
+    "banned(",
+    "lists.office",
+    "jwt.idp.claims.sub",
+    "getHours(\"UTC\")",
     "\0",
-    "r\"",
     "\u{1F600}",
 ];
 
@@ -95,12 +159,39 @@ const LINES: &[&str] = &[
     "\u{7f}",
 ];
 
+/// Whatever the text, it is an expression of some phase or it has errors that can be shown; what is accepted can be asked
+/// for all that is known of it.
 fn check_expression(text: &str) -> Result<(), TestCaseError> {
-    let Err(errors) = expr::parse(text) else { return Ok(()) };
-    prop_assert!(!errors.is_empty());
-    for error in errors {
-        prop_assert!(text.get(error.span.start..error.span.end).is_some(), "{:?}: {error:?}", text);
-        prop_assert!(!error.message.is_empty());
+    let names = crate::expressions::names();
+    for phase in [expr::Phase::Connection, expr::Phase::Request, expr::Phase::Response] {
+        let setting = expr::Setting { phase, names: &names };
+        match expr::parse_value(text, &setting) {
+            Ok(value) => {
+                prop_assert!(value.phase() <= phase.max(expr::Phase::Request), "{:?}", text);
+                prop_assert!(value.cost().nanos <= expr::COST_MAX, "{:?}", text);
+                check_spans(&value, text)?;
+            }
+            Err(errors) => {
+                prop_assert!(!errors.is_empty());
+                for error in errors {
+                    prop_assert!(text.get(error.span.start..error.span.end).is_some(), "{:?}: {error:?}", text);
+                    prop_assert!(!error.message.is_empty() && !error.message.contains('\n'), "{:?}: {error:?}", text);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every part is in the text, within what it is a part of.
+fn check_spans(expr: &expr::Expr, text: &str) -> Result<(), TestCaseError> {
+    prop_assert!(text.get(expr.span.start..expr.span.end).is_some(), "{:?}: {expr:?}", text);
+    let mut parts = Vec::new();
+    expr.for_each_part(&mut |part| parts.push(part));
+    for part in parts {
+        let within = expr.span.start <= part.span.start && part.span.end <= expr.span.end;
+        prop_assert!(within, "{:?}: {part:?} in {expr:?}", text);
+        check_spans(part, text)?;
     }
     Ok(())
 }
@@ -131,6 +222,14 @@ proptest! {
     }
 
     #[test]
+    fn any_nesting_of_words_is_an_expression_or_an_error(
+        (open, core, close) in (pieces(WORDS, 4), pieces(WORDS, 3), pieces(WORDS, 4)),
+        levels in 1..100usize,
+    ) {
+        check_expression(&format!("{}{core}{}", open.repeat(levels), close.repeat(levels)))?;
+    }
+
+    #[test]
     fn any_text_is_a_config_or_a_report(text in any::<String>()) {
         check_file(&text)?;
     }
@@ -146,7 +245,7 @@ proptest! {
         let text = format!("[listen]\nhttp = [\"0.0.0.0:1\"]\n[[limit]]\nname = \"l\"\nkey = []\nrate = \"1/1s\"\nwhen = {quoted}\n");
         let start = "when = ".len() as u32;
         let columns = start + 1..=start + quoted.chars().count() as u32 + 1;
-        match (expr::parse(&condition), load(&text)) {
+        match (expr::parse(&condition, &expr::Setting::bare()), load(&text)) {
             (Ok(_), Ok(_)) => {}
             (Err(_), Err(report)) => {
                 for problem in report.problems() {

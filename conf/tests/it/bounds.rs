@@ -1,8 +1,9 @@
 //! Each bound of the language: what fits is accepted, one more is refused with one problem that names the bound.
 
 use selvedge_conf::{
-    ADDRESSES_MAX, BANS_MAX, CERTIFICATES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, ORIGINS_MAX, SERVERS_MAX,
-    SITES_MAX, TRUSTED_MAX,
+    ADDRESSES_MAX, BANS_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX, KEY_PARTS_MAX, KEYS_MAX,
+    LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, RULES_MAX, SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX, TRUSTED_MAX,
+    UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -76,6 +77,71 @@ fn limits() {
 }
 
 #[test]
+fn rules() {
+    let one = |n| format!("[[rule]]\nname = \"r{n}\"\ndo = {{ log = true }}\n");
+    bounded(RULES_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+}
+
+#[test]
+fn counters_and_uniques() {
+    let counter = |n| format!("[[counter]]\nname = \"c{n}\"\nkey = []\nwindow = \"1m\"\n");
+    bounded(COUNTERS_MAX, |n| base(&(0..n).map(counter).collect::<String>()));
+    let unique = |n| format!("[[unique]]\nname = \"u{n}\"\nof = 'request.path'\nkey = []\nwindow = \"1m\"\n");
+    bounded(UNIQUES_MAX, |n| base(&(0..n).map(unique).collect::<String>()));
+}
+
+#[test]
+fn lists_and_their_items() {
+    let one = |n| format!("[list.l{n}]\nkind = \"strings\"\n");
+    bounded(LISTS_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+    let items = |n| list(n, |n| format!("\"i{n}\""));
+    bounded(ITEMS_MAX, |n| base(&format!("[list.l]\nkind = \"strings\"\nitems = {}\n", items(n))));
+}
+
+#[test]
+fn issuers_and_their_claims() {
+    let one = |n| format!("[jwt.j{n}]\nkeys = \"k.json\"\nalgorithms = [\"RS256\"]\n");
+    bounded(JWTS_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+    let claims = |n: usize| (0..n).map(|n| format!("c{n} = \"int\"\n")).collect::<String>();
+    bounded(CLAIMS_MAX, |n| {
+        base(&format!("[jwt.j]\nkeys = \"k.json\"\nalgorithms = [\"RS256\"]\n[jwt.j.claims]\n{}", claims(n)))
+    });
+}
+
+#[test]
+fn tests_and_their_parts() {
+    const WITHIN_MAX: usize = 100;
+    let request = "request = { url = \"http://a\" }\nexpect = { status = 200 }\n";
+    let one = |n| format!("[[test]]\nname = \"t{n}\"\n{request}");
+    bounded(TESTS_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+    bounded(STEPS_MAX, |n| base(&format!("[[test]]\nname = \"t\"\n{}", format!("[[test.step]]\n{request}").repeat(n))));
+    let given = |n| list(n, |n| format!("{{ ban = \"10.0.0.{n}\", for = \"1m\" }}"));
+    bounded(WITHIN_MAX, |n| base(&format!("[[test]]\nname = \"t\"\ngiven = {}\n{request}", given(n))));
+    let headers = |n: usize| (0..n).map(|n| format!("h{n} = \"\"\n")).collect::<String>();
+    bounded(WITHIN_MAX, |n| {
+        base(&format!(
+            "[[test]]\nname = \"t\"\nexpect = {{ status = 200 }}\n[test.request]\nurl = \"http://a\"\n[test.request.headers]\n{}",
+            headers(n)
+        ))
+    });
+    for key in ["tags", "monitored"] {
+        let names = |n| list(n, |_| "\"r\"".to_owned());
+        bounded(WITHIN_MAX, |n| {
+            base(&format!(
+                "[[rule]]\nname = \"r\"\ndo = {{ log = true }}\n[[test]]\nname = \"t\"\nrequest = {{ url = \"http://a\" }}\nexpect = {{ {key} = {} }}\n",
+                names(n)
+            ))
+        });
+    }
+    bounded(10_000, |n| base(&format!("[[test]]\nname = \"t\"\n[[test.step]]\ntimes = {n}\n{request}")));
+    bounded(1_000_000, |n| {
+        base(&format!(
+            "[[counter]]\nname = \"c\"\nkey = []\nwindow = \"1m\"\n[[test]]\nname = \"t\"\ngiven = [{{ count = \"c\", n = {n} }}]\n{request}"
+        ))
+    });
+}
+
+#[test]
 fn key_parts() {
     let part = |n| format!("'request.headers[\"x-{n}\"]'");
     bounded(KEY_PARTS_MAX, |n| base(&format!("[[limit]]\nname = \"l\"\nkey = {}\nrate = \"1/1s\"\n", list(n, part))));
@@ -91,7 +157,7 @@ fn steps_of_a_penalty() {
 
 #[test]
 fn keys_and_bans() {
-    for key in ["keys_max", "bans_max"] {
+    for key in ["keys_max", "bans_max", "uniques_max", "lists_max"] {
         bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
         assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
     }

@@ -1,5 +1,5 @@
-//! The reference in `docs/config.md` is complete: each key of the schema, the tables of the expression language, and
-//! examples that load.
+//! The references are complete: `docs/config.md` has each key of the schema, `docs/rules.md` the tables of the expression
+//! language, and their examples load.
 
 use std::path::Path;
 
@@ -8,7 +8,11 @@ use serde_json::Value;
 use crate::support::load;
 
 fn reference() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/config.md");
+    document("config.md")
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     std::fs::read_to_string(path).expect("the reference")
 }
 
@@ -32,8 +36,8 @@ fn every_key_is_in_the_reference() {
             rows(table, &mut wanted);
         }
         let heading = match section.as_str() {
-            "origin" | "site" => format!("## `[{section}."),
-            "limit" => "## `[[limit]]`".to_owned(),
+            "origin" | "site" | "list" | "jwt" => format!("## `[{section}."),
+            "counter" | "unique" | "rule" | "limit" | "test" => format!("## `[[{section}]]`"),
             "include" => "## `include`".to_owned(),
             _ => format!("## `[{section}]`"),
         };
@@ -49,13 +53,13 @@ fn every_key_is_in_the_reference() {
 #[test]
 fn the_expression_tables_are_in_the_reference() {
     let tables = selvedge_conf::expr::reference();
-    assert!(reference().contains(&tables), "docs/config.md lacks these tables:\n{tables}");
+    assert!(document("rules.md").contains(&tables), "docs/rules.md lacks these tables:\n{tables}");
 }
 
 #[test]
 fn the_examples_of_the_reference_load() {
-    let reference = reference();
-    let blocks: Vec<&str> = reference.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let references = reference() + &document("rules.md");
+    let blocks: Vec<&str> = references.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty());
     for block in blocks {
         // Each block shows one section; what it leans on is added.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use selvedge_conf::{Config, KeyPart, Mode, Scope};
+use selvedge_conf::expr::Phase;
+use selvedge_conf::{Config, KeyPart, Mode, RuleMode, Scope};
 
 fn load(name: &str) -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
@@ -11,7 +12,8 @@ fn load(name: &str) -> Config {
         "APP_HOST" => Some("app.example.net".to_owned()),
         _ => None,
     };
-    selvedge_conf::load(&path, &|path| std::fs::read_to_string(path), &env).unwrap_or_else(|report| panic!("{report}"))
+    selvedge_conf::load(&path, &|path| std::fs::read_to_string(path), &|_| Ok(Vec::new()), &env)
+        .unwrap_or_else(|report| panic!("{report}"))
 }
 
 #[test]
@@ -46,6 +48,32 @@ fn cluster_has_its_paths_from_the_environment() {
     assert_eq!(config.origins[0].servers[0].host, "app.example.net");
 }
 
+#[test]
+fn rules_uses_every_section_and_every_action() {
+    let config = load("rules.toml");
+    assert!(!config.lists.is_empty() && !config.jwts.is_empty() && config.geoip.country.is_some());
+    assert!(!config.counters.is_empty() && !config.uniques.is_empty() && !config.limits.is_empty());
+    assert!(config.tests.len() >= 5);
+    let schema = selvedge_conf::schema();
+    let actions = schema["properties"]["rule"]["items"]["properties"]["do"]["properties"].as_object().expect("actions");
+    let text = include_str!("../../examples/rules.toml");
+    let unused: Vec<&String> = actions.keys().filter(|action| !text.contains(&format!("{action} = "))).collect();
+    assert!(unused.is_empty(), "{unused:?}");
+    for phase in [Phase::Connection, Phase::Request, Phase::Response] {
+        assert!(config.rules.iter().any(|rule| rule.phase == phase), "{phase:?}");
+    }
+    for mode in [RuleMode::Enforce, RuleMode::Monitor, RuleMode::Off] {
+        assert!(config.rules.iter().any(|rule| rule.mode == mode), "{mode:?}");
+    }
+}
+
+#[test]
+fn the_schema_knows_what_expressions_may_name() {
+    let schema = selvedge_conf::schema();
+    assert_eq!(schema["x-expressions"], selvedge_conf::expr::schema());
+    assert!(schema["x-expressions"].to_string().contains("request.path"));
+}
+
 fn json(name: &str) -> serde_json::Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
     let text = std::fs::read_to_string(path).expect("the example");
@@ -65,7 +93,7 @@ fn the_schema_accepts_each_example() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }
 
 #[test]
@@ -81,6 +109,14 @@ fn the_schema_refuses_what_the_loader_refuses() {
         "[[limit]]\nname = \"a\"\nkey = []\nrate = \"1/s\"",
         "[origin.app]\nservers = [\"a\"]\ntls = { verfy = true }",
         "[storage]\nmemory = \"1 GB\"",
+        "[[rule]]\nname = \"a\"",
+        "[[rule]]\nname = \"a\"\ndo = { denny = 403 }",
+        "[[rule]]\nname = \"a\"\nphase = \"late\"\ndo = { deny = 403 }",
+        "[[rule]]\nname = \"a\"\ndo = { set_response_headers = { a = 1 } }",
+        "[[counter]]\nname = \"a\"\nkey = []\nwindow = 60",
+        "[list.a]\nkind = \"adresses\"",
+        "[jwt.a]\nkeys = \"k.json\"\nalgorithms = [\"none\"]",
+        "[[test]]\nname = \"a\"\nstep = [{ request = { url = \"http://a\" } }]",
     ] {
         let instance: serde_json::Value = toml::from_str(mistake).expect("TOML");
         assert!(!validator.is_valid(&instance), "{mistake}");

@@ -1,7 +1,9 @@
 //! The config language from the outside: files in, facts or reports out.
 
 mod arbitrary;
+mod asked;
 mod bounds;
+mod declared;
 mod docs;
 mod examples;
 mod expressions;
@@ -9,4 +11,6 @@ mod facts;
 mod include;
 mod reject;
 mod report;
+mod rules;
+mod stories;
 mod support;

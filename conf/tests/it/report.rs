@@ -57,7 +57,8 @@ fn json_names_the_place() {
 #[test]
 fn a_file_that_cannot_be_read_has_no_line() {
     let read = |_: &Path| Err(std::io::Error::other("it is on fire"));
-    let report = selvedge_conf::load(Path::new("/etc/edge.toml"), &read, &|_| None).expect_err("a report");
+    let report =
+        selvedge_conf::load(Path::new("/etc/edge.toml"), &read, &|_| Ok(Vec::new()), &|_| None).expect_err("a report");
     assert_eq!(report.problems()[0].place.to_string(), "/etc/edge.toml");
     assert_eq!(report.render(false), "  × /etc/edge.toml cannot be read: it is on fire\n\n1 problem\n");
 }

@@ -10,6 +10,7 @@ use http::header::{AGE, DATE, EXPIRES, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
 use super::directives::{self, Directives, Seconds};
+use super::lifetime::Lifetime;
 use super::targeted;
 use super::vary::{Vary, vary};
 
@@ -26,6 +27,8 @@ pub struct Answer<'a> {
     pub request_time: SystemTime,
     /// When the response came.
     pub response_time: SystemTime,
+    /// What a rule says of its lifetime.
+    pub ruled: Option<Lifetime>,
 }
 
 /// How long a response lives in this cache.
@@ -99,6 +102,9 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
         None => directives::cache_control(answer.headers).map_err(|_| NotStored::Malformed)?,
     };
     storable(answer, &directives)?;
+    if let Some(ruled) = answer.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
+        return ruled_freshness(answer, &directives, ruled);
+    }
     let expires = if targeted.is_some() { None } else { expires(answer.headers, answer.response_time) };
     let lifetime = lifetime(&directives, expires)?;
     let age = initial_age(answer);
@@ -111,10 +117,32 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
         stale_while_revalidate: stale_while_revalidate.saturating_sub(overdue),
         stale_if_error: stale_if_error.saturating_sub(overdue),
     };
+    worth_storing(stored)
+}
+
+/// What a rule says of its lifetime stands for all that the response says of it, its age included: it is fresh for the rule's
+/// time from now on. Windows in which it may be served stale are not opened against `must-revalidate` and its like.
+fn ruled_freshness(answer: &Answer<'_>, directives: &Directives, ruled: Lifetime) -> Result<Stored, NotStored> {
+    let (stale_while_revalidate, stale_if_error) = match stale_windows(directives) {
+        _ if must_revalidate(directives) => (Duration::ZERO, Duration::ZERO),
+        (updating, failing) => {
+            (ruled.stale_while_revalidate.unwrap_or(updating), ruled.stale_if_error.unwrap_or(failing))
+        }
+    };
+    worth_storing(Stored { fresh_for: ruled.ttl, age: initial_age(answer), stale_while_revalidate, stale_if_error })
+}
+
+fn worth_storing(stored: Stored) -> Result<Stored, NotStored> {
     if stored.fresh_for.is_zero() && stored.stale_while_revalidate.is_zero() {
         return Err(NotStored::Stale);
     }
     Ok(stored)
+}
+
+/// Whether RFC 9111 section 3 lets a response of this status be stored that says nothing of its lifetime itself: the statuses
+/// of RFC 9110 section 15.1. A failure that says nothing is never made to last by a rule.
+fn is_cacheable_by_default(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
 /// RFC 9111 section 3, as a shared cache.
@@ -200,11 +228,15 @@ fn initial_age(answer: &Answer<'_>) -> Duration {
 /// nothing against `must-revalidate` or `proxy-revalidate` (RFC 9111 section 4.2.4). `s-maxage` forbids stale answers only
 /// by implying `proxy-revalidate` (section 5.2.2.10); an explicit grant beside it says otherwise, and is kept.
 fn stale_windows(directives: &Directives) -> (Duration, Duration) {
-    if directives.must_revalidate || directives.proxy_revalidate {
+    if must_revalidate(directives) {
         return (Duration::ZERO, Duration::ZERO);
     }
     (
         Duration::from_secs(directives.stale_while_revalidate.or_zero()),
         Duration::from_secs(directives.stale_if_error.or_zero()),
     )
+}
+
+fn must_revalidate(directives: &Directives) -> bool {
+    directives.must_revalidate || directives.proxy_revalidate
 }

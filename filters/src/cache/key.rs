@@ -1,8 +1,8 @@
-//! The name of a stored response: scheme, authority, path and query, each with its length in front, so that no two different
-//! requests spell the same name.
+//! The name of a stored response: scheme, authority, path, query, and the origin where rules choose one, each with its length in
+//! front, so that no two different requests spell the same name.
 
 /// The format of the name. Part of it, so that a change of format is a cold cache and not a wrong answer.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The scheme a client used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -39,24 +39,27 @@ pub struct KeyParts<'a> {
     pub scheme: Scheme,
     /// The host in lower case, with the port unless it is the scheme's own.
     pub authority: &'a str,
-    /// The path as it came; no two spellings are taken for one.
+    /// The path in normal form.
     pub path: &'a str,
-    /// What follows `?`; an empty query is not an absent one.
+    /// What follows `?`, as it came; an empty query is not an absent one.
     pub query: Option<&'a str>,
+    /// The origin, when a rule chose another than the site's.
+    pub origin: Option<&'a str>,
 }
 
 impl KeyParts<'_> {
     /// The bytes to hash. Equal only for equal parts.
     pub fn encode(&self) -> Vec<u8> {
-        let query = self.query.unwrap_or("");
-        let mut name = Vec::with_capacity(3 + 3 * 8 + self.authority.len() + self.path.len() + query.len());
+        let (query, origin) = (self.query.unwrap_or(""), self.origin.unwrap_or(""));
+        let lengths = self.authority.len() + self.path.len() + query.len() + origin.len();
+        let mut name = Vec::with_capacity(3 + 4 * 8 + lengths);
         name.push(FORMAT);
         name.push(match self.scheme {
             Scheme::Http => 0,
             Scheme::Https => 1,
         });
-        name.push(u8::from(self.query.is_some()));
-        for part in [self.authority, self.path, query] {
+        name.push(u8::from(self.query.is_some()) | u8::from(self.origin.is_some()) << 1);
+        for part in [self.authority, self.path, query, origin] {
             name.extend_from_slice(&(part.len() as u64).to_be_bytes());
             name.extend_from_slice(part.as_bytes());
         }

@@ -28,6 +28,8 @@ pub enum Bypass {
     Upgrade,
     /// `Cache-Control: no-store` (RFC 9111 section 5.2.1.5).
     NoStore,
+    /// A rule says so.
+    Rule,
 }
 
 impl Bypass {
@@ -38,6 +40,7 @@ impl Bypass {
             Bypass::Body => "body",
             Bypass::Upgrade => "upgrade",
             Bypass::NoStore => "no-store",
+            Bypass::Rule => "rule",
         }
     }
 }

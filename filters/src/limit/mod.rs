@@ -1,27 +1,27 @@
 //! Limits: a rate, whom it counts by, and what happens at its edge.
 //!
-//! In goes a request's head, the store and the instant; out comes whether the limit admits. A limit is one atomic
-//! check-and-charge of one bucket in the store; limits are taken in file order, and what an earlier limit admitted stays
-//! charged when a later one refuses.
+//! In goes a request in its context; out comes whether the limit admits. A limit is one atomic check-and-charge of one bucket in
+//! the store; limits are taken in file order, and what an earlier limit admitted stays charged when a later one refuses. Which
+//! limits a request is for is asked before any is charged.
 
 mod bound;
-mod key;
 mod penalty;
 mod share;
 
 use std::time::Duration;
 
 use selvedge_conf::{Limit as Facts, Mode, Scope};
-use selvedge_state::{Ban, Bucket, Charge, Key64, Rung, Store, TableFull, TableId, TableSpec, Time};
+use selvedge_state::{Bucket, Charge, Key64, Rung, Store, TableFull, TableId, TableSpec};
 
 pub use bound::Bound;
-use key::KeyShape;
 use penalty::Penalties;
 use share::Share;
 
-use crate::decision::Quota;
-use crate::head::Head;
-use crate::rule::Predicate;
+use crate::decision::{Penalised, Quota};
+use crate::explain::Note;
+use crate::hand::Hand;
+use crate::key::KeyShape;
+use crate::rule::{Context, Program};
 use crate::site::SiteId;
 
 /// A limit's place in the config, in file order.
@@ -33,7 +33,7 @@ pub struct LimitId(pub usize);
 pub struct Limit {
     id: LimitId,
     facts: Facts,
-    when: Option<Predicate>,
+    when: Option<Program>,
     key: KeyShape,
     table: TableId,
     bucket: Bucket,
@@ -43,12 +43,10 @@ pub struct Limit {
 /// What one limit said about one request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// Another site, or the condition does not hold.
-    NotApplicable,
     /// Room was left, and is taken now.
     Admitted(Quota),
     /// No room.
-    Refused { quota: Quota, penalty: Option<Ban> },
+    Refused { quota: Quota, penalty: Option<Penalised> },
     /// In `monitor` mode: it would have been refused.
     WouldRefuse,
     /// Peers cannot be heard, and the limit denies then.
@@ -77,7 +75,7 @@ impl Limit {
             Some(penalty) => Some(Penalties::new(facts, penalty, &key, store)?),
             None => None,
         };
-        let when = facts.when.as_ref().map(Predicate::compile);
+        let when = facts.when.as_ref().map(Program::compile);
         Ok(Limit { id, facts: facts.clone(), when, key, table, bucket, penalties })
     }
 
@@ -114,33 +112,50 @@ impl Limit {
         Bound::new(&self.facts, &self.bucket)
     }
 
-    /// Checks and charges one request.
-    pub(crate) fn check(&self, head: &Head<'_>, site: SiteId, store: &Store, now: Time) -> Outcome {
-        if !self.applies(head, site) {
-            return Outcome::NotApplicable;
-        }
-        let bucket = match Share::of(&self.facts, store, now) {
-            Share::Whole => self.bucket,
-            Share::Part(fraction) => fraction.of(self.bucket),
-            Share::Nothing if self.is_enforced() => return Outcome::Partitioned,
-            Share::Nothing => return Outcome::WouldRefuse,
+    /// What its keys are made of.
+    pub(crate) fn shape(&self) -> &KeyShape {
+        &self.key
+    }
+
+    /// Whether it is for a request.
+    pub(crate) fn applies(&self, site: SiteId, context: &Context<'_>) -> bool {
+        let here = self.facts.sites.is_empty() || self.facts.sites.contains(&site.0);
+        here && self.when.as_ref().is_none_or(|when| when.holds(context))
+    }
+
+    /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.
+    pub(crate) fn would_refuse(&self, context: &Context<'_>) -> bool {
+        let Some(bucket) = self.bucket_now(context) else { return true };
+        let charge = context.store.peek(self.table, self.key.hash(context), &bucket, 1, context.now);
+        matches!(charge, Charge::Refused { .. })
+    }
+
+    /// Checks and charges one request that it is for.
+    pub(crate) fn charge(&self, context: &Context<'_>, hand: &mut impl Hand) -> Outcome {
+        let Some(bucket) = self.bucket_now(context) else {
+            return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
         };
-        let key = self.key.hash(head, store);
-        match store.charge(self.table, key, &bucket, 1, now) {
+        let key = self.key.hash(context);
+        hand.note(|| Note::Level(self.id, context.store.level(self.table, key, &bucket, context.now)));
+        match hand.charge(context.store, (self.table, key), &bucket, context.now) {
             Charge::Admitted { remaining } => Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining))),
             Charge::Refused { .. } if !self.is_enforced() => Outcome::WouldRefuse,
             Charge::Refused { retry_after_ms } => {
                 let quota = self.quota(0, Duration::from_millis(retry_after_ms));
-                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, head, store, now));
+                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, context, hand));
                 Outcome::Refused { quota, penalty }
             }
             Charge::Full => Outcome::Uncounted,
         }
     }
 
-    fn applies(&self, head: &Head<'_>, site: SiteId) -> bool {
-        let here = self.facts.sites.is_empty() || self.facts.sites.contains(&site.0);
-        here && self.when.as_ref().is_none_or(|when| when.matches(head))
+    /// Its bucket as of now; `None` when peers cannot be heard and it denies then.
+    fn bucket_now(&self, context: &Context<'_>) -> Option<Bucket> {
+        match Share::of(&self.facts, context.store, context.now) {
+            Share::Whole => Some(self.bucket),
+            Share::Part(fraction) => Some(fraction.of(self.bucket)),
+            Share::Nothing => None,
+        }
     }
 
     fn quota(&self, remaining: u32, reset: Duration) -> Quota {

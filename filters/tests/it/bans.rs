@@ -43,6 +43,28 @@ fn a_ban_made_by_a_penalty_holds_for_the_client_alone() {
 }
 
 #[test]
+fn bans_of_others_are_no_step_of_a_penalty() {
+    let mut world = World::alone(LIMIT);
+    for (reason, level) in [("rule:trap", 0), ("limit:other", 3), ("by hand", 0)] {
+        world.store.ban("192.0.2.1/32", world.now.plus(1_000), level, reason, world.now).unwrap();
+        world.wait(2_000);
+    }
+    assert_eq!(until_banned(&world), (3, Duration::from_secs(60)), "the first step, after as many offences as ever");
+}
+
+#[test]
+fn a_penalty_that_finds_no_room_is_not_told() {
+    let world = World::alone(LIMIT);
+    for n in 0..100 {
+        world.store.ban(&format!("198.51.100.{n}/32"), world.now.plus(60_000), 0, "full", world.now).unwrap();
+    }
+    for _ in 0..9 {
+        let verdict = world.decide(&Ask::default()).verdict;
+        assert!(matches!(verdict, Verdict::Pass(_) | Verdict::Limited { penalty: None, .. }), "{verdict:?}");
+    }
+}
+
+#[test]
 fn an_operators_ban_says_so() {
     let world = World::alone(LIMIT);
     let until = selvedge_state::Time(world.now.0 + 5_000);

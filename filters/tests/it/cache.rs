@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use selvedge_filters::Head;
 use selvedge_filters::cache::{
-    Answer, Bypass, Forward, KeyParts, Lookup, NotStored, Outcome, Scheme, Stored, VARY_FIELDS_MAX, Vary, cache_status,
-    freshness, hop_by_hop, request_admits, variance, vary,
+    Answer, Bypass, Forward, KeyParts, Lifetime, Lookup, NotStored, Outcome, Scheme, Stored, VARY_FIELDS_MAX, Vary,
+    cache_status, freshness, hop_by_hop, request_admits, variance, vary,
 };
 
 /// Fields from `name: value` lines.
@@ -30,12 +30,23 @@ fn now() -> SystemTime {
 
 /// The decision about a response that arrives now, `delay` after its request was sent.
 fn decide(status: u16, lines: &[&str], authorized: bool, delay: u64) -> Result<Stored, NotStored> {
+    decide_ruled(status, lines, (authorized, None), delay)
+}
+
+/// The same, where a rule may say how long it lives.
+fn decide_ruled(
+    status: u16,
+    lines: &[&str],
+    (authorized, ruled): (bool, Option<Lifetime>),
+    delay: u64,
+) -> Result<Stored, NotStored> {
     freshness(&Answer {
         status: StatusCode::from_u16(status).expect("a status"),
         headers: &fields(lines),
         authorized,
         request_time: now() - Duration::from_secs(delay),
         response_time: now(),
+        ruled,
     })
 }
 
@@ -254,14 +265,7 @@ fn requests_are_admitted_or_say_why_not() {
     ];
     for (method, lines, expected) in table {
         let headers = fields(lines);
-        let head = Head {
-            method,
-            host: "example.org",
-            path: "/",
-            query: None,
-            headers: &headers,
-            client: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
+        let head = Head::plain(method, "example.org", "/", &headers, IpAddr::V4(Ipv4Addr::LOCALHOST));
         assert_eq!(request_admits(&head), *expected, "{method} {lines:?}");
     }
 }
@@ -318,6 +322,48 @@ fn fields_of_one_hop_are_named_once() {
     assert!(hop_by_hop(&fields(&["content-type: text/plain"])).is_empty());
 }
 
+#[test]
+fn a_rules_lifetime_stands_for_what_the_response_says_of_its_own() {
+    let hour = Lifetime { ttl: Duration::from_secs(3600), stale_while_revalidate: None, stale_if_error: None };
+    let ruled = |status, lines: &[&str], lifetime| {
+        let stored = decide_ruled(status, lines, (false, Some(lifetime)), 0)?;
+        Ok((stored.fresh_for.as_secs(), stored.stale_while_revalidate.as_secs(), stored.stale_if_error.as_secs()))
+    };
+    for lines in
+        [&[][..], &["cache-control: max-age=5"], &["cache-control: max-age=0"], &["expires: 0"], &["age: 9999"]]
+    {
+        assert_eq!(ruled(200, lines, hour), Ok((3600, 0, 0)), "{lines:?}");
+    }
+    assert_eq!(ruled(404, &[], hour), Ok((3600, 0, 0)), "cacheable by default");
+    for status in [302, 403, 500, 503] {
+        assert_eq!(ruled(status, &[], hour), Err(NotStored::NoLifetime), "{status} is not cacheable by default");
+        assert_eq!(ruled(status, &["cache-control: max-age=5"], hour), Ok((5, 0, 0)), "{status} says so itself");
+    }
+    let windows = Lifetime { stale_while_revalidate: Some(Duration::from_secs(60)), ..hour };
+    let said = "cache-control: stale-while-revalidate=7, stale-if-error=8";
+    assert_eq!(ruled(200, &[said], hour), Ok((3600, 7, 8)), "as the response says");
+    assert_eq!(ruled(200, &[said], windows), Ok((3600, 60, 8)));
+    assert_eq!(ruled(200, &["cache-control: must-revalidate"], windows), Ok((3600, 0, 0)));
+    let none = Lifetime { ttl: Duration::ZERO, ..hour };
+    assert_eq!(ruled(200, &["cache-control: max-age=5"], none), Err(NotStored::Stale));
+}
+
+#[test]
+fn a_rules_lifetime_stores_nothing_that_may_not_be_stored() {
+    let hour = Lifetime { ttl: Duration::from_secs(3600), stale_while_revalidate: None, stale_if_error: None };
+    for (lines, why) in [
+        (&["cache-control: no-store"][..], NotStored::NoStore),
+        (&["cache-control: private"], NotStored::Private),
+        (&["cache-control: no-cache"], NotStored::NoCache),
+        (&["set-cookie: a=b"], NotStored::SetCookie),
+        (&["vary: *"], NotStored::VaryAny),
+    ] {
+        assert_eq!(decide_ruled(200, lines, (false, Some(hour)), 0), Err(why), "{lines:?}");
+    }
+    assert_eq!(decide_ruled(200, &[], (true, Some(hour)), 0), Err(NotStored::Authorization));
+    assert_eq!(decide_ruled(206, &[], (false, Some(hour)), 0), Err(NotStored::Status));
+}
+
 /// Text that looks like directives, broken in all the ways it can be.
 fn directive_text() -> impl Strategy<Value = String> {
     "([a-z*?@:(); \t=,\"\\\\0-9.-]|no-store|max-age=|s-maxage=){0,24}"
@@ -326,13 +372,13 @@ fn directive_text() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn different_targets_have_different_keys(
-        a in ("[a-z.]{0,4}", "[/a-z]{0,4}", proptest::option::of("[a-z&]{0,3}")),
-        b in ("[a-z.]{0,4}", "[/a-z]{0,4}", proptest::option::of("[a-z&]{0,3}")),
+        a in ("[a-z.]{0,4}", "[/a-z]{0,4}", proptest::option::of("[a-z&]{0,3}"), proptest::option::of("[ab]{0,2}")),
+        b in ("[a-z.]{0,4}", "[/a-z]{0,4}", proptest::option::of("[a-z&]{0,3}"), proptest::option::of("[ab]{0,2}")),
         (x, y) in (any::<bool>(), any::<bool>()),
     ) {
         let scheme = |secure| if secure { Scheme::Https } else { Scheme::Http };
-        let left = KeyParts { scheme: scheme(x), authority: &a.0, path: &a.1, query: a.2.as_deref() };
-        let right = KeyParts { scheme: scheme(y), authority: &b.0, path: &b.1, query: b.2.as_deref() };
+        let left = KeyParts { scheme: scheme(x), authority: &a.0, path: &a.1, query: a.2.as_deref(), origin: a.3.as_deref() };
+        let right = KeyParts { scheme: scheme(y), authority: &b.0, path: &b.1, query: b.2.as_deref(), origin: b.3.as_deref() };
         prop_assert_eq!(left == right, left.encode() == right.encode());
     }
 
@@ -341,7 +387,7 @@ proptest! {
     fn no_store_is_never_overlooked(before in directive_text(), cdn in directive_text()) {
         let headers = fields(&[&format!("cache-control: {before}"), "cache-control: max-age=60, no-store"]);
         let answer = |headers| freshness(&Answer {
-            status: StatusCode::OK, headers, authorized: false, request_time: now(), response_time: now(),
+            status: StatusCode::OK, headers, authorized: false, request_time: now(), response_time: now(), ruled: None,
         });
         prop_assert!(matches!(answer(&headers), Err(NotStored::NoStore | NotStored::Malformed)));
         let _ = answer(&fields(&[&format!("cdn-cache-control: {cdn}")]));
@@ -350,7 +396,8 @@ proptest! {
 
 #[test]
 fn a_key_is_cut_by_its_lengths() {
-    let key = |authority, path, query| KeyParts { scheme: Scheme::Https, authority, path, query }.encode();
+    let key =
+        |authority, path, query| KeyParts { scheme: Scheme::Https, authority, path, query, origin: None }.encode();
     assert_ne!(key("a.example", "/b", None), key("a.exampl", "e/b", None));
     assert_ne!(key("a", "/b", Some("")), key("a", "/b", None));
     assert_ne!(key("a", "/b", Some("c")), key("a", "/bc", Some("")));

@@ -107,8 +107,8 @@ fn editing_the_numbers_keeps_the_counts() {
     let world = World::alone(&limit(""));
     assert_eq!(world.passes(9, &Ask::default()), 5);
     let edited = crate::support::config(&limit("").replace("burst = 5", "burst = 6"));
-    let filters = selvedge_filters::Filters::new(&edited, &world.store).unwrap();
-    let edited = World { filters, store: world.store, now: world.now };
+    let filters = selvedge_filters::Filters::new(&edited, Default::default(), &world.store).unwrap();
+    let edited = World { filters, ..world };
     assert_eq!(edited.passes(9, &Ask::default()), 1, "five were used before the edit");
 }
 

@@ -1,8 +1,18 @@
 //! Decisions as tables: a config, some requests, what comes of them.
 
+mod agree;
 mod bans;
 mod cache;
+mod connections;
+mod counts;
 mod decisions;
+mod language;
 mod limits;
+mod lists;
+mod network;
 mod partition;
+mod random;
+mod responses;
+mod rules;
 mod support;
+mod tree;

@@ -6,28 +6,43 @@ use std::path::Path;
 
 use http::HeaderMap;
 use selvedge_conf::Config;
-use selvedge_filters::{Decision, Filters, Head, Verdict};
+use selvedge_filters::{Decision, Explanation, Filters, Head, Indexing, Reply, Tables, Verdict};
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
 /// Filters over a store, at an instant.
 pub(crate) struct World {
     pub(crate) filters: Filters,
     pub(crate) store: Store,
+    pub(crate) config: Config,
     pub(crate) now: Time,
 }
 
 /// A request that tests change a little.
+#[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) method: &'static str,
     pub(crate) host: &'static str,
     pub(crate) path: &'static str,
+    pub(crate) query: Option<&'static str>,
     pub(crate) client: &'static str,
     pub(crate) headers: HeaderMap,
 }
 
 impl Default for Ask {
     fn default() -> Ask {
-        Ask { method: "GET", host: "www.example.com", path: "/", client: "192.0.2.1", headers: HeaderMap::new() }
+        let (host, path, client) = ("www.example.com", "/", "192.0.2.1");
+        Ask { method: "GET", host, path, query: None, client, headers: HeaderMap::new() }
+    }
+}
+
+impl Ask {
+    pub(crate) fn path(path: &'static str) -> Ask {
+        Ask { path, ..Ask::default() }
+    }
+
+    pub(crate) fn head(&self) -> Head<'_> {
+        let client = self.client.parse::<IpAddr>().unwrap();
+        Head { query: self.query, ..Head::plain(self.method, self.host, self.path, &self.headers, client) }
     }
 }
 
@@ -37,13 +52,17 @@ pub(crate) fn config(text: &str) -> Config {
          [site.\"www.example.com\"]\norigin = \"app\"\n[site.\"*.example.org\"]\norigin = \"app\"\n{text}"
     );
     let read = |_: &Path| io::Result::Ok(whole.clone());
-    selvedge_conf::load(Path::new("test.toml"), &read, &|_| None)
+    selvedge_conf::load(Path::new("test.toml"), &read, &|_| Ok(Vec::new()), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.render(false)))
 }
 
 impl World {
     /// One POP of a roster of so many; without links it hears only itself.
     pub(crate) fn new(roster: u16, text: &str) -> World {
+        World::of(roster, config(text), Tables::default(), Indexing::On)
+    }
+
+    pub(crate) fn of(roster: u16, config: Config, tables: Tables, indexing: Indexing) -> World {
         let store = Store::new(StoreConfig {
             me: Actor { pop: PopId(1), node: 0 },
             incarnation: Incarnation(1),
@@ -52,8 +71,15 @@ impl World {
             bans_max: 100,
             roster,
         });
-        let filters = Filters::new(&config(text), &store).unwrap();
-        World { filters, store, now: Time(1_800_000_000_000) }
+        let filters = Filters::with(indexing, &config, tables, &store).unwrap();
+        World { filters, store, config, now: Time(1_800_000_000_000) }
+    }
+
+    /// One POP alone, with rules and more that a config of limits alone does not have.
+    pub(crate) fn with(text: &str, more: impl FnOnce(&mut Config)) -> World {
+        let mut config = config(text);
+        more(&mut config);
+        World::of(1, config, Tables::default(), Indexing::On)
     }
 
     pub(crate) fn alone(text: &str) -> World {
@@ -61,15 +87,11 @@ impl World {
     }
 
     pub(crate) fn decide(&self, ask: &Ask) -> Decision {
-        let head = Head {
-            method: ask.method,
-            host: ask.host,
-            path: ask.path,
-            query: None,
-            headers: &ask.headers,
-            client: ask.client.parse::<IpAddr>().unwrap(),
-        };
-        self.filters.decide(&head, &self.store, self.now)
+        self.filters.decide(&ask.head(), &self.store, self.now)
+    }
+
+    pub(crate) fn explain(&self, ask: &Ask, reply: Option<&Reply<'_>>) -> Explanation {
+        self.filters.explain(&self.config, &ask.head(), reply, &self.store, self.now)
     }
 
     pub(crate) fn wait(&mut self, ms: u64) {

@@ -4,8 +4,19 @@
 //! be scripted.
 
 mod client;
+mod counters;
+mod escape;
+mod explain;
+mod lines;
+mod lists;
+mod peers;
+mod pops;
+mod relay;
 pub mod report;
 mod server;
+mod tail;
 
-pub use client::{ClientError, get, send};
+pub use client::{ClientError, follow, get, reload, send};
+pub use escape::escape;
+pub(crate) use peers::answer as answer_peer;
 pub use server::{SocketError, serve, socket};

@@ -1,6 +1,9 @@
 //! What the admin socket says, as types that both ends share.
 
+pub mod explanation;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,8 @@ pub struct Status {
     pub ready: bool,
     /// Where it listens for clients.
     pub listening: Vec<SocketAddr>,
+    /// The config in force, and what became of newer ones.
+    pub config: ConfigStatus,
     /// The other POPs; absent when it is alone.
     pub cluster: Option<Cluster>,
     /// Origins and their servers.
@@ -33,6 +38,36 @@ pub struct Status {
     pub bans: usize,
     /// Access-log lines dropped.
     pub log_dropped: u64,
+}
+
+/// The config's standing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConfigStatus {
+    /// What tells the config in force from another.
+    pub revision: String,
+    /// When it was loaded, node time, ms since the Unix epoch.
+    pub loaded_at: u64,
+    /// Where it was read; absent when it came from the command line.
+    pub path: Option<PathBuf>,
+    /// Why the newest config could not be used, in full; absent when the newest one is in force.
+    pub last_error: Option<String>,
+    /// When it could not, node time.
+    pub failed_at: Option<u64>,
+    /// Keys that were changed since the start and need a restart.
+    pub needs_restart: Vec<String>,
+}
+
+/// `POST /v1/reload`: what was done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The revision before.
+    pub from: String,
+    /// The revision in force.
+    pub to: String,
+    /// Files that hold something else than before, that are new, or that are no longer named.
+    pub changed: Vec<PathBuf>,
+    /// Keys that were changed since the start and need a restart.
+    pub needs_restart: Vec<String>,
 }
 
 /// The replicated state's standing.
@@ -223,9 +258,94 @@ pub struct Unban {
     pub subject: String,
 }
 
+/// `/v1/lists`: one list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct List {
+    /// Its name in the config.
+    pub name: String,
+    /// addresses, strings, needles or patterns.
+    pub kind: String,
+    /// Where it is written.
+    pub place: String,
+    /// Its file, if it has one.
+    pub file: Option<PathBuf>,
+    /// Elements of its file and of the config.
+    pub base: usize,
+    /// What was said at run time and holds now, by element.
+    pub entries: Vec<ListEntry>,
+}
+
+/// What was said at run time of an element of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListEntry {
+    /// The element, addresses as the network of one address.
+    pub element: String,
+    /// Whether it is in the list, or out of it whatever the file says.
+    pub present: bool,
+    /// Node time from when on nothing is said of it any more, ms since the Unix epoch.
+    pub until: u64,
+    /// When it was said, by the clock of the POP that did.
+    pub made_at: u64,
+    /// The POP that said it.
+    pub made_by: String,
+}
+
+/// `POST /v1/lists/NAME` puts it into the list, `DELETE` takes it out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewListEntry {
+    /// The element: for addresses an address, or an IPv6 network of /64; for strings any text of at most 128 bytes.
+    pub element: String,
+    /// How long, ms.
+    pub for_ms: u64,
+}
+
+/// `/v1/counters`: one counter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Counter {
+    /// Its name in the config.
+    pub name: String,
+    /// Where it is written.
+    pub place: String,
+    /// How far back it reaches, ms.
+    pub window_ms: u64,
+    /// Keys it counts by now.
+    pub keys: usize,
+    /// The keys with most, or the one asked for.
+    pub top: Vec<Counted>,
+}
+
+/// One key of a counter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Counted {
+    /// Its keyed hash, hex: keys themselves are not kept.
+    pub hash: String,
+    /// What was counted in its window, all POPs.
+    pub count: u64,
+    /// What is still remembered, by POP and life; that may be more than the window's.
+    pub rows: Vec<Row>,
+}
+
+/// A line of a tail that is about the tail itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// The POP it is about.
+    pub pop: String,
+    /// So many lines were lost before this one, because they came faster than they were read, or while the config changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<u64>,
+    /// Why nothing comes from there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// What the socket says when it cannot do what was asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// What is wrong, for people.
     pub error: String,
+    /// When a config is what is wrong: its problems, each with file, line and message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problems: Option<serde_json::Value>,
 }

@@ -9,16 +9,17 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::UnixListener;
 
 use super::report::{Failure, NewBan, Unban};
 use crate::node::Node;
+use crate::plan::Cause;
 
 /// The largest question, bytes.
-const QUESTION_MAX: usize = 16 * 1024;
+const QUESTION_MAX: usize = 128 * 1024;
 
 /// The socket cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +66,15 @@ pub async fn serve(listener: std::os::unix::net::UnixListener, node: Arc<Node>) 
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/v1/status", get(|State(node)| told(node, |node| Ok(node.status()))))
+        .route("/v1/reload", post(reload))
         .route("/v1/limits", get(|State(node)| told(node, |node| Ok(node.limits()))))
         .route("/v1/limits/{name}", get(limit))
         .route("/v1/bans", get(|State(node)| told(node, |node| Ok(node.bans()))).post(ban).delete(unban))
+        .route("/v1/lists", get(super::lists::ls))
+        .route("/v1/lists/{name}", get(super::lists::show).post(super::lists::add).delete(super::lists::remove))
+        .route("/v1/counters/{name}", get(super::counters::show))
+        .route("/v1/explain", get(super::explain::anywhere).post(super::explain::made_up))
+        .route("/v1/tail", get(super::tail::anywhere))
         .fallback(async || failure(StatusCode::NOT_FOUND, "there is no such path".to_owned()))
         .method_not_allowed_fallback(async || {
             failure(StatusCode::METHOD_NOT_ALLOWED, "not with this method".to_owned())
@@ -88,6 +95,16 @@ async fn metrics(State(node): State<Arc<Node>>) -> Response {
     match aside(move || node.metrics_text().map_err(|error| error.to_string())).await {
         Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
+}
+
+async fn reload(State(node): State<Arc<Node>>) -> Response {
+    match crate::plan::reload(&node, Cause::Admin).await {
+        Ok(reloaded) => Json(reloaded).into_response(),
+        Err(error) => {
+            let failure = Failure { error: error.text, problems: Some(error.problems) };
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(failure)).into_response()
+        }
     }
 }
 
@@ -115,7 +132,7 @@ async fn unban(State(node): State<Arc<Node>>, old: Result<Json<Unban>, JsonRejec
 }
 
 /// What a look at the whole node tells.
-async fn told<T: Serialize + Send + 'static>(
+pub(super) async fn told<T: Serialize + Send + 'static>(
     node: Arc<Node>,
     look: impl FnOnce(&Node) -> Result<T, String> + Send + 'static,
 ) -> Response {
@@ -123,17 +140,19 @@ async fn told<T: Serialize + Send + 'static>(
 }
 
 /// Looks on a thread of its own: a look at a million keys must not hold up the peer links.
-async fn aside<T: Send + 'static>(look: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+pub(super) async fn aside<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
     tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn answer<T: Serialize>(outcome: Result<T, String>, otherwise: StatusCode) -> Response {
+pub(super) fn answer<T: Serialize>(outcome: Result<T, String>, otherwise: StatusCode) -> Response {
     match outcome {
         Ok(value) => Json(value).into_response(),
         Err(error) => failure(otherwise, error),
     }
 }
 
-fn failure(status: StatusCode, error: String) -> Response {
-    (status, Json(Failure { error })).into_response()
+pub(super) fn failure(status: StatusCode, error: String) -> Response {
+    (status, Json(Failure { error, problems: None })).into_response()
 }

@@ -9,7 +9,9 @@ use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBui
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
-use selvedge_filters::cache::{Answer, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, variance};
+use selvedge_filters::cache::{
+    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, variance,
+};
 
 /// What the response's decision must know of the request and of time. One per request, in its context.
 #[derive(Debug, Clone)]
@@ -19,12 +21,14 @@ pub struct Exchange {
     response_time: Option<SystemTime>,
     /// The `Age` of a 304, which Pingora does not merge into the stored header.
     validated_age: Option<HeaderValue>,
+    ruled: Option<Lifetime>,
 }
 
 impl Exchange {
-    /// `authorized`: whether the request carries `Authorization` (`Lookup::Authorized`).
-    pub fn new(authorized: bool, now: SystemTime) -> Exchange {
-        Exchange { authorized, request_time: now, response_time: None, validated_age: None }
+    /// `authorized`: whether the request carries `Authorization` (`Lookup::Authorized`). `ruled`: what a rule says of the
+    /// response's lifetime.
+    pub fn new(authorized: bool, ruled: Option<Lifetime>, now: SystemTime) -> Exchange {
+        Exchange { authorized, request_time: now, response_time: None, validated_age: None, ruled }
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
@@ -73,6 +77,7 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
         authorized: exchange.authorized,
         request_time: exchange.request_time,
         response_time,
+        ruled: exchange.ruled,
     })?;
     for name in hop_by_hop(&header.headers).into_iter().chain([AGE, DATE]) {
         header.remove_header(&name);

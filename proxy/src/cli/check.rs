@@ -5,64 +5,69 @@ use std::path::{Path, PathBuf};
 use selvedge_conf::Config;
 use serde_json::json;
 
+use super::cost::Costs;
 use super::render::{Failure, Render};
-use crate::edge::origin::Origin;
-use crate::front::Certificates;
-use crate::link::membership::Membership;
-use crate::serve::BootError;
+use crate::plan::{Ledger, LoadError, Loaded, load};
+use crate::rehearse::Stage;
+
+/// What `--help` ends with.
+const EXAMPLE: &str = "\
+Example:
+  selvedge check edge.toml --cost
+
+Exit codes: 0 it can be used, 78 it cannot.";
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
 pub(super) struct Args {
     /// The config file.
     #[arg(value_name = "FILE", default_value_os_t = super::default_config())]
     config: PathBuf,
+    /// Say what each rule, limit, counter and unique may take at most, and which rules the index cannot look up.
+    #[arg(long)]
+    cost: bool,
 }
 
 pub(super) fn check(args: &Args) -> Result<Render, Failure> {
-    let config = load(&args.config)?;
-    files(&config).map_err(|error| unusable(&args.config, &error))?;
-    let text = format!(
-        "{}: ok ({} sites, {} origins, {} limits)",
-        args.config.display(),
-        config.sites.len(),
-        config.origins.len(),
-        config.limits.len()
-    );
-    let found = json!({ "ok": true, "sites": config.sites.len(), "origins": config.origins.len(), "limits": config.limits.len() });
+    let loaded = everything(&args.config)?;
+    let config = &loaded.config;
+    let counts = [
+        ("sites", config.sites.len()),
+        ("origins", config.origins.len()),
+        ("rules", config.rules.len()),
+        ("limits", config.limits.len()),
+        ("tests", config.tests.len()),
+    ];
+    let words: Vec<String> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let mut text = format!("{}: ok ({})\n", args.config.display(), words.join(", "));
+    let mut found = serde_json::Map::from_iter([("ok".to_owned(), json!(true))]);
+    found.extend(counts.map(|(what, count)| (what.to_owned(), json!(count))));
+    if args.cost {
+        let stage = Stage::new(config, loaded.shelf.tables(), 1).map_err(Failure::Failed)?;
+        let costs = Costs::new(config, &stage.filters);
+        text.push_str(&costs.text());
+        found.insert("cost".to_owned(), json!(costs));
+    }
     Ok(Render::new(text, &found))
 }
 
-/// Reads a config file with the system's files and environment.
+/// Reads a config and the files it names, as a node does at its start and when it loads again.
 ///
 /// # Errors
 /// [`Failure::Config`] with every problem and its place.
-pub(super) fn load(path: &Path) -> Result<Config, Failure> {
-    let read = |path: &Path| std::fs::read_to_string(path);
-    let environment = |name: &str| std::env::var(name).ok();
-    selvedge_conf::load(path, &read, &environment).map_err(|report| mistaken(&report))
+pub(super) fn everything(path: &Path) -> Result<Loaded, Failure> {
+    load(path, None, Ledger::default()).map_err(|(error, _)| unusable(&error))
+}
+
+/// Reads a config file alone.
+///
+/// # Errors
+/// [`Failure::Config`] with every problem and its place.
+pub(super) fn config(path: &Path) -> Result<Config, Failure> {
+    crate::plan::read(path, &Ledger::default()).map_err(|error| unusable(&error))
 }
 
 /// The failure that a config with mistakes ends in.
-pub(super) fn mistaken(report: &selvedge_conf::Report) -> Failure {
-    Failure::Config(report.render(false), json!(report.problems()))
-}
-
-/// The same failure for files that the config names.
-pub(super) fn unusable(config: &Path, error: &BootError) -> Failure {
-    let text = format!("{}: {error}", config.display());
-    Failure::Config(format!("error: {text}"), json!([{ "file": config, "message": error.to_string() }]))
-}
-
-/// Reads the certificates, CA files and cluster files that a config names.
-fn files(config: &Config) -> Result<(), BootError> {
-    for https in &config.listen.https {
-        Certificates::load(&https.certificates)?;
-    }
-    for (group, origin) in (0..).zip(&config.origins) {
-        Origin::new(origin.clone(), group)?;
-    }
-    if let Some(cluster) = &config.cluster {
-        Membership::load(&config.pop.name, cluster)?;
-    }
-    Ok(())
+pub(super) fn unusable(error: &LoadError) -> Failure {
+    Failure::Config(error.text(), error.problems())
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
+use crate::admin::escape;
 use crate::admin::report::Limit;
 
 #[derive(Debug, clap::Subcommand)]
@@ -56,17 +57,4 @@ fn page(limit: &Limit) -> String {
         let _ = writeln!(page, "  key {}  {} ({})  level {:.1}", key.hash, key.count, rows.join(", "), key.level);
     }
     page
-}
-
-/// Percent-encodes all but unreserved characters (RFC 3986 section 2.3).
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-    }
-    escaped
 }

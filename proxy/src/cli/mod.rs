@@ -3,14 +3,24 @@
 
 mod bans;
 mod check;
+mod cost;
+mod counters;
 pub mod demo;
+mod explain;
 pub mod init;
 mod limits;
+mod lists;
+mod metrics;
+mod page;
+mod reload;
+mod remembered;
 mod render;
 mod run;
 mod schema;
 mod socket;
 mod status;
+mod tail;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,18 +46,35 @@ enum Command {
     Run(run::Args),
     /// Check a config file, and the files it names, without serving.
     Check(check::Args),
+    /// Run the tests that a config has of its rules.
+    Test(test::Args),
+    /// Say what would come of a request, and why.
+    Explain(explain::Args),
     /// Print the JSON Schema of config files, for editors.
     Schema,
     /// Write configs, roster, CA and certificates for a cluster.
     Init(init::Args),
+    /// Let a running node load its config again.
+    Reload(reload::Args),
     /// Show what a running node says of itself and its peers.
     Status(status::Args),
     /// Limits of a running node.
     #[command(subcommand)]
     Limits(limits::Command),
+    /// What a node tells its operators in numbers.
+    #[command(subcommand)]
+    Metrics(metrics::Command),
     /// Bans, at every POP at once.
     #[command(subcommand)]
     Bans(bans::Command),
+    /// Counters of a running node.
+    #[command(subcommand)]
+    Counters(counters::Command),
+    /// Lists of a running node, and what is said of their elements at run time, at every POP at once.
+    #[command(subcommand)]
+    Lists(lists::Command),
+    /// Show requests as they are answered.
+    Tail(tail::Args),
     /// Three POPs and an origin on this machine, to try things on.
     Demo(demo::Args),
 }
@@ -60,11 +87,18 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::check(&args),
+        Command::Test(args) => test::test(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Schema => schema::schema(),
         Command::Init(args) => init::command(args),
+        Command::Reload(args) => reload::reload(&args),
         Command::Status(args) => status::status(&args),
+        Command::Metrics(command) => metrics::metrics(&command),
         Command::Limits(command) => limits::limits(&command),
         Command::Bans(command) => bans::bans(&command),
+        Command::Counters(command) => counters::counters(&command),
+        Command::Lists(command) => lists::lists(&command),
+        Command::Tail(args) => tail::tail(&args, json),
         Command::Demo(args) => demo::demo(args),
     };
     render::print(outcome, json)

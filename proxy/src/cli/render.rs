@@ -13,19 +13,29 @@ use crate::admin::ClientError;
 pub struct Render {
     text: String,
     json: Value,
-    /// Whether what it found is good.
-    passed: bool,
+    /// How the command ends: 0 when what it found is good.
+    code: u8,
 }
 
 impl Render {
     /// A finding with its text and the value that `--json` prints.
     pub fn new(text: String, value: &impl Serialize) -> Render {
-        Render { text, json: json(value), passed: true }
+        Render { text, json: json(value), code: 0 }
+    }
+
+    /// Nothing more: the command has shown what it found as it came.
+    pub fn shown() -> Render {
+        Render { text: String::new(), json: Value::Null, code: 0 }
     }
 
     /// The same, found wanting: the command ends with 1.
     pub fn failed(self) -> Render {
-        Render { passed: false, ..self }
+        self.ending(1)
+    }
+
+    /// The same, and the command ends with this code.
+    pub fn ending(self, code: u8) -> Render {
+        Render { code, ..self }
     }
 }
 
@@ -55,6 +65,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         match error {
             ClientError::Unreachable { .. } => Failure::Unreachable(error.to_string()),
+            ClientError::Config { text, problems } => Failure::Config(text, problems),
             ClientError::Garbled { .. } | ClientError::Refused(_) => Failure::Failed(error.to_string()),
         }
     }
@@ -68,9 +79,13 @@ fn json(value: &impl Serialize) -> Value {
 pub(super) fn print(outcome: Result<Render, Failure>, as_json: bool) -> ExitCode {
     match outcome {
         Ok(render) => {
-            let text = if as_json { format!("{:#}\n", render.json) } else { ended(render.text) };
+            let text = match (as_json, &render.json) {
+                (false, _) => ended(render.text),
+                (true, Value::Null) => String::new(),
+                (true, json) => format!("{json:#}\n"),
+            };
             let _ = std::io::stdout().write_all(text.as_bytes());
-            if render.passed { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            ExitCode::from(render.code)
         }
         Err(failure) => {
             let code = failure.code();
@@ -87,6 +102,15 @@ pub(super) fn print(outcome: Result<Render, Failure>, as_json: bool) -> ExitCode
             ExitCode::from(code)
         }
     }
+}
+
+/// What clients chose, for a terminal: what would steer it is shown, not sent.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    shown
 }
 
 fn ended(mut text: String) -> String {

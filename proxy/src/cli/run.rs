@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use selvedge_conf::Config;
-
-use super::check::{load, mistaken, unusable};
+use super::check::{everything, unusable};
 use super::render::{Failure, Render};
 use crate::observe::log;
-use crate::serve::boot;
+use crate::plan::{Ledger, LoadError, Loaded};
+use crate::serve::{BootError, boot};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,25 +26,24 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<Render, Failure> {
     log::start();
-    let (name, config) = match (&args.origin, &args.listen) {
-        (Some(origin), Some(listen)) => {
-            (PathBuf::from("command line"), single(origin, listen, args.socket.as_deref())?)
-        }
-        _ => (args.config.clone(), load(&args.config)?),
+    crate::stop::outlive_hangups();
+    let loaded = match (&args.origin, &args.listen) {
+        (Some(origin), Some(listen)) => single(origin, listen, args.socket.as_deref())?,
+        _ => everything(&args.config)?,
     };
-    let ready = boot(config).map_err(|error| match error {
+    let ready = boot(loaded).map_err(|error| match error {
+        BootError::Tables(_) | BootError::Log(_) => {
+            Failure::Config(format!("error: {error}"), serde_json::json!([{ "message": error.to_string() }]))
+        }
         // The config may be right and the machine not: a port in use is no mistake in the file.
-        crate::serve::BootError::Bind(_)
-        | crate::serve::BootError::BindPeers { .. }
-        | crate::serve::BootError::Socket(_) => Failure::Failed(error.to_string()),
-        error => unusable(&name, &error),
+        error => Failure::Failed(error.to_string()),
     })?;
     ready.run().map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(Render::new(String::new(), &serde_json::json!({ "stopped": true })))
 }
 
 /// The config that `--origin` and `--listen` stand for, through the same loader as any other.
-fn single(origin: &str, listen: &str, socket: Option<&Path>) -> Result<Config, Failure> {
+fn single(origin: &str, listen: &str, socket: Option<&Path>) -> Result<Loaded, Failure> {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let mut text = format!(
         "[listen]\nhttp = [{}]\n\n[origin.origin]\nservers = [{}]\n\n[site.\"*\"]\norigin = \"origin\"\n",
@@ -55,7 +53,9 @@ fn single(origin: &str, listen: &str, socket: Option<&Path>) -> Result<Config, F
     let socket = socket.map_or_else(private_socket, Path::to_path_buf);
     text.push_str(&format!("\n[admin]\nsocket = {}\n", quoted(&socket.to_string_lossy())));
     let read = |_: &Path| Ok(text.clone());
-    selvedge_conf::load(Path::new("command line"), &read, &|_| None).map_err(|report| mistaken(&report))
+    let config = selvedge_conf::load(Path::new("command line"), &read, &|_| Ok(Vec::new()), &|_| None);
+    let config = config.map_err(|report| unusable(&LoadError::Config(report)))?;
+    Loaded::of(config, None, None, Ledger::default()).map_err(|(error, _)| unusable(&error))
 }
 
 /// A socket of this process alone: trying something out needs no rights in /run.

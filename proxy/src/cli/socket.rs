@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::check::load;
+use super::check;
 use super::render::Failure;
 
 /// The options by which a running node is found.
@@ -21,7 +21,7 @@ impl Socket {
     pub(super) fn path(&self) -> Result<PathBuf, Failure> {
         match (&self.socket, &self.config) {
             (Some(socket), _) => Ok(socket.clone()),
-            (None, Some(config)) => Ok(load(config)?.admin.socket),
+            (None, Some(config)) => Ok(check::config(config)?.admin.socket),
             (None, None) => Ok(PathBuf::from("/run/selvedge/admin.sock")),
         }
     }

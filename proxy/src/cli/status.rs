@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Cluster, Status};
+use crate::admin::report::{Cluster, ConfigStatus, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -31,6 +31,7 @@ fn page(status: &Status) -> String {
     );
     let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
     let _ = writeln!(page, "listens on {}", listening.join(", "));
+    config_page(&mut page, &status.config, status.now);
     let cache = &status.cache;
     let _ = writeln!(
         page,
@@ -54,6 +55,19 @@ fn page(status: &Status) -> String {
         None => page.push_str("alone: no [cluster] in the config\n"),
     }
     page
+}
+
+fn config_page(page: &mut String, config: &ConfigStatus, now: u64) {
+    let ago = |then: u64| now.saturating_sub(then) / 1000;
+    let path = config.path.as_ref().map_or("the command line".to_owned(), |path| path.display().to_string());
+    let _ = writeln!(page, "config {} of {path}, loaded {} s ago", config.revision, ago(config.loaded_at));
+    if !config.needs_restart.is_empty() {
+        let _ = writeln!(page, "needs a restart: {}", config.needs_restart.join(", "));
+    }
+    if let Some(error) = &config.last_error {
+        let _ = writeln!(page, "RELOAD FAILED {} s ago:", ago(config.failed_at.unwrap_or(now)));
+        error.lines().for_each(|line| page.extend(["  ", line, "\n"]));
+    }
 }
 
 fn cluster_page(page: &mut String, cluster: &Cluster) {

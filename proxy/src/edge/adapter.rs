@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::{Edge, caching, finish, outbound, peer, stream, tries, wants_web_socket};
+use super::{Edge, caching, finish, has_begun, outbound, peer, stream, tries, wants_web_socket};
 use crate::cache::{self, Next};
 
 /// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
@@ -27,7 +27,7 @@ impl ProxyHttp for Edge {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new()
+        Context::new(self.node.plan.load_full())
     }
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -35,7 +35,7 @@ impl ProxyHttp for Edge {
             stream.head_complete();
         }
         context.peer = peer(session);
-        let bounds = &self.node.config.listen.bounds;
+        let bounds = &context.plan.config.listen.bounds;
         session.set_read_timeout(Some(bounds.read_timeout));
         session.set_write_timeout(Some(bounds.write_timeout));
         session.set_total_drain_timeout(Some(DRAIN));
@@ -43,10 +43,9 @@ impl ProxyHttp for Edge {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        // A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.
         let answer = match session.subrequest_ctx {
             Some(_) => self.revalidate(session, context),
-            None => self.decide(session, context),
+            None => self.decide(session, context).await?,
         };
         let Some(answer) = answer else { return Ok(false) };
         self.answer(session, context, answer).await?;
@@ -107,7 +106,7 @@ impl ProxyHttp for Edge {
         }
         // A second try sends the body once more.
         context.body = 0;
-        outbound::dress(request, context, &self.node.config.pop.name)
+        outbound::dress(request, context, &context.plan.config.pop.name)
     }
 
     async fn request_body_filter(
@@ -121,7 +120,7 @@ impl ProxyHttp for Edge {
             return Ok(());
         }
         context.body = context.body.saturating_add(body.as_ref().map_or(0, |part| part.len() as u64));
-        if context.body > self.node.config.listen.bounds.body_max {
+        if context.body > context.plan.config.listen.bounds.body_max {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "request body too large").into_down());
         }
         Ok(())
@@ -153,7 +152,10 @@ impl ProxyHttp for Edge {
         cache::range_type(session.req_header(), response)
     }
 
-    fn should_serve_stale(&self, _: &mut Session, _: &mut Context, error: Option<&Error>) -> bool {
+    fn should_serve_stale(&self, session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
+        if error.is_none() && session.cache.is_cache_lock_writer() {
+            self.errands.leave(session, context);
+        }
         cache::may_serve_stale(error)
     }
 
@@ -166,8 +168,8 @@ impl ProxyHttp for Edge {
         if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(Some(UPGRADED_QUIET));
         }
-        let status = caching::on_response(session, response, context, &self.node.config.pop.name, SystemTime::now())?;
-        self.fields(context, status).add_to(response)
+        let status = caching::on_response(session, response, context, SystemTime::now())?;
+        self.complete(session, context, response, status, caching::from(context))
     }
 
     fn error_while_proxy(
@@ -182,8 +184,8 @@ impl ProxyHttp for Edge {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
-        let answer = finish::failure(error, self.node.config.listen.bounds.body_max);
-        let begun = session.response_written().is_some();
+        let answer = finish::failure(error, context.plan.config.listen.bounds.body_max);
+        let begun = has_begun(session);
         let error_code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         // Whatever is left of the request cannot be trusted to end where the next one begins.
         session.set_keepalive(None);

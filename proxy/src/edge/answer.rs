@@ -17,6 +17,18 @@ use super::target::BadTarget;
 /// Everything the edge answers by itself.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
+    /// What a rule says.
+    Denied {
+        /// The status.
+        status: StatusCode,
+    },
+    /// What a rule says.
+    Redirected {
+        /// The status.
+        status: StatusCode,
+        /// Where to.
+        location: String,
+    },
     /// 403, or 429 when a limit's penalty made the ban.
     Banned {
         /// Who made the ban.
@@ -82,7 +94,8 @@ impl Answer {
     /// The status it is sent with.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Answer::Banned { origin: BanOrigin::Operator, .. } => StatusCode::FORBIDDEN,
+            Answer::Denied { status } | Answer::Redirected { status, .. } => *status,
+            Answer::Banned { origin: BanOrigin::Operator | BanOrigin::Rule, .. } => StatusCode::FORBIDDEN,
             Answer::Banned { origin: BanOrigin::Penalty, .. } | Answer::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
@@ -99,6 +112,8 @@ impl Answer {
     /// One word for logs and metrics.
     pub(super) fn name(&self) -> &'static str {
         match self {
+            Answer::Denied { .. } => "denied",
+            Answer::Redirected { .. } => "redirected",
             Answer::Banned { .. } => "banned",
             Answer::Limited { .. } => "limited",
             Answer::Partitioned { .. } => "partitioned",
@@ -114,8 +129,12 @@ impl Answer {
         }
     }
 
+    /// For the client: no word of the config but the names of limits, which their header fields have anyway. The request's id,
+    /// which stands beside it, tells an operator the rest.
     fn detail(&self) -> String {
         match self {
+            Answer::Denied { .. } => "This request is not served here.".to_owned(),
+            Answer::Redirected { location, .. } => format!("What was asked for is at {location}"),
             Answer::Banned { remaining, .. } => format!("This client is banned for another {} s.", seconds(*remaining)),
             Answer::Limited { limit, retry_after } => {
                 format!("Limit \"{limit}\" is reached; there is room again in {} s.", seconds(*retry_after))
@@ -146,7 +165,8 @@ impl Answer {
         }
     }
 
-    fn limit(&self) -> Option<&str> {
+    /// The limit that refused, by its name.
+    pub(super) fn limit(&self) -> Option<&str> {
         match self {
             Answer::Limited { limit, .. } | Answer::Partitioned { limit } => Some(limit),
             _ => None,
@@ -157,8 +177,11 @@ impl Answer {
     ///
     /// # Errors
     /// When a value is no valid header value.
-    fn render(&self, pop: &str, id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
+    pub(super) fn render(&self, pop: &str, id: RequestId) -> pingora::Result<(ResponseHeader, Bytes)> {
         let status = self.status();
+        if let Answer::Redirected { location, .. } = self {
+            return redirect(status, location, self.detail());
+        }
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -179,21 +202,30 @@ impl Answer {
         }
         Ok((header, body.into()))
     }
+}
 
-    /// Sends it.
-    ///
-    /// # Errors
-    /// When the client cannot be written to.
-    pub(super) async fn send(&self, session: &mut Session, fields: &EdgeFields<'_>) -> pingora::Result<()> {
-        let (mut header, body) = self.render(fields.pop, fields.id)?;
-        fields.add_to(&mut header)?;
-        let head = session.req_header().method == http::Method::HEAD;
-        session.write_response_header(Box::new(header), head).await?;
-        if !head {
-            session.write_response_body(Some(body), true).await?;
-        }
-        Ok(())
+/// A redirect is no problem: plain text, for clients that do not follow (RFC 9110 section 15.4).
+fn redirect(status: StatusCode, location: &str, text: String) -> pingora::Result<(ResponseHeader, Bytes)> {
+    let body = format!("{text}\n");
+    let mut header = ResponseHeader::build(status, Some(8))?;
+    header.insert_header("location", location)?;
+    header.insert_header("content-type", "text/plain; charset=utf-8")?;
+    header.insert_header("content-length", body.len())?;
+    header.insert_header("cache-control", "no-store")?;
+    Ok((header, body.into()))
+}
+
+/// Sends an answer's header and body.
+///
+/// # Errors
+/// When the client cannot be written to.
+pub(super) async fn send(session: &mut Session, header: ResponseHeader, body: Bytes) -> pingora::Result<()> {
+    let head = session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(header), head).await?;
+    if !head {
+        session.write_response_body(Some(body), true).await?;
     }
+    Ok(())
 }
 
 /// What every response carries, whoever made it.
@@ -263,5 +295,16 @@ mod tests {
         let remaining = Duration::from_secs(5);
         assert_eq!(Answer::Banned { origin: BanOrigin::Operator, remaining }.status(), StatusCode::FORBIDDEN);
         assert_eq!(Answer::Banned { origin: BanOrigin::Penalty, remaining }.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(Answer::Banned { origin: BanOrigin::Rule, remaining }.status(), StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn a_redirect_says_where_to() {
+        let answer = Answer::Redirected { status: StatusCode::FOUND, location: "https://a.example/<b>".to_owned() };
+        let (header, body) = answer.render("fra", RequestId::new()).unwrap();
+        assert_eq!(header.status, StatusCode::FOUND);
+        assert_eq!(header.headers["location"], "https://a.example/<b>");
+        assert_eq!(header.headers["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(body, "What was asked for is at https://a.example/<b>\n");
     }
 }

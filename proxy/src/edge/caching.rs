@@ -6,20 +6,30 @@ use pingora::Result;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use selvedge_filters::cache::{Bypass, Forward, KeyParts, Lookup, Outcome, cache_status, hop_by_hop, request_admits};
+use selvedge_conf::CacheAction;
+use selvedge_filters::cache::{
+    Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, request_admits,
+};
+use selvedge_filters::{From, Head};
 
 use super::context::Context;
-use super::head;
 use super::outbound::pseudonym;
 use super::target::Target;
 use crate::cache::{self, Cache, Exchange};
 
 /// Asks the cache about a request, unless the request forbids it.
 pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mut Context, now: SystemTime) {
-    let Some(admitted) = head(session, context).map(|head| request_admits(&head)) else { return };
-    match admitted {
+    if context.cache == Some(CacheAction::Pass) {
+        context.bypass = Some(Bypass::Rule);
+        return;
+    }
+    let request = session.req_header();
+    // What rules changed counts here: it is what the origin would see.
+    let Some(head) = context.head(request).map(|head| Head { headers: &request.headers, ..head }) else { return };
+    match request_admits(&head) {
         Ok(lookup) => {
-            context.exchange = Some(Exchange::new(lookup == Lookup::Authorized, now));
+            let ruled = context.cache.and_then(Lifetime::of);
+            context.exchange = Some(Exchange::new(lookup == Lookup::Authorized, ruled, now));
             cache.enable(session);
         }
         Err(bypass) => context.bypass = Some(bypass),
@@ -30,7 +40,8 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
 pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     let uri = &session.req_header().uri;
     let Target { authority, scheme, .. } = &context.target;
-    cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query() })
+    let origin = context.origin.as_ref().filter(|_| context.rerouted).map(|origin| origin.name());
+    cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin })
 }
 
 /// Whether a response is stored.
@@ -50,7 +61,6 @@ pub(super) fn on_response(
     session: &Session,
     response: &mut ResponseHeader,
     context: &mut Context,
-    pop: &str,
     now: SystemTime,
 ) -> Result<Option<String>> {
     if let Some(age) = cache::age(session, now) {
@@ -71,7 +81,7 @@ pub(super) fn on_response(
         (None, None) => return Ok(None),
     };
     context.outcome = Some(outcome);
-    Ok(Some(cache_status(&pseudonym(pop), outcome, detail)))
+    Ok(Some(cache_status(&pseudonym(&context.plan.config.pop.name), outcome, detail)))
 }
 
 fn forwarded(why: Forward) -> Outcome {
@@ -87,4 +97,14 @@ pub(super) fn name(context: &Context) -> Option<&'static str> {
         Outcome::Forwarded { why: Forward::UriMiss | Forward::VaryMiss, .. } => "miss",
         Outcome::Forwarded { why: Forward::Bypass | Forward::Method, .. } => "bypass",
     })
+}
+
+/// Who made a response that the edge did not make itself.
+pub(super) fn from(context: &Context) -> From {
+    match context.outcome {
+        Some(Outcome::Hit { .. } | Outcome::Collapsed { .. }) => From::Cache,
+        // Validated just now, and still the stored one.
+        Some(Outcome::Forwarded { status: Some(304), stored: true, .. }) => From::Cache,
+        Some(Outcome::Forwarded { .. }) | None => From::Origin,
+    }
 }

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use selvedge_conf::Limit;
+use bytes::Bytes;
+use http::HeaderMap;
+use pingora::http::RequestHeader;
+use selvedge_conf::{CacheAction, Limit};
 use selvedge_filters::cache::{Bypass, Outcome};
 use selvedge_filters::limit::LimitId;
-use selvedge_filters::{Quota, SiteId};
+use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 
 use super::answer::Answer;
 use super::forwarded::Client;
@@ -15,18 +18,33 @@ use super::origin::Origin;
 use super::request_id::RequestId;
 use super::target::Target;
 use crate::cache::{Exchange, Next};
+use crate::plan::Plan;
 
 /// One request's memory.
 #[derive(Debug)]
 pub struct Context {
+    /// What it is served by, to its end.
+    pub(super) plan: Arc<Plan>,
     pub(super) id: RequestId,
     pub(super) start: Instant,
     pub(super) peer: Option<IpAddr>,
     pub(super) client: Option<Client>,
+    /// The protocol of the client's connection.
+    pub(super) protocol: &'static str,
     /// What was asked for, in one spelling.
     pub(super) target: Target,
     pub(super) site: Option<SiteId>,
     pub(super) origin: Option<Arc<Origin>>,
+    /// Whether a rule chose another origin than the site's.
+    pub(super) rerouted: bool,
+    /// What a rule says of the cache.
+    pub(super) cache: Option<CacheAction>,
+    /// The header as the client sent it, if rules changed it.
+    pub(super) original: Option<HeaderMap>,
+    /// The form that the request brings, if it was read.
+    pub(super) form: Option<Bytes>,
+    /// What rules said, for later phases and the log.
+    pub(super) said: Said,
     /// The tightest limit that applied.
     pub(super) quota: Option<Quota>,
     pub(super) would_refuse: Option<LimitId>,
@@ -48,16 +66,40 @@ pub struct Context {
     pub(super) outcome: Option<Outcome>,
 }
 
+/// What rules said about one request so far.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The rule that answered.
+    pub(super) answered: Option<RuleId>,
+    /// Rules in monitor mode that matched.
+    pub(super) monitored: Vec<RuleId>,
+    /// Rules that the log names.
+    pub(super) logged: Vec<RuleId>,
+    /// Tags, each once.
+    pub(super) tags: Vec<Arc<str>>,
+    /// What the request phase changes in the response.
+    pub(super) changes: Vec<HeaderChange>,
+    /// What the response phase changes in it, once it was asked.
+    pub(super) response: Option<Vec<HeaderChange>>,
+}
+
 impl Context {
-    pub(super) fn new() -> Context {
+    pub(super) fn new(plan: Arc<Plan>) -> Context {
         Context {
+            plan,
             id: RequestId::new(),
             start: Instant::now(),
             peer: None,
             client: None,
+            protocol: "HTTP/1.1",
             target: Target::default(),
             site: None,
             origin: None,
+            rerouted: false,
+            cache: None,
+            original: None,
+            form: None,
+            said: Said::default(),
             quota: None,
             would_refuse: None,
             answer: None,
@@ -73,8 +115,24 @@ impl Context {
     }
 
     /// The tightest limit's facts and state.
-    pub(super) fn limit<'a>(&self, limits: &'a [selvedge_filters::limit::Limit]) -> Option<(&'a Limit, Quota)> {
+    pub(super) fn limit(&self) -> Option<(&Limit, Quota)> {
         let quota = self.quota?;
-        limits.get(quota.limit.0).map(|limit| (limit.facts(), quota))
+        self.plan.filters.limit(quota.limit).map(|limit| (limit.facts(), quota))
+    }
+
+    /// The request as filters see it: as the client sent it, in the one spelling. None before it is known who asks.
+    pub(super) fn head<'a>(&'a self, request: &'a RequestHeader) -> Option<Head<'a>> {
+        Some(Head {
+            method: request.method.as_str(),
+            host: &self.target.host,
+            path: &self.target.path,
+            raw_path: &self.target.raw_path,
+            query: self.target.query.as_deref(),
+            scheme: self.target.scheme,
+            protocol: self.protocol,
+            headers: self.original.as_ref().unwrap_or(&request.headers),
+            client: self.client?.address,
+            form: self.form.as_deref(),
+        })
     }
 }

@@ -2,11 +2,16 @@
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
+use selvedge_filters::RuleId;
 
 use super::answer::Answer;
 use super::context::Context;
+use super::witnessed;
 use crate::node::Node;
 use crate::observe::access::{Line, bounded};
+
+/// Names of one kind in one line: a line has a bound, so the queue of lines has.
+const NAMES_MAX: usize = 16;
 
 /// What the edge answers when a request failed. None when the client is gone.
 pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
@@ -27,22 +32,28 @@ pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
 
 /// Counts and logs a request that is over.
 pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context) {
-    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let written = session.response_written().filter(|_| super::has_begun(session));
+    let status = written.map_or(0, |response| response.status.as_u16());
     let took = context.start.elapsed();
     let cache = super::caching::name(context);
-    node.metrics.request(context.site, status, took.as_secs_f64(), cache);
-    let limits = node.filters.limits();
-    let name = |id: selvedge_filters::limit::LimitId| limits.get(id.0).map(|limit| limit.facts().name.as_str());
+    context.plan.meters.request(context.site, status, took.as_secs_f64(), cache);
+    let plan = &context.plan;
+    let name = |id: selvedge_filters::limit::LimitId| plan.filters.limit(id).map(|limit| limit.facts().name.as_str());
+    let rule = |id: &RuleId| plan.config.rules.get(id.0).map(|rule| rule.name.as_str());
+    let rules = |ids: &[RuleId]| ids.iter().take(NAMES_MAX).filter_map(rule).collect();
+    let said = &context.said;
     let request = session.req_header();
-    node.log.log(&Line {
+    // What has no normal form is logged as it came.
+    let path = Some(context.target.path.as_str()).filter(|path| !path.is_empty()).unwrap_or(request.uri.path());
+    let line = Line {
         ts: node.clock.now().0,
         v: 1,
-        pop: &node.config.pop.name,
+        pop: &plan.config.pop.name,
         request_id: context.id.to_string(),
         client: context.client.map(|client| client.address).or(context.peer),
         method: bounded(request.method.as_str()),
         host: bounded(&context.target.host),
-        path: bounded(request.uri.path()),
+        path: bounded(path),
         status,
         dur_ms: took.as_secs_f64() * 1000.0,
         bytes_out: session.body_bytes_sent(),
@@ -50,9 +61,15 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
         limit: context.quota.and_then(|quota| name(quota.limit)),
         would_refuse: context.would_refuse.and_then(name),
         answer: context.answer.as_ref().map(Answer::name),
+        rule: said.answered.as_ref().and_then(rule),
+        tags: said.tags.iter().take(NAMES_MAX).map(|tag| &**tag).collect(),
+        monitored: rules(&said.monitored),
+        logged_by: rules(&said.logged),
         origin: context.origin.as_ref().filter(|_| context.tries > 0).map(|origin| origin.name()),
         origin_address: context.origin_address.map(|address| address.to_string()),
         tries: context.tries,
         error: error.map(|error| format!("{} {}", error.esource().as_str(), error.etype().as_str())),
-    });
+    };
+    witnessed::tell(node, session, context, &line);
+    node.log.log(&line);
 }

@@ -76,7 +76,18 @@ pub(super) fn scheme(client: Client, connection: Scheme, headers: &HeaderMap) ->
     }
 }
 
-/// Tells the origin about the client: appends the connection's other end to `X-Forwarded-For` and states host and scheme.
+/// Removes what a client that is not believed claims.
+pub(super) fn drop_claims(request: &mut RequestHeader, client: Client) {
+    if client.via == Trust::Proxy {
+        return;
+    }
+    let claims: Vec<HeaderName> = request.headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for claim in &claims {
+        request.remove_header(claim);
+    }
+}
+
+/// Tells the origin about the client, whose claims are gone: appends the connection's other end to `X-Forwarded-For` and states host and scheme.
 ///
 /// # Errors
 /// When a value is no valid header value, which addresses and checked hosts are not.
@@ -92,11 +103,6 @@ pub(super) fn describe(
         for field in request.headers.get_all("x-forwarded-for") {
             hops.push_str(field.to_str().unwrap_or(""));
             hops.push_str(", ");
-        }
-    } else {
-        let claims: Vec<HeaderName> = request.headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
-        for claim in &claims {
-            request.remove_header(claim);
         }
     }
     hops.push_str(&peer.to_canonical().to_string());

@@ -9,29 +9,39 @@ mod adapter;
 mod answer;
 mod caching;
 mod context;
+mod door;
+mod errand;
 mod finish;
+mod form;
 mod forwarded;
+mod made_up;
 pub mod origin;
 mod outbound;
 mod request_id;
+mod steer;
 mod target;
 mod tries;
+mod verdict;
+mod witnessed;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use pingora::apps::HttpServerOptions;
-use pingora::http::RequestHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
 use selvedge_filters::cache::Scheme;
-use selvedge_filters::{Decision, Head, SiteId, Verdict};
+use selvedge_filters::{From, HeaderChange, Reply, ResponseDecision, Subject, client_net};
 
 use crate::front::ClientStream;
 use crate::node::Node;
-use crate::observe::metrics::LimitOutcome;
 use answer::{Answer, EdgeFields};
 pub use context::Context;
+pub use door::admit;
+use errand::{Errands, Found};
+use form::Form;
+pub use made_up::{MadeUp, NoRequest, Words, own_status};
 pub(crate) use tries::TRIES;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.
@@ -40,6 +50,7 @@ const KEEPALIVE_REQUESTS: u32 = 10_000;
 /// The proxy that Pingora runs.
 pub struct Edge {
     node: Arc<Node>,
+    errands: Errands,
 }
 
 /// Pingora's options for client connections. Its defaults know no idle timeout for HTTP/2.
@@ -53,87 +64,69 @@ pub fn server_options(bounds: &ClientBounds) -> HttpServerOptions {
 impl Edge {
     /// The proxy of a node.
     pub fn new(node: Arc<Node>) -> Edge {
-        Edge { node }
+        Edge { node, errands: Errands::default() }
     }
 
     /// Finds out who asks for what, and decides. `Some` is the edge's own answer.
-    fn decide(&self, session: &Session, context: &mut Context) -> Option<Answer> {
+    ///
+    /// # Errors
+    /// When the client's connection fails before all is here that the decision needs.
+    async fn decide(&self, session: &mut Session, context: &mut Context) -> pingora::Result<Option<Answer>> {
         if let Err(answer) = self.identify(session, context) {
-            return Some(answer);
+            return Ok(Some(answer));
         }
-        if outbound::been_here(session.req_header(), &self.node.config.pop.name) {
-            return Some(Answer::Loop);
+        if outbound::been_here(session.req_header(), &context.plan.config.pop.name) {
+            return Ok(Some(Answer::Loop));
         }
-        let Some(head) = head(session, context) else { return Some(Answer::Internal) };
-        let decision = self.node.filters.decide(&head, &self.node.store, self.node.clock.now());
-        self.follow(decision, context)
+        if self.may_bring_a_form(session, context) {
+            match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
+                Form::Read(body) => context.form = Some(body),
+                Form::Late => {
+                    session.set_keepalive(None);
+                    return Ok(Some(Answer::RequestTimeout));
+                }
+            }
+        }
+        let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
+        let decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
+        Ok(verdict::follow(decision, session, context))
     }
 
-    /// What a background revalidation needs of all that: where it goes. Nothing is charged for it.
-    fn revalidate(&self, session: &Session, context: &mut Context) -> Option<Answer> {
-        if let Err(answer) = self.identify(session, context) {
-            return Some(answer);
-        }
-        match self.node.filters.site(&context.target.host) {
-            Some(site) => self.go_to(site, context),
-            None => return Some(Answer::NoSite),
-        }
-        None
+    /// Whether the body is read before the decision: not for a host of no site, nor for who is banned anyway.
+    fn may_bring_a_form(&self, session: &Session, context: &Context) -> bool {
+        let Some(client) = context.client.filter(|_| context.site.is_some()) else { return false };
+        context.plan.filters.reads_form()
+            && form::is_readable(session.req_header())
+            && self.node.store.banned(Subject::of(client_net(client.address)).as_str(), self.node.clock.now()).is_none()
     }
 
-    /// Finds out who asks for what.
-    fn identify(&self, session: &Session, context: &mut Context) -> Result<(), Answer> {
-        let request = session.req_header();
+    /// A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.
+    fn revalidate(&self, session: &mut Session, context: &mut Context) -> Option<Answer> {
+        match self.errands.take(session, context) {
+            Found::Orders => None,
+            Found::Nothing => Some(Answer::Internal),
+        }
+    }
+
+    /// Finds out who asks for what, and has the request say it in one spelling.
+    fn identify(&self, session: &mut Session, context: &mut Context) -> Result<(), Answer> {
+        let connection = scheme(session);
+        let request = session.req_header_mut();
         // Clients come over TCP, so there is an address; without one nobody could be counted.
         let peer = context.peer.ok_or(Answer::Internal)?;
-        let client = forwarded::client(peer, &request.headers, &self.node.config.listen.trusted_proxies);
+        let client = forwarded::client(peer, &request.headers, &context.plan.config.listen.trusted_proxies);
+        let scheme = forwarded::scheme(client, connection, &request.headers);
+        let target = target::target(request, scheme).map_err(Answer::BadRequest)?;
+        target::aim(request, &target.path, target.query.as_deref()).map_err(Answer::BadRequest)?;
+        let length = declared(request);
         context.client = Some(client);
-        let scheme = forwarded::scheme(client, scheme(session), &request.headers);
-        context.target = target::target(request, scheme).map_err(Answer::BadRequest)?;
-        let max = self.node.config.listen.bounds.body_max;
-        match declared(request) {
+        context.protocol = protocol(request.version);
+        context.site = context.plan.filters.site(&target.host);
+        context.target = target;
+        let max = context.plan.config.listen.bounds.body_max;
+        match length {
             Some(length) if length > max => Err(Answer::BodyTooLarge { max }),
             _ => Ok(()),
-        }
-    }
-
-    fn go_to(&self, site: SiteId, context: &mut Context) {
-        context.site = Some(site);
-        let origin = self.node.config.sites.get(site.0).and_then(|site| self.node.origins.get(site.origin));
-        context.origin = origin.cloned();
-    }
-
-    fn follow(&self, decision: Decision, context: &mut Context) -> Option<Answer> {
-        let Decision { verdict, quota, would_refuse, uncounted } = decision;
-        context.quota = quota;
-        context.would_refuse = would_refuse;
-        if let Some(limit) = would_refuse {
-            self.node.metrics.limit(limit, LimitOutcome::WouldRefuse);
-        }
-        if let Some(limit) = uncounted {
-            self.node.metrics.limit(limit, LimitOutcome::Uncounted);
-        }
-        let name = |id| self.node.filters.limit(id).map_or(String::new(), |limit| limit.facts().name.clone());
-        match verdict {
-            Verdict::Pass(site) => {
-                self.go_to(site, context);
-                None
-            }
-            Verdict::NoSite => Some(Answer::NoSite),
-            Verdict::Banned { site, remaining, origin, .. } => {
-                context.site = site;
-                Some(Answer::Banned { origin, remaining })
-            }
-            Verdict::Limited { site, quota, .. } => {
-                context.site = Some(site);
-                self.node.metrics.limit(quota.limit, LimitOutcome::Refused);
-                Some(Answer::Limited { limit: name(quota.limit), retry_after: quota.reset })
-            }
-            Verdict::Partitioned { site, limit } => {
-                context.site = Some(site);
-                self.node.metrics.limit(limit, LimitOutcome::Refused);
-                Some(Answer::Partitioned { limit: name(limit) })
-            }
         }
     }
 
@@ -142,36 +135,84 @@ impl Edge {
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
         session.set_close_on_response_before_downstream_finish(false);
         // Such a client waits for leave to send its body, and will not get it: there is nothing to take in.
-        let expects = session.req_header().headers.contains_key("expect");
-        if expects {
+        let waits = context.form.is_none() && session.req_header().headers.contains_key("expect");
+        if waits {
             session.set_keepalive(None);
         }
-        let sent = answer.send(session, &self.fields(context, None)).await;
+        witnessed::keep(&self.node, session, context, &answer);
+        // Nor is one waited for once more that kept everybody waiting.
+        let left = waits || matches!(answer, Answer::RequestTimeout);
+        let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
         context.answer = Some(answer);
-        sent?;
-        if !expects && session.drain_request_body().await.is_err() {
+        self.complete(session, context, &mut header, None, From::Edge)?;
+        answer::send(session, header, body).await?;
+        if !left && session.drain_request_body().await.is_err() {
             session.set_keepalive(None);
         }
         Ok(())
     }
 
-    fn fields(&self, context: &Context, cache_status: Option<String>) -> EdgeFields<'_> {
-        let quota = context.limit(self.node.filters.limits());
-        EdgeFields { pop: &self.node.config.pop.name, id: context.id, quota, cache_status }
+    /// What every response gets on its way out, whoever made it: the edge's own fields, then what rules change. The rules of the
+    /// response phase are asked once a request, about the first header that is on its way to the client.
+    fn complete(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        header: &mut ResponseHeader,
+        cache_status: Option<String>,
+        from: From,
+    ) -> pingora::Result<()> {
+        let fields =
+            EdgeFields { pop: &context.plan.config.pop.name, id: context.id, quota: context.limit(), cache_status };
+        fields.add_to(header)?;
+        if header.status.is_informational() {
+            return Ok(());
+        }
+        steer::response(header, &context.said.changes)?;
+        if context.said.response.is_none() {
+            context.said.response = Some(self.respond(session, context, header, from));
+        }
+        steer::response(header, context.said.response.as_deref().unwrap_or(&[]))
+    }
+
+    /// Asks the rules of the response phase.
+    fn respond(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        header: &ResponseHeader,
+        from: From,
+    ) -> Vec<HeaderChange> {
+        // A background revalidation has no site here, and asks nobody.
+        let (Some(site), Some(head)) = (context.site, context.head(session.req_header())) else { return Vec::new() };
+        let cache = caching::name(context).filter(|_| from != From::Edge).unwrap_or("");
+        let reply = Reply { status: header.status.as_u16(), headers: &header.headers, from, cache };
+        let (store, now) = (&self.node.store, self.node.clock.now());
+        let Some(decision) = context.plan.filters.respond(&head, (site, &context.said.tags), &reply, store, now) else {
+            return Vec::new();
+        };
+        let ResponseDecision { headers, tags, fired, monitored, undone, logged } = decision;
+        context.plan.meters.rules(&fired, &monitored, &undone);
+        context.said.tags.extend(tags);
+        context.said.monitored.extend(monitored);
+        context.said.logged.extend(logged);
+        headers
     }
 }
 
-/// The request as filters see it. None before it is known who asks.
-fn head<'a>(session: &'a Session, context: &'a Context) -> Option<Head<'a>> {
-    let request = session.req_header();
-    Some(Head {
-        method: request.method.as_str(),
-        host: &context.target.host,
-        path: request.uri.path(),
-        query: request.uri.query(),
-        headers: &request.headers,
-        client: context.client?.address,
-    })
+/// The protocol of a client's connection, as expressions see it.
+fn protocol(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_2 => "HTTP/2",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// Whether an answer to the request has begun; what only announces one has not.
+fn has_begun(session: &Session) -> bool {
+    let written = session.response_written().map(|response| response.status);
+    written.is_some_and(|status| !status.is_informational() || status == http::StatusCode::SWITCHING_PROTOCOLS)
 }
 
 /// Our own stream under an HTTP/1.1 session; HTTP/2 has none to show.

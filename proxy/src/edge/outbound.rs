@@ -4,7 +4,6 @@ use pingora::http::RequestHeader;
 
 use super::context::Context;
 use super::forwarded;
-use super::target::is_absolute;
 
 /// How a POP names itself in `CDN-Loop` (RFC 8586), `Via` and `Cache-Status`.
 pub(super) fn pseudonym(pop: &str) -> String {
@@ -20,21 +19,23 @@ pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
         .any(|member| member.split(';').next().is_some_and(|id| id.trim() == name))
 }
 
-/// Dresses a request for an origin: its target in origin form, its Host, whom it is for, and the marks of having been here.
+/// Dresses a request for an origin: its Host, whom it is for, and the marks of having been here.
 ///
 /// # Errors
 /// When a value is no valid header value.
 pub(super) fn dress(request: &mut RequestHeader, context: &Context, pop: &str) -> pingora::Result<()> {
-    if is_absolute(request) {
-        // RFC 9112 section 3.2.1: a server gets the origin form, whatever form the client used.
-        let path = request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        request.set_raw_path(path.as_bytes())?;
-    }
     let asked = &context.target.authority;
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
         request.insert_header("host", origin.host(server, asked).as_ref())?;
     }
+    if context.form.is_some() {
+        // Its body is here, and the client has had its leave.
+        request.remove_header("expect");
+    }
     if let (Some(peer), Some(client)) = (context.peer, context.client) {
+        if context.original.is_none() {
+            forwarded::drop_claims(request, client);
+        }
         forwarded::describe(request, peer, client, asked, context.target.scheme.as_str())?;
     }
     request.insert_header("x-request-id", context.id.to_string())?;

@@ -11,6 +11,11 @@ impl RequestId {
     pub(super) fn new() -> RequestId {
         RequestId(fastrand::u64(..))
     }
+
+    /// The digits' value.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for RequestId {

@@ -1,8 +1,12 @@
 //! What a request is aimed at, out of whichever place its protocol puts it, in one spelling: rules, cache key and origin all get
-//! this one, so that no client can store an answer to one spelling under another.
+//! this one, so that no client gets past a rule, or stores an answer to one spelling under another, by writing it differently.
+//! The query is left as it came: what it means is the origin's to say.
 
+use http::Uri;
+use http::uri::PathAndQuery;
 use pingora::http::RequestHeader;
 use selvedge_filters::cache::Scheme;
+use selvedge_filters::path::{self, BadPath};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,6 +17,12 @@ pub(super) struct Target {
     pub(super) authority: String,
     /// The scheme the client used, as far as anybody who is believed says so.
     pub(super) scheme: Scheme,
+    /// The path in normal form, or `*`.
+    pub(super) path: String,
+    /// The path as it came.
+    pub(super) raw_path: String,
+    /// What follows `?`, as it came.
+    pub(super) query: Option<String>,
 }
 
 /// Why a request's target cannot be used.
@@ -27,7 +37,9 @@ pub(super) enum BadTarget {
     /// A host with characters no host has.
     Malformed,
     /// Neither a path nor a whole http URI nor `*`; or with bytes that no URI has (RFC 3986 section 2).
-    Path,
+    Form,
+    /// A path without a normal form.
+    Path(BadPath),
 }
 
 impl BadTarget {
@@ -38,7 +50,8 @@ impl BadTarget {
             BadTarget::ManyHosts => "the request has several Host fields",
             BadTarget::Mismatch => "Host and the request target name different hosts",
             BadTarget::Malformed => "the host is malformed",
-            BadTarget::Path => "the request target is no valid path",
+            BadTarget::Form => "the request target is no valid path",
+            BadTarget::Path(bad) => bad.as_str(),
         }
     }
 }
@@ -48,13 +61,15 @@ impl BadTarget {
 /// # Errors
 /// [`BadTarget`].
 pub(super) fn target(request: &RequestHeader, scheme: Scheme) -> Result<Target, BadTarget> {
-    check_path(request)?;
+    let (raw_path, query) = parts(request)?;
+    let path = path::normal(raw_path).map_err(BadTarget::Path)?.into_owned();
+    let (raw_path, query) = (raw_path.to_owned(), query.map(str::to_owned));
     let (host, port) = split(named(request)?)?;
     let authority = match port {
         Some(port) if port != scheme.port() => format!("{host}:{port}"),
         _ => host.clone(),
     };
-    Ok(Target { host, authority, scheme })
+    Ok(Target { host, authority, scheme, path, raw_path, query })
 }
 
 /// The authority a request names (RFC 9110 section 7.2): `:authority` or an absolute target before Host.
@@ -95,20 +110,48 @@ fn split(authority: &str) -> Result<(String, Option<&str>), BadTarget> {
     Ok((host.to_ascii_lowercase(), port))
 }
 
-/// Whether a request target is in absolute form (RFC 9112 section 3.2.2). Pingora has compared its authority with Host, shows its
-/// path, and would pass it on as it came.
-pub(super) fn is_absolute(request: &RequestHeader) -> bool {
-    let raw = request.raw_path();
-    let starts = |scheme: &[u8]| raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    starts(b"http://") || starts(b"https://")
+/// Path and query of a request target in origin form, absolute form or `*` (RFC 9112 section 3.2). Pingora passes a target it
+/// cannot read on as it came while showing `/`, so the bytes themselves are looked at.
+fn parts(request: &RequestHeader) -> Result<(&str, Option<&str>), BadTarget> {
+    let raw = std::str::from_utf8(request.raw_path()).ok().filter(|raw| raw.is_ascii()).ok_or(BadTarget::Form)?;
+    if raw == "*" && request.method == http::Method::OPTIONS {
+        return Ok((raw, None));
+    }
+    // A fragment is no part of a target; Pingora drops it as well.
+    let raw = raw.split('#').next().unwrap_or(raw);
+    let (path, query) = raw.split_once('?').map_or((raw, None), |(path, query)| (path, Some(query)));
+    let path = match absolute(path) {
+        // Section 3.2.1: an empty path is sent as `/`.
+        Some(rest) => rest.find('/').and_then(|start| rest.get(start..)).unwrap_or("/"),
+        None => path,
+    };
+    if path.starts_with('/') { Ok((path, query)) } else { Err(BadTarget::Form) }
 }
 
-/// Pingora passes a target it cannot read on as it came while showing `/`, so the bytes themselves are looked at.
-fn check_path(request: &RequestHeader) -> Result<(), BadTarget> {
-    let raw = request.raw_path();
-    let any = raw == b"*" && request.method == http::Method::OPTIONS;
-    let known = any || raw.starts_with(b"/") || is_absolute(request);
-    if known && raw.is_ascii() { Ok(()) } else { Err(BadTarget::Path) }
+/// What follows the scheme of a target in absolute form; Pingora has compared its authority with Host.
+fn absolute(target: &str) -> Option<&str> {
+    ["http://", "https://"].into_iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
+}
+
+/// Makes a request ask for this path and query, in origin form, whichever it asked for before.
+///
+/// # Errors
+/// [`BadTarget::Form`] when a URI cannot hold them, which leaves the request as it is.
+pub(super) fn aim(request: &mut RequestHeader, path: &str, query: Option<&str>) -> Result<(), BadTarget> {
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    if request.raw_path() == target.as_bytes() {
+        return Ok(());
+    }
+    let mut parts = request.uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| BadTarget::Form)?);
+    request.set_uri(Uri::from_parts(parts).map_err(|_| BadTarget::Form)?);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -153,18 +196,52 @@ mod tests {
         assert_eq!(target(&request, Scheme::Http), Err(BadTarget::ManyHosts));
     }
 
+    fn aimed(method: &str, raw: &[u8]) -> Result<(String, String, Option<String>), BadTarget> {
+        let mut request = RequestHeader::build(method, b"/", None).unwrap();
+        request.append_header("host", "a.example").unwrap();
+        request.set_raw_path(raw).unwrap();
+        let target = target(&request, Scheme::Http)?;
+        aim(&mut request, &target.path, target.query.as_deref())?;
+        let sent = String::from_utf8(request.raw_path().to_vec()).unwrap();
+        Ok((sent, target.raw_path, target.query))
+    }
+
+    #[test]
+    fn one_spelling_is_sent_and_the_other_remembered() {
+        for (raw, sent, raw_path, query) in [
+            (&b"/a?b"[..], "/a?b", "/a", Some("b")),
+            (b"/a?", "/a?", "/a", Some("")),
+            (b"/%6Cogin?x=%6c&y=/../", "/login?x=%6c&y=/../", "/%6Cogin", Some("x=%6c&y=/../")),
+            (b"/a/../login", "/login", "/a/../login", None),
+            (b"//login", "/login", "//login", None),
+            (b"/%2e%2e/x", "/x", "/%2e%2e/x", None),
+            (b"/%252e", "/%252e", "/%252e", None),
+            (b"http://a.example/%6C", "/l", "/%6C", None),
+            (b"HTTP://a.example?b=/c", "/?b=/c", "/", Some("b=/c")),
+            (b"http://a.example", "/", "/", None),
+        ] {
+            let expected = (sent.to_owned(), raw_path.to_owned(), query.map(str::to_owned));
+            assert_eq!(aimed("GET", raw), Ok(expected), "{}", String::from_utf8_lossy(raw));
+        }
+        assert_eq!(aimed("OPTIONS", b"*"), Ok(("*".to_owned(), "*".to_owned(), None)));
+    }
+
     #[test]
     fn what_is_no_path_is_refused() {
-        let path = |method: &str, target: &[u8]| {
-            let mut request = RequestHeader::build(method, b"/", None).unwrap();
-            request.set_raw_path(target).unwrap();
-            check_path(&request)
-        };
-        assert_eq!(path("GET", b"/a?b"), Ok(()));
-        assert_eq!(path("OPTIONS", b"*"), Ok(()));
-        assert_eq!(path("GET", b"http://a.example/b"), Ok(()));
         for bad in [&b"foo"[..], b"*", b"/\xff", b"ftp://a.example/b"] {
-            assert_eq!(path("GET", bad), Err(BadTarget::Path), "{}", String::from_utf8_lossy(bad));
+            assert_eq!(aimed("GET", bad), Err(BadTarget::Form), "{}", String::from_utf8_lossy(bad));
         }
+        for (bad, why) in [(&b"/%"[..], BadPath::Escape), (b"/%zz", BadPath::Escape), (b"/a%00", BadPath::Nul)] {
+            assert_eq!(aimed("GET", bad), Err(BadTarget::Path(why)), "{}", String::from_utf8_lossy(bad));
+        }
+    }
+
+    #[test]
+    fn the_authority_of_http_2_stays() {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.set_uri("https://a.example/%61?q".parse().unwrap());
+        let target = target(&request, Scheme::Https).unwrap();
+        aim(&mut request, &target.path, target.query.as_deref()).unwrap();
+        assert_eq!(request.uri, "https://a.example/a?q");
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn broken(
         failed(node, context, kind(&error));
     }
     let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
-    let begun = session.response_written().is_some();
+    let begun = super::has_begun(session);
     error.set_retry(ours && repeatable && !begun && usize::from(context.tries) < TRIES);
     error
 }

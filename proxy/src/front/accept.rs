@@ -1,11 +1,13 @@
-//! The accept loop, as a Pingora service: accept, bound, TLS, hand over to Pingora's HTTP proxy.
+//! The accept loop, as a Pingora service: accept, bound, ask at the door, TLS, hand over to Pingora's HTTP proxy.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
+use pingora::protocols::GetSocketDigest;
 use pingora::protocols::l4::listener::Listener;
 use pingora::protocols::l4::stream::Stream as Socket;
 use pingora::proxy::{HttpProxy, ProxyHttp};
@@ -40,24 +42,40 @@ struct Server<A> {
     bounds: ClientBounds,
     room: Arc<Semaphore>,
     places: u32,
-    report: Box<dyn Fn(&io::Error) + Send + Sync>,
+    door: Door,
+}
+
+/// Whether a client may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Welcome,
+    /// Its connection is closed at once.
+    Closed,
+}
+
+/// What the accept loop asks and tells others.
+pub struct Door {
+    /// Decides about a connection by its other end, before anything of it is read.
+    pub admit: Box<dyn Fn(IpAddr) -> Admission + Send + Sync>,
+    /// Hears of failed accepts.
+    pub report: Box<dyn Fn(&io::Error) + Send + Sync>,
 }
 
 impl<A> Front<A> {
-    /// A front that serves `listening` through `proxy` on `threads` threads until `busy` is asked to end. `report` hears of
-    /// failed accepts.
+    /// A front that serves `listening` through `proxy` on `threads` threads until `busy` is asked to end.
     pub fn new(
         listening: Vec<Listening>,
         proxy: Arc<HttpProxy<A>>,
         bounds: ClientBounds,
         threads: usize,
         busy: Busy,
-        report: Box<dyn Fn(&io::Error) + Send + Sync>,
+        door: Door,
     ) -> Front<A> {
         // One more for each address: its loop holds a place while it waits for a connection to give it to.
         let places = u32::try_from(bounds.connections_max.saturating_add(listening.len())).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(places as usize));
-        Front { listening, server: Arc::new(Server { proxy, bounds, room, places, report }), threads, busy: Some(busy) }
+        Front { listening, server: Arc::new(Server { proxy, bounds, room, places, door }), threads, busy: Some(busy) }
     }
 }
 
@@ -97,7 +115,7 @@ where
     async fn accept_loop(self: Arc<Self>, listening: Listening, mut shutdown: ShutdownWatch) {
         let listener = match tokio::net::TcpListener::from_std(listening.listener) {
             Ok(listener) => Listener::from(listener),
-            Err(error) => return (self.report)(&error),
+            Err(error) => return (self.door.report)(&error),
         };
         loop {
             // A place is taken before the connection: when all are in use, new clients wait in the kernel's backlog.
@@ -118,11 +136,17 @@ where
                     tokio::spawn(async move { server.serve(socket, tls, place, shutdown).await });
                 }
                 Err(error) => {
-                    (self.report)(&error);
+                    (self.door.report)(&error);
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             }
         }
+    }
+
+    /// Whether a connection is served, by the address of its other end.
+    fn admission(&self, socket: &Socket) -> Admission {
+        let peer = socket.get_socket_digest().and_then(|digest| Some(digest.peer_addr()?.as_inet()?.ip()));
+        peer.map_or(Admission::Welcome, |peer| (self.door.admit)(peer))
     }
 
     async fn serve(
@@ -132,6 +156,9 @@ where
         place: OwnedSemaphorePermit,
         shutdown: ShutdownWatch,
     ) {
+        if self.admission(&socket) == Admission::Closed {
+            return;
+        }
         // Without this a small answer may wait for the client's delayed acknowledgement.
         let _ = socket.set_nodelay();
         let limits = Limits {

@@ -13,7 +13,7 @@ mod stall;
 mod stream;
 mod tls;
 
-pub use accept::Front;
+pub use accept::{Admission, Door, Front};
 pub use listen::{BindError, Listening, bind};
 pub use stream::ClientStream;
-pub use tls::{CertificateError, Certificates};
+pub use tls::{CertificateError, Certificates, Keyring};

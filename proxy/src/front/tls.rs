@@ -1,19 +1,23 @@
-//! Certificates for clients: which one answers is chosen by the name in the ClientHello (SNI).
+//! Certificates for clients: which one answers is chosen by the name in the ClientHello (SNI). They can be replaced while
+//! connections are served; a handshake sees the old ones or the new ones.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// The certificates of one listening address.
+/// The certificates of one listening address, whichever they are by now.
 pub struct Certificates {
     config: Arc<ServerConfig>,
+    current: Arc<Current>,
 }
 
 impl fmt::Debug for Certificates {
@@ -33,15 +37,17 @@ pub struct CertificateError {
 }
 
 impl Certificates {
-    /// Loads PEM files, each with a chain and its key. The first one answers clients that name no host or an unknown one.
-    ///
-    /// # Errors
-    /// [`CertificateError`] naming the file: unreadable, no certificate, no key, or a key that is not the certificate's.
-    pub fn load(files: &[PathBuf]) -> Result<Certificates, CertificateError> {
-        let keys = files.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
-        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(ByName::new(keys)));
+    /// Answers with these until they are replaced.
+    pub fn new(keyring: Arc<Keyring>) -> Certificates {
+        let current = Arc::new(Current(ArcSwap::new(keyring)));
+        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::clone(&current) as _);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Certificates { config: Arc::new(config) })
+        Certificates { config: Arc::new(config), current }
+    }
+
+    /// Answers later handshakes with these.
+    pub fn replace(&self, keyring: Arc<Keyring>) {
+        self.current.0.store(keyring);
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
@@ -49,31 +55,35 @@ impl Certificates {
     }
 }
 
-fn load(path: &Path) -> Result<Arc<CertifiedKey>, CertificateError> {
-    let wrong = |cause: String| CertificateError { path: path.to_owned(), cause };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let chain = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| wrong(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(wrong("it holds no certificate".to_owned()));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| wrong("it holds no private key".to_owned()))?;
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|error| wrong(error.to_string()))?;
-    let certified = CertifiedKey::new(chain, key);
-    certified.keys_match().map_err(|_| wrong("its key does not belong to its certificate".to_owned()))?;
-    Ok(Arc::new(certified))
-}
-
-/// Certificates by the names they are valid for; the first of all for any other name.
+/// Certificates with their keys, by the names they are valid for; the first of all for any other name.
 #[derive(Debug)]
-struct ByName {
+pub struct Keyring {
     names: HashMap<String, Arc<CertifiedKey>>,
     first: Option<Arc<CertifiedKey>>,
 }
 
-impl ByName {
-    fn new(keys: Vec<Arc<CertifiedKey>>) -> ByName {
+impl Keyring {
+    /// Loads PEM files, each with a chain and its key. The first one answers clients that name no host or an unknown one.
+    ///
+    /// # Errors
+    /// A [`CertificateError`] for each file that is unreadable, has no certificate, no key, or a key that is not the
+    /// certificate's.
+    pub fn load(
+        files: &[PathBuf],
+        read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Keyring, Vec<CertificateError>> {
+        let mut errors = Vec::new();
+        let mut keys = Vec::new();
+        for path in files {
+            match read(path).map_err(|error| error.to_string()).and_then(|pem| parse(&pem)) {
+                Ok(key) => keys.push(key),
+                Err(cause) => errors.push(CertificateError { path: path.clone(), cause }),
+            }
+        }
+        if errors.is_empty() { Ok(Keyring::new(keys)) } else { Err(errors) }
+    }
+
+    fn new(keys: Vec<Arc<CertifiedKey>>) -> Keyring {
         let mut names = HashMap::new();
         for key in &keys {
             for name in dns_names(key) {
@@ -81,7 +91,7 @@ impl ByName {
                 names.entry(name).or_insert_with(|| Arc::clone(key));
             }
         }
-        ByName { names, first: keys.into_iter().next() }
+        Keyring { names, first: keys.into_iter().next() }
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -92,9 +102,27 @@ impl ByName {
     }
 }
 
-impl ResolvesServerCert for ByName {
+fn parse(pem: &[u8]) -> Result<Arc<CertifiedKey>, String> {
+    let chain =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    if chain.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
+    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(|error| error.to_string())?;
+    let certified = CertifiedKey::new(chain, key);
+    certified.keys_match().map_err(|_| "its key does not belong to its certificate".to_owned())?;
+    Ok(Arc::new(certified))
+}
+
+/// The keyring in force.
+#[derive(Debug)]
+struct Current(ArcSwap<Keyring>);
+
+impl ResolvesServerCert for Current {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        hello.server_name().and_then(|name| self.find(name)).or(self.first.as_ref()).cloned()
+        let keyring = self.0.load();
+        hello.server_name().and_then(|name| keyring.find(name)).or(keyring.first.as_ref()).cloned()
     }
 }
 

@@ -16,8 +16,8 @@ use super::dial::HANDSHAKE_MAX;
 use super::knocks::{Knock, Knocks};
 use super::pump::carry;
 use super::refused::Side;
-use super::tls::identify;
-use super::{Shared, stopped};
+use super::tls::{identify, identify_watcher};
+use super::{Shared, stopped, watch as watching};
 
 /// Connections that may be in their handshake at once.
 pub const HANDSHAKES_MAX: usize = 64;
@@ -42,7 +42,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut shutdo
             Some((Ok((socket, address)), permit)) => {
                 // An address with too many under way is hung up on; a peer among them tries again.
                 if let Some(knock) = knocks.begin(address.ip()) {
-                    tokio::spawn(admit(Arc::clone(&shared), socket, address, (permit, knock)));
+                    let place = (permit, knock);
+                    tokio::spawn(admit(Arc::clone(&shared), socket, address, place, shutdown.clone()));
                 }
             }
             Some((Err(error), _)) => {
@@ -62,7 +63,13 @@ async fn next(listener: &TcpListener, handshakes: &Arc<Semaphore>) -> Option<Acc
     Some((listener.accept().await, permit))
 }
 
-async fn admit(shared: Arc<Shared>, socket: TcpStream, address: SocketAddr, place: (OwnedSemaphorePermit, Knock)) {
+async fn admit(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    address: SocketAddr,
+    place: (OwnedSemaphorePermit, Knock),
+    mut shutdown: watch::Receiver<bool>,
+) {
     // Frames are batched by the replica; where this fails the kernel batches again, which only costs time.
     let _ = socket.set_nodelay(true);
     let refuse = |cause| shared.board.refused(Side::Accepted, address.ip().to_string(), None, cause);
@@ -78,13 +85,24 @@ async fn admit(shared: Arc<Shared>, socket: TcpStream, address: SocketAddr, plac
         }
         Err(_) => return refuse(Cause::Slow(HANDSHAKE_MAX)),
     };
-    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    match identify(&shared.roster, shared.me, chain) {
-        Ok(peer) => {
-            drop(place);
-            carry(Arc::clone(&shared), TlsStream::Server(stream), peer, address).await;
-        }
-        Err(cause) => refuse(cause),
+    let tls = stream.get_ref().1;
+    let watches = watching::is_asked(tls);
+    let chain = tls.peer_certificates().unwrap_or_default();
+    let identified = if watches {
+        identify_watcher(&shared.roster, shared.me, chain)
+    } else {
+        identify(&shared.roster, shared.me, chain)
+    };
+    let peer = match identified {
+        Ok(peer) => peer,
+        Err(cause) => return refuse(cause),
+    };
+    drop(place);
+    let stream = TlsStream::Server(stream);
+    if !watches {
+        carry(Arc::clone(&shared), stream, peer, address).await;
+    } else if let Err(cause) = watching::serve(&shared.watchers, peer, stream, &mut shutdown).await {
+        refuse(cause);
     }
 }
 

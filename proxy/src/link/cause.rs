@@ -54,6 +54,9 @@ pub enum Cause {
     /// Any other fault of the handshake.
     #[error("the TLS handshake failed: {0}")]
     Handshake(String),
+    /// It wants to watch, and as many as may do so already.
+    #[error("it wants to watch, and {0} do so already")]
+    Watchers(usize),
     /// The hello was refused: another cluster, another secret.
     #[error("{0}")]
     Hello(String),
@@ -175,6 +178,7 @@ fn alert_words(alert: AlertDescription) -> String {
         AlertDescription::DecryptError => {
             "this node's certificate is of another authority, or its key does not fit".into()
         }
+        AlertDescription::NoApplicationProtocol => "it does not speak the protocol that this node asks for".into(),
         other => format!("TLS alert {other:?}"),
     }
 }

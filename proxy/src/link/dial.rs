@@ -10,12 +10,12 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsStream;
+use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::cause::Cause;
 use super::pump::carry;
 use super::refused::Side;
-use super::roster::RosterPop;
+use super::roster::{Roster, RosterPop};
 use super::{Shared, stopped};
 
 /// The first wait after a failure.
@@ -71,33 +71,44 @@ pub(crate) async fn keep(shared: Arc<Shared>, peer: RosterPop, mut shutdown: wat
     }
 }
 
+/// Why an attempt came to nothing.
+pub(super) enum Missed {
+    /// The network, in its words.
+    Unreachable(String),
+    /// One side refused the other.
+    Refused(Cause),
+}
+
 /// One attempt; what went wrong is on the board.
 async fn reach(shared: &Shared, peer: &RosterPop) -> Option<(TlsStream<TcpStream>, SocketAddr)> {
-    // The name is resolved at each attempt, so a POP may move.
-    let (socket, address) = match timeout(CONNECT_MAX, connect(&peer.address)).await {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(error)) => return unreachable(shared, peer, format!("{}: {error}", peer.address)),
-        Err(_) => return unreachable(shared, peer, format!("{}: no answer to the connection", peer.address)),
-    };
-    let name = match ServerName::try_from(shared.roster.certificate_name(peer)) {
-        Ok(name) => name,
-        Err(error) => return unreachable(shared, peer, error.to_string()),
-    };
-    let cause = match timeout(HANDSHAKE_MAX, shared.identity.connector().connect(name, socket)).await {
-        Ok(Ok(stream)) => return Some((TlsStream::Client(stream), address)),
-        Ok(Err(error)) => match Cause::of_handshake(&error) {
-            Some(cause) => cause,
-            None => return unreachable(shared, peer, format!("{}: {error}", peer.address)),
-        },
-        Err(_) => Cause::Slow(HANDSHAKE_MAX),
-    };
-    shared.board.refused(Side::Dialled, peer.address.clone(), Some(peer.id), cause);
+    match open(&shared.roster, peer, shared.identity.connector()).await {
+        Ok(opened) => return Some(opened),
+        Err(Missed::Unreachable(cause)) => shared.board.unreachable(peer.id, cause),
+        Err(Missed::Refused(cause)) => {
+            shared.board.refused(Side::Dialled, peer.address.clone(), Some(peer.id), cause);
+        }
+    }
     None
 }
 
-fn unreachable<T>(shared: &Shared, peer: &RosterPop, cause: String) -> Option<T> {
-    shared.board.unreachable(peer.id, cause);
-    None
+/// Connects to a POP and makes sure that it is the one.
+pub(super) async fn open(
+    roster: &Roster,
+    peer: &RosterPop,
+    connector: TlsConnector,
+) -> Result<(TlsStream<TcpStream>, SocketAddr), Missed> {
+    let unreachable = |cause: &dyn std::fmt::Display| Missed::Unreachable(format!("{}: {cause}", peer.address));
+    // The name is resolved at each attempt, so a POP may move.
+    let (socket, address) = timeout(CONNECT_MAX, connect(&peer.address))
+        .await
+        .map_err(|_| unreachable(&"no answer to the connection"))?
+        .map_err(|error| unreachable(&error))?;
+    let name = ServerName::try_from(roster.certificate_name(peer)).map_err(|error| unreachable(&error))?;
+    match timeout(HANDSHAKE_MAX, connector.connect(name, socket)).await {
+        Ok(Ok(stream)) => Ok((TlsStream::Client(stream), address)),
+        Ok(Err(error)) => Err(Cause::of_handshake(&error).map_or_else(|| unreachable(&error), Missed::Refused)),
+        Err(_) => Err(Missed::Refused(Cause::Slow(HANDSHAKE_MAX))),
+    }
 }
 
 async fn connect(address: &str) -> io::Result<(TcpStream, SocketAddr)> {

@@ -2,9 +2,10 @@
 //! carried between POPs, events, and a status that names every peer and every refusal.
 //!
 //! The lower POP id dials the higher, so each pair keeps one connection. One task per dialled peer and one that accepts
-//! bring links up ([`tls`] says who is who), [`pump`] moves frames, and a single driver feeds the replica. Everything
-//! between them is bounded: the driver's messages, each link's outbox, handshakes under way, links per peer, remembered
-//! refusals. No error ends this room: it is counted, told, and the next thing is done.
+//! bring links up ([`tls`] says who is who), [`pump`] moves frames, and a single driver feeds the replica. Beside the
+//! links, peers may [`watch`] each other over connections of their own. Everything is bounded: the driver's messages, each
+//! link's outbox, handshakes under way, links per peer, those who watch, remembered refusals. No error ends this room: it
+//! is counted, told, and the next thing is done.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -21,6 +22,7 @@ mod refused;
 pub mod roster;
 pub mod secret;
 pub mod tls;
+pub mod watch;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,7 +30,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use selvedge_state::{LinkId, PopId, Replica, Store};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch::{self as flag, Receiver};
+use tokio::sync::{Notify, mpsc};
 
 pub use self::accept::HANDSHAKES_MAX;
 use self::board::{Board, lock};
@@ -41,6 +44,7 @@ pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
 pub use self::refused::{REFUSALS_MAX, Refusal, Side};
 use self::roster::Roster;
 use self::tls::Identity;
+use self::watch::{OnWatch, WatchError, WatchStream, Watchers};
 use crate::clock::Clock;
 
 /// What the links are made of.
@@ -55,6 +59,8 @@ pub struct LinkConfig {
     pub listener: TcpListener,
     /// Takes the events.
     pub on_event: OnEvent,
+    /// Answers peers that watch.
+    pub on_watch: OnWatch,
 }
 
 /// The running links of one node.
@@ -63,7 +69,8 @@ pub struct Links {
     board: Arc<Board>,
     clock: Clock,
     local_address: SocketAddr,
-    stopped: watch::Receiver<bool>,
+    stopped: Receiver<bool>,
+    shared: Arc<Shared>,
 }
 
 /// The links at one moment.
@@ -88,6 +95,7 @@ pub(crate) struct Shared {
     board: Arc<Board>,
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
+    watchers: Watchers,
 }
 
 impl Shared {
@@ -107,9 +115,9 @@ impl Links {
         replica: Replica,
         store: Arc<Store>,
         clock: Clock,
-        shutdown: watch::Receiver<bool>,
+        shutdown: Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
-        let LinkConfig { roster, me, identity, listener, on_event } = config;
+        let LinkConfig { roster, me, identity, listener, on_event, on_watch } = config;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
@@ -121,19 +129,19 @@ impl Links {
         let wake = Arc::clone(&dirty);
         store.on_dirty(Box::new(move || wake.notify_one()));
 
-        let shared =
-            Arc::new(Shared { me, roster, identity, board: Arc::clone(&board), messages, links: AtomicU64::new(1) });
+        let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
+        let shared = Arc::new(Shared { me, roster, identity, board: Arc::clone(&board), messages, links, watchers });
         for peer in shared.roster.peers(me).filter(|peer| me < peer.id) {
             tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
         }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock, inbox, dirty);
-        let (ended, stopped) = watch::channel(false);
+        let (ended, stopped) = flag::channel(false);
         tokio::spawn(async move {
             driver.run(shutdown).await;
             ended.send_replace(true);
         });
-        Ok(Arc::new(Self { replica, board, clock, local_address, stopped }))
+        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, shared }))
     }
 
     /// The links as they are now. Takes the replica's lock for a moment.
@@ -148,6 +156,14 @@ impl Links {
         }
     }
 
+    /// Connects to another POP of the roster to ask it, with HTTP/1.1, what happens there.
+    ///
+    /// # Errors
+    /// [`WatchError`], in words for the operator.
+    pub async fn watch(&self, pop: PopId) -> Result<WatchStream, WatchError> {
+        watch::reach(&self.shared, pop).await
+    }
+
     /// Waits until, after a shutdown, what was dirty has been flushed and the links are closed (about a second at most).
     pub async fn stopped(&self) {
         stopped(&mut self.stopped.clone()).await;
@@ -155,6 +171,6 @@ impl Links {
 }
 
 /// Waits until the flag turns true or its sender is gone.
-async fn stopped(flag: &mut watch::Receiver<bool>) {
+async fn stopped(flag: &mut Receiver<bool>) {
     let _ = flag.wait_for(|stop| *stop).await;
 }

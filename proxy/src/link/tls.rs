@@ -17,6 +17,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::cause::{Cause, listed};
 use super::roster::{Roster, RosterPop};
+use super::watch::WATCH_PROTOCOL;
 
 /// The most authorities a CA file may hold: one, and its successor while the roots change.
 pub const AUTHORITIES_MAX: usize = 4;
@@ -26,6 +27,7 @@ pub const AUTHORITIES_MAX: usize = 4;
 pub struct Identity {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    watcher: Arc<ClientConfig>,
     chain: Vec<CertificateDer<'static>>,
 }
 
@@ -133,12 +135,16 @@ impl Identity {
         // A resumed session would skip the certificates, and with them expiry; links are few and long-lived.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
+        // Whoever names no protocol speaks the replica's, whoever names another is refused (RFC 7301 section 3.2).
+        server.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
             .with_client_auth_cert(chain.clone(), key)?;
         client.resumption = Resumption::disabled();
-        Ok(Self { server: Arc::new(server), client: Arc::new(client), chain })
+        let mut watcher = client.clone();
+        watcher.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
+        Ok(Self { server: Arc::new(server), client: Arc::new(client), watcher: Arc::new(watcher), chain })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -147,6 +153,11 @@ impl Identity {
 
     pub(crate) fn connector(&self) -> TlsConnector {
         TlsConnector::from(Arc::clone(&self.client))
+    }
+
+    /// As [`Identity::connector`], for a connection that watches.
+    pub(crate) fn watcher(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.watcher))
     }
 }
 
@@ -160,11 +171,21 @@ impl fmt::Debug for Identity {
 
 /// Which POP a verified client is. Lower ids dial higher ones, so only a POP below `me` may dial it.
 pub(crate) fn identify(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
-    let Some(leaf) = chain.first() else { return Err(Cause::NoCertificate) };
-    let Some(pop) = roster.pops().find(|pop| is_for(leaf, &roster.certificate_name(pop))) else {
-        return Err(Cause::NotInRoster(names(leaf)));
-    };
+    let pop = of_roster(roster, chain)?;
     if pop.id < me { Ok(pop.id) } else { Err(Cause::MustNotDial(pop.name.clone())) }
+}
+
+/// Which POP a verified client that watches is: any other one.
+pub(crate) fn identify_watcher(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
+    let pop = of_roster(roster, chain)?;
+    if pop.id == me { Err(Cause::MustNotDial(pop.name.clone())) } else { Ok(pop.id) }
+}
+
+/// The POP that a client's certificate is for.
+fn of_roster<'r>(roster: &'r Roster, chain: &[CertificateDer<'_>]) -> Result<&'r RosterPop, Cause> {
+    let leaf = chain.first().ok_or(Cause::NoCertificate)?;
+    let pop = roster.pops().find(|pop| is_for(leaf, &roster.certificate_name(pop)));
+    pop.ok_or_else(|| Cause::NotInRoster(names(leaf)))
 }
 
 /// Whether the certificate is valid for the DNS name (RFC 6125 section 6.4, by webpki).

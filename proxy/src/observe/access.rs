@@ -62,6 +62,18 @@ pub struct Line<'a> {
     /// Why the edge answered by itself, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'a str>,
+    /// The rule that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'a str>,
+    /// What rules tagged the request with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<&'a str>,
+    /// The rules in monitor mode that matched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub monitored: Vec<&'a str>,
+    /// The rules that want to be named here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logged_by: Vec<&'a str>,
     /// The origin asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<&'a str>,

@@ -1,14 +1,17 @@
 //! The program's own log: for people on a terminal, JSON lines elsewhere, always on standard error.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
-use selvedge_state::Event;
+use selvedge_state::{Event, Time};
 
 use super::Metrics;
+use crate::admin::report::Reloaded;
 use crate::link::LinkEvent;
 use crate::node::{Node, Pops};
+use crate::plan::{Cause, ReloadError};
 
 /// What is logged unless `SELVEDGE_LOG` says otherwise. Pingora reports each client that goes away as an error, hence its level.
 const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,h2=error,rustls=error";
@@ -28,7 +31,7 @@ pub fn start() {
 /// The node serves.
 pub fn ready(node: &Node) {
     let listening: Vec<String> = node.listening.iter().map(ToString::to_string).collect();
-    tracing::info!(pop = node.config.pop.name, listening = listening.join(" "), admin = %node.socket.display(), "ready");
+    tracing::info!(pop = node.plan.load().config.pop.name, listening = listening.join(" "), admin = %node.socket.display(), "ready");
 }
 
 /// The node was asked to end.
@@ -36,9 +39,37 @@ pub fn stopping() {
     tracing::info!("stopping: finishing the requests in progress");
 }
 
+/// Another config is in force.
+pub(crate) fn reloaded(reloaded: &Reloaded, cause: Cause) {
+    let Reloaded { from, to, changed, needs_restart } = reloaded;
+    let changed: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
+    let (changed, cause) = (changed.join(" "), cause.as_str());
+    if needs_restart.is_empty() {
+        tracing::info!(from, to, changed, cause, "config reloaded");
+    } else {
+        let keys = needs_restart.join(" ");
+        tracing::warn!(from, to, changed, cause, needs_restart = keys, "config reloaded, but for what needs a restart");
+    }
+}
+
+/// A config could not be used; the one before it goes on.
+pub(crate) fn reload_failed(error: &ReloadError, cause: Cause) {
+    tracing::error!(error = error.first, cause = cause.as_str(), "config not reloaded; the old one goes on");
+}
+
 /// A client's connection could not be accepted; the next one may be.
 pub fn accept_failed(error: &std::io::Error) {
     tracing::warn!(%error, "cannot accept a connection");
+}
+
+/// A rule of the connection phase that wants to be named here matched. At most one line a second: clients make connections, and
+/// must not make log lines at will. The metric counts all of them.
+pub fn connection_rule(rule: &str, client: std::net::IpAddr, now: Time) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let second = now.0 / 1000;
+    if LAST.swap(second, Ordering::Relaxed) != second {
+        tracing::info!(rule, %client, "a rule matched a connection");
+    }
 }
 
 /// The peer links cannot start; the node goes on alone.

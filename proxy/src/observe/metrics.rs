@@ -1,52 +1,49 @@
-//! Metrics: the only place that names one.
+//! Metrics: the only place that knows what they are made of; [`series`](super::series) names them.
 //!
 //! Every label value comes from the config or from a closed enum, so the number of series is known when the config is. What is
-//! counted per request is looked up once, here, and not by label on the way.
+//! counted per request is looked up once for each config ([`Meters`]), and not by label on the way.
+
+use std::collections::{HashMap, HashSet};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use selvedge_conf::Config;
-use selvedge_filters::SiteId;
-use selvedge_filters::limit::LimitId;
+use selvedge_state::Time;
 
+use super::meters::{self, Families, Meters};
+use super::series::{self, Family};
 use crate::cache::Stats;
-
-/// Answer classes, `1xx` to `5xx`, and `none` for clients that left before any answer.
-const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// All metrics of one process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// By site, then class; the last row counts requests for no site.
-    requests: Vec<Vec<IntCounter>>,
-    /// By limit.
-    limits: Vec<LimitCounters>,
+    /// By site and class.
+    requests: IntCounterVec,
+    /// By limit and decision.
+    decisions: IntCounterVec,
     duration: Histogram,
     cache: IntCounterVec,
+    /// By rule, action and mode.
+    rules: IntCounterVec,
+    /// By rule.
+    undone: IntCounterVec,
+    /// By rule.
+    connections: IntCounterVec,
     events: IntCounterVec,
     origin_failures: IntCounterVec,
+    config: ConfigMetrics,
     gauges: Gauges,
 }
 
 #[derive(Debug)]
-struct LimitCounters {
-    refused: IntCounter,
-    would_refuse: IntCounter,
-    uncounted: IntCounter,
-}
-
-/// What a limit did with a request, other than to admit it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitOutcome {
-    /// It refused.
-    Refused,
-    /// In monitor mode: it would have refused.
-    WouldRefuse,
-    /// Its table had no room for the key.
-    Uncounted,
+struct ConfigMetrics {
+    info: IntGaugeVec,
+    success: IntGauge,
+    timestamp: Gauge,
+    reloads: IntCounterVec,
 }
 
 #[derive(Debug)]
@@ -83,81 +80,75 @@ pub struct Reading {
 }
 
 impl Metrics {
-    /// The metrics of a config.
+    /// The metrics of a process that has no config yet.
     ///
     /// # Errors
-    /// When two metrics have one name, which no config can bring about.
-    pub fn new(config: &Config) -> Result<Metrics, prometheus::Error> {
+    /// When two metrics have one name, which cannot be.
+    pub fn new() -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
-        let requests =
-            counters(&registry, "selvedge_http_requests_total", "Requests answered.", &["site", "status_class"])?;
-        let decisions = counters(
-            &registry,
-            "selvedge_limit_decisions_total",
-            "Requests a limit did not just admit.",
-            &["limit", "decision"],
-        )?;
-        let sites = config.sites.iter().map(|site| site.host.to_string()).chain(["_other".to_owned()]);
-        let duration =
-            HistogramOpts::new("selvedge_http_request_duration_seconds", "From the header to the end of the answer.")
-                .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+        let counters = |family: &Family| counters(&registry, family);
+        let duration = HistogramOpts::from(opts(&series::HTTP_REQUEST_DURATION_SECONDS))
+            .buckets(vec![0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
         Ok(Metrics {
-            requests: sites
-                .map(|site| CLASSES.iter().map(|class| requests.with_label_values(&[site.as_str(), class])).collect())
-                .collect(),
-            limits: config
-                .limits
-                .iter()
-                .map(|limit| LimitCounters {
-                    refused: decisions.with_label_values(&[limit.name.as_str(), "refused"]),
-                    would_refuse: decisions.with_label_values(&[limit.name.as_str(), "would_refuse"]),
-                    uncounted: decisions.with_label_values(&[limit.name.as_str(), "uncounted"]),
-                })
-                .collect(),
+            requests: counters(&series::HTTP_REQUESTS)?,
+            decisions: counters(&series::LIMIT_DECISIONS)?,
             duration: registered(&registry, Histogram::with_opts(duration)?)?,
-            cache: counters(
-                &registry,
-                "selvedge_cache_requests_total",
-                "Requests by what the cache did.",
-                &["result"],
-            )?,
-            events: counters(
-                &registry,
-                "selvedge_cluster_events_total",
-                "What happened to the replicated state.",
-                &["event"],
-            )?,
-            origin_failures: counters(
-                &registry,
-                "selvedge_origin_failures_total",
-                "Tries that an origin failed.",
-                &["origin", "kind"],
-            )?,
+            cache: counters(&series::CACHE_REQUESTS)?,
+            rules: counters(&series::RULE_MATCHES)?,
+            undone: counters(&series::RULE_EFFECTS_UNDONE)?,
+            connections: counters(&series::CONNECTIONS_DENIED)?,
+            events: counters(&series::CLUSTER_EVENTS)?,
+            origin_failures: counters(&series::ORIGIN_FAILURES)?,
+            config: ConfigMetrics::new(&registry)?,
             gauges: Gauges::new(&registry)?,
             registry,
         })
     }
 
-    /// A request was answered with `status`, or with nothing (0).
-    pub fn request(&self, site: Option<SiteId>, status: u16, seconds: f64, cache: Option<&str>) {
-        let row = site.and_then(|site| self.requests.get(site.0)).or(self.requests.last());
-        if let Some(counter) = row.and_then(|row| row.get(usize::from(status / 100).min(5))) {
-            counter.inc();
-        }
-        self.duration.observe(seconds);
-        if let Some(result) = cache {
-            self.cache.with_label_values(&[result]).inc();
-        }
+    /// The counters of a config's names. Names that were counted before go on where they were.
+    pub fn meters(&self, config: &Config) -> Meters {
+        Meters::new(
+            config,
+            Families {
+                requests: &self.requests,
+                decisions: &self.decisions,
+                duration: &self.duration,
+                cache: &self.cache,
+                rules: &self.rules,
+                undone: &self.undone,
+                connections: &self.connections,
+            },
+        )
     }
 
-    /// A limit did something else than to admit.
-    pub fn limit(&self, limit: LimitId, outcome: LimitOutcome) {
-        let Some(counters) = self.limits.get(limit.0) else { return };
-        match outcome {
-            LimitOutcome::Refused => counters.refused.inc(),
-            LimitOutcome::WouldRefuse => counters.would_refuse.inc(),
-            LimitOutcome::Uncounted => counters.uncounted.inc(),
-        }
+    /// A config came into force. Series of names that it has no longer are gone from here on, so that as many series are kept
+    /// as the config has names, however often it changes.
+    pub fn config_loaded(&self, config: &Config, now: Time) {
+        let sites: Vec<String> = meters::sites(config).collect();
+        retain(&self.requests, "site", |site| sites.iter().any(|name| name == site));
+        retain(&self.decisions, "limit", |limit| config.limits.iter().any(|facts| facts.name == limit));
+        let rules: HashSet<[&str; 3]> = config.rules.iter().filter_map(meters::labels).collect();
+        let names: HashSet<&str> = rules.iter().map(|[rule, ..]| *rule).collect();
+        let known = |labels: &Labels<'_>| labels.get("rule").is_some_and(|rule| names.contains(rule));
+        retain_all(&self.rules, |labels| {
+            let found = ["rule", "action", "mode"].map(|label| labels.get(label).copied().unwrap_or_default());
+            rules.contains(&found)
+        });
+        retain_all(&self.undone, known);
+        retain_all(&self.connections, known);
+        retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
+        self.gauges.limit_keys.reset();
+        self.config.info.reset();
+        self.config.info.with_label_values(&[config.revision.as_str()]).set(1);
+        self.config.success.set(1);
+        self.config.timestamp.set(now.0 as f64 / 1000.0);
+        self.config.reloads.with_label_values(&["loaded"]).inc();
+    }
+
+    /// A config could not be used; the one before it stays.
+    pub fn config_failed(&self) {
+        self.config.success.set(0);
+        self.config.reloads.with_label_values(&["failed"]).inc();
     }
 
     /// A try at an origin failed.
@@ -180,27 +171,32 @@ impl Metrics {
     }
 }
 
+impl ConfigMetrics {
+    fn new(registry: &Registry) -> Result<ConfigMetrics, prometheus::Error> {
+        Ok(ConfigMetrics {
+            info: gauges(registry, &series::CONFIG_INFO)?,
+            success: registered(registry, IntGauge::with_opts(opts(&series::CONFIG_LAST_RELOAD_SUCCESS))?)?,
+            timestamp: registered(registry, Gauge::with_opts(opts(&series::CONFIG_LAST_RELOAD_TIMESTAMP_SECONDS))?)?,
+            reloads: counters(registry, &series::CONFIG_RELOADS)?,
+        })
+    }
+}
+
 impl Gauges {
     fn new(registry: &Registry) -> Result<Gauges, prometheus::Error> {
-        let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help)?);
-        let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
-        let keys = Opts::new("selvedge_limit_keys", "Keys a limit counts by now.");
+        let gauge = |family: &Family| registered(registry, IntGauge::with_opts(opts(family))?);
+        let counter = |family: &Family| registered(registry, IntCounter::with_opts(opts(family))?);
         Ok(Gauges {
-            cache_bytes: gauge("selvedge_cache_bytes", "Bytes the cache holds.")?,
-            cache_objects: gauge("selvedge_cache_objects", "Objects the cache holds.")?,
-            log_dropped: counter("selvedge_log_dropped_total", "Access-log lines dropped.")?,
-            cache_fills: counters(
-                registry,
-                "selvedge_cache_fills_total",
-                "Responses on their way into the cache, by what became of them.",
-                &["outcome"],
-            )?,
-            cache_evicted: counter("selvedge_cache_evictions_total", "Objects that made room for others.")?,
-            peers_heard: gauge("selvedge_cluster_heard", "POPs heard, this one included.")?,
-            peers_roster: gauge("selvedge_cluster_roster", "POPs in the roster.")?,
-            lag: gauge("selvedge_cluster_lag_ms", "Age of the newest thing heard from the peer heard least.")?,
-            bans: gauge("selvedge_bans", "Bans in force.")?,
-            limit_keys: registered(registry, IntGaugeVec::new(keys, &["limit"])?)?,
+            cache_bytes: gauge(&series::CACHE_BYTES)?,
+            cache_objects: gauge(&series::CACHE_OBJECTS)?,
+            log_dropped: counter(&series::LOG_DROPPED)?,
+            cache_fills: counters(registry, &series::CACHE_FILLS)?,
+            cache_evicted: counter(&series::CACHE_EVICTIONS)?,
+            peers_heard: gauge(&series::CLUSTER_HEARD)?,
+            peers_roster: gauge(&series::CLUSTER_ROSTER)?,
+            lag: gauge(&series::CLUSTER_LAG_MS)?,
+            bans: gauge(&series::BANS)?,
+            limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
         })
     }
 
@@ -230,13 +226,42 @@ impl Gauges {
     }
 }
 
+/// The labels of one series.
+type Labels<'a> = HashMap<&'a str, &'a str>;
+
+/// Removes the series whose `label` is not one to keep.
+fn retain(counters: &IntCounterVec, label: &str, keep: impl Fn(&str) -> bool) {
+    retain_all(counters, |labels| labels.get(label).is_some_and(|value| keep(value)));
+}
+
+/// Removes the series that are not to be kept.
+fn retain_all(counters: &IntCounterVec, keep: impl Fn(&Labels<'_>) -> bool) {
+    for family in counters.collect() {
+        for metric in family.get_metric() {
+            let labels: Labels<'_> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
+            if !keep(&labels) {
+                // Gone already is gone too.
+                let _ = counters.remove(&labels);
+            }
+        }
+    }
+}
+
 /// Sets a counter to what is counted elsewhere; it never falls.
 fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
 }
 
-fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+fn counters(registry: &Registry, family: &Family) -> Result<IntCounterVec, prometheus::Error> {
+    registered(registry, IntCounterVec::new(opts(family), family.labels)?)
+}
+
+fn gauges(registry: &Registry, family: &Family) -> Result<IntGaugeVec, prometheus::Error> {
+    registered(registry, IntGaugeVec::new(opts(family), family.labels)?)
+}
+
+fn opts(family: &Family) -> Opts {
+    Opts::new(family.name, family.help)
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {

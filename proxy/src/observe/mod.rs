@@ -5,7 +5,10 @@
 
 pub mod access;
 pub mod log;
+mod meters;
 pub mod metrics;
+pub mod series;
 
 pub use access::AccessLog;
+pub use meters::{LimitOutcome, Meters};
 pub use metrics::Metrics;

@@ -15,6 +15,11 @@ fn free_port() -> std::net::SocketAddr {
 
 /// Writes a cluster of two into a folder.
 fn plan(folder: &Path, origin: &str) -> InitPlan {
+    plan_of(folder, origin, &["one", "two"], "")
+}
+
+/// Writes a cluster of these POPs into a folder, with more config after it.
+pub(crate) fn plan_of(folder: &Path, origin: &str, names: &[&str], more: &str) -> InitPlan {
     let pop = |name: &str| {
         let listen = free_port();
         PopPlan {
@@ -29,15 +34,15 @@ fn plan(folder: &Path, origin: &str) -> InitPlan {
     let plan = InitPlan {
         out: folder.to_owned(),
         cluster: "test".to_owned(),
-        pops: vec![pop("one"), pop("two")],
+        pops: names.iter().map(|name| pop(name)).collect(),
         origin: origin.to_owned(),
-        limits: String::new(),
+        limits: more.to_owned(),
     };
     init(&plan).unwrap();
     plan
 }
 
-async fn start(folder: &Path, name: &str) -> Edge {
+pub(crate) async fn start(folder: &Path, name: &str) -> Edge {
     Edge::start(Folder::Shared(folder.join(name))).await
 }
 

@@ -23,7 +23,7 @@ const GOOD: &str =
 async fn a_good_config_is_called_good() {
     let (_folder, path) = file(GOOD);
     let (code, text, _) = run(&["check", &path]).await;
-    assert_eq!((code, text), (0, format!("{path}: ok (1 sites, 1 origins, 0 limits)\n")));
+    assert_eq!((code, text), (0, format!("{path}: ok (1 sites, 1 origins, 0 rules, 0 limits, 0 tests)\n")));
     let (code, text, _) = run(&["check", &path, "--json"]).await;
     assert_eq!(code, 0);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["ok"], true);

@@ -2,7 +2,7 @@
 
 use selvedge::admin::report::{Ban, Limit};
 
-use crate::support::{Edge, Origin, get, get_from};
+use crate::support::{Edge, Origin, get, get_from, metrics};
 
 const LIMIT: &str = r#"
 [[limit]]
@@ -108,13 +108,4 @@ async fn an_operator_bans_and_lifts_the_ban() {
         (code, error.as_str()),
         (1, "error: bans are on networks as clients are counted: 10.0.0.0/32, not 10.0.0.0/8\n")
     );
-}
-
-async fn metrics(edge: &Edge) -> String {
-    let mut stream = tokio::net::UnixStream::connect(edge.socket()).await.unwrap();
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
 }

@@ -13,6 +13,7 @@ use selvedge::link::authority::{Authority, Issued, Validity};
 use selvedge::link::roster::{Roster, RosterPop, certificate_name};
 use selvedge::link::secret::{Secret, SecretId};
 use selvedge::link::tls::Identity;
+use selvedge::link::watch::WatchStream;
 use selvedge::link::{Cause, HANDSHAKE_MAX, LinkConfig, LinkEvent, LinkStatus, Links, Side};
 use selvedge_state::{
     Actor, Incarnation, Key64, PopId, Replica, ReplicaConfig, Rung, Store, StoreConfig, TableId, TableSpec,
@@ -29,29 +30,35 @@ const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHO
 const NAMES: [&str; 3] = ["fra", "iad", "syd"];
 
 /// What a cluster's nodes share, and the listeners that fix its addresses before anything runs.
-struct Cluster {
+pub(crate) struct Cluster {
     folder: tempfile::TempDir,
-    authority: Authority,
+    pub(crate) authority: Authority,
     secret: Secret,
-    listeners: Vec<Option<TcpListener>>,
-    addresses: Vec<SocketAddr>,
+    pub(crate) listeners: Vec<Option<TcpListener>>,
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
-struct Node {
+pub(crate) struct Node {
     store: Arc<Store>,
     table: TableId,
     clock: Clock,
-    links: Arc<Links>,
+    pub(crate) links: Arc<Links>,
     events: Arc<Mutex<Vec<String>>>,
-    shutdown: watch::Sender<bool>,
+    pub(crate) shutdown: watch::Sender<bool>,
 }
 
-fn year() -> Validity {
+/// What these nodes say to those who watch them; then they wait until it is enough.
+async fn greet(peer: PopId, mut stream: WatchStream) {
+    let _ = stream.write_all(format!("hello {}\n", peer.0).as_bytes()).await;
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+pub(crate) fn year() -> Validity {
     Validity::days(SystemTime::now(), 365)
 }
 
 impl Cluster {
-    fn new(pops: usize) -> Self {
+    pub(crate) fn new(pops: usize) -> Self {
         let listeners: Vec<_> = (0..pops).map(|_| TcpListener::bind(LOCAL).unwrap()).collect();
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -62,7 +69,7 @@ impl Cluster {
         }
     }
 
-    fn roster(&self) -> Roster {
+    pub(crate) fn roster(&self) -> Roster {
         let pop = |(index, address): (usize, &SocketAddr)| RosterPop {
             id: PopId(u16::try_from(index).unwrap() + 1),
             name: NAMES[index].into(),
@@ -86,13 +93,23 @@ impl Cluster {
 
     /// Connects to a node by hand, with or without a certificate.
     async fn dial(&self, to: &Node, issued: Option<&Issued>) -> std::io::Result<TlsStream<TcpStream>> {
+        self.dial_for(to, issued, &[]).await
+    }
+
+    /// The same, naming protocols.
+    pub(crate) async fn dial_for(
+        &self,
+        to: &Node,
+        issued: Option<&Issued>,
+        protocols: &[&[u8]],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.authority.certificate().as_bytes()).unwrap()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .with_root_certificates(roots);
-        let config = match issued {
+        let mut config = match issued {
             None => config.with_no_client_auth(),
             Some(issued) => {
                 let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
@@ -100,13 +117,14 @@ impl Cluster {
                 config.with_client_auth_cert(chain, key).unwrap()
             }
         };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let socket = TcpStream::connect(to.links.status().local_address).await?;
         let name = ServerName::try_from("iad.edge.selvedge").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, socket).await
     }
 
     /// Starts the POP with the certificate it should have.
-    fn start(&mut self, index: usize) -> Node {
+    pub(crate) fn start(&mut self, index: usize) -> Node {
         let identity = self.identity(&self.authority, &certificate_name("edge", NAMES[index]), year());
         self.start_as(index, identity, "edge", self.secret.id())
     }
@@ -152,6 +170,7 @@ impl Cluster {
             identity,
             listener: self.listeners[index].take().unwrap(),
             on_event: Box::new(move |event: &LinkEvent| log.lock().unwrap().push(format!("{event:?}"))),
+            on_watch: Box::new(|peer, stream| Box::pin(greet(peer, stream))),
         };
         let clock = Clock::start();
         let (shutdown, watching) = watch::channel(false);
@@ -182,7 +201,7 @@ impl Node {
         .await;
     }
 
-    async fn status(&self, what: &str, test: impl Fn(&LinkStatus) -> bool) {
+    pub(crate) async fn status(&self, what: &str, test: impl Fn(&LinkStatus) -> bool) {
         eventually(DEADLINE, || async {
             let status = self.links.status();
             let told = || format!("not {what}: {:?}, refused {:?}", status.peers, status.refused);
@@ -191,11 +210,11 @@ impl Node {
         .await;
     }
 
-    async fn linked(&self, peers: usize) {
+    pub(crate) async fn linked(&self, peers: usize) {
         self.status("linked", |status| status.peers.iter().filter(|peer| peer.up == 1).count() == peers).await;
     }
 
-    async fn refuses(&self, side: Side, cause: impl Fn(&Cause) -> bool) {
+    pub(crate) async fn refuses(&self, side: Side, cause: impl Fn(&Cause) -> bool) {
         self.status("refused", |status| {
             status.refused.iter().any(|refusal| refusal.side == side && cause(&refusal.cause))
         })

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -18,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 use crate::support::{Edge, Noise, Origin, get};
 
 /// An authority, and a PEM file with chain and key for each name.
-fn certificates(folder: &Path, names: &[&str]) -> Authority {
+pub(crate) fn certificates(folder: &Path, names: &[&str]) -> Authority {
     let validity = Validity::days(SystemTime::now(), 30);
     let authority = Authority::new("test", validity).unwrap();
     for name in names {
@@ -29,7 +30,7 @@ fn certificates(folder: &Path, names: &[&str]) -> Authority {
     authority
 }
 
-fn config(folder: &Path, names: &[&str], origin: &str) -> String {
+pub(crate) fn config(folder: &Path, names: &[&str], origin: &str) -> String {
     let files: Vec<String> =
         names.iter().map(|name| format!("\"{}\"", folder.join(format!("{name}.pem")).display())).collect();
     format!(
@@ -38,7 +39,7 @@ fn config(folder: &Path, names: &[&str], origin: &str) -> String {
     )
 }
 
-async fn connect(
+pub(crate) async fn connect(
     edge: &Edge,
     authority: &Authority,
     name: &str,
@@ -55,6 +56,40 @@ async fn connect(
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let stream = TcpStream::connect(edge.address()).await?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
+}
+
+/// The certificate that a handshake shows.
+fn shown(stream: &TlsStream<TcpStream>) -> Vec<u8> {
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+#[tokio::test]
+async fn another_certificate_answers_after_a_reload_and_connections_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = certificates(folder.path(), &["a.example"]);
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "secured").await;
+    let edge = Edge::with(&config(folder.path(), &["a.example"], &origin.url())).await;
+    let kept = connect(&edge, &old, "a.example", "http/1.1").await.unwrap();
+    let before = shown(&kept);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(kept)).await.unwrap();
+    tokio::spawn(connection);
+    let ask = async |sender: &mut SendRequest<Empty<Bytes>>| {
+        let response = sender.send_request(request("/", "a.example")).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes()
+    };
+    assert_eq!(ask(&mut sender).await, "secured");
+
+    std::fs::write(folder.path().join("a.example.pem"), "half a file").unwrap();
+    let (code, _, error) = edge.command(&["reload"]).await;
+    assert_eq!(code, 78);
+    assert!(error.contains("a.example.pem: it holds no certificate"), "{error}");
+    assert_eq!(shown(&connect(&edge, &old, "a.example", "h2").await.unwrap()), before);
+
+    let new = certificates(folder.path(), &["a.example"]);
+    assert_eq!(edge.command(&["reload"]).await.0, 0);
+    assert_ne!(shown(&connect(&edge, &new, "a.example", "h2").await.unwrap()), before);
+    assert!(connect(&edge, &old, "a.example", "h2").await.is_err(), "not of the old authority");
+    assert_eq!(ask(&mut sender).await, "secured");
 }
 
 fn request(target: &str, host: &str) -> hyper::Request<Empty<Bytes>> {

@@ -33,8 +33,8 @@ mod row;
 mod widths;
 
 pub(crate) use cells::SLOTS;
-pub(crate) use row::{Bounds, Row};
-pub(crate) use widths::Widths;
+pub(crate) use row::{Bounds, DRIFT_MAX, Row};
+pub(crate) use widths::{AHEAD_MAX, Widths};
 
 pub(crate) use self::carry::Carry;
 use self::cells::Cells;

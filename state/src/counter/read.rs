@@ -41,18 +41,36 @@ impl SlotCounter {
         (backlog - rate * silent as f64).max(0.0)
     }
 
-    /// What was counted in the last `window` ms. Slots that the window covers in part count in proportion, rounded down.
-    /// Fine cells are used when eight of them span the window, coarse ones otherwise, and no more than the ring holds.
+    /// What was counted in the last `window` ms. The eight fine slots at `now` tell what they reach; what the coarse ones
+    /// counted beyond those happened before them. Of the one stretch that the window covers in part, it counts the same part,
+    /// rounded down.
     pub(crate) fn count(&self, widths: Widths, window: u64, now: Time) -> u64 {
         let total = self.total();
-        if window <= widths.fine().saturating_mul(SLOTS) {
-            let held = (self.oldest(), self.head);
-            windowed(widths.fine(), window, now, held, |slot| total.fine.get(slot))
-        } else {
-            let newest = widths.coarse_of(self.head);
-            let held = (newest.saturating_sub(SLOTS - 1), newest);
-            windowed(widths.coarse(), window, now, held, |slot| total.coarse.get(slot))
+        let look = Look { from: now.0.saturating_sub(window), now: now.0 };
+        // Rings of eight at `now`, not at the head: what is read must not depend on when a node last moved its rings.
+        let oldest = widths.fine_slot(now).saturating_sub(SLOTS - 1).max(self.oldest());
+        let edge = widths.fine_start(oldest);
+        let mut told = [0_u64; SLOTS as usize];
+        let mut sum = 0;
+        for slot in oldest..=self.head {
+            let count = u64::from(total.fine.get(slot));
+            if let Some(told) = told.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
+                *told += count;
+            }
+            let start = widths.fine_start(slot);
+            sum += look.share(count, start, start.saturating_add(widths.fine()));
         }
+        let newest = widths.coarse_of(self.head);
+        let reach = widths.coarse_slot(now).saturating_sub(SLOTS - 1).max(newest.saturating_sub(SLOTS - 1));
+        for slot in reach..=newest {
+            let told = told.get((slot % SLOTS) as usize).copied().unwrap_or_default();
+            let rest = u64::from(total.coarse.get(slot)).saturating_sub(told);
+            let start = widths.coarse_start(slot);
+            let end = start.saturating_add(widths.coarse());
+            // Late charges may be in a coarse slot alone, though the fine ones reach there.
+            sum += look.share(rest, start, if start < edge { end.min(edge) } else { end });
+        }
+        sum
     }
 
     /// The sum over live coarse cells.
@@ -96,19 +114,24 @@ impl SlotCounter {
     }
 }
 
-/// Sums slots of `width` ms over `(now - window, now]`; `held` are the first and the last slot of the ring.
-fn windowed(width: u64, window: u64, now: Time, held: (u64, u64), count: impl Fn(u64) -> u32) -> u64 {
-    let from = now.0.saturating_sub(window);
-    let (oldest, newest) = (from / width, now.0 / width);
-    // A ring of eight at `now`, not at the head: what is read must not depend on when a node last moved its ring.
-    let reach = newest.saturating_sub(SLOTS - 1);
-    let mut sum = 0;
-    for slot in oldest.max(held.0).max(reach)..=newest.min(held.1) {
-        let n = u64::from(count(slot));
-        let start = slot.saturating_mul(width);
-        // The part of the slot before the window; slots of at most an hour and counts of 32 bits fit well into 64.
-        let outside = from.saturating_sub(start).min(width);
-        sum += n * (width - outside) / width;
+/// A stretch of time that is looked at, both ends included.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    from: u64,
+    now: u64,
+}
+
+impl Look {
+    /// The part of `count` that falls to this look when it was counted evenly from `start` to before `end`, as far as that time
+    /// has come.
+    fn share(self, count: u64, start: u64, end: u64) -> u64 {
+        let end = end.min(self.now.saturating_add(1));
+        let inside = end.saturating_sub(start.max(self.from));
+        match end.checked_sub(start) {
+            None | Some(0) => 0,
+            Some(length) if inside >= length => count,
+            // At most the count, which has 64 bits.
+            Some(length) => (u128::from(count) * u128::from(inside) / u128::from(length)) as u64,
+        }
     }
-    sum
 }

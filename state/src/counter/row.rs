@@ -13,7 +13,8 @@ pub(crate) struct Row {
     pub(crate) coarse: [u32; SLOTS as usize],
 }
 
-/// How far ahead of this node's clock a cell's start may lie, beyond one fine slot: the bound on clock drift, ms.
+/// How far ahead of this node's clock a cell's start may lie, beyond one fine slot (an hour at most): the bound on clock
+/// drift, ms.
 pub(crate) const DRIFT_MAX: u64 = 500;
 
 /// The slots that are accepted at one instant: none that begins too far ahead, none that is past what the rings hold.
@@ -33,7 +34,7 @@ pub(crate) struct Refused {
 
 impl Bounds {
     pub(crate) fn at(now: Time, widths: Widths) -> Bounds {
-        let latest_start = now.plus(widths.fine()).plus(DRIFT_MAX).0;
+        let latest_start = now.plus(widths.ahead()).plus(DRIFT_MAX).0;
         Bounds { widths, latest_start, oldest_coarse: widths.coarse_slot(now).saturating_sub(SLOTS - 1) }
     }
 

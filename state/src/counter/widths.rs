@@ -3,6 +3,9 @@
 use crate::rung::Rung;
 use crate::time::Time;
 
+/// The most by which a slot may start ahead of this node's clock, ms, beside the drift of clocks.
+pub(crate) const AHEAD_MAX: u64 = 3_600_000;
+
 /// Slot widths, in ms. Each fine slot lies in exactly one coarse slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Widths {
@@ -11,9 +14,16 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
-    /// A coarse width below the fine one is raised to it: coarse cells are there to remember longer.
+    /// A coarse width that is no multiple of the fine one is raised to the next one that is; one below it, to itself: coarse
+    /// cells are there to remember longer.
     pub(crate) fn new(fine: Rung, coarse: Rung) -> Widths {
-        Widths { fine: fine.millis(), coarse: coarse.millis().max(fine.millis()) }
+        let fine = fine.millis();
+        Widths { fine, coarse: coarse.millis().max(fine).div_ceil(fine).saturating_mul(fine) }
+    }
+
+    /// How far ahead of this node's clock a slot may start, ms, beside the drift of clocks: a fine slot, but an hour at most.
+    pub(crate) fn ahead(self) -> u64 {
+        self.fine.min(AHEAD_MAX)
     }
 
     pub(crate) fn fine(self) -> u64 {

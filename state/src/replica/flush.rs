@@ -1,6 +1,6 @@
 //! Sending changes. A tick encodes what changed once, for all peers that are up to date; the others catch up with the
 //! current values of what they lack. Ticks follow at once on a silence and are 25 ms apart otherwise, so a lone change is
-//! fast and a storm is cheap. Bans do not wait for ticks.
+//! fast and a storm is cheap. Bans and elements of lists do not wait for ticks.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::{Event, LinkId, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, RangeHead, Room};
+use crate::wire::{Builder, DeltaHead, RangeHead, Room, Seen};
 
 /// After so much silence a change is sent at once, ms.
 const SILENCE: u64 = 5;
@@ -60,19 +60,23 @@ impl Replica {
     /// Sends what is due.
     pub(super) fn flush(&mut self, now: Time) {
         let waiting = self.store.waiting();
-        if waiting.bans > 0 && self.pace.wait_urgent(now) <= now {
+        if waiting.facts > 0 && self.pace.wait_urgent(now) <= now {
             self.pace.urgent = Some(now);
             self.pace.urgent_due = None;
-            let bans: Vec<Item> = self.store.take_bans().into_iter().map(Item::Ban).collect();
-            self.publish(bans.clone(), now, now);
-            self.hurry(&bans, now);
+            let bans = self.store.take_bans().into_iter().map(Item::Ban);
+            let facts: Vec<Item> = bans.chain(self.store.take_listings().into_iter().map(Item::Listing)).collect();
+            self.publish(facts.clone(), now, now);
+            self.hurry(&facts, now);
         }
-        if waiting.counters > 0 && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
+        let waits = waiting.counters > 0 || waiting.uniques > 0;
+        if waits && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
             let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
             self.pace.ticked = Some(now);
             self.pace.due = None;
-            let counters = self.store.take_counters();
-            self.publish(counters.into_iter().map(|(table, key)| Item::Counter(table, key)).collect(), since, now);
+            let counters = self.store.take_counters().into_iter().map(|(table, key)| Item::Counter(table, key));
+            let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
+            self.publish(counters.chain(uniques).collect(), since, now);
+            self.index.mark(now.minus(STRAGGLE));
         }
     }
 
@@ -113,6 +117,16 @@ impl Replica {
                     _ => Room::Taken,
                 }
             }
+            Item::Uniques(table, key) => {
+                let sketches = match fresh {
+                    Fresh::Yes => self.store.take_sketches(table, key, since),
+                    Fresh::No => self.store.sketches_since(table, key, since),
+                };
+                let Some(identity) = self.store.uniques_identity(table) else { return Room::Taken };
+                let mut seen = sketches.into_iter().map(|(slot, sketch)| Seen { key, slot, sketch });
+                // What is in the frame already when it turns out to be full does no harm: it comes again with the rest.
+                if seen.any(|seen| builder.seen(identity, seen) == Room::Full) { Room::Full } else { Room::Taken }
+            }
             Item::Ban(key) => {
                 let fact = match fresh {
                     Fresh::Yes => self.store.take_ban(key),
@@ -124,12 +138,22 @@ impl Replica {
                     None => Room::Taken,
                 }
             }
+            Item::Listing(key) => {
+                let listing = match fresh {
+                    Fresh::Yes => self.store.take_listing(key),
+                    Fresh::No => self.store.listing(key),
+                };
+                match listing.filter(|listing| listing.entry.made_by == self.me.actor) {
+                    Some(listing) => builder.listing(listing),
+                    None => Room::Taken,
+                }
+            }
         }
     }
 
-    /// Bans do not wait behind what a lagging link has yet to catch up with: they go ahead in a frame without a number, and come
+    /// Facts do not wait behind what a lagging link has yet to catch up with: they go ahead in a frame without a number, and come
     /// again in their place.
-    fn hurry(&mut self, bans: &[Item], now: Time) {
+    fn hurry(&mut self, facts: &[Item], now: Time) {
         let last = self.index.last();
         let lags = |id: &LinkId| self.links.get(id).is_some_and(|link| !link.out.is_at(last) && link.has_room());
         let lagging: Vec<LinkId> = self.established().into_iter().filter(lags).collect();
@@ -138,7 +162,7 @@ impl Replica {
         }
         let mut builder = Builder::new();
         let fits = |item: &&Item| self.put(&mut builder, **item, now, Fresh::No) != Room::Full;
-        if bans.iter().take_while(fits).count() == 0 {
+        if facts.iter().take_while(fits).count() == 0 {
             return;
         }
         let frame = builder.range(&RangeHead { from: 0, to: 0, at: now.0 });
@@ -196,6 +220,7 @@ impl Replica {
             if link.out.is_at(last) {
                 return;
             }
+            self.index.unmark();
             let mut builder = Builder::new();
             let mut to = last;
             let mut before = sent;

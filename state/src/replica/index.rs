@@ -1,22 +1,32 @@
 //! What changed and is not known to be everywhere: one sequence of changes, each item in it once. An item that changes again
 //! moves to the end, so what a slow peer lacks is bounded by the number of keys, not by the number of changes.
+//!
+//! An item that changes at every tick never leaves the index. So that it need not say again and again what everybody knows,
+//! each tick leaves a mark: when all have acknowledged up to it, all that changed before it is known. That holds only as long
+//! as every frame was made at its tick: one made later covers the old places of items that moved on, without them. Such a
+//! frame takes all marks away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use crate::identity::Seq;
 use crate::key::{Key64, Key128};
-use crate::store::TableId;
+use crate::store::{TableId, UniquesId};
 use crate::time::Time;
 
 /// Items that the index holds. A peer that lacks more is repaired in ranges.
 pub(super) const INDEX_MAX: usize = 1 << 18;
 
+/// Marks of ticks that are kept; beyond it the oldest is given up, which only makes frames say more.
+const MARKS_MAX: usize = 64;
+
 /// Something of this node's that peers have to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Item {
     Ban(Key128),
+    Listing(Key128),
     Counter(TableId, Key64),
+    Uniques(UniquesId, Key64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +44,24 @@ pub(super) struct Index {
     floor: Seq,
     by_seq: BTreeMap<Seq, Item>,
     items: BTreeMap<Item, Noted>,
+    /// The last change of a tick, and the instant since which later ones tell; oldest first.
+    marks: VecDeque<(Seq, Time)>,
+    /// What changed before this instant is known everywhere.
+    known: Time,
     max: usize,
 }
 
 impl Index {
     pub(super) fn new(max: usize) -> Index {
-        Index { last: Seq(0), floor: Seq(0), by_seq: BTreeMap::new(), items: BTreeMap::new(), max }
+        Index {
+            last: Seq(0),
+            floor: Seq(0),
+            by_seq: BTreeMap::new(),
+            items: BTreeMap::new(),
+            marks: VecDeque::new(),
+            known: Time::ZERO,
+            max,
+        }
     }
 
     pub(super) fn last(&self) -> Seq {
@@ -52,7 +74,20 @@ impl Index {
 
     /// The instant since which some peer may not know an item's changes, if it is in here.
     pub(super) fn since(&self, item: Item) -> Option<Time> {
-        self.items.get(&item).map(|noted| noted.since)
+        self.items.get(&item).map(|noted| noted.since.max(self.known))
+    }
+
+    /// A tick has noted all that changed; later ones tell what changed since an instant.
+    pub(super) fn mark(&mut self, since: Time) {
+        if self.marks.len() >= MARKS_MAX {
+            self.marks.pop_front();
+        }
+        self.marks.push_back((self.last, since));
+    }
+
+    /// A frame is made of what the index holds now.
+    pub(super) fn unmark(&mut self) {
+        self.marks.clear();
     }
 
     /// Gives a changed item the next place.
@@ -75,6 +110,9 @@ impl Index {
             self.items.remove(&first.remove());
         }
         self.floor = self.floor.max(seq);
+        while let Some((_, since)) = self.marks.pop_front_if(|(last, _)| *last <= seq) {
+            self.known = self.known.max(since);
+        }
     }
 
     /// The items that changed after `seq`, oldest change first.

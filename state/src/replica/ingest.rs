@@ -6,9 +6,10 @@ use super::link::Link;
 use super::{Event, LinkId, Replica};
 use crate::ban::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
+use crate::list::Listing;
 use crate::store::{Ingested, Offered};
 use crate::time::Time;
-use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, State, WireError};
+use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
 /// An acknowledgement waits so long for more to acknowledge, ms.
 const ACK_DELAY: u64 = 10;
@@ -20,6 +21,16 @@ enum Speaks {
     For(Author),
     /// Any POP's of the roster.
     Roster,
+}
+
+impl Speaks {
+    /// Whether a frame may hold a fact of this author. A fact outlives the POP that made it: whoever repairs passes it on.
+    fn may_state(self, author: Actor) -> bool {
+        match self {
+            Speaks::For(sender) => author == sender.actor,
+            Speaks::Roster => true,
+        }
+    }
 }
 
 /// What of a frame was dropped.
@@ -163,6 +174,8 @@ impl Replica {
             match block {
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, dropped, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, dropped, now),
+                Ok(State::Sketches(sketches)) => self.take_sketches(sketches, dropped, now),
+                Ok(State::Listings(listings)) => self.take_listings(listings, speaks, dropped, now),
                 Ok(State::Unknown) => dropped.things += 1,
                 Err(error) => {
                     dropped.undecodable(&error);
@@ -188,32 +201,38 @@ impl Replica {
                 dropped.foreign(author.actor);
                 continue;
             }
-            let Ingested { ahead, expired, full } = self.store.offer_row(table, key, author, row, now);
-            dropped.things += ahead + expired + u64::from(full);
-            dropped.ahead |= ahead > 0;
-            dropped.no_room |= full;
+            dropped.ingested(self.store.offer_row(table, key, author, row, now));
+        }
+    }
+
+    /// Sketches have no author: any peer may pass on what it knows of them.
+    fn take_sketches(&self, sketches: Sketches, dropped: &mut Dropped, now: Time) {
+        let Some(table) = self.store.uniques_by_identity(sketches.table) else {
+            dropped.things += sketches.seen.len() as u64;
+            dropped.unknown_table = Some(sketches.table);
+            return;
+        };
+        for seen in sketches.seen {
+            dropped.ingested(self.store.offer_sketch(table, seen.key, (seen.slot, &seen.sketch), now));
         }
     }
 
     fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
         for fact in facts {
-            let author = fact.ban.made_by;
-            let may = match speaks {
-                Speaks::For(sender) => author == sender.actor,
-                // A ban outlives the POP that made it: whoever repairs passes it on.
-                Speaks::Roster => true,
-            };
-            if !may {
-                dropped.foreign(author);
-                continue;
+            if speaks.may_state(fact.ban.made_by) {
+                dropped.offered(self.store.offer_fact(fact, now));
+            } else {
+                dropped.foreign(fact.ban.made_by);
             }
-            match self.store.offer_fact(fact, now) {
-                Offered::Taken | Offered::Known => {}
-                Offered::Refused => dropped.things += 1,
-                Offered::Full => {
-                    dropped.things += 1;
-                    dropped.no_room = true;
-                }
+        }
+    }
+
+    fn take_listings(&self, listings: Vec<Listing>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
+        for listing in listings {
+            if speaks.may_state(listing.entry.made_by) {
+                dropped.offered(self.store.offer_listing(listing, now));
+            } else {
+                dropped.foreign(listing.entry.made_by);
             }
         }
     }
@@ -241,6 +260,22 @@ impl Dropped {
     fn undecodable(&mut self, error: &WireError) {
         self.things += 1;
         self.undecodable = Some(error.to_string());
+    }
+
+    fn ingested(&mut self, Ingested { ahead, expired, full }: Ingested) {
+        self.things += ahead + expired + u64::from(full);
+        self.ahead |= ahead > 0;
+        self.no_room |= full;
+    }
+
+    fn offered(&mut self, offered: Offered) {
+        match offered {
+            Offered::Taken | Offered::Known => return,
+            Offered::Refused => {}
+            Offered::Ahead => self.ahead = true,
+            Offered::Full => self.no_room = true,
+        }
+        self.things += 1;
     }
 
     fn foreign(&mut self, author: Actor) {

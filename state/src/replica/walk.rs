@@ -1,11 +1,11 @@
-//! A walk over the store in a fixed order: shard by shard, in each shard the bans and then every table, in key order. It
-//! stops anywhere and goes on from there, so a repair of any size is a sequence of bounded frames.
+//! A walk over the store in a fixed order: shard by shard, in each shard the bans, the elements of lists and then every table,
+//! in key order. It stops anywhere and goes on from there, so a repair of any size is a sequence of bounded frames.
 
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
-use crate::store::{Store, TableId};
+use crate::store::{Store, TableId, UniquesId};
 use crate::time::Time;
-use crate::wire::{Builder, Room};
+use crate::wire::{Builder, Room, Seen};
 
 /// Keys that one fill looks at: a store that has little to say to a receiver must not be walked in one go.
 const LOOKS: usize = 4096;
@@ -21,7 +21,9 @@ pub(super) struct Walk {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Bans(Option<Key128>),
+    Listings(Option<Key128>),
     Table(TableId, Option<Key64>),
+    Uniques(UniquesId, Option<Key64>),
 }
 
 /// Why a fill stopped.
@@ -48,21 +50,19 @@ impl Walk {
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
     pub(super) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
-        let mut looks = LOOKS;
+        let mut fill = Fill { store, builder, receiver, now, looks: LOOKS };
         loop {
             let stopped = match self.place {
-                Place::Bans(after) => self.bans(after, store, builder, now, &mut looks),
-                Place::Table(table, after) => self.table((table, after), store, builder, receiver, now, &mut looks),
+                Place::Bans(after) => fill.bans(self, after),
+                Place::Listings(after) => fill.listings(self, after),
+                Place::Table(table, after) => fill.table(self, table, after),
+                Place::Uniques(table, after) => fill.uniques(self, table, after),
             };
             if let Some(stopped) = stopped {
                 return stopped;
             }
-            let table = match self.place {
-                Place::Bans(_) => None,
-                Place::Table(table, _) => Some(table),
-            };
-            match store.next_table(table) {
-                Some(next) => self.place = Place::Table(next, None),
+            match self.place.next(store) {
+                Some(place) => self.place = place,
                 None => match self.shard.checked_add(1) {
                     Some(shard) => *self = Walk::from(shard),
                     None => return Filled::Walk,
@@ -70,51 +70,97 @@ impl Walk {
             }
         }
     }
+}
 
-    fn bans(
-        &mut self,
-        after: Option<Key128>,
-        store: &Store,
-        builder: &mut Builder,
-        now: Time,
-        looks: &mut usize,
-    ) -> Option<Filled> {
-        for key in store.ban_keys(self.shard, after) {
-            *looks = looks.saturating_sub(1);
-            if *looks == 0 {
-                return Some(Filled::Looks);
+impl Place {
+    /// The place after all keys of this one, in the same shard.
+    fn next(self, store: &Store) -> Option<Place> {
+        let table = |after| store.next_table(after).map(|table| Place::Table(table, None));
+        let uniques = |after| store.next_uniques(after).map(|table| Place::Uniques(table, None));
+        match self {
+            Place::Bans(_) => Some(Place::Listings(None)),
+            Place::Listings(_) => table(None).or_else(|| uniques(None)),
+            Place::Table(at, _) => table(Some(at)).or_else(|| uniques(None)),
+            Place::Uniques(at, _) => uniques(Some(at)),
+        }
+    }
+}
+
+/// One frame being filled.
+struct Fill<'a> {
+    store: &'a Store,
+    builder: &'a mut Builder,
+    receiver: Author,
+    now: Time,
+    /// Keys that may still be looked at.
+    looks: usize,
+}
+
+impl Fill<'_> {
+    /// Another key is looked at; says when it is one too many.
+    fn look(&mut self) -> Option<Filled> {
+        self.looks = self.looks.saturating_sub(1);
+        (self.looks == 0).then_some(Filled::Looks)
+    }
+
+    fn bans(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
+        for key in self.store.ban_keys(walk.shard, after) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
             }
-            let fact = store.fact(key).filter(|fact| !fact.is_spent(now));
-            if fact.is_some_and(|fact| builder.fact(fact) == Room::Full) {
+            let fact = self.store.fact(key).filter(|fact| !fact.is_spent(self.now));
+            if fact.is_some_and(|fact| self.builder.fact(fact) == Room::Full) {
                 return Some(Filled::Frame);
             }
-            self.place = Place::Bans(Some(key));
+            walk.place = Place::Bans(Some(key));
         }
         None
     }
 
-    fn table(
-        &mut self,
-        (table, after): (TableId, Option<Key64>),
-        store: &Store,
-        builder: &mut Builder,
-        receiver: Author,
-        now: Time,
-        looks: &mut usize,
-    ) -> Option<Filled> {
-        let identity = store.identity(table)?;
-        for key in store.keys_of(table, self.shard, after) {
-            *looks = looks.saturating_sub(1);
-            if *looks == 0 {
-                return Some(Filled::Looks);
+    fn listings(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
+        for key in self.store.listing_keys(walk.shard, after) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
             }
-            for (author, row) in store.rows(table, key, now) {
+            let listing = self.store.listing(key).filter(|listing| !listing.is_spent(self.now));
+            if listing.is_some_and(|listing| self.builder.listing(listing) == Room::Full) {
+                return Some(Filled::Frame);
+            }
+            walk.place = Place::Listings(Some(key));
+        }
+        None
+    }
+
+    fn table(&mut self, walk: &mut Walk, table: TableId, after: Option<Key64>) -> Option<Filled> {
+        let identity = self.store.identity(table)?;
+        for key in self.store.keys_of(table, walk.shard, after) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
+            }
+            for (author, row) in self.store.rows(table, key, self.now) {
                 // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
-                if author != receiver && builder.row(identity, key, author, row) == Room::Full {
+                if author != self.receiver && self.builder.row(identity, key, author, row) == Room::Full {
                     return Some(Filled::Frame);
                 }
             }
-            self.place = Place::Table(table, Some(key));
+            walk.place = Place::Table(table, Some(key));
+        }
+        None
+    }
+
+    fn uniques(&mut self, walk: &mut Walk, table: UniquesId, after: Option<Key64>) -> Option<Filled> {
+        let identity = self.store.uniques_identity(table)?;
+        for key in self.store.uniques_keys_of(table, walk.shard, after) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
+            }
+            for (slot, sketch) in self.store.live_sketches(table, key, self.now) {
+                // A frame holds all sketches of one key.
+                if self.builder.seen(identity, Seen { key, slot, sketch }) == Room::Full {
+                    return Some(Filled::Frame);
+                }
+            }
+            walk.place = Place::Uniques(table, Some(key));
         }
         None
     }

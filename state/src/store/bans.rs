@@ -36,6 +36,8 @@ pub(crate) enum Offered {
     Taken,
     Known,
     Refused,
+    /// Its stamp is too far ahead.
+    Ahead,
     Full,
 }
 

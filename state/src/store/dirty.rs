@@ -1,10 +1,10 @@
-//! What changed here and waits for the replica. A counter or a ban is in its list once, however often it changes meanwhile,
-//! so the lists are bounded by what the store holds.
+//! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
+//! queues are bounded by what the store holds.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::TableId;
 use super::table::Table;
+use super::{TableId, UniquesId, Waiting};
 use crate::counter::SlotCounter;
 use crate::key::{Key64, Key128};
 
@@ -13,23 +13,37 @@ pub(crate) const FRAME_WORTH: usize = 4096;
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// The lists.
+/// The queues.
 pub(super) struct Dirty {
     /// False in a cluster of one: nobody would ever take anything.
     tracked: bool,
     counters: Mutex<Vec<(TableId, Key64)>>,
+    uniques: Mutex<Vec<(UniquesId, Key64)>>,
     bans: Mutex<Vec<Key128>>,
+    listings: Mutex<Vec<Key128>>,
     wake: OnceLock<Wake>,
 }
 
 impl Dirty {
     pub(super) fn new(tracked: bool) -> Dirty {
-        Dirty { tracked, counters: Mutex::default(), bans: Mutex::default(), wake: OnceLock::new() }
+        Dirty {
+            tracked,
+            counters: Mutex::default(),
+            uniques: Mutex::default(),
+            bans: Mutex::default(),
+            listings: Mutex::default(),
+            wake: OnceLock::new(),
+        }
     }
 
-    /// Marks a counter under its own lock; true if it has to go on the list.
+    /// Marks a counter under its own lock; true if it has to go into the queue.
     pub(super) fn mark(&self, table: &Table, counter: &mut SlotCounter) -> bool {
-        self.tracked && table.is_replicated() && !std::mem::replace(&mut counter.dirty, true)
+        table.is_replicated() && self.tracks(&mut counter.dirty)
+    }
+
+    /// Marks something replicated under its own lock; true if it has to go into its queue.
+    pub(super) fn tracks(&self, dirty: &mut bool) -> bool {
+        self.tracked && !std::mem::replace(dirty, true)
     }
 
     pub(super) fn counter(&self, table: TableId, key: Key64) {
@@ -38,10 +52,25 @@ impl Dirty {
         }
     }
 
-    /// `change` is the ban's key if it has to go on the list.
+    pub(super) fn uniques(&self, table: UniquesId, key: Key64) {
+        if push(&self.uniques, (table, key)) == 1 {
+            self.call();
+        }
+    }
+
+    /// `change` is the ban's key if it has to go into the queue.
     pub(super) fn ban(&self, change: Option<Key128>) {
+        self.fact(&self.bans, change);
+    }
+
+    /// `change` is the entry's key if it has to go into the queue.
+    pub(super) fn listing(&self, change: Option<Key128>) {
+        self.fact(&self.listings, change);
+    }
+
+    fn fact(&self, queue: &Mutex<Vec<Key128>>, change: Option<Key128>) {
         let Some(key) = change.filter(|_| self.tracked) else { return };
-        if push(&self.bans, key) == 1 {
+        if push(queue, key) == 1 {
             self.call();
         }
     }
@@ -57,24 +86,45 @@ impl Dirty {
         }
     }
 
-    pub(super) fn waiting(&self) -> (usize, usize) {
-        let len = |list: &Mutex<Vec<Key128>>| list.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (counters, len(&self.bans))
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting {
+            counters: len(&self.counters),
+            uniques: len(&self.uniques),
+            facts: len(&self.bans).saturating_add(len(&self.listings)),
+        }
     }
 
     pub(super) fn take_counters(&self) -> Vec<(TableId, Key64)> {
-        std::mem::take(&mut *self.counters.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&self.counters)
+    }
+
+    pub(super) fn take_uniques(&self) -> Vec<(UniquesId, Key64)> {
+        take(&self.uniques)
     }
 
     pub(super) fn take_bans(&self) -> Vec<Key128> {
-        std::mem::take(&mut *self.bans.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&self.bans)
+    }
+
+    pub(super) fn take_listings(&self) -> Vec<Key128> {
+        take(&self.listings)
     }
 }
 
+fn len<T>(queue: &Mutex<Vec<T>>) -> usize {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
+/// What waits, in order.
+fn take<T: Ord>(queue: &Mutex<Vec<T>>) -> Vec<T> {
+    let mut taken = std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner));
+    taken.sort_unstable();
+    taken
+}
+
 /// Says how many wait now.
-fn push<T>(list: &Mutex<Vec<T>>, item: T) -> usize {
-    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
-    list.push(item);
-    list.len()
+fn push<T>(queue: &Mutex<Vec<T>>, item: T) -> usize {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    queue.push(item);
+    queue.len()
 }

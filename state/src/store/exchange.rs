@@ -1,49 +1,58 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::bans::Offered;
-use super::{Store, Table, TableId};
+use super::{Store, Table, TableId, UniquesId};
 use crate::ban::Fact;
 use crate::counter::{Bounds, Joined, Row, SlotCounter};
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
+use crate::list::Listing;
 use crate::time::Time;
+use crate::unique::Sketch;
 
 /// What waits for the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) counters: usize,
-    pub(crate) bans: usize,
+    pub(crate) uniques: usize,
+    /// Bans and entries of lists.
+    pub(crate) facts: usize,
 }
 
-/// What became of a peer's row.
+/// What became of a peer's row or sketch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Ingested {
-    /// Cells that began too far ahead.
+    /// Cells and slots that began too far ahead.
     pub(crate) ahead: u64,
-    /// Cells below the expiry floor.
+    /// Cells and slots below the expiry floor.
     pub(crate) expired: u64,
-    /// Whether there was no room for the row.
+    /// Whether there was no room for it.
     pub(crate) full: bool,
 }
 
 impl Store {
     pub(crate) fn waiting(&self) -> Waiting {
-        let (counters, bans) = self.dirty.waiting();
-        Waiting { counters, bans }
+        self.dirty.waiting()
     }
 
     /// Takes the changed counters, in order.
     pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
-        let mut counters = self.dirty.take_counters();
-        counters.sort_unstable();
-        counters
+        self.dirty.take_counters()
+    }
+
+    /// Takes the keys whose sketches changed, in order.
+    pub(crate) fn take_uniques(&self) -> Vec<(UniquesId, Key64)> {
+        self.dirty.take_uniques()
     }
 
     /// Takes the changed bans, in order.
     pub(crate) fn take_bans(&self) -> Vec<Key128> {
-        let mut bans = self.dirty.take_bans();
-        bans.sort_unstable();
-        bans
+        self.dirty.take_bans()
+    }
+
+    /// Takes the changed entries of lists, in order.
+    pub(crate) fn take_listings(&self) -> Vec<Key128> {
+        self.dirty.take_listings()
     }
 
     /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
@@ -69,23 +78,52 @@ impl Store {
         self.bans.get(key)
     }
 
+    pub(crate) fn take_listing(&self, key: Key128) -> Option<Listing> {
+        self.lists.take(key)
+    }
+
+    pub(crate) fn listing(&self, key: Key128) -> Option<Listing> {
+        self.lists.get(key)
+    }
+
+    /// What can have risen here since an instant in the sketches of a key that was marked, and marks it as taken.
+    pub(crate) fn take_sketches(&self, table: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
+        self.uniques.take(table, key, since)
+    }
+
+    /// What can have risen here since an instant in the sketches of a key, by slots.
+    pub(crate) fn sketches_since(&self, table: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
+        self.uniques.since(table, key, since)
+    }
+
     /// What a table is called on the wire.
     pub(crate) fn identity(&self, table: TableId) -> Option<u64> {
         self.at(table).map(Table::identity)
     }
 
     pub(crate) fn by_identity(&self, identity: u64) -> Option<TableId> {
-        let by_identity = self.by_identity.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let id = by_identity.get(&identity).copied()?;
+        let id = self.tables.find_then(identity, |number| number).map(TableId::new)?;
         self.at(id).filter(|table| table.is_replicated()).map(|_| id)
     }
 
     /// The table after this one whose counts go to peers; the first one after `None`.
     pub(crate) fn next_table(&self, after: Option<TableId>) -> Option<TableId> {
-        let from = after.map_or(0, |table| table.index() + 1);
-        let ids = (from..self.tables.len()).map_while(TableId::new);
-        let mut made = ids.map_while(|id| self.at(id).map(|table| (id, table)));
-        made.find(|(_, table)| table.is_replicated()).map(|(id, _)| id)
+        let mut tables = self.tables.after(after.map(TableId::number));
+        tables.find(|(_, table)| table.is_replicated()).map(|(number, _)| TableId::new(number))
+    }
+
+    /// What a table of distinct counts is called on the wire.
+    pub(crate) fn uniques_identity(&self, table: UniquesId) -> Option<u64> {
+        self.uniques.identity(table)
+    }
+
+    pub(crate) fn uniques_by_identity(&self, identity: u64) -> Option<UniquesId> {
+        self.uniques.by_identity(identity)
+    }
+
+    /// The table of distinct counts after this one that goes to peers; the first one after `None`.
+    pub(crate) fn next_uniques(&self, after: Option<UniquesId>) -> Option<UniquesId> {
+        self.uniques.next(after)
     }
 
     /// The keys of one shard of a table above `after`, in order.
@@ -96,6 +134,21 @@ impl Store {
     /// The keys of bans in one shard above `after`, in order.
     pub(crate) fn ban_keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
         self.bans.keys(shard, after)
+    }
+
+    /// The keys of entries of lists in one shard above `after`, in order.
+    pub(crate) fn listing_keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
+        self.lists.keys(shard, after)
+    }
+
+    /// The keys of one shard of a table of distinct counts above `after`, in order.
+    pub(crate) fn uniques_keys_of(&self, table: UniquesId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
+        self.uniques.keys(table, shard, after)
+    }
+
+    /// All sketches of a key that live, by slots.
+    pub(crate) fn live_sketches(&self, table: UniquesId, key: Key64, now: Time) -> Vec<(u64, Sketch)> {
+        self.uniques.live(table, key, now)
     }
 
     /// All rows of a counter that are not expired.
@@ -129,8 +182,19 @@ impl Store {
         self.bans.offer(&self.secret, fact, now)
     }
 
-    /// Tells the store how much of the cluster is heard.
-    pub(crate) fn set_heard(&self, heard: u16, news: Option<Time>) {
+    /// Joins another node's entry of a list.
+    pub(crate) fn offer_listing(&self, listing: Listing, now: Time) -> Offered {
+        self.lists.offer(&self.secret, listing, now)
+    }
+
+    /// Joins what another node knows of one slot of a key.
+    pub(crate) fn offer_sketch(&self, table: UniquesId, key: Key64, of: (u64, &Sketch), now: Time) -> Ingested {
+        self.uniques.offer(table, key, of, now)
+    }
+
+    /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the POP heard least happened,
+    /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
+    pub fn set_heard(&self, heard: u16, news: Option<Time>) {
         self.heard.write(heard, news);
     }
 }

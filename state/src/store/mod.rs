@@ -1,43 +1,52 @@
-//! The store: every table of counters and every ban that a node knows, shared by all its threads.
+//! The store: every table of counters or distinct counts, and every ban and element of a list that a node knows, shared by all
+//! its threads.
 //!
 //! Each operation visits one map entry under that entry's lock and returns; no guard leaves this room. A known key is found
-//! without allocation. Everything is bounded: tables by [`TABLES_MAX`], keys of a table and bans by the config, authors of
-//! one key by [`CONTRIBUTORS_MAX`].
+//! without allocation. Everything is bounded: tables by [`TABLES_MAX`], keys of a table, bans and elements by the config,
+//! authors of one key by [`CONTRIBUTORS_MAX`].
 //!
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
 mod dirty;
 mod exchange;
+mod lists;
 mod peers;
+mod registry;
 mod shards;
 mod sweep;
 mod table;
+mod uniques;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use self::bans::BanError;
 pub(crate) use self::bans::Offered;
 pub(crate) use self::dirty::FRAME_WORTH;
-pub(crate) use self::exchange::Ingested;
+pub(crate) use self::exchange::{Ingested, Waiting};
+pub use self::lists::{ListError, ListId};
 pub use self::peers::Peers;
 pub use self::table::{TableFull, TableId, TableSpec};
+pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
 use self::bans::Bans;
 use self::dirty::Dirty;
+use self::lists::Lists;
 use self::peers::Heard;
+use self::registry::Registry;
 use self::sweep::SweepCursor;
 use self::table::Table;
+use self::uniques::Uniques;
 use crate::ban::Ban;
 use crate::bucket::{Bucket, Charge};
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Domain, Key64, Secret};
+use crate::list::{ListEntry, Wanted};
 use crate::time::Time;
 
-/// Tables that one store holds. They are made by configs, never by clients or peers.
+/// Tables of one kind that one store holds: of counters, of distinct counts, and lists. They are made by configs, never by
+/// clients or peers.
 pub const TABLES_MAX: usize = 4096;
 
 /// What a store is made of.
@@ -57,16 +66,36 @@ pub struct StoreConfig {
     pub roster: u16,
 }
 
-/// The state of one node: every table of counters and every ban it knows, shared by all its threads.
+/// How much a store holds of what counters and bans do not bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreBounds {
+    /// Keys that one table of distinct counts holds. Default 100,000. A key takes some 100 bytes and 64 more for each live
+    /// slot; a slot takes 4 bytes for each of its first 128 values, from then on 1 KiB; half a KiB more until the one after it ended.
+    /// With nine slots (15 of 100 ms) full of values, the most, that is 11 KiB (17 KiB).
+    pub uniques_max: usize,
+    /// Elements that are remembered, in all lists together, those taken out and those that ended less than an hour ago
+    /// included; one list has half of it at most. Default 100,000; an element takes some 300 bytes.
+    pub lists_max: usize,
+}
+
+impl Default for StoreBounds {
+    fn default() -> StoreBounds {
+        StoreBounds { uniques_max: 100_000, lists_max: 100_000 }
+    }
+}
+
+/// The state of one node: every table of counters and distinct counts and every ban and element of a list it knows, shared by
+/// all its threads.
 ///
 /// Each operation visits one map entry under that entry's lock and returns. Everything is bounded: tables by
-/// [`TABLES_MAX`], keys of a table and bans by the config, authors of one key by [`CONTRIBUTORS_MAX`].
+/// [`TABLES_MAX`], keys of a table, bans and elements by the config, authors of one key by [`CONTRIBUTORS_MAX`].
 pub struct Store {
     me: Author,
     secret: Secret,
     keys_max: usize,
-    tables: Box<[OnceLock<Box<Table>>]>,
-    by_identity: Mutex<BTreeMap<u64, TableId>>,
+    tables: Registry<Table>,
+    uniques: Uniques,
+    lists: Lists,
     bans: Bans,
     dirty: Dirty,
     heard: Heard,
@@ -80,15 +109,22 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store with the default bounds.
     #[must_use]
     pub fn new(config: StoreConfig) -> Store {
+        Store::with_bounds(config, StoreBounds::default())
+    }
+
+    /// An empty store.
+    #[must_use]
+    pub fn with_bounds(config: StoreConfig, bounds: StoreBounds) -> Store {
         Store {
             me: Author { actor: config.me, incarnation: config.incarnation },
             secret: Secret::new(config.secret),
             keys_max: config.keys_max,
-            tables: (0..TABLES_MAX).map(|_| OnceLock::new()).collect(),
-            by_identity: Mutex::default(),
+            tables: Registry::new(),
+            uniques: Uniques::new(bounds.uniques_max),
+            lists: Lists::new(bounds.lists_max),
             bans: Bans::new(config.bans_max),
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
@@ -102,19 +138,11 @@ impl Store {
     /// [`TableFull`] when the store holds [`TABLES_MAX`] tables already; nothing is made then.
     pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
         let identity = spec.identity(&self.secret);
-        let mut by_identity = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = by_identity.get(&identity) {
-            return Ok(*id);
-        }
-        let free = TableId::new(by_identity.len());
-        let (Some(id), Some(place)) = (free, self.tables.get(by_identity.len())) else { return Err(TableFull) };
-        place.get_or_init(|| Box::new(Table::new(identity, spec, self.keys_max)));
-        by_identity.insert(identity, id);
-        Ok(id)
+        self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max)).map(TableId::new)
     }
 
     fn at(&self, id: TableId) -> Option<&Table> {
-        self.tables.get(id.index())?.get().map(Box::as_ref)
+        self.tables.get(id.number())
     }
 
     /// The keyed hash of a counter's parts. Parts are framed by length, so no two lists of parts run together.
@@ -139,6 +167,12 @@ impl Store {
         charge
     }
 
+    /// What [`charge`](Store::charge) would say now. Nothing is charged, made or forgotten.
+    #[must_use]
+    pub fn peek(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+        self.at(table).map_or(Charge::Full, |at| at.peek(key, bucket, cost, now))
+    }
+
     /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
     #[must_use]
     pub fn level(&self, table: TableId, key: Key64, bucket: &Bucket, now: Time) -> f64 {
@@ -158,9 +192,11 @@ impl Store {
         }
     }
 
-    /// What was counted in the last `window_ms`. The newest slots count in full, the one that the window's start lies in by
-    /// the part of it that the window covers. Fine slots when eight of them span the window, else coarse ones; a window
-    /// longer than eight coarse slots reads as those eight.
+    /// What was counted in the last `window_ms`: all since the end of the slot that the window's start lies in, and of what
+    /// that slot counted, as far as it has come, the part of time that the window covers, rounded down. So it differs from the
+    /// truth by at most what was counted in that one slot, to either side. It is a fine one where the window reaches back
+    /// seven fine slots or less, else a coarse one, without the part that fine slots tell. A window longer than eight coarse
+    /// slots reads as those eight.
     #[must_use]
     pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
         let read = |at: &Table| at.read(key, |counter| counter.count(at.widths(), window_ms, now));
@@ -185,6 +221,81 @@ impl Store {
     #[must_use]
     pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key64, u64)> {
         self.at(table).map(|at| at.top(n, now)).unwrap_or_default()
+    }
+
+    /// Finds or makes the table of distinct counts of this identity. Two configs that state the same identity share it.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store holds [`TABLES_MAX`] of them already; nothing is made then.
+    pub fn uniques(&self, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
+        self.uniques.table(&self.secret, spec)
+    }
+
+    /// Takes a value in. A table at its cap forgets the key touched longest ago; where all wait to be sent, the value is not
+    /// counted.
+    pub fn observe(&self, table: UniquesId, key: Key64, element: &[u8], now: Time) {
+        self.uniques.observe(&self.secret, &self.dirty, table, key, element, now);
+    }
+
+    /// How many different values there were in the slots that the last `window_ms` touch: none of the window is missed, and
+    /// values from up to one slot before it count too. A window longer than eight slots reads as those. Up to 128 values are
+    /// counted (two of them may be taken for one once in ten thousand times), more are estimated with a standard error of
+    /// 3.25 %. Nodes that know the same say the same.
+    #[must_use]
+    pub fn distinct(&self, table: UniquesId, key: Key64, window_ms: u64, now: Time) -> u64 {
+        self.uniques.distinct(table, key, window_ms, now)
+    }
+
+    /// Keys that a table of distinct counts holds, expired ones included until they are swept.
+    #[must_use]
+    pub fn uniques_keys(&self, table: UniquesId) -> usize {
+        self.uniques.len(table)
+    }
+
+    /// Finds or makes the list of this name, the same at every node that names it so.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store holds [`TABLES_MAX`] lists already; nothing is made then.
+    pub fn list(&self, uid: &str) -> Result<ListId, TableFull> {
+        self.lists.list(&self.secret, uid)
+    }
+
+    /// Puts an element into a list or takes it out of it, everywhere, until an instant (ten years away at most). The last
+    /// statement about an element counts, whoever made it. One whose `until` has passed already takes back what was said. One list
+    /// has half of the elements that fit at most, also where peers speak of it.
+    ///
+    /// # Errors
+    /// [`ListError`] when the element is empty or too long, or no more elements fit; nothing changes then.
+    pub fn list_set(
+        &self,
+        list: ListId,
+        element: &str,
+        present: bool,
+        until: Time,
+        now: Time,
+    ) -> Result<(), ListError> {
+        let wanted = Wanted { present, until, by: self.me.actor, now };
+        self.dirty.listing(self.lists.set(&self.secret, (list, element), wanted)?);
+        Ok(())
+    }
+
+    /// Whether an element is said to be in a list or not to be in it; `None` when nothing is said.
+    #[must_use]
+    pub fn listed(&self, list: ListId, element: &str, now: Time) -> Option<bool> {
+        self.lists.listed(&self.secret, list, element, now)
+    }
+
+    /// Whether anything may be said of any element of a list: false means that [`listed`](Store::listed) knows none. One
+    /// relaxed load.
+    #[must_use]
+    pub fn has_listed(&self, list: ListId) -> bool {
+        self.lists.has_listed(list)
+    }
+
+    /// All that is said of a list, by element. Visits the elements of all lists.
+    #[must_use]
+    pub fn list_entries(&self, list: ListId, now: Time) -> Vec<ListEntry> {
+        self.lists.of(list, now)
     }
 
     /// Bans a subject until an instant, everywhere. A longer ban that holds already stays. Returns what holds.
@@ -234,8 +345,8 @@ impl Store {
         self.dirty.on_dirty(wake);
     }
 
-    /// Drops what expired in the next 16 of the 256 shards of each table and of the bans, round and round: call it every
-    /// second or so. What expired reads as absent before that already.
+    /// Drops what expired in the next 16 of the 256 shards of each table, of the bans and of the elements of lists, round and
+    /// round: call it every second or so. What expired reads as absent before that already.
     pub fn sweep(&self, now: Time) {
         self.sweep_some(now);
     }

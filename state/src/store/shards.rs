@@ -67,6 +67,27 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         }
     }
 
+    /// Changes the value. If there is none and the map is full, one other entry gives way: of a sample the one with the least
+    /// rank, see [`evict`](Shards::evict). `None` when that makes no room.
+    pub(super) fn visit<R, N: Ord>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> V,
+        (sample, rank): (usize, impl Fn(&V) -> Option<N>),
+        visit: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
+        let mut visit = Some(visit);
+        let known = self.change(key, |value| visit.take().map(|visit| visit(value))).flatten();
+        if known.is_some() {
+            return known;
+        }
+        let visit = visit?;
+        if self.is_full() {
+            self.evict(key.shard(), sample, rank);
+        }
+        self.change_or(key, make, visit)
+    }
+
     fn reserve(&self) -> bool {
         let more = |len: usize| (len < self.max).then_some(len + 1);
         self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
@@ -91,6 +112,14 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries
     /// without a rank stay. Which entries are in the sample is up to the map; nothing that is sent depends on it.
     pub(super) fn evict<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) {
+        let Some(key) = self.least(near, sample, &rank) else { return };
+        // It may have been touched since it was looked at.
+        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, |_, value| rank(value).is_some()));
+        self.release(usize::from(gone.is_some()));
+    }
+
+    /// The entry that [`evict`](Shards::evict) would forget.
+    pub(super) fn least<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) -> Option<K> {
         let (before, after) = self.maps.split_at_checked(usize::from(near)).unwrap_or_default();
         let mut seen = 0;
         let mut least: Option<(R, K)> = None;
@@ -107,10 +136,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
                 break;
             }
         }
-        let Some((_, key)) = least else { return };
-        // It may have been touched since it was looked at.
-        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, |_, value| rank(value).is_some()));
-        self.release(usize::from(gone.is_some()));
+        least.map(|(_, key)| key)
     }
 
     /// The keys of one shard above `after`, in their order.
@@ -119,6 +145,13 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         let mut keys: Vec<K> = map.iter().map(|entry| *entry.key()).filter(|key| Some(*key) > after).collect();
         keys.sort_unstable();
         keys
+    }
+
+    /// Changes all entries, in no order.
+    pub(super) fn change_each(&self, mut change: impl FnMut(&mut V)) {
+        for map in &self.maps {
+            map.iter_mut().for_each(|mut entry| change(entry.value_mut()));
+        }
     }
 
     /// Visits all entries, in no order.

@@ -1,5 +1,5 @@
-//! Dropping what expired, a few shards at a call, round and round over all tables and bans. Expired counters read as absent
-//! anyway; sweeping only gives their memory back.
+//! Dropping what expired, a few shards at a call, round and round over all tables and facts. What expired reads as absent
+//! anyway; sweeping only gives its memory back.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,7 +25,9 @@ impl Store {
     pub(super) fn sweep_some(&self, now: Time) {
         for shard in self.sweep.next() {
             self.bans.sweep(shard, now);
-            for table in self.tables.iter().map_while(|table| table.get()) {
+            self.lists.sweep(shard, now);
+            self.uniques.sweep(shard, now);
+            for (_, table) in self.tables.after(None) {
                 let (widths, rate) = (table.widths(), table.rate());
                 table.counters().retain(shard, |counter| !counter.is_expired(widths, rate, now));
             }

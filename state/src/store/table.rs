@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TABLES_MAX;
 use super::shards::Shards;
+use crate::bucket::{Bucket, Charge};
 use crate::counter::{SlotCounter, Widths};
 use crate::key::{Domain, Key64, Secret, Sharded};
 use crate::rung::Rung;
@@ -18,7 +19,7 @@ pub struct TableSpec {
     pub shape: String,
     /// Width of the slots that time arrivals.
     pub fine: Rung,
-    /// Width of the slots that remember; at least the fine one, which is taken where it is wider.
+    /// Width of the slots that remember; raised to a multiple of the fine one.
     pub coarse: Rung,
     /// Whether its counts go to peers.
     pub replicated: bool,
@@ -38,12 +39,12 @@ impl TableSpec {
 pub struct TableId(u16);
 
 impl TableId {
-    pub(super) fn new(index: usize) -> Option<TableId> {
-        u16::try_from(index).ok().filter(|_| index < TABLES_MAX).map(TableId)
+    pub(super) fn new(number: u16) -> TableId {
+        TableId(number)
     }
 
-    pub(crate) fn index(self) -> usize {
-        usize::from(self.0)
+    pub(super) fn number(self) -> u16 {
+        self.0
     }
 }
 
@@ -125,27 +126,38 @@ impl Table {
         now: Time,
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
-        let mut visit = Some(visit);
-        let known = self.counters.change(key, |counter| visit.take().map(|visit| visit(counter))).flatten();
-        if known.is_some() {
-            return known;
-        }
-        let visit = visit?;
-        if self.counters.is_full() {
-            self.evict(key, now);
-        }
-        self.counters.change_or(key, || SlotCounter::new(head()), visit)
+        self.counters.visit(
+            key,
+            || SlotCounter::new(head()),
+            (SAMPLE, |counter: &SlotCounter| self.rank(counter, self.rate(), now)),
+            visit,
+        )
     }
 
-    /// Makes room for one key: an expired one first, else the one touched least recently of a sample. What waits to be sent
-    /// stays.
-    fn evict(&self, key: Key64, now: Time) {
-        let rank = |counter: &SlotCounter| match (counter.is_expired(self.widths, self.rate(), now), counter.dirty) {
+    /// What a charge would say: the counter is looked at as it would be after it was found or made, and stays as it is.
+    pub(super) fn peek(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+        let charge = |mut counter: SlotCounter| counter.charge(self.widths, bucket, cost, now);
+        if let Some(known) = self.read(key, SlotCounter::clone) {
+            return charge(known);
+        }
+        // The charge would have its rate remembered first.
+        let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
+        let rank = |counter: &SlotCounter| self.rank(counter, Some(rate), now);
+        let makes_room = || self.counters.least(key.shard(), SAMPLE, rank).is_some();
+        if self.counters.is_full() && !makes_room() {
+            return Charge::Full;
+        }
+        charge(SlotCounter::new(self.widths.fine_slot(now)))
+    }
+
+    /// Who makes room for a new key: an expired one first, else the one touched least recently of a sample. What waits to be
+    /// sent stays.
+    fn rank(&self, counter: &SlotCounter, rate: Option<f64>, now: Time) -> Option<u64> {
+        match (counter.is_expired(self.widths, rate, now), counter.dirty) {
             (true, _) => Some(0),
             (false, true) => None,
             (false, false) => Some(counter.head()),
-        };
-        self.counters.evict(key.shard(), SAMPLE, rank);
+        }
     }
 
     pub(super) fn top(&self, n: usize, now: Time) -> Vec<(Key64, u64)> {

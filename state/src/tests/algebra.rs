@@ -1,8 +1,12 @@
 //! Executes the tables of the README.
 
-use super::given::{Cells, Stated, author, even, fact, held, join_all, joined, through_the_wire};
+use super::given::{
+    Cells, Stated, author, even, fact, held, join_all, joined, listing, sent_listing, sent_sketch, through_the_wire,
+};
 use crate::ban::Fact;
 use crate::counter::Row;
+use crate::list::Listing;
+use crate::unique::{Mark, Sketch};
 
 const README: &str = include_str!("../../README.md");
 
@@ -67,7 +71,7 @@ fn counts_join_as_the_readme_says() {
 
 #[test]
 fn bans_join_as_the_readme_says() {
-    let table: Vec<_> = rows().into_iter().filter(|[one, ..]| !one.contains('/')).collect();
+    let table: Vec<_> = rows().into_iter().filter(|[one, ..]| one.starts_with(|c: char| c.is_ascii_digit())).collect();
     assert_eq!(table.len(), 9);
     for [one, other, both] in table {
         for (first, second) in [(one, other), (other, one)] {
@@ -76,6 +80,60 @@ fn bans_join_as_the_readme_says() {
                 fact.join(through_the_wire(&[], &[ban(again)]).1.remove(0));
             }
             assert_eq!(fact, ban(both), "{first} and {second}");
+        }
+    }
+}
+
+fn entry(text: &str) -> Listing {
+    let [_, made_at, made_by, said, until, kept] = text.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let number = |field: &str| field.parse::<u64>().unwrap();
+    listing(number(made_at), made_by.parse().unwrap(), said == "in", number(until), number(kept))
+}
+
+#[test]
+fn list_entries_join_as_the_readme_says() {
+    let table: Vec<_> = rows().into_iter().filter(|[one, ..]| one.starts_with("list ")).collect();
+    assert_eq!(table.len(), 7);
+    for [one, other, both] in table {
+        for (first, second) in [(one, other), (other, one)] {
+            let mut known = sent_listing(&entry(first));
+            for again in [second, first, second] {
+                known.join(sent_listing(&entry(again)));
+            }
+            assert_eq!(known, entry(both), "{first} and {second}");
+        }
+    }
+}
+
+fn seen(text: &str) -> Sketch {
+    let mark = |register: u64, prefix: u64, tail: u8| Mark::new(register << 16 | prefix, tail).unwrap();
+    let marks = |word: &str| -> Vec<Mark> {
+        if let Some(more) = word.strip_prefix('+') {
+            return (0..more.parse().unwrap()).map(|n| mark(100 + n, 1, 1)).collect();
+        }
+        let [register, prefix, tail] = word.split('.').collect::<Vec<_>>().try_into().unwrap();
+        vec![mark(register.parse().unwrap(), prefix.parse().unwrap(), tail.parse().unwrap())]
+    };
+    text.split(' ').skip(1).flat_map(marks).collect()
+}
+
+#[test]
+fn sketches_join_as_the_readme_says() {
+    let table: Vec<_> = rows().into_iter().filter(|[one, ..]| one.starts_with("seen ")).collect();
+    assert_eq!(table.len(), 7);
+    for [one, other, both] in table {
+        for (first, second) in [(one, other), (other, one)] {
+            let mut known = sent_sketch(&seen(first));
+            for again in [second, first, second] {
+                known.join(&sent_sketch(&seen(again)));
+            }
+            match (&known, both.split_once('^')) {
+                (Sketch::Dense(ranks), Some((register, rank))) => {
+                    let register: usize = register.strip_prefix("seen ").unwrap().parse().unwrap();
+                    assert_eq!(ranks[register].to_string(), rank, "{first} and {second}");
+                }
+                _ => assert_eq!(known, seen(both), "{first} and {second}"),
+            }
         }
     }
 }

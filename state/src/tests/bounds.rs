@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::given::{author, even};
+use super::given::{author, even, listing};
 use crate::counter::{Bounds, CONTRIBUTORS_MAX, Joined, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
 use crate::replica::{Event, Input, LinkId, Output, Replica, ReplicaConfig};
 use crate::rung::Rung;
-use crate::store::{Store, StoreConfig, TableId, TableSpec};
+use crate::store::{Offered, Store, StoreBounds, StoreConfig, TableId, TableSpec, UniquesSpec};
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, RangeHead, Room};
+use crate::unique::Mark;
+use crate::wire::{Builder, DeltaHead, RangeHead, Room, Seen};
 
 const LINK: LinkId = LinkId(1);
 const NOW: Time = Time(1_800_000_000_000);
@@ -62,7 +63,7 @@ struct Node {
 fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
     let (me, incarnation) = (Actor { pop: PopId(pop), node: 0 }, Incarnation(1));
     let config = StoreConfig { me, incarnation, secret: [3; 16], keys_max, bans_max: 2, roster: 3 };
-    let store = Arc::new(Store::new(config));
+    let store = Arc::new(Store::with_bounds(config, StoreBounds { lists_max: 3, ..StoreBounds::default() }));
     let config = ReplicaConfig {
         cluster: "edge".to_owned(),
         secret_id: 1,
@@ -145,6 +146,40 @@ fn a_peer_that_lags_past_the_index_is_repaired() {
     }
 }
 
+/// The first of two frames that catch a peer up covers the old place of a key that has moved on into the second one. When that
+/// one is lost, the first one's acknowledgement must not count for the key.
+#[test]
+fn what_moved_on_is_not_taken_for_known() {
+    let (mut near, mut far) = pair(10_000, 50_000);
+    let key = |n: u32| Key64(u64::from(n) << 40);
+    let deltas = |frames: Vec<Bytes>| frames.into_iter().filter(|frame| frame[0] == 2).collect::<Vec<Bytes>>();
+    // All of these frames are lost.
+    let steps = [(0, 0..1), (3_000, 1..2), (3_025, 2..8_000), (3_050, 0..1)];
+    for (at, keys) in steps {
+        for n in keys {
+            near.store.add(near.table, key(n), 1, NOW.plus(at));
+        }
+        near.feed(Input::Dirty, NOW.plus(at));
+    }
+    let mut now = NOW.plus(4_000);
+    let two = deltas(near.feed(Input::Timeout, now).0);
+    assert!(two.len() >= 2);
+    far.takes(two[..1].to_vec(), now);
+    now = now.plus(20);
+    let (acks, _) = far.feed(Input::Timeout, now);
+    near.takes(acks, now);
+    assert_eq!(far.store.count(far.table, key(1), 8_000, now), 1);
+    while near.replica.status(now).peers[0].behind > 0 {
+        now = now.plus(50);
+        assert!(now < NOW.plus(7_000));
+        let frames = deltas(near.feed(Input::Timeout, now).0);
+        far.takes(frames, now);
+        let (acks, _) = far.feed(Input::Timeout, now.plus(20));
+        near.takes(acks, now.plus(20));
+    }
+    assert_eq!(far.store.count(far.table, key(0), 8_000, now), 2);
+}
+
 fn rows_of(table: u64, author: Author, keys: std::ops::Range<u64>) -> Builder {
     let mut builder = Builder::new();
     for key in keys {
@@ -195,6 +230,124 @@ fn what_does_not_fit_is_dropped_and_told_once() {
     }
     assert_eq!(told, [Event::NoRoom { pop: PopId(2) }]);
     assert_eq!(near.store.keys(near.table), 10);
+}
+
+fn seen_in(table: u64, slots: &[u64]) -> Builder {
+    let mut builder = Builder::new();
+    for slot in slots {
+        let sketch = [Mark::new(*slot % (1 << 26), 1).unwrap()].into_iter().collect();
+        assert_eq!(builder.seen(table, Seen { key: Key64(1), slot: *slot, sketch }), Room::Taken);
+    }
+    builder
+}
+
+#[test]
+fn sketches_of_slots_too_far_ahead_or_over_are_refused() {
+    let (mut near, _) = pair(10, 50);
+    let spec = UniquesSpec { uid: "u".to_owned(), shape: String::new(), slot: Rung::Ms100, replicated: true };
+    let table = near.store.uniques(&spec).unwrap();
+    let identity = near.store.uniques_identity(table).unwrap();
+    let range = RangeHead { from: 0, to: 0, at: 0 };
+    let (slot, dropped) = (NOW.0 / 100, |near: &Node| near.replica.status(NOW).peers[0].dropped);
+    // One slot and 500 ms ahead is the last that is taken; nine slots live.
+    let live: Vec<u64> = (slot - 8..=slot + 6).collect();
+    assert_eq!(near.takes(vec![seen_in(identity, &live).range(&range)], NOW).1, []);
+    assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 0));
+    assert_eq!(near.store.distinct(table, Key64(1), 800, NOW.plus(600)), 9);
+    let ahead = seen_in(identity, &[slot + 7, u64::MAX]).range(&range);
+    assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
+    let over = seen_in(identity, &[0, slot - 9]).range(&range);
+    assert_eq!(near.takes(vec![over], NOW).1, []);
+    assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 4));
+    // Of a table that no config knows: dropped, and told once.
+    let unknown = seen_in(7, &[slot]).range(&range);
+    assert_eq!(near.takes(vec![unknown], NOW).1, [Event::UnknownTable { pop: PopId(2), identity: 7 }]);
+}
+
+#[test]
+fn a_peer_states_list_entries_as_itself_and_within_bounds() {
+    let (mut near, _) = pair(10, 50);
+    let list = near.store.list("l").unwrap();
+    near.store.list_set(list, "own", true, NOW.plus(9), NOW).unwrap();
+    let identity = near.store.listing(near.store.take_listings()[0]).unwrap().list;
+    let entry = |by: u16, made_at: u64, until: u64, kept: u64| crate::list::Listing {
+        list: identity,
+        ..listing(NOW.0 + made_at, by, true, NOW.0 + until, NOW.0 + kept)
+    };
+    let frame = |entry: crate::list::Listing| {
+        let mut builder = Builder::new();
+        assert_eq!(builder.listing(entry), Room::Taken);
+        builder
+    };
+    let delta = DeltaHead { author: author(2, 1).into(), from: 0, to: 0, at: 0 };
+    let range = RangeHead { from: 0, to: 0, at: 0 };
+    let told = near.takes(vec![frame(entry(3, 0, 100, 200)).delta(&delta)], NOW).1;
+    assert_eq!(told, [Event::ForeignAuthor { pop: PopId(2), author: author(3, 1).actor }]);
+    let ahead = frame(entry(2, 501, 1_000, 2_000)).delta(&delta);
+    assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
+    // Spent, remembered for less than it holds, and for ever.
+    let bad = [(0, 0), (100, 99), (100, u64::MAX - NOW.0), (u64::MAX - NOW.0, u64::MAX - NOW.0)];
+    for (until, kept) in bad {
+        assert_eq!(near.takes(vec![frame(entry(2, 0, until, kept)).delta(&delta)], NOW).1, []);
+    }
+    for text in [String::new(), "x".repeat(crate::list::ELEMENT_MAX + 1)] {
+        let mut bad = entry(2, 0, 100, 200);
+        bad.entry.element = Arc::from(text);
+        near.takes(vec![frame(bad).range(&range)], NOW);
+    }
+    assert_eq!((near.store.list_entries(list, NOW).len(), near.replica.status(NOW).peers[0].dropped), (1, 8));
+    // In repair a third POP may be spoken for; a clock that is ahead by the bound may state.
+    near.takes(vec![frame(entry(3, 500, 100, 200)).range(&range)], NOW);
+    assert_eq!(near.store.listed(list, "192.0.2.9/32", NOW), Some(true));
+    // This node's next statement comes after it all the same.
+    near.store.list_set(list, "192.0.2.9/32", false, NOW.plus(100), NOW).unwrap();
+    assert_eq!(near.store.list_entries(list, NOW)[0].made_at, NOW.plus(501));
+}
+
+#[test]
+fn entries_that_do_not_fit_are_dropped_and_told_once() {
+    let (mut near, _) = pair(10, 50);
+    let list = near.store.list("l").unwrap();
+    let names = |range: std::ops::Range<u32>| range.map(|n| format!("10.0.0.{n}"));
+    for name in names(0..2) {
+        near.store.list_set(list, &name, true, NOW.plus(9_000), NOW).unwrap();
+    }
+    let delta = DeltaHead { author: author(2, 1).into(), from: 0, to: 0, at: 0 };
+    let mut told = Vec::new();
+    for name in names(2..9) {
+        let mut builder = Builder::new();
+        let mut entry = listing(NOW.0, 2, true, NOW.0 + 9_000, NOW.0 + 9_000);
+        entry.entry.element = Arc::from(name);
+        assert_eq!(builder.listing(entry), Room::Taken);
+        told.extend(near.takes(vec![builder.delta(&delta)], NOW).1);
+    }
+    assert_eq!(told, [Event::NoRoom { pop: PopId(2) }]);
+    assert_eq!(near.replica.status(NOW).peers[0].dropped, 6);
+}
+
+#[test]
+fn peers_fill_half_of_the_room_with_one_list_at_most() {
+    let config = StoreConfig {
+        me: author(1, 1).actor,
+        incarnation: Incarnation(1),
+        secret: [0; 16],
+        keys_max: 1,
+        bans_max: 1,
+        roster: 2,
+    };
+    let store = Store::with_bounds(config, StoreBounds { lists_max: 6, ..StoreBounds::default() });
+    let (one, other) = (store.list("one").unwrap(), store.list("other").unwrap());
+    store.list_set(one, "own", true, NOW.plus(9), NOW).unwrap();
+    let identity = store.listing(store.take_listings()[0]).unwrap().list;
+    for n in 0..9 {
+        let mut entry = listing(NOW.0, 2, true, NOW.0 + 9_000, NOW.0 + 9_000);
+        entry.list = identity;
+        entry.entry.element = Arc::from(format!("10.0.0.{n}"));
+        let taken = if n < 2 { Offered::Taken } else { Offered::Full };
+        assert_eq!(store.offer_listing(entry, NOW), taken);
+    }
+    assert_eq!(store.list_entries(one, NOW).len(), 3);
+    assert_eq!(store.list_set(other, "own", true, NOW.plus(9), NOW), Ok(()));
 }
 
 #[test]

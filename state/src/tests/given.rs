@@ -6,9 +6,11 @@ use crate::ban::{Ban, Fact};
 use crate::counter::{Row, SlotCounter, Widths};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
+use crate::list::{ListEntry, Listing};
 use crate::rung::Rung;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, Frame, Room, State};
+use crate::unique::Sketch;
+use crate::wire::{Builder, DeltaHead, Frame, Room, Seen, State};
 
 /// The author of a counter's own row; never one that is joined.
 pub(super) const ME: Author = author(99, 1);
@@ -33,17 +35,54 @@ pub(super) fn through_the_wire(rows: &[(Author, Row)], facts: &[Fact]) -> (Cells
     for fact in facts {
         assert_eq!(builder.fact(fact.clone()), Room::Taken);
     }
-    let bytes = builder.delta(&DeltaHead { author: ME.into(), from: 0, to: 1, at: 2 });
-    let Frame::Delta(_, blocks) = Frame::decode(&bytes).unwrap() else { panic!("a delta") };
     let (mut rows, mut facts) = (Vec::new(), Vec::new());
-    for state in blocks {
-        match state.unwrap() {
+    for state in read_back(builder) {
+        match state {
             State::Counters(block) => rows.extend(block.rows.into_iter().map(|(_, author, row)| (author, row))),
             State::Facts(block) => facts.extend(block),
-            State::Unknown => panic!("a known kind"),
+            other => panic!("{other:?} was not sent"),
         }
     }
     (rows, facts)
+}
+
+/// What a peer reads in a frame.
+pub(super) fn read_back(builder: Builder) -> Vec<State> {
+    let bytes = builder.delta(&DeltaHead { author: ME.into(), from: 0, to: 1, at: 2 });
+    let Frame::Delta(_, blocks) = Frame::decode(&bytes).unwrap() else { panic!("a delta") };
+    blocks.map(Result::unwrap).collect()
+}
+
+/// A sketch after a trip over the wire.
+pub(super) fn sent_sketch(sketch: &Sketch) -> Sketch {
+    let mut builder = Builder::new();
+    assert_eq!(builder.seen(1, Seen { key: Key64(7), slot: 5, sketch: sketch.clone() }), Room::Taken);
+    match read_back(builder).pop() {
+        Some(State::Sketches(mut block)) => block.seen.remove(0).sketch,
+        None => Sketch::default(),
+        other => panic!("{other:?} was not sent"),
+    }
+}
+
+/// An entry of a list after a trip over the wire.
+pub(super) fn sent_listing(listing: &Listing) -> Listing {
+    let mut builder = Builder::new();
+    assert_eq!(builder.listing(listing.clone()), Room::Taken);
+    match read_back(builder).pop() {
+        Some(State::Listings(mut block)) => block.remove(0),
+        other => panic!("{other:?} was not sent"),
+    }
+}
+
+pub(super) fn listing(made_at: u64, made_by: u16, present: bool, until: u64, kept: u64) -> Listing {
+    let entry = ListEntry {
+        element: Arc::from("192.0.2.9/32"),
+        present,
+        until: Time(until),
+        made_at: Time(made_at),
+        made_by: author(made_by, 1).actor,
+    };
+    Listing { list: 0xcc, entry, kept: Time(kept) }
 }
 
 /// Joins rows, each after a trip over the wire, and says all that the counter then holds.

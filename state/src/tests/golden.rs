@@ -1,9 +1,10 @@
 //! The bytes of every frame, written down: a change here is a change of the protocol.
 
-use super::given::{Stated, author, fact};
+use super::given::{Stated, author, fact, listing};
 use crate::counter::Row;
 use crate::key::{Domain, Key64, Secret};
-use crate::wire::{self, Ack, Builder, DeltaHead, Frame, Hello, RangeHead, WireError};
+use crate::unique::{Mark, Sketch};
+use crate::wire::{self, Ack, Builder, DeltaHead, Frame, Hello, RangeHead, Room, Seen, State, WireError};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -67,12 +68,48 @@ fn a_range() {
     assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));
 }
 
+#[test]
+fn a_range_of_sketches_and_list_entries() {
+    let mut builder = Builder::new();
+    let marks =
+        [(5_u64, 1_u8), (70_000, 39), ((1 << 26) - 1, 2)].map(|(prefix, tail)| Mark::new(prefix, tail).unwrap());
+    let small = Seen { key: Key64(0x1000), slot: 300, sketch: marks.into_iter().collect() };
+    builder.seen(0xdd, small);
+    builder.seen(0xdd, Seen { key: Key64(0x0fff), slot: 298, sketch: marks[..1].iter().copied().collect() });
+    builder.listing(listing(1_800_000_000_000, 3, true, 1_800_000_060_000, 1_800_003_660_000));
+    let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 });
+    assert_eq!(hex(&bytes), SKETCHES);
+    assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));
+}
+
+/// The large form: six bits for each register, the first one lowest.
+#[test]
+fn a_packed_sketch() {
+    let mut ranks = Box::new([0; 1024]);
+    (ranks[0], ranks[1], ranks[2], ranks[3], ranks[1023]) = (1, 2, 3, 55, 33);
+    let seen = Seen { key: Key64(1), slot: 2, sketch: Sketch::Dense(ranks) };
+    let mut builder = Builder::new();
+    assert_eq!(builder.seen(0xdd, seen.clone()), Room::Taken);
+    let bytes = builder.range(&RangeHead { from: 0, to: 0, at: 0 });
+    let body = &bytes[bytes.len() - 768..];
+    assert_eq!((hex(&body[..4]), hex(&body[764..])), ("8130dc00".to_owned(), "00000084".to_owned()));
+    let Ok(Frame::Range(_, mut blocks)) = Frame::decode(&bytes) else { panic!("a range") };
+    let Some(Ok(State::Sketches(read))) = blocks.next() else { panic!("sketches") };
+    assert_eq!((read.table, read.seen), (0xdd, vec![seen]));
+}
+
 /// Names are the same at every node and in every version.
 #[test]
 fn hashes() {
     let secret = Secret::new(*b"0123456789abcdef");
     assert_eq!(format!("{:016x}", secret.hash64(Domain::Key, &[b"a", b"bc"])), KEY);
     assert_eq!(format!("{:032x}", secret.hash128(Domain::Subject, &[b"192.0.2.9/32"])), SUBJECT);
+    assert_eq!(format!("{:016x}", secret.hash64(Domain::Element, &[b"alice"])), ELEMENT);
+    assert_eq!(format!("{:016x}", secret.hash64(Domain::Uniques, &[b"users"])), UNIQUES);
+    assert_eq!(format!("{:016x}", secret.hash64(Domain::List, &[b"blocked"])), LIST);
+    assert_eq!(format!("{:032x}", secret.hash128(Domain::Listing, &[b"blocked", b"192.0.2.9/32"])), LISTING);
+    let mark = Mark::of(0x1234_5640_0000_0001);
+    assert_eq!((mark.prefix(), mark.tail()), (0x0048_d159, 38));
 }
 
 #[test]
@@ -108,6 +145,25 @@ fn counts_that_lie_are_refused() {
     let says = "a block of counters says that it holds 18446744073709551615, there is room for 0";
     assert_eq!(refused(2, &[&table[..], &many].concat()), says);
     assert_eq!(refused(2, &[&table[..], &[1, 1, 0, 1], &many].concat()), says);
+    let says = "a block of sketches says that it holds 18446744073709551615, there is room for 0";
+    assert_eq!(refused(4, &[&table[..], &[0], &many].concat()), says);
+    assert_eq!(refused(4, &[&table[..], &[0, 1, 1, 0], &many].concat()), says);
+    assert_eq!(
+        refused(4, &[&table[..], &[0, 1, 1, 0, 0, 1, 1]].concat()),
+        "it ends in the middle of a block of sketches"
+    );
+    let rank = [&table[..], &[0, 1, 1, 0, 0], &[0xff; 768]].concat();
+    assert_eq!(refused(4, &rank), "a rank is out of range");
+    let marks = [&table[..], &[0, 1, 1, 0, 129, 1], &[1; 258]].concat();
+    assert_eq!(refused(4, &marks), "a number of marks is out of range");
+    assert_eq!(refused(4, &[&table[..], &[0, 1, 1, 0, 1, 1, 40]].concat()), "a mark is out of range");
+    assert_eq!(refused(4, &[&table[..], &[0, 1, 1, 0, 2, 1, 1, 0, 2]].concat()), "a mark is out of order");
+    assert_eq!(refused(4, &[&table[..], &[0, 1, 1, 1, 1, 1, 1]].concat()), "a slot is out of range");
+    assert_eq!(refused(4, &[&table[..], &[1, 2, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1]].concat()), "a sketch is out of order");
+    assert!(
+        refused(5, &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0])
+            .starts_with("a block of list entries cannot be read")
+    );
     assert!(
         refused(3, &[253, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]).starts_with("a block of facts cannot be read")
     );
@@ -141,5 +197,14 @@ const RANGE: &str = concat!(
     "040103000000b77d89f00001050317000000141332c4010c3139322e302e322e392f333201090a020178040300021d00",
     "0000cd1d293fbb00000000000000020300070300080203010000010000000200020101",
 );
+const SKETCHES: &str = concat!(
+    "040103000000b77d89f0000105052d000000ae10479c01cc0c3139322e302e322e392f333201fd603a5d18a3010000fd",
+    "e0289418a3010000fd00505c18a30100000300041f000000975d9468dd00000000000000ac0202ff1f02010501010003",
+    "0501eba204278fddfb1f02",
+);
+const ELEMENT: &str = "7879b4d8d96b7845";
+const UNIQUES: &str = "6f8371f4c3daf4fe";
+const LIST: &str = "bb3065a19b04e40b";
+const LISTING: &str = "56d847fab6fb7ff639f1975993f8f93f";
 const KEY: &str = "7daeb2e3a5ca6d0e";
 const SUBJECT: &str = "3bd71f68d0973875d4132ab6716c7584";

@@ -2,11 +2,15 @@
 
 use proptest::prelude::*;
 
-use super::given::{Cells, Stated, author, fact, held, join_all, joined, through_the_wire};
+use super::given::{
+    Cells, Stated, author, fact, held, join_all, joined, listing, sent_listing, sent_sketch, through_the_wire,
+};
 use crate::ban::Fact;
 use crate::counter::{Row, Widths};
 use crate::identity::Author;
+use crate::list::Listing;
 use crate::rung::Rung;
+use crate::unique::{Mark, Sketch};
 
 /// Few authors, one of them in two lives, so that they meet.
 fn authors() -> impl Strategy<Value = Author> {
@@ -44,6 +48,41 @@ fn facts() -> impl Strategy<Value = Fact> {
 
 fn join(mut one: Fact, other: &Fact) -> Fact {
     one.join(through_the_wire(&[], std::slice::from_ref(other)).1.remove(0));
+    one
+}
+
+fn listings() -> impl Strategy<Value = Listing> {
+    let number = || prop::sample::select(&[0, 1, 2, u64::MAX][..]);
+    (number(), 1..3_u16, any::<bool>(), number(), number())
+        .prop_map(|(made_at, by, present, until, kept)| listing(made_at, by, present, until, kept))
+}
+
+/// Marks that meet: prefixes that differ in the register or only behind it, and all tails.
+fn marks() -> impl Strategy<Value = Mark> {
+    let few = (0..4_u64, 0..4_u64).prop_map(|(register, inner)| register << 16 | inner);
+    let prefix = prop_oneof![few, 0..1_u64 << 26, Just((1 << 26) - 1)];
+    (prefix, prop_oneof![1..4_u8, 1..=39_u8]).prop_map(|(prefix, tail)| Mark::new(prefix, tail).unwrap())
+}
+
+/// From nothing to sketches of the large form, many of them just below it.
+fn sketches() -> impl Strategy<Value = Sketch> {
+    prop_oneof![
+        prop::collection::vec(marks(), 0..10),
+        prop::collection::vec(marks(), 100..160),
+        prop::collection::vec(marks(), 1_000..1_500),
+    ]
+    .prop_map(Sketch::from_iter)
+}
+
+fn union(mut one: Sketch, other: &Sketch) -> Sketch {
+    let before = one.clone();
+    let risen = one.join(&sent_sketch(other));
+    assert_eq!(risen, one != before);
+    one
+}
+
+fn latest(mut one: Listing, other: &Listing) -> Listing {
+    one.join(sent_listing(other));
     one
 }
 
@@ -99,6 +138,44 @@ proptest! {
         prop_assert_eq!(&join(ab.clone(), &a), &ab);
         prop_assert_eq!(&join(ab.clone(), &ab), &ab);
         prop_assert!(ab == a || ab == b);
+    }
+
+    #[test]
+    fn sketches_commute_associate_and_are_idempotent(a in sketches(), b in sketches(), c in sketches()) {
+        let ab = union(a.clone(), &b);
+        prop_assert_eq!(&ab, &union(b.clone(), &a));
+        prop_assert_eq!(union(ab.clone(), &c), union(a.clone(), &union(b.clone(), &c)));
+        prop_assert_eq!(&union(ab.clone(), &a), &ab);
+        prop_assert_eq!(&union(ab.clone(), &ab), &ab);
+        prop_assert!(ab.estimate() + ab.estimate() / 4 >= a.estimate().max(b.estimate()));
+    }
+
+    /// Seen one by one or as a whole, here or there, in any order: the same sketch.
+    #[test]
+    fn a_sketch_is_what_was_seen(mut seen in prop::collection::vec(marks(), 0..300), cut in any::<prop::sample::Index>()) {
+        let all: Sketch = seen.iter().copied().collect();
+        let (here, there) = seen.split_at(cut.index(seen.len() + 1));
+        let joined = union(here.iter().copied().collect(), &there.iter().copied().collect());
+        prop_assert_eq!(&joined, &all);
+        seen.reverse();
+        prop_assert_eq!(&seen.into_iter().collect::<Sketch>(), &all);
+    }
+
+    #[test]
+    fn list_entries_commute_associate_and_are_idempotent(a in listings(), b in listings(), c in listings()) {
+        let ab = latest(a.clone(), &b);
+        prop_assert_eq!(&ab, &latest(b.clone(), &a));
+        prop_assert_eq!(latest(ab.clone(), &c), latest(a.clone(), &latest(b.clone(), &c)));
+        prop_assert_eq!(&latest(ab.clone(), &a), &ab);
+        prop_assert_eq!(&latest(ab.clone(), &ab), &ab);
+        prop_assert!(ab.entry == a.entry || ab.entry == b.entry);
+        prop_assert_eq!(ab.kept, a.kept.max(b.kept));
+    }
+
+    #[test]
+    fn the_wire_changes_no_sketch_and_no_entry(sketch in sketches(), listing in listings()) {
+        prop_assert_eq!(sent_sketch(&sketch), sketch);
+        prop_assert_eq!(sent_listing(&listing), listing);
     }
 
     /// Anything that a frame can hold comes out as it went in.

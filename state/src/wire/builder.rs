@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::FRAME_MAX;
-use super::block::{self, BLOCK_HEAD, COUNTERS, FACTS};
+use super::block::{self, BLOCK_HEAD, COUNTERS, FACTS, LISTINGS, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
 use super::facts::{self, FACT_MOST, FACTS_MAX};
 use super::frame::{self, DELTA, RANGE};
+use super::listings::{self, LISTING_MOST, LISTINGS_MAX};
+use super::sketches::{self, Seen, UNIQUES_MOST};
 use crate::ban::Fact;
 use crate::counter::Row;
 use crate::identity::Author;
 use crate::key::Key64;
+use crate::list::Listing;
 
 /// The most bytes of a frame's type and head: a delta's head is three numbers of 64 bits and an author.
 const HEAD_MOST: usize = 1 + BLOCK_HEAD + 3 * 9 + 3 + 5 + 9;
@@ -34,18 +37,31 @@ pub(crate) struct Builder {
     authors: BTreeSet<(u64, Author)>,
     tables: BTreeSet<u64>,
     facts: Vec<Fact>,
+    listings: Vec<Listing>,
+    /// With their tables.
+    seen: Vec<(u64, Seen)>,
+    uniques: BTreeSet<u64>,
     weight: usize,
 }
 
 impl Builder {
     pub(crate) fn new() -> Builder {
-        // The block of facts is always reckoned with.
-        let weight = HEAD_MOST + BLOCK_HEAD + 3;
-        Builder { rows: Vec::new(), authors: BTreeSet::new(), tables: BTreeSet::new(), facts: Vec::new(), weight }
+        // The blocks of facts and of list entries are always reckoned with.
+        let weight = HEAD_MOST + 2 * (BLOCK_HEAD + 3);
+        Builder {
+            rows: Vec::new(),
+            authors: BTreeSet::new(),
+            tables: BTreeSet::new(),
+            facts: Vec::new(),
+            listings: Vec::new(),
+            seen: Vec::new(),
+            uniques: BTreeSet::new(),
+            weight,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.facts.is_empty()
+        self.rows.is_empty() && self.facts.is_empty() && self.listings.is_empty() && self.seen.is_empty()
     }
 
     /// Takes a row. One without cells says nothing and is left out.
@@ -79,6 +95,33 @@ impl Builder {
         Room::Taken
     }
 
+    pub(crate) fn listing(&mut self, listing: Listing) -> Room {
+        if self.listings.len() >= LISTINGS_MAX || self.weight + LISTING_MOST > FRAME_MAX {
+            return Room::Full;
+        }
+        self.weight += LISTING_MOST;
+        self.listings.push(listing);
+        Room::Taken
+    }
+
+    /// Takes what is known of one slot of a key in a table of distinct counts. An empty sketch says nothing and is left out.
+    pub(crate) fn seen(&mut self, table: u64, seen: Seen) -> Room {
+        if seen.sketch.is_empty() {
+            return Room::Taken;
+        }
+        let mut weight = sketches::weight(&seen.sketch);
+        if !self.uniques.contains(&table) {
+            weight += BLOCK_HEAD + UNIQUES_MOST;
+        }
+        if self.weight + weight > FRAME_MAX {
+            return Room::Full;
+        }
+        self.uniques.insert(table);
+        self.weight += weight;
+        self.seen.push((table, seen));
+        Room::Taken
+    }
+
     pub(crate) fn delta(self, head: &DeltaHead) -> Bytes {
         self.finish(frame::start(DELTA, head))
     }
@@ -88,21 +131,48 @@ impl Builder {
     }
 
     fn finish(self, mut out: Vec<u8>) -> Bytes {
-        let Builder { mut rows, tables, facts, .. } = self;
-        if !facts.is_empty() {
-            block::put(&mut out, FACTS, &facts::encode(&facts));
+        if !self.facts.is_empty() {
+            block::put(&mut out, FACTS, &facts::encode(&self.facts));
         }
-        rows.sort_unstable_by_key(|(table, key, author, _)| (*table, *key, *author));
-        // A counter that was forgotten and made anew in one tick is on the list twice.
-        rows.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
-        let mut rows = rows.into_iter().peekable();
-        for table in tables {
-            let mut of_table = Vec::new();
-            while let Some((_, key, author, row)) = rows.next_if(|(of, ..)| *of == table) {
-                of_table.push((key, author, row));
-            }
-            block::put(&mut out, COUNTERS, &counters::encode(table, &of_table));
+        if !self.listings.is_empty() {
+            block::put(&mut out, LISTINGS, &listings::encode(&self.listings));
         }
+        put_rows(&mut out, self.rows, self.tables);
+        put_seen(&mut out, self.seen, self.uniques);
         out.into()
+    }
+}
+
+fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables: BTreeSet<u64>) {
+    rows.sort_unstable_by_key(|(table, key, author, _)| (*table, *key, *author));
+    // A counter that was forgotten and made anew in one tick is in the queue twice.
+    rows.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
+    let mut rows = rows.into_iter().peekable();
+    for table in tables {
+        let mut of_table = Vec::new();
+        while let Some((_, key, author, row)) = rows.next_if(|(of, ..)| *of == table) {
+            of_table.push((key, author, row));
+        }
+        block::put(out, COUNTERS, &counters::encode(table, &of_table));
+    }
+}
+
+fn put_seen(out: &mut Vec<u8>, mut seen: Vec<(u64, Seen)>, tables: BTreeSet<u64>) {
+    seen.sort_by_key(|(table, seen)| (*table, seen.key, seen.slot));
+    // As above; here the later one of the two may say less than the first.
+    seen.dedup_by(|(other, again), (table, first)| {
+        let same = (&other, again.key, again.slot) == (&table, first.key, first.slot);
+        if same {
+            first.sketch.join(&again.sketch);
+        }
+        same
+    });
+    let mut seen = seen.into_iter().peekable();
+    for table in tables {
+        let mut of_table = Vec::new();
+        while let Some((_, of)) = seen.next_if(|(of, _)| *of == table) {
+            of_table.push(of);
+        }
+        block::put(out, SKETCHES, &sketches::encode(table, &of_table));
     }
 }

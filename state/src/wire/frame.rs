@@ -2,13 +2,16 @@
 
 use bytes::Bytes;
 
-use super::block::{self, COUNTERS, FACTS, HEAD};
+use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Hello, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
+use super::listings;
 use super::reader::Reader;
+use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
 use crate::ban::Fact;
+use crate::list::Listing;
 
 pub(super) const HELLO: u8 = 1;
 pub(super) const DELTA: u8 = 2;
@@ -31,6 +34,8 @@ pub(crate) enum Frame<'a> {
 pub(crate) enum State {
     Counters(Rows),
     Facts(Vec<Fact>),
+    Sketches(Sketches),
+    Listings(Vec<Listing>),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -76,6 +81,8 @@ impl Iterator for Blocks<'_> {
         let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
             COUNTERS => counters::decode(body).map(State::Counters),
             FACTS => facts::decode(body).map(State::Facts),
+            SKETCHES => sketches::decode(body).map(State::Sketches),
+            LISTINGS => listings::decode(body).map(State::Listings),
             _ => Ok(State::Unknown),
         });
         let left = reader.left();

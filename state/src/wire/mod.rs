@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The first block of a frame is its head: a control message in bincode, decoded under a limit. The others carry state:
-//! [`counters`] in columns of our own, [`facts`] in bincode. Frames of an unknown type and blocks of an unknown kind are
+//! [`counters`] and [`sketches`] in forms of our own, [`facts`] about bans and [`listings`] in bincode. Frames of an unknown type and blocks of an unknown kind are
 //! skipped, so that a newer peer can say more. A message never changes: what a later version adds goes into another block.
 //!
 //! Decoding is total: any bytes give a value or a [`WireError`], and every count is checked against the bytes that are there
@@ -18,12 +18,15 @@ mod control;
 mod counters;
 mod facts;
 mod frame;
+mod listings;
 mod reader;
+mod sketches;
 
 pub(crate) use self::builder::{Builder, Room};
 pub(crate) use self::control::{Ack, DeltaHead, Hello, RangeHead};
 pub(crate) use self::counters::Rows;
 pub(crate) use self::frame::{Frame, State, ack, hello};
+pub(crate) use self::sketches::{Seen, Sketches};
 
 /// The longest frame, in bytes, without the length that the link puts before it. A longer one is refused unread.
 pub const FRAME_MAX: usize = 64 * 1024;
@@ -59,4 +62,6 @@ pub(crate) enum WireError {
     Trailing(usize),
     #[error("a block of facts cannot be read: {0}")]
     Facts(String),
+    #[error("a block of list entries cannot be read: {0}")]
+    Listings(String),
 }

@@ -2,7 +2,7 @@
 
 use selvedge_state::{Bucket, Event, Rung, Time};
 
-use crate::sim::{Network, Truth, World};
+use crate::sim::{Network, Node, Truth, World};
 use crate::support::{seeds, spec};
 
 const KEYS: u16 = 12;
@@ -32,7 +32,21 @@ impl Run {
         let (id, hash) = (world.nodes[node].tables[table], world.key(key));
         let store = std::sync::Arc::clone(&world.nodes[node].store);
         let subject = format!("192.0.2.{}/32", world.rng.u8(..6));
-        match world.rng.u8(..20) {
+        match world.rng.u8(..26) {
+            20 => {
+                let (present, until) = (world.rng.bool(), now.plus(world.rng.u64(0..20_000)));
+                store.list_set(world.nodes[node].list, &subject, present, until, now).unwrap();
+                self.truth[0].listed(&subject, present, until);
+            }
+            21.. => {
+                // Few values of most keys, and of some more than a small sketch holds.
+                let (most, times) = if key < 3 { (1_000, 60) } else { (60, 3) };
+                for _ in 0..times {
+                    let value = world.rng.u16(..most);
+                    store.observe(world.nodes[node].uniques, hash, &value.to_le_bytes(), now);
+                    self.truth[0].saw(author, key, value, now);
+                }
+            }
             0 => {
                 let until = now.plus(world.rng.u64(1..20_000));
                 let level = world.rng.u8(..3);
@@ -94,6 +108,16 @@ impl Run {
         for ban in of.store.bans(now) {
             assert!(ban.until > now && self.truth[0].was_stated(&ban.subject, ban.until), "{ban:?}");
         }
+        for entry in of.store.list_entries(of.list, now) {
+            assert!(entry.until > now, "{entry:?}");
+            assert!(self.truth[0].was_listed(&entry.element, entry.present, entry.until), "{entry:?}");
+        }
+        for key in 0..KEYS {
+            let said = of.store.distinct(of.uniques, self.world.key(key), 80_000, now);
+            let truth = self.truth[0].distinct(key, floor(now), |_| true);
+            // Few values are counted, more are estimated.
+            assert!(said <= truth + if said > 128 { truth / 5 } else { 0 }, "{truth} seen, node {node} says {said}");
+        }
         if self.world.rng.u8(..10) == 0 {
             of.store.sweep(now);
         }
@@ -113,6 +137,21 @@ impl Run {
         self.world.run(self.world.now.plus(ms));
     }
 
+    /// All nodes have seen the same, and all that the present lives of nodes saw.
+    fn agree_on_what_is_seen(&self) {
+        let now = self.world.now.plus(1_000);
+        let lives: Vec<_> = (0..self.world.nodes.len()).map(|node| self.world.author(node)).collect();
+        for key in 0..KEYS {
+            let seen = |node: &Node| node.store.distinct(node.uniques, self.world.key(key), 80_000, now);
+            let said = seen(&self.world.nodes[0]);
+            for (index, node) in self.world.nodes.iter().enumerate() {
+                assert_eq!(seen(node), said, "node {index}, key {key}");
+            }
+            let truth = self.truth[0].distinct(key, floor(now), |author| lives.contains(&author));
+            assert!(said >= truth - if said > 128 { truth / 5 } else { 0 }, "{truth} seen, {said} said");
+        }
+    }
+
     /// All nodes say the same, and what a node that never crashed counted is known everywhere.
     fn agree(&self) {
         // A moment that is no node's future.
@@ -129,11 +168,16 @@ impl Run {
                     }
                 }
             }
-            let stated = |node: &crate::sim::Node| -> Vec<(String, u64, Time, u8)> {
+            let stated = |node: &Node| -> Vec<(String, u64, Time, u8)> {
                 let bans = node.store.bans(now).into_iter();
                 bans.map(|ban| (ban.subject.to_string(), ban.epoch, ban.until, ban.level)).collect()
             };
             assert_eq!(stated(node), stated(first), "node {index}");
+            assert_eq!(
+                node.store.list_entries(node.list, now),
+                first.store.list_entries(first.list, now),
+                "node {index}"
+            );
             let broken = node.events.iter().find(|event| {
                 matches!(event, Event::Broken { .. } | Event::Undecodable { .. } | Event::ForeignAuthor { .. })
             });
@@ -148,6 +192,12 @@ impl Run {
             }
         }
     }
+}
+
+/// The start of the oldest slot of distinct counts that lives.
+fn floor(now: Time) -> Time {
+    let slot = World::SLOT.millis();
+    Time(now.0 / slot * slot).minus(8 * slot)
 }
 
 fn run(seed: u64, nodes: u16, network: Network, ahead_max: u64, steps: u32) {
@@ -166,6 +216,7 @@ fn run(seed: u64, nodes: u16, network: Network, ahead_max: u64, steps: u32) {
     }
     run.settle(40_000);
     run.agree();
+    run.agree_on_what_is_seen();
 }
 
 const ROUGH: Network = Network { lost: 15, doubled: 10, delay: (1, 200) };

@@ -95,6 +95,38 @@ fn a_change_carries_what_is_not_acknowledged() {
     assert_eq!(far.store.count(far.tables[0], world.key(1), 80, world.now), 7);
 }
 
+/// Keys that change at every tick while frames are lost: what was lost is made up by what follows, before any repair comes by.
+#[test]
+fn losses_under_steady_change_are_made_up() {
+    for seed in 0..8 {
+        let mut world = World::new(seed, 2, &[spec("t", Rung::Ms10, Rung::S10)], NET);
+        world.run(world.now.plus(500));
+        world.network = Network { lost: 30, doubled: 10, delay: (10, 60) };
+        for step in 0..60_u32 {
+            let of = &world.nodes[0];
+            for key in 0..300 {
+                if step % 5 == u32::from(key) % 5 || key < 100 {
+                    of.store.observe(of.uniques, world.key(key), &step.to_le_bytes(), world.now);
+                    add(&world, 0, key, 1);
+                }
+            }
+            world.run(world.now.plus(12));
+        }
+        world.network = NET;
+        let loose_ends = world.now.plus(2_000);
+        while world.nodes[0].replica.status(world.now).peers[0].behind > 0 && world.now < loose_ends {
+            world.run(world.now.plus(5));
+        }
+        let (near, far) = (&world.nodes[0], &world.nodes[1]);
+        for key in (0..300).map(|key| world.key(key)) {
+            let seen = |node: &crate::sim::Node| node.store.distinct(node.uniques, key, 8_000, world.now);
+            assert_eq!(seen(far), seen(near), "seed {seed}");
+            let counted = |node: &crate::sim::Node| node.store.counts(node.tables[0], key, world.now);
+            assert_eq!(counted(far), counted(near), "seed {seed}");
+        }
+    }
+}
+
 /// Two that cannot hear each other, and a third that hears both.
 #[test]
 fn a_third_heals_two_that_cannot_hear_each_other() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_state::{
-    Actor, Bucket, Incarnation, PopId, Replica, ReplicaConfig, Rung, Store, StoreConfig, TableSpec, Time,
+    Actor, Bucket, Incarnation, PopId, Replica, ReplicaConfig, Rung, Store, StoreBounds, StoreConfig, TableSpec, Time,
+    UniquesSpec,
 };
 
 pub(crate) const SECRET: [u8; 16] = *b"the same in all.";
@@ -19,6 +20,13 @@ pub(crate) fn actor(pop: u16) -> Actor {
 pub(crate) fn store_of(pop: u16, life: u64, roster: u16, keys_max: usize, bans_max: usize) -> Arc<Store> {
     let (me, incarnation) = (actor(pop), Incarnation(life));
     Arc::new(Store::new(StoreConfig { me, incarnation, secret: SECRET, keys_max, bans_max, roster }))
+}
+
+/// A store that holds so many keys of distinct counts and elements of lists.
+pub(crate) fn store_bounded(roster: u16, bounds: StoreBounds) -> Arc<Store> {
+    let (me, incarnation) = (actor(1), Incarnation(1));
+    let config = StoreConfig { me, incarnation, secret: SECRET, keys_max: 10, bans_max: 10, roster };
+    Arc::new(Store::with_bounds(config, bounds))
 }
 
 /// A store that stands alone.
@@ -45,6 +53,10 @@ pub(crate) fn config(pop: u16, life: u64, boot: u64, roster: u16) -> ReplicaConf
 
 pub(crate) fn spec(uid: &str, fine: Rung, coarse: Rung) -> TableSpec {
     TableSpec { uid: uid.to_owned(), shape: "client.ip".to_owned(), fine, coarse, replicated: true }
+}
+
+pub(crate) fn uniques_spec(slot: Rung) -> UniquesSpec {
+    UniquesSpec { uid: "users".to_owned(), shape: "client.net".to_owned(), slot, replicated: true }
 }
 
 /// A table as a limit of this rate and burst would have it.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use selvedge_state::{FRAME_MAX, Input, LinkId, Output, PopId, Replica, Rung, Store, Time};
 
-use crate::support::{START, replica, spec, store_of};
+use crate::support::{START, replica, spec, store_of, uniques_spec};
 
 const LINK: LinkId = LinkId(1);
 
@@ -21,6 +21,7 @@ fn conversation() -> Vec<Bytes> {
     let ((mut near, near_store), (mut far, far_store)) = (node(2), node(1));
     let table = near_store.table(&spec("t", Rung::Ms100, Rung::S10)).unwrap();
     far_store.table(&spec("t", Rung::Ms100, Rung::S10)).unwrap();
+    let (uniques, list) = (near_store.uniques(&uniques_spec(Rung::S1)).unwrap(), near_store.list("blocked").unwrap());
     let mut frames = Vec::new();
     let mut now = START;
     near.handle(Input::Connected { link: LINK, peer: PopId(1) }, now);
@@ -28,6 +29,10 @@ fn conversation() -> Vec<Bytes> {
     for step in 0..40_u8 {
         near_store.add(table, near_store.key(&[&[step % 7]]), u32::from(step) + 1, now);
         near_store.ban(&format!("192.0.2.{}/32", step % 5), now.plus(5_000), step, "x", now).unwrap();
+        near_store.list_set(list, &format!("192.0.2.{}", step % 5), step % 2 > 0, now.plus(5_000), now).unwrap();
+        // One key with few values, one with so many that its sketch is of the large form.
+        near_store.observe(uniques, near_store.key(&[b"few"]), &[step % 11], now);
+        (0..9_u8).for_each(|n| near_store.observe(uniques, near_store.key(&[b"many"]), &[step, n], now));
         for from in [true, false] {
             let (side, other) = if from { (&mut near, &mut far) } else { (&mut far, &mut near) };
             side.handle(Input::Timeout, now);
@@ -117,6 +122,7 @@ proptest! {
     fn any_bytes(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..10), greeted in any::<bool>()) {
         let (mut replica, store) = node(1);
         store.table(&spec("t", Rung::Ms100, Rung::S10)).unwrap();
+        store.uniques(&uniques_spec(Rung::S1)).unwrap();
         replica.handle(Input::Connected { link: LINK, peer: PopId(2) }, START);
         if greeted {
             feed(&mut replica, conversation().into_iter().take(1));
@@ -131,6 +137,7 @@ proptest! {
     fn spoilt_frames(picks in prop::collection::vec((any::<prop::sample::Index>(), spoils()), 1..60)) {
         let (mut replica, store) = node(1);
         let table = store.table(&spec("t", Rung::Ms100, Rung::S10)).unwrap();
+        let (uniques, list) = (store.uniques(&uniques_spec(Rung::S1)).unwrap(), store.list("blocked").unwrap());
         replica.handle(Input::Connected { link: LINK, peer: PopId(2) }, START);
         let good = conversation();
         feed(&mut replica, good.iter().take(1).cloned());
@@ -141,6 +148,9 @@ proptest! {
         let last = store.counts(table, store.key(&[&[4]]), START.plus(1_000));
         let count: u64 = last.iter().map(|(_, _, n)| n).sum();
         prop_assert!(count >= 5 + 12 + 19 + 26 + 33 + 40, "{count}");
+        prop_assert!(store.distinct(uniques, store.key(&[b"few"]), 8_000, START.plus(1_000)) >= 11);
+        prop_assert!(store.distinct(uniques, store.key(&[b"many"]), 8_000, START.plus(1_000)) >= 300);
+        prop_assert!(store.has_listed(list));
     }
 }
 

@@ -134,16 +134,16 @@ impl ProxyHttp for App {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context { exchange: Exchange::new(false, now()), next: Next::Origin }
+        Context { exchange: Exchange::new(false, None, now()), next: Next::Origin }
     }
 
     fn request_cache_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         let request = session.req_header();
         let client = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         let (method, path) = (request.method.as_str(), request.uri.path());
-        let head = Head { method, host: "a", path, query: request.uri.query(), headers: &request.headers, client };
+        let head = Head { query: request.uri.query(), ..Head::plain(method, "a", path, &request.headers, client) };
         if let Ok(lookup) = request_admits(&head) {
-            ctx.exchange = Exchange::new(lookup == Lookup::Authorized, now());
+            ctx.exchange = Exchange::new(lookup == Lookup::Authorized, None, now());
             self.cache.enable(session);
         }
         Ok(())
@@ -227,7 +227,7 @@ impl ProxyHttp for App {
 }
 
 fn key(path: &str) -> CacheKey {
-    super::cache_key(&KeyParts { scheme: Scheme::Http, authority: "a", path, query: None })
+    super::cache_key(&KeyParts { scheme: Scheme::Http, authority: "a", path, query: None, origin: None })
 }
 
 struct Edge {

@@ -108,5 +108,5 @@ fn done(what: &str) -> Response {
 }
 
 fn refused(error: String) -> Response {
-    (StatusCode::CONFLICT, Json(Said { error })).into_response()
+    (StatusCode::CONFLICT, Json(Said { error, problems: None })).into_response()
 }

@@ -240,7 +240,7 @@ pub fn init(plan: &InitPlan) -> Result<Written, InitError> {
 
 /// The loader's own word on a config, before it is on disk.
 fn check(pop: &str, path: &Path, text: &str) -> Result<(), InitError> {
-    let loaded = selvedge_conf::load(path, &|_| Ok(text.to_owned()), &|_| None);
+    let loaded = selvedge_conf::load(path, &|_| Ok(text.to_owned()), &|_| Ok(Vec::new()), &|_| None);
     loaded.map(|_| ()).map_err(|report| InitError::Config { pop: pop.to_owned(), report: report.render(false) })
 }
 

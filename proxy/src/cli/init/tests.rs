@@ -26,7 +26,8 @@ fn each_pop_can_start_from_its_folder() {
     let written = make(out.path(), &["fra", "iad"]).unwrap();
     let mut listens = Vec::new();
     for (path, name) in written.configs.iter().zip(["fra", "iad"]) {
-        let config = selvedge_conf::load(path, &|path| std::fs::read_to_string(path), &|_| None).unwrap();
+        let read = |path: &Path| std::fs::read_to_string(path);
+        let config = selvedge_conf::load(path, &read, &|_| Ok(Vec::new()), &|_| None).unwrap();
         assert_eq!(config.pop.name, name);
         let cluster = config.cluster.unwrap();
         let roster = Roster::load(&cluster.roster).unwrap();

@@ -6,7 +6,7 @@
 
 mod health;
 mod peer;
-mod resolve;
+pub(crate) mod resolve;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use selvedge_conf::{HostHeader, Origin as Facts, Server};
 use selvedge_state::Time;
 
 use health::Health;
-pub use peer::OriginError;
+pub use peer::Authorities;
 use peer::Template;
-pub use resolve::Resolver;
 
 /// One origin at run time.
 #[derive(Debug)]
 pub struct Origin {
     facts: Facts,
+    authorities: Option<Authorities>,
     backends: Vec<Backend>,
     next: AtomicUsize,
 }
@@ -50,26 +50,33 @@ pub struct Choice {
 }
 
 impl Origin {
-    /// An origin that knows no address yet, but for servers given by address. `group` is its own among all origins: connections
-    /// are kept and shared within it.
-    ///
-    /// # Errors
-    /// [`OriginError`] when its CA file cannot be used.
-    pub fn new(facts: Facts, group: u64) -> Result<Arc<Origin>, OriginError> {
+    /// An origin that knows the addresses of servers given by address, and what `old` ones know of the same servers. `group` is
+    /// its own among all origins that ever were: connections are kept and shared within it.
+    pub fn new(facts: Facts, authorities: Option<Authorities>, group: u64, old: &[Arc<Origin>]) -> Arc<Origin> {
+        let known = |server: &Server| {
+            let mut backends = old.iter().flat_map(|origin| &origin.backends);
+            backends.find(|backend| backend.server.host == server.host && backend.server.port == server.port)
+        };
         let backends = facts
             .servers
             .iter()
-            .map(|server| {
-                let literal = resolve::literal(server).into_iter().collect::<Vec<_>>();
-                Ok(Backend {
-                    server: server.clone(),
-                    addresses: ArcSwap::from_pointee(literal),
-                    health: Health::default(),
-                    template: Template::new(&facts, server, group)?,
-                })
+            .map(|server| Backend {
+                server: server.clone(),
+                addresses: match (resolve::literal(server), known(server)) {
+                    (Some(address), _) => ArcSwap::from_pointee(vec![address]),
+                    (None, Some(backend)) => ArcSwap::new(backend.addresses.load_full()),
+                    (None, None) => ArcSwap::default(),
+                },
+                health: Health::default(),
+                template: Template::new(&facts, server, authorities.as_ref(), group),
             })
-            .collect::<Result<_, OriginError>>()?;
-        Ok(Arc::new(Origin { facts, backends, next: AtomicUsize::new(0) }))
+            .collect();
+        Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0) })
+    }
+
+    /// Whether this is what [`Origin::new`] would make of these, but for what it learnt since.
+    pub fn is_made_of(&self, facts: &Facts, authorities: Option<&Authorities>) -> bool {
+        self.facts == *facts && self.authorities.as_ref() == authorities
     }
 
     /// The origin's name in the config.

@@ -1,7 +1,7 @@
 //! A server as Pingora's peer: TLS with a name that is always verified unless the config says otherwise, and every timeout set.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pingora::protocols::tls::CaType;
@@ -11,16 +11,45 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use selvedge_conf::{Origin, Scheme, Server};
 
-/// An origin cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("origin {origin}: CA file {}: {cause}", path.display())]
-pub struct OriginError {
-    /// The origin's name.
-    pub origin: String,
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub cause: String,
+/// Authorities that an origin's certificates are checked against, instead of the public ones.
+#[derive(Clone)]
+pub struct Authorities {
+    chain: Arc<CaType>,
+    /// What they were read from: authorities of the same text are the same.
+    pem: Arc<[u8]>,
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Authorities").field(&self.chain.len()).finish()
+    }
+}
+
+impl PartialEq for Authorities {
+    fn eq(&self, other: &Authorities) -> bool {
+        self.pem == other.pem
+    }
+}
+
+impl Authorities {
+    /// Reads the certificates of a PEM file.
+    ///
+    /// # Errors
+    /// In words, when one is no certificate, or there is none.
+    pub fn parse(pem: &[u8]) -> Result<Authorities, String> {
+        let certificates = CertificateDer::pem_slice_iter(pem)
+            .map(|certificate| {
+                let certificate = certificate.map_err(|error| error.to_string())?;
+                // Checked first: Pingora's own parser panics on what is not a certificate.
+                webpki::anchor_from_trusted_cert(&certificate).map_err(|error| error.to_string())?;
+                Ok(WrappedX509::new(certificate.to_vec(), parse_x509))
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        if certificates.is_empty() {
+            return Err("it holds no certificate".to_owned());
+        }
+        Ok(Authorities { chain: Arc::from(certificates), pem: pem.into() })
+    }
 }
 
 /// Everything about a peer but its address.
@@ -34,7 +63,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    pub(super) fn new(origin: &Origin, server: &Server, group: u64) -> Result<Template, OriginError> {
+    pub(super) fn new(origin: &Origin, server: &Server, authorities: Option<&Authorities>, group: u64) -> Template {
         let tls = server.scheme == Scheme::Https;
         // Never empty: Pingora takes an empty name as leave not to verify at all.
         let sni = origin.tls.sni.clone().unwrap_or_else(|| server.host.clone());
@@ -46,11 +75,8 @@ impl Template {
         options.idle_timeout = Some(origin.timeouts.idle);
         options.verify_cert = origin.tls.verify;
         options.verify_hostname = origin.tls.verify;
-        if let Some(path) = &origin.tls.ca {
-            let wrong = |cause| OriginError { origin: origin.name.clone(), path: path.clone(), cause };
-            options.ca = Some(load_ca(path).map_err(wrong)?);
-        }
-        Ok(Template { tls, sni, options, group })
+        options.ca = authorities.map(|authorities| Arc::clone(&authorities.chain));
+        Template { tls, sni, options, group }
     }
 
     pub(super) fn peer(&self, address: SocketAddr) -> HttpPeer {
@@ -59,22 +85,6 @@ impl Template {
         peer.group_key = self.group;
         peer
     }
-}
-
-/// Reads the certificates of a PEM file. Each one is checked first: Pingora's own parser panics on what is not a certificate.
-fn load_ca(path: &Path) -> Result<Arc<CaType>, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
-    let certificates = CertificateDer::pem_slice_iter(&pem)
-        .map(|certificate| {
-            let certificate = certificate.map_err(|error| error.to_string())?;
-            webpki::anchor_from_trusted_cert(&certificate).map_err(|error| error.to_string())?;
-            Ok(WrappedX509::new(certificate.to_vec(), parse_x509))
-        })
-        .collect::<Result<Vec<_>, String>>()?;
-    if certificates.is_empty() {
-        return Err("it holds no certificate".to_owned());
-    }
-    Ok(Arc::from(certificates))
 }
 
 /// A server's `host:port`, without the port its scheme has by default.

@@ -18,47 +18,35 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// Addresses kept of one name.
 const ADDRESSES_MAX: usize = 16;
 
-/// Keeps the addresses of all origins fresh.
-#[derive(Debug, Clone)]
-pub struct Resolver {
-    origins: Vec<Arc<Origin>>,
+/// Looks every name of these origins up once, at the same time.
+pub(crate) async fn once(origins: &[Arc<Origin>]) {
+    let mut lookups = tokio::task::JoinSet::new();
+    for (origin, index) in named(origins) {
+        lookups.spawn(async move { refresh(&origin, index).await });
+    }
+    lookups.join_all().await;
 }
 
-impl Resolver {
-    /// A resolver for these origins.
-    pub fn new(origins: Vec<Arc<Origin>>) -> Resolver {
-        Resolver { origins }
+/// Keeps the addresses of these origins fresh, in the background, for as long as somebody else has them.
+pub(crate) fn keep(origins: &[Arc<Origin>]) {
+    for (origin, index) in named(origins) {
+        let origin = Arc::downgrade(&origin);
+        tokio::spawn(async move {
+            loop {
+                let Some(origin) = origin.upgrade() else { return };
+                let rest = if refresh(&origin, index).await { EVERY } else { AGAIN };
+                drop(origin);
+                tokio::time::sleep(rest).await;
+            }
+        });
     }
+}
 
-    /// Looks every name up once, at the same time.
-    pub async fn once(&self) {
-        let mut lookups = tokio::task::JoinSet::new();
-        for (origin, index) in self.named() {
-            lookups.spawn(async move { refresh(&origin, index).await });
-        }
-        lookups.join_all().await;
-    }
-
-    /// Looks every name up for ever.
-    pub async fn run(self) {
-        let mut lookups = tokio::task::JoinSet::new();
-        for (origin, index) in self.named() {
-            lookups.spawn(async move {
-                loop {
-                    let rest = if refresh(&origin, index).await { EVERY } else { AGAIN };
-                    tokio::time::sleep(rest).await;
-                }
-            });
-        }
-        lookups.join_all().await;
-    }
-
-    fn named(&self) -> impl Iterator<Item = (Arc<Origin>, usize)> {
-        self.origins.iter().flat_map(|origin| {
-            let names = origin.backends.iter().enumerate().filter(|(_, backend)| literal(&backend.server).is_none());
-            names.map(|(index, _)| (Arc::clone(origin), index)).collect::<Vec<_>>()
-        })
-    }
+fn named(origins: &[Arc<Origin>]) -> impl Iterator<Item = (Arc<Origin>, usize)> {
+    origins.iter().flat_map(|origin| {
+        let names = origin.backends.iter().enumerate().filter(|(_, backend)| literal(&backend.server).is_none());
+        names.map(|(index, _)| (Arc::clone(origin), index)).collect::<Vec<_>>()
+    })
 }
 
 /// The address of a server that is given by address.

@@ -115,3 +115,29 @@ pub(crate) async fn talk_and_leave(to: SocketAddr, say: &[u8]) {
     let _ = stream.shutdown().await;
     let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("an end");
 }
+
+/// A connection that is used again and again.
+pub(crate) struct KeptOpen {
+    stream: TcpStream,
+    heard: Vec<u8>,
+}
+
+impl KeptOpen {
+    pub(crate) async fn connect(to: SocketAddr) -> KeptOpen {
+        KeptOpen { stream: TcpStream::connect(to).await.expect("a connection"), heard: Vec::new() }
+    }
+
+    /// GET, and the whole answer, which must have a length.
+    pub(crate) async fn get(&mut self, host: &str, path: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        self.stream.write_all(request.as_bytes()).await.expect("to be heard");
+        self.heard.clear();
+        loop {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.heard)).await.expect("an answer in time");
+            assert!(read.expect("an answer") > 0, "closed after {:?}", String::from_utf8_lossy(&self.heard));
+            if let Some(answer) = Answer::parse(&self.heard) {
+                return answer;
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use selvedge::admin::report::Status;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::{DEADLINE, eventually};
@@ -106,11 +107,16 @@ impl Edge {
         self.folder
     }
 
+    /// Sends the process a signal.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("a process");
+        let kill = Command::new("kill").arg(format!("-{name}")).arg(id.to_string()).status().await.expect("kill");
+        assert!(kill.success());
+    }
+
     /// Asks the process to end, and waits for its exit code.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().expect("a process");
-        let kill = Command::new("kill").arg("-TERM").arg(id.to_string()).status().await.expect("kill");
-        assert!(kill.success());
+        self.signal("TERM").await;
         self.child.wait().await.expect("an end").code()
     }
 
@@ -120,4 +126,13 @@ impl Edge {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
+}
+
+/// All metrics of an edge, as text.
+pub(crate) async fn metrics(edge: &Edge) -> String {
+    let mut stream = tokio::net::UnixStream::connect(edge.socket()).await.expect("the admin socket");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n").await.expect("to be heard");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.expect("metrics");
+    text
 }

@@ -3,11 +3,12 @@
 pub(crate) mod client;
 pub(crate) mod edge;
 pub(crate) mod eventually;
+pub(crate) mod mmdb;
 mod noise;
 pub(crate) mod origin;
 
-pub(crate) use client::{Answer, get, get_from, get_with, talk, talk_and_leave};
-pub(crate) use edge::{Edge, program};
+pub(crate) use client::{Answer, KeptOpen, connect_from, get, get_from, get_with, talk, talk_and_leave};
+pub(crate) use edge::{Edge, metrics, program};
 pub(crate) use eventually::{DEADLINE, eventually};
 pub(crate) use noise::Noise;
 pub(crate) use origin::{Origin, ok};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use selvedge_state::{
-    Event, FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Replica, Store, TableId, TableSpec, Time,
+    Event, FRAME_MAX, Incarnation, Input, Key64, LinkId, ListId, Output, PopId, Replica, Rung, Store, TableId,
+    TableSpec, Time, UniquesId,
 };
 
 use crate::support;
@@ -27,6 +28,9 @@ pub(crate) struct Node {
     pub(crate) store: Arc<Store>,
     pub(crate) replica: Replica,
     pub(crate) tables: Vec<TableId>,
+    /// With slots of [`World::SLOT`].
+    pub(crate) uniques: UniquesId,
+    pub(crate) list: ListId,
     /// How far its clock is ahead, ms.
     pub(crate) ahead: u64,
     pub(crate) events: Vec<Event>,
@@ -49,6 +53,8 @@ pub(crate) struct World {
 }
 
 impl World {
+    pub(crate) const SLOT: Rung = Rung::S10;
+
     /// Nodes that are all linked to one another.
     pub(crate) fn new(seed: u64, nodes: u16, specs: &[TableSpec], network: Network) -> World {
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
@@ -83,7 +89,9 @@ impl World {
         store.on_dirty(Box::new(move || wake.store(true, std::sync::atomic::Ordering::Relaxed)));
         let replica = support::replica(pop, life, self.rng.u64(..), roster, &store);
         let (events, links) = (Vec::new(), BTreeMap::new());
-        Node { pop, life, store, replica, tables, ahead: 0, events, links, woken }
+        let (uniques, list) =
+            (store.uniques(&support::uniques_spec(World::SLOT)).unwrap(), store.list("blocked").unwrap());
+        Node { pop, life, store, replica, tables, uniques, list, ahead: 0, events, links, woken }
     }
 
     /// The time on a node's clock.

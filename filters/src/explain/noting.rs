@@ -1,0 +1,41 @@
+//! The hand that only looks: it keeps notes, and writes nothing.
+
+use selvedge_state::{Bucket, Charge, Key64, ListId, Store, TableId, Time, UniquesId};
+
+use super::Note;
+use crate::hand::{Hand, Sentence, Settled};
+
+/// The notes so far.
+#[derive(Debug, Default)]
+pub(crate) struct Noting {
+    notes: Vec<Note>,
+}
+
+impl Noting {
+    /// The notes in the order of things.
+    pub(crate) fn into_notes(self) -> Vec<Note> {
+        self.notes
+    }
+}
+
+impl Hand for Noting {
+    fn charge(&mut self, store: &Store, (table, key): (TableId, Key64), bucket: &Bucket, now: Time) -> Charge {
+        store.peek(table, key, bucket, 1, now)
+    }
+
+    fn add(&mut self, _: &Store, _: (TableId, Key64), _: Time) {}
+
+    fn observe(&mut self, _: &Store, _: (UniquesId, Key64), _: &[u8], _: Time) {}
+
+    fn ban(&mut self, _: &Store, _: &str, _: Sentence<'_>, _: Time) -> Settled {
+        Settled::Done
+    }
+
+    fn list(&mut self, _: &Store, _: (ListId, &str), _: bool, _: Time, _: Time) -> Settled {
+        Settled::Done
+    }
+
+    fn note(&mut self, note: impl FnOnce() -> Note) {
+        self.notes.push(note());
+    }
+}

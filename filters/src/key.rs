@@ -1,0 +1,158 @@
+//! Whom something is counted by: the parts of a request that make the key of a limit, a counter or a unique.
+//!
+//! A part that is absent counts as the empty string. So does a header field that is missing or repeated: neither leaving it out
+//! nor another line beside the one that the origin reads buys a fresh bucket. A key that an expression writes out reads a header field
+//! in the same way, so that both are one key.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use selvedge_conf::KeyPart;
+use selvedge_conf::expr::Type;
+use selvedge_state::{Key64, Store};
+
+use crate::head::client_net;
+use crate::rule::{Context, KeyBytes, Program, Value};
+
+/// The most parts a key has.
+const PARTS_MAX: usize = selvedge_conf::KEY_PARTS_MAX;
+
+/// The parts of a key, in order.
+#[derive(Debug)]
+pub(crate) struct KeyShape {
+    parts: Vec<Part>,
+    name: String,
+}
+
+/// One part, ready to be asked.
+#[derive(Debug)]
+enum Part {
+    ClientIp,
+    ClientNet,
+    Host,
+    Method,
+    Path,
+    Header(String),
+    /// The configuration does not let it read what is counted, so keys never ask for keys.
+    Value(Box<Program>, Type),
+}
+
+impl KeyShape {
+    pub(crate) fn new(parts: &[KeyPart]) -> KeyShape {
+        let parts = parts.get(..PARTS_MAX).unwrap_or(parts);
+        let name = parts.iter().map(part_name).collect::<Vec<_>>().join(",");
+        KeyShape { parts: parts.iter().map(Part::compile).collect(), name }
+    }
+
+    /// The shape as text: part of the identity of a table, since keys of another shape mean something else.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key of one request.
+    pub(crate) fn hash(&self, context: &Context<'_>) -> Key64 {
+        let mut bytes = [nothing(); PARTS_MAX];
+        for (slot, part) in bytes.iter_mut().zip(&self.parts) {
+            *slot = part.read(context);
+        }
+        self.hash_bytes(&bytes, context.store)
+    }
+
+    /// The key that these values make, in the order of the parts.
+    pub(crate) fn hash_values(&self, values: &[Value<'_>], store: &Store) -> Key64 {
+        let mut bytes = [nothing(); PARTS_MAX];
+        for ((slot, part), value) in bytes.iter_mut().zip(&self.parts).zip(values) {
+            *slot = part.encode(*value);
+        }
+        self.hash_bytes(&bytes, store)
+    }
+
+    /// The key that values given as text make: what an operator asks about.
+    ///
+    /// # Errors
+    /// In words, when there are too few or too many, or one is not what its part holds.
+    pub(crate) fn hash_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+        if values.len() != self.parts.len() {
+            return Err(format!("the key has {} parts ({}), not {}", self.parts.len(), self.name, values.len()));
+        }
+        let mut bytes = [nothing(); PARTS_MAX];
+        for ((slot, part), value) in bytes.iter_mut().zip(&self.parts).zip(values) {
+            *slot = part.parse(value)?;
+        }
+        Ok(self.hash_bytes(&bytes, store))
+    }
+
+    fn hash_bytes(&self, bytes: &[KeyBytes<'_>; PARTS_MAX], store: &Store) -> Key64 {
+        let mut parts: [&[u8]; PARTS_MAX] = [&[]; PARTS_MAX];
+        for (slot, part) in parts.iter_mut().zip(bytes) {
+            *slot = part.as_slice();
+        }
+        store.key(parts.get(..self.parts.len()).unwrap_or(&parts))
+    }
+}
+
+impl Part {
+    fn compile(part: &KeyPart) -> Part {
+        match part {
+            KeyPart::ClientIp => Part::ClientIp,
+            KeyPart::ClientNet => Part::ClientNet,
+            KeyPart::Host => Part::Host,
+            KeyPart::Method => Part::Method,
+            KeyPart::Path => Part::Path,
+            KeyPart::Header(name) => Part::Header(name.clone()),
+            KeyPart::Value(expr, _) => Part::Value(Box::new(Program::compile(expr)), expr.ty.clone()),
+        }
+    }
+
+    fn read<'v>(&'v self, context: &'v Context<'_>) -> KeyBytes<'v> {
+        let head = &context.head;
+        match self {
+            Part::ClientIp => Value::Ip(head.client).key(),
+            Part::ClientNet => Value::Ip(head.client_net().network()).key(),
+            Part::Host => Value::String(head.host).key(),
+            Part::Method => Value::String(head.method).key(),
+            Part::Path => Value::String(head.path).key(),
+            Part::Header(name) => Value::Bytes(head.only_line(name)).key(),
+            Part::Value(program, _) => program.value(context).map_or(nothing(), |value| value.key()),
+        }
+    }
+
+    fn encode<'v>(&self, value: Value<'v>) -> KeyBytes<'v> {
+        match (self, value) {
+            (Part::ClientNet, Value::Cidr(net)) => Value::Ip(net.network()).key(),
+            (_, value) => value.key(),
+        }
+    }
+
+    fn parse<'v>(&self, text: &'v str) -> Result<KeyBytes<'v>, String> {
+        let wrong = |what: &str| format!("{text:?} is no {what}");
+        let address = || text.split('/').next().unwrap_or(text).parse::<IpAddr>().map_err(|_| wrong("address"));
+        Ok(match self {
+            Part::ClientIp | Part::Value(_, Type::Ip) => Value::Ip(address()?).key(),
+            Part::ClientNet => Value::Ip(client_net(address()?).network()).key(),
+            Part::Value(_, Type::Cidr) => {
+                Value::Cidr(text.parse::<IpNet>().map_err(|_| wrong("network"))?.trunc()).key()
+            }
+            Part::Value(_, Type::Int) => Value::Int(text.parse().map_err(|_| wrong("int"))?).key(),
+            Part::Value(_, Type::Bool) => Value::Bool(text.parse().map_err(|_| wrong("bool"))?).key(),
+            Part::Host | Part::Method | Part::Path | Part::Header(_) | Part::Value(..) => Value::String(text).key(),
+        })
+    }
+}
+
+/// Of something absent: the same as the empty text.
+fn nothing<'v>() -> KeyBytes<'v> {
+    Value::String("").key()
+}
+
+fn part_name(part: &KeyPart) -> String {
+    match part {
+        KeyPart::ClientIp => "client.ip".to_owned(),
+        KeyPart::ClientNet => "client.net".to_owned(),
+        KeyPart::Host => "request.host".to_owned(),
+        KeyPart::Method => "request.method".to_owned(),
+        KeyPart::Path => "request.path".to_owned(),
+        KeyPart::Header(name) => format!("request.headers[{name:?}]"),
+        KeyPart::Value(_, text) => text.clone(),
+    }
+}

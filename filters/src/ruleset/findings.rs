@@ -1,0 +1,75 @@
+//! What the rules of one phase found. Nothing is allocated until a rule matches.
+
+use std::sync::Arc;
+
+use selvedge_state::{Key64, ListId, Store, TableId, Time, UniquesId};
+
+use super::RuleId;
+use crate::ban::Subject;
+use crate::changes::Changes;
+use crate::hand::{Hand, Sentence, Settled};
+use crate::rule::Context;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Findings<'a> {
+    pub(crate) changes: Changes,
+    pub(crate) tags: Vec<Arc<str>>,
+    pub(crate) fired: Vec<RuleId>,
+    pub(crate) monitored: Vec<RuleId>,
+    /// The rules that could not do all they say, once for each effect that was left undone.
+    pub(crate) undone: Vec<RuleId>,
+    /// What is to be written into the store once nothing more is asked, and which rule says so.
+    pub(crate) pending: Vec<(RuleId, Pending<'a>)>,
+}
+
+/// An effect on the state.
+#[derive(Debug)]
+pub(crate) enum Pending<'a> {
+    /// The client's network is banned for so many ms, for this reason.
+    Ban(u64, &'a str),
+    /// An element of a list, present or not, for so many ms.
+    List(ListId, String, bool, u64),
+    /// Counted once.
+    Count(TableId, Key64),
+    /// An element of a unique.
+    Unique(UniquesId, Key64, Box<[u8]>),
+}
+
+impl Findings<'_> {
+    /// Tags the request, once.
+    pub(super) fn tag<'t>(&mut self, tag: &'t Arc<str>, context: &Context<'t>) {
+        let mut tags = context.tags.borrow_mut();
+        if !tags.contains(&&**tag) {
+            tags.push(tag);
+            self.tags.push(Arc::clone(tag));
+        }
+    }
+
+    /// Writes what is to be written.
+    pub(crate) fn settle(&mut self, context: &Context<'_>, hand: &mut impl Hand) {
+        let (store, now): (&Store, Time) = (context.store, context.now);
+        for (rule, pending) in &self.pending {
+            let settled = match pending {
+                Pending::Ban(length, reason) => {
+                    let sentence = Sentence { until: now.plus(*length), level: 0, reason };
+                    hand.ban(store, Subject::of(context.head.client_net()).as_str(), sentence, now)
+                }
+                Pending::List(list, element, present, length) => {
+                    hand.list(store, (*list, element), *present, now.plus(*length), now)
+                }
+                Pending::Count(table, key) => {
+                    hand.add(store, (*table, *key), now);
+                    Settled::Done
+                }
+                Pending::Unique(uniques, key, element) => {
+                    hand.observe(store, (*uniques, *key), element, now);
+                    Settled::Done
+                }
+            };
+            if settled == Settled::Refused {
+                self.undone.push(*rule);
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A request that nobody sent: made of words, and read by the functions that read real ones, so that a test or an explanation
+//! sees the host, the path and the answer that a client would get.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use pingora::http::RequestHeader;
+use selvedge_conf::Config;
+use selvedge_filters::cache::{KeyParts, Scheme};
+use selvedge_filters::{Changes, Head, Verdict};
+
+use super::answer::Answer;
+use super::forwarded::{Client, Trust};
+use super::target::{self, Target};
+use super::{declared, form, outbound, steer};
+
+/// A request in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// An absolute URL; what its path and query hold is sent as it is.
+    pub url: &'a str,
+    /// Header fields. A `host` among them is sent instead of the URL's.
+    pub headers: &'a [(String, String)],
+    /// The body.
+    pub body: &'a str,
+    /// The client, whatever the headers say of it.
+    pub client: IpAddr,
+}
+
+/// A request that nobody sent, understood.
+#[derive(Debug, Clone)]
+pub struct MadeUp {
+    request: RequestHeader,
+    original: HeaderMap,
+    target: Target,
+    client: Client,
+    form: Option<Vec<u8>>,
+}
+
+/// Why a request in words is none that is decided about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoRequest {
+    /// The words make no request: nobody could send it.
+    Unsendable(String),
+    /// The edge answers it before anything is decided.
+    Refused {
+        /// The status.
+        status: u16,
+        /// One word for why.
+        name: &'static str,
+        /// For people.
+        detail: String,
+    },
+}
+
+impl std::fmt::Display for NoRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoRequest::Unsendable(why) => f.write_str(why),
+            NoRequest::Refused { status, detail, .. } => write!(f, "{status}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for NoRequest {}
+
+impl NoRequest {
+    fn refused(answer: &Answer, detail: &str) -> NoRequest {
+        NoRequest::Refused { status: answer.status().as_u16(), name: answer.name(), detail: detail.to_owned() }
+    }
+}
+
+impl MadeUp {
+    /// Makes a request of words, and reads it as an edge of this config would.
+    ///
+    /// # Errors
+    /// [`NoRequest`].
+    pub fn new(words: &Words<'_>, config: &Config) -> Result<MadeUp, NoRequest> {
+        let (scheme, authority, rest) = split(words.url)?;
+        let unsendable = |what: &str, text: &str| NoRequest::Unsendable(format!("{text:?} is no {what}"));
+        let mut request = RequestHeader::build(words.method, rest.as_bytes(), Some(words.headers.len() + 2))
+            .map_err(|_| unsendable("request", &format!("{} {rest}", words.method)))?;
+        for (name, value) in words.headers {
+            let field = HeaderName::try_from(name.as_str()).map_err(|_| unsendable("header field", name))?;
+            request.append_header(field, value.as_str()).map_err(|_| unsendable("field value", value))?;
+        }
+        if !request.headers.contains_key("host") {
+            request.append_header("host", authority).map_err(|_| unsendable("host", authority))?;
+        }
+        if !words.body.is_empty() && declared(&request).is_none() {
+            let length = words.body.len();
+            request.append_header("content-length", length).map_err(|_| unsendable("length", words.body))?;
+        }
+        let target = target::target(&request, scheme)
+            .map_err(|bad| NoRequest::refused(&Answer::BadRequest(bad), bad.as_str()))?;
+        target::aim(&mut request, &target.path, target.query.as_deref())
+            .map_err(|bad| NoRequest::refused(&Answer::BadRequest(bad), bad.as_str()))?;
+        let max = config.listen.bounds.body_max;
+        if declared(&request).is_some_and(|length| length > max) {
+            return Err(NoRequest::refused(&Answer::BodyTooLarge { max }, "the body is too large"));
+        }
+        if outbound::been_here(&request, &config.pop.name) {
+            return Err(NoRequest::refused(&Answer::Loop, "the request has been here before"));
+        }
+        let form = form::is_readable(&request).then(|| words.body.as_bytes().to_vec());
+        let client = Client { address: words.client.to_canonical(), via: Trust::Client };
+        Ok(MadeUp { original: request.headers.clone(), request, target, client, form })
+    }
+
+    /// The request as filters see it.
+    pub fn head(&self) -> Head<'_> {
+        self.with(&self.original)
+    }
+
+    /// The request as the cache sees it.
+    pub fn cached(&self) -> Head<'_> {
+        self.with(&self.request.headers)
+    }
+
+    fn with<'a>(&'a self, headers: &'a HeaderMap) -> Head<'a> {
+        Head {
+            method: self.request.method.as_str(),
+            host: &self.target.host,
+            path: &self.target.path,
+            raw_path: &self.target.raw_path,
+            query: self.target.query.as_deref(),
+            scheme: self.target.scheme,
+            protocol: "HTTP/1.1",
+            headers,
+            client: self.client.address,
+            form: self.form.as_deref(),
+        }
+    }
+
+    /// The request with what rules change before cache and origin.
+    ///
+    /// # Errors
+    /// [`NoRequest::Unsendable`] when a change cannot be made, which rules exclude.
+    pub fn changed(&self, changes: &Changes) -> Result<MadeUp, NoRequest> {
+        let mut changed = self.clone();
+        steer::request(&mut changed.request, &self.target, self.client, changes)
+            .map_err(|_| NoRequest::Unsendable("a change cannot be made".to_owned()))?;
+        Ok(changed)
+    }
+
+    /// What its response would be stored under; `origin` is the one that a rule chose.
+    pub fn key<'a>(&'a self, origin: Option<&'a str>) -> KeyParts<'a> {
+        let Target { authority, scheme, .. } = &self.target;
+        let uri = &self.request.uri;
+        KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin }
+    }
+}
+
+/// The status that the edge itself answers with; none when the request goes on to cache and origin.
+pub fn own_status(verdict: &Verdict) -> Option<u16> {
+    let answer = match verdict {
+        Verdict::Pass(_) => return None,
+        Verdict::Denied { status, .. } | Verdict::Redirected { status, .. } => return Some(*status),
+        Verdict::NoSite => Answer::NoSite,
+        Verdict::Banned { origin, remaining, .. } => Answer::Banned { origin: *origin, remaining: *remaining },
+        Verdict::Limited { quota, .. } => Answer::Limited { limit: String::new(), retry_after: quota.reset },
+        Verdict::Partitioned { .. } => Answer::Partitioned { limit: String::new() },
+    };
+    Some(answer.status().as_u16())
+}
+
+/// Scheme, authority, and path with query of a URL.
+fn split(url: &str) -> Result<(Scheme, &str, String), NoRequest> {
+    let (scheme, rest) = match url.split_once("://") {
+        Some(("http", rest)) => (Scheme::Http, rest),
+        Some(("https", rest)) => (Scheme::Https, rest),
+        _ => {
+            let why = format!("{url:?} is no URL: write it as \"https://www.example.com/path\"");
+            return Err(NoRequest::Unsendable(why));
+        }
+    };
+    let (authority, rest) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or((rest, ""));
+    Ok((scheme, authority, if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") }))
+}

@@ -1,0 +1,165 @@
+//! Every metric there is, with its name, help and labels, and how many series of it a config can make:
+//! [`Metrics`](super::Metrics) registers what stands here, and `selvedge metrics budget` counts it before anything runs.
+
+use selvedge_conf::Config;
+
+use super::meters;
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// Its name.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What makes its series.
+    by: By,
+}
+
+/// What makes the series of a metric: so many for each of these.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    /// A fixed number of them.
+    Fixed(usize),
+    /// For each site, and for hosts of none.
+    Site(usize),
+    /// For each limit.
+    Limit(usize),
+    /// For each origin.
+    Origin(usize),
+    /// For each rule that is not off.
+    Rule,
+    /// For each rule that closes connections.
+    Closing,
+}
+
+/// Series that make a scrape dear; more than this is worth a warning.
+pub const SERIES_MAX: usize = 20_000;
+
+/// Buckets of the histogram of durations, the last one without bound, and its sum and count.
+const DURATION: usize = 14 + 1 + 2;
+/// Answer classes, and none.
+const CLASSES: usize = 6;
+/// hit, miss, collapsed, revalidated, bypass.
+const RESULTS: usize = 5;
+/// stored, aborted, outgrown, refused.
+const FILLS: usize = 4;
+/// refused, would_refuse, uncounted.
+const DECISIONS: usize = 3;
+/// connect, timeout, broken, invalid, ejected.
+const FAILURES: usize = 5;
+/// Six of links, twelve of the replica.
+const EVENTS: usize = 18;
+/// loaded, failed.
+const RELOADS: usize = 2;
+
+const fn family(name: &'static str, help: &'static str, labels: &'static [&'static str], by: By) -> Family {
+    Family { name, help, labels, by }
+}
+
+pub(super) const BANS: Family = family("selvedge_bans", "Bans in force.", &[], By::Fixed(1));
+pub(super) const CACHE_BYTES: Family = family("selvedge_cache_bytes", "Bytes the cache holds.", &[], By::Fixed(1));
+pub(super) const CACHE_EVICTIONS: Family =
+    family("selvedge_cache_evictions_total", "Objects that made room for others.", &[], By::Fixed(1));
+pub(super) const CACHE_FILLS: Family = family(
+    "selvedge_cache_fills_total",
+    "Responses on their way into the cache, by what became of them.",
+    &["outcome"],
+    By::Fixed(FILLS),
+);
+pub(super) const CACHE_OBJECTS: Family =
+    family("selvedge_cache_objects", "Objects the cache holds.", &[], By::Fixed(1));
+pub(super) const CACHE_REQUESTS: Family =
+    family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
+pub(super) const CLUSTER_EVENTS: Family =
+    family("selvedge_cluster_events_total", "What happened to the replicated state.", &["event"], By::Fixed(EVENTS));
+pub(super) const CLUSTER_HEARD: Family =
+    family("selvedge_cluster_heard", "POPs heard, this one included.", &[], By::Fixed(1));
+pub(super) const CLUSTER_LAG_MS: Family =
+    family("selvedge_cluster_lag_ms", "Age of the newest thing heard from the peer heard least.", &[], By::Fixed(1));
+pub(super) const CLUSTER_ROSTER: Family = family("selvedge_cluster_roster", "POPs in the roster.", &[], By::Fixed(1));
+pub(super) const CONFIG_INFO: Family =
+    family("selvedge_config_info", "The config in force.", &["revision"], By::Fixed(1));
+pub(super) const CONFIG_LAST_RELOAD_SUCCESS: Family =
+    family("selvedge_config_last_reload_success", "Whether the newest config could be used.", &[], By::Fixed(1));
+pub(super) const CONFIG_LAST_RELOAD_TIMESTAMP_SECONDS: Family =
+    family("selvedge_config_last_reload_timestamp_seconds", "When the config in force was loaded.", &[], By::Fixed(1));
+pub(super) const CONFIG_RELOADS: Family = family(
+    "selvedge_config_reloads_total",
+    "Configs loaded, the first one included, by what became of them.",
+    &["result"],
+    By::Fixed(RELOADS),
+);
+pub(super) const CONNECTIONS_DENIED: Family =
+    family("selvedge_connections_denied_total", "Connections that a rule had closed.", &["rule"], By::Closing);
+pub(super) const HTTP_REQUEST_DURATION_SECONDS: Family = family(
+    "selvedge_http_request_duration_seconds",
+    "From the header to the end of the answer.",
+    &[],
+    By::Fixed(DURATION),
+);
+pub(super) const HTTP_REQUESTS: Family =
+    family("selvedge_http_requests_total", "Requests answered.", &["site", "status_class"], By::Site(CLASSES));
+pub(super) const LIMIT_DECISIONS: Family = family(
+    "selvedge_limit_decisions_total",
+    "Requests a limit did not just admit.",
+    &["limit", "decision"],
+    By::Limit(DECISIONS),
+);
+pub(super) const LIMIT_KEYS: Family =
+    family("selvedge_limit_keys", "Keys a limit counts by now.", &["limit"], By::Limit(1));
+pub(super) const LOG_DROPPED: Family =
+    family("selvedge_log_dropped_total", "Access-log lines dropped.", &[], By::Fixed(1));
+pub(super) const ORIGIN_FAILURES: Family =
+    family("selvedge_origin_failures_total", "Tries that an origin failed.", &["origin", "kind"], By::Origin(FAILURES));
+pub(super) const RULE_EFFECTS_UNDONE: Family = family(
+    "selvedge_rule_effects_undone_total",
+    "Effects of rules that could not be carried out.",
+    &["rule"],
+    By::Rule,
+);
+pub(super) const RULE_MATCHES: Family =
+    family("selvedge_rule_matches_total", "Times a rule matched.", &["rule", "action", "mode"], By::Rule);
+
+/// All metrics, by name.
+pub const FAMILIES: [Family; 23] = [
+    BANS,
+    CACHE_BYTES,
+    CACHE_EVICTIONS,
+    CACHE_FILLS,
+    CACHE_OBJECTS,
+    CACHE_REQUESTS,
+    CLUSTER_EVENTS,
+    CLUSTER_HEARD,
+    CLUSTER_LAG_MS,
+    CLUSTER_ROSTER,
+    CONFIG_INFO,
+    CONFIG_LAST_RELOAD_SUCCESS,
+    CONFIG_LAST_RELOAD_TIMESTAMP_SECONDS,
+    CONFIG_RELOADS,
+    CONNECTIONS_DENIED,
+    HTTP_REQUEST_DURATION_SECONDS,
+    HTTP_REQUESTS,
+    LIMIT_DECISIONS,
+    LIMIT_KEYS,
+    LOG_DROPPED,
+    ORIGIN_FAILURES,
+    RULE_EFFECTS_UNDONE,
+    RULE_MATCHES,
+];
+
+impl Family {
+    /// The most series it can have with a config.
+    pub fn series(&self, config: &Config) -> usize {
+        match self.by {
+            By::Fixed(series) => series,
+            By::Site(each) => (config.sites.len() + 1) * each,
+            By::Limit(each) => config.limits.len() * each,
+            By::Origin(each) => config.origins.len() * each,
+            By::Rule => config.rules.iter().filter_map(meters::labels).count(),
+            By::Closing => config.rules.iter().filter(|rule| meters::closes(rule)).count(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What only a start can change: addresses, threads, bounds of connections, memory, the cluster. A reload leaves it as it is
+//! and names it.
+
+use std::sync::Arc;
+
+use selvedge_conf::{Config, Https};
+
+use super::{Contents, Loaded};
+use crate::front::Keyring;
+
+/// The certificates in force for each TLS address that is listened on, when the config no longer has it.
+pub(super) type Keyrings = Vec<Option<Arc<Keyring>>>;
+
+/// Puts what only a start can change back to what the node started with, and names each key that was changed. Gives the new
+/// certificates of each address of the start, by its order; none for one that the config has no longer.
+pub(super) fn hold(start: &Config, files: &Contents, loaded: &mut Loaded) -> (Vec<String>, Keyrings) {
+    let keyrings = match_keyrings(&start.listen.https, &loaded.config.listen.https, &loaded.keyrings);
+    let mut held = Held { changed: Vec::new() };
+    held.cluster(start, files, loaded);
+    let config = &mut loaded.config;
+    held.key("pop.name", &start.pop.name, &mut config.pop.name);
+    held.listen(start, config);
+    held.key("admin.socket", &start.admin.socket, &mut config.admin.socket);
+    held.key("admin.log", &start.admin.log, &mut config.admin.log);
+    held.key("storage.memory", &start.storage.memory, &mut config.storage.memory);
+    held.key("storage.object_max", &start.storage.object_max, &mut config.storage.object_max);
+    held.key("storage.fill_wait", &start.storage.fill_wait, &mut config.storage.fill_wait);
+    held.key("storage.keys_max", &start.storage.keys_max, &mut config.storage.keys_max);
+    held.key("storage.bans_max", &start.storage.bans_max, &mut config.storage.bans_max);
+    held.key("storage.uniques_max", &start.storage.uniques_max, &mut config.storage.uniques_max);
+    held.key("storage.lists_max", &start.storage.lists_max, &mut config.storage.lists_max);
+    held.changed.sort();
+    (held.changed, keyrings)
+}
+
+struct Held {
+    changed: Vec<String>,
+}
+
+impl Held {
+    fn key<T: PartialEq + Clone>(&mut self, name: &str, start: &T, now: &mut T) {
+        if start != now {
+            self.changed.push(name.to_owned());
+            now.clone_from(start);
+        }
+    }
+
+    fn listen(&mut self, start: &Config, config: &mut Config) {
+        let addresses = |https: &[Https]| https.iter().map(|https| https.address).collect::<Vec<_>>();
+        let (start, now) = (&start.listen, &mut config.listen);
+        self.key("listen.http", &start.http, &mut now.http);
+        if addresses(&start.https) != addresses(&now.https) {
+            self.changed.push("listen.https".to_owned());
+            now.https.clone_from(&start.https);
+        }
+        self.key("listen.threads", &start.threads, &mut now.threads);
+        let (start, now) = (&start.bounds, &mut now.bounds);
+        self.key("listen.connections_max", &start.connections_max, &mut now.connections_max);
+        self.key("listen.header_timeout", &start.header_timeout, &mut now.header_timeout);
+        self.key("listen.idle_timeout", &start.idle_timeout, &mut now.idle_timeout);
+        self.key("listen.write_timeout", &start.write_timeout, &mut now.write_timeout);
+    }
+
+    fn cluster(&mut self, start: &Config, files: &Contents, loaded: &mut Loaded) {
+        let changed = |path: &std::path::Path| files.digest(path) != loaded.ledger.digest(path);
+        match (&start.cluster, &loaded.config.cluster) {
+            (Some(start), Some(now)) => {
+                if start.listen != now.listen {
+                    self.changed.push("cluster.listen".to_owned());
+                }
+                if start.roster != now.roster || changed(&now.roster) {
+                    self.changed.push("cluster.roster".to_owned());
+                }
+                let (old, new) = ((&start.certificate, &start.key), (&now.certificate, &now.key));
+                if old != new || changed(new.0) || changed(new.1) {
+                    self.changed.push("cluster.tls".to_owned());
+                }
+            }
+            (None, None) => {}
+            _ => self.changed.push("cluster".to_owned()),
+        }
+        loaded.config.cluster.clone_from(&start.cluster);
+    }
+}
+
+/// Certificates follow their address: the n-th time an address is named at the start, the n-th time it is named now.
+fn match_keyrings(start: &[Https], now: &[Https], keyrings: &[Arc<Keyring>]) -> Keyrings {
+    let nth = |list: &[Https], index: usize| {
+        let address = list.get(index).map(|https| https.address);
+        list.iter().take(index).filter(|https| Some(https.address) == address).count()
+    };
+    let find = |index: usize, https: &Https| {
+        let mut same = now.iter().zip(keyrings).filter(|(other, _)| other.address == https.address);
+        same.nth(nth(start, index)).map(|(_, keyring)| Arc::clone(keyring))
+    };
+    start.iter().enumerate().map(|(index, https)| find(index, https)).collect()
+}

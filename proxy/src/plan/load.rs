@@ -1,0 +1,188 @@
+//! From a path to everything that the config there stands for, with the files it names: the one way in for `check`, `run` and
+//! a reload.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use selvedge_conf::{Config, PROBLEMS_MAX, Report};
+use serde_json::{Value, json};
+
+use super::{Ledger, Plan};
+use crate::edge::origin::Authorities;
+use crate::front::Keyring;
+use crate::link::membership::Membership;
+use crate::tables::Shelf;
+
+/// The largest file of certificates, bytes.
+const PEM_MAX: u64 = 16 << 20;
+
+/// A config and everything read for it; nothing is bound or made in the store.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Where it was read; absent when it came from the command line.
+    pub entry: Option<PathBuf>,
+    /// The config.
+    pub config: Config,
+    /// Certificates for each of `listen.https`.
+    pub keyrings: Vec<Arc<Keyring>>,
+    /// Authorities for each origin that has its own.
+    pub authorities: Vec<Option<Authorities>>,
+    /// Lists, databases and token keys.
+    pub shelf: Shelf,
+    /// The cluster's files.
+    pub membership: Option<Membership>,
+    /// Every file that was looked at.
+    pub ledger: Ledger,
+}
+
+/// A file that a config names cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file.
+    pub file: PathBuf,
+    /// The line; 0 when the file as a whole is meant.
+    pub line: usize,
+    /// What is wrong, the file named.
+    pub message: String,
+}
+
+/// Why a config cannot be used. The ledger tells what was looked at on the way.
+#[derive(Debug)]
+pub enum LoadError {
+    /// Its text.
+    Config(Report),
+    /// Files that it names; at least one.
+    Files(PathBuf, Vec<Fault>),
+}
+
+impl LoadError {
+    /// Everything that is wrong, for people.
+    pub fn text(&self) -> String {
+        match self {
+            LoadError::Config(report) => report.render(false),
+            LoadError::Files(entry, faults) => {
+                let line = |fault: &Fault| format!("error: {}: {}\n", entry.display(), fault.message);
+                let mut text: String = faults.iter().take(PROBLEMS_MAX).map(line).collect();
+                if let Some(more) = faults.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
+                    text.push_str(&format!("and {more} more not shown\n"));
+                }
+                text
+            }
+        }
+    }
+
+    /// The same for programs.
+    pub fn problems(&self) -> Value {
+        match self {
+            LoadError::Config(report) => json!(report.problems()),
+            LoadError::Files(_, faults) => {
+                let problem =
+                    |fault: &Fault| json!({ "file": fault.file, "line": fault.line, "message": fault.message });
+                faults.iter().take(PROBLEMS_MAX).map(problem).collect()
+            }
+        }
+    }
+
+    /// The first problem and its place, in one line.
+    pub fn first(&self) -> String {
+        match self {
+            LoadError::Config(report) => report
+                .problems()
+                .first()
+                .map_or_else(String::new, |problem| format!("{}: {}", problem.place, problem.message)),
+            LoadError::Files(_, faults) => faults.first().map_or_else(String::new, |fault| fault.message.clone()),
+        }
+    }
+}
+
+/// Reads a config and the files it names. What `before` made of files that are the same is taken over. `ledger` is told of
+/// every file, also when something is wrong.
+///
+/// # Errors
+/// [`LoadError`] with everything that is wrong: in the config, or else in the files.
+pub fn load(entry: &Path, before: Option<&Plan>, ledger: Ledger) -> Result<Loaded, (LoadError, Ledger)> {
+    match read(entry, &ledger) {
+        Ok(config) => Loaded::of(config, Some(entry), before, ledger),
+        Err(error) => Err((error, ledger)),
+    }
+}
+
+/// Reads a config with the system's files and environment, and none of the files it names.
+///
+/// # Errors
+/// [`LoadError::Config`].
+pub fn read(entry: &Path, ledger: &Ledger) -> Result<Config, LoadError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let read = |path: &Path| ledger.read_text(path);
+    let list = |path: &Path| ledger.list(path);
+    selvedge_conf::load(entry, &read, &list, &environment).map_err(LoadError::Config)
+}
+
+impl Loaded {
+    /// Reads the files that a config names.
+    ///
+    /// # Errors
+    /// [`LoadError::Files`].
+    pub fn of(
+        config: Config,
+        entry: Option<&Path>,
+        before: Option<&Plan>,
+        ledger: Ledger,
+    ) -> Result<Loaded, (LoadError, Ledger)> {
+        let mut faults = Vec::new();
+        let keyrings = config.listen.https.iter().map(|https| keyring(&https.certificates, &ledger, &mut faults));
+        let keyrings: Vec<_> = keyrings.collect();
+        let authorities = config.origins.iter().map(|origin| authorities(origin, &ledger, &mut faults)).collect();
+        let shelf = Shelf::load(&config, &ledger, before.map(|plan| &plan.shelf), &mut faults);
+        let membership = membership(&config, &ledger, &mut faults);
+        match shelf {
+            Some(shelf) if faults.is_empty() => {
+                let entry = entry.map(Path::to_owned);
+                let keyrings = keyrings.into_iter().flatten().collect();
+                Ok(Loaded { entry, config, keyrings, authorities, shelf, membership, ledger })
+            }
+            _ => Err((LoadError::Files(entry.unwrap_or(Path::new("command line")).to_owned(), faults), ledger)),
+        }
+    }
+}
+
+fn keyring(files: &[PathBuf], ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Arc<Keyring>> {
+    match Keyring::load(files, &|path| ledger.read(path, PEM_MAX)) {
+        Ok(keyring) => Some(Arc::new(keyring)),
+        Err(errors) => {
+            let fault =
+                |error: crate::front::CertificateError| Fault { message: error.to_string(), file: error.path, line: 0 };
+            faults.extend(errors.into_iter().map(fault));
+            None
+        }
+    }
+}
+
+fn authorities(origin: &selvedge_conf::Origin, ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Authorities> {
+    let path = origin.tls.ca.as_ref()?;
+    let pem = ledger.read(path, PEM_MAX).map_err(|error| error.to_string());
+    match pem.and_then(|pem| Authorities::parse(&pem)) {
+        Ok(authorities) => Some(authorities),
+        Err(cause) => {
+            let message = format!("origin {}: CA file {}: {cause}", origin.name, path.display());
+            faults.push(Fault { file: path.clone(), line: 0, message });
+            None
+        }
+    }
+}
+
+/// The cluster's files. Only a start takes them in; a reload still says when they cannot be used, and that they changed.
+fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Membership> {
+    let cluster = config.cluster.as_ref()?;
+    for path in [&cluster.roster, &cluster.certificate, &cluster.key] {
+        // Only to have it in the ledger: what is wrong with it is told below.
+        let _ = ledger.read(path, PEM_MAX);
+    }
+    match Membership::load(&config.pop.name, cluster) {
+        Ok(membership) => Some(membership),
+        Err(error) => {
+            faults.push(Fault { file: cluster.roster.clone(), line: 0, message: error.to_string() });
+            None
+        }
+    }
+}

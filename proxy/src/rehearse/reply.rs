@@ -1,0 +1,70 @@
+//! The response that a decision leads to, as far as it is known without an origin.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use selvedge_filters::{Decision, From, HeaderChange, Reply, Verdict};
+
+use crate::edge::own_status;
+
+/// A response that nobody sent.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    from: From,
+    cache: &'static str,
+}
+
+impl Response {
+    /// The edge's own answer, or else the origin's, with what rules about the request change in it; `cached` says whether the
+    /// cache would be asked.
+    pub(super) fn to(decision: &Decision, origin: Option<(u16, HeaderMap)>, cached: bool) -> Option<Response> {
+        let mut response = match own_status(&decision.verdict) {
+            Some(status) => Response { status, headers: location(&decision.verdict), from: From::Edge, cache: "" },
+            None => {
+                let (status, headers) = origin?;
+                let cache = if cached { "miss" } else { "bypass" };
+                Response { status, headers, from: From::Origin, cache }
+            }
+        };
+        response.change(&decision.changes.response);
+        Some(response)
+    }
+
+    /// As filters see it.
+    pub(super) fn head(&self) -> Reply<'_> {
+        Reply { status: self.status, headers: &self.headers, from: self.from, cache: self.cache }
+    }
+
+    /// Makes the changes that rules want.
+    pub(super) fn change<'c>(&mut self, changes: impl IntoIterator<Item = &'c HeaderChange>) {
+        for change in changes {
+            match change {
+                HeaderChange::Set(name, value) => drop(self.headers.insert(name.clone(), value.clone())),
+                HeaderChange::Remove(name) => drop(self.headers.remove(name)),
+            }
+        }
+    }
+}
+
+/// The header of the edge's own answer, as far as rules decide it.
+fn location(verdict: &Verdict) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Verdict::Redirected { location, .. } = verdict
+        && let Ok(location) = HeaderValue::from_str(location)
+    {
+        headers.insert(http::header::LOCATION, location);
+    }
+    headers
+}
+
+/// Header fields of words; what cannot be one is left out, which the configuration excludes.
+pub(super) fn fields(words: &[(String, String)]) -> HeaderMap {
+    let field = |(name, value): &(String, String)| {
+        Some((HeaderName::try_from(name.as_str()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in words.iter().filter_map(field) {
+        headers.append(name, value);
+    }
+    headers
+}

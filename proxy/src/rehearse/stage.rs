@@ -1,0 +1,42 @@
+//! A store and a config's filters over it, empty: where an offline explanation or a story takes place.
+
+use selvedge_conf::Config;
+use selvedge_filters::{Filters, Tables};
+use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
+
+/// Keys that a table holds here at most: a story sends some thousands of requests.
+const KEYS_MAX: usize = 100_000;
+
+/// Filters over a store of their own.
+#[derive(Debug)]
+pub struct Stage {
+    /// The filters.
+    pub filters: Filters,
+    /// The store.
+    pub store: Store,
+}
+
+impl Stage {
+    /// An empty one at a POP of a roster of so many, which hears only itself. Hashes are keyed by a fixed secret: nothing here
+    /// leaves the process.
+    ///
+    /// # Errors
+    /// In words, when the config counts more than a store holds.
+    pub fn new(config: &Config, tables: Tables, roster: u16) -> Result<Stage, String> {
+        let store = Store::new(StoreConfig {
+            me: Actor { pop: PopId(0), node: 0 },
+            incarnation: Incarnation(1),
+            secret: *b"a rehearsal only",
+            keys_max: config.storage.keys_max.min(KEYS_MAX),
+            bans_max: config.storage.bans_max,
+            roster,
+        });
+        let filters = Filters::new(config, tables, &store).map_err(|error| error.to_string())?;
+        Ok(Stage { filters, store })
+    }
+
+    /// Says how many POPs are heard, this one included, and how old the newest news of the one heard least is.
+    pub fn hear(&self, heard: u16, lag_ms: u64, now: Time) {
+        self.store.set_heard(heard, Some(now.minus(lag_ms)));
+    }
+}

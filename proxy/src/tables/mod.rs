@@ -1,0 +1,62 @@
+//! Tables from files: what rules look up that is neither the request nor the store.
+//!
+//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Parsing happens here,
+//! once for each content: what an earlier [`Shelf`] made of the same bytes is shared with the next one.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod geo;
+mod lists;
+mod tokens;
+
+use std::sync::Arc;
+
+use selvedge_conf::Config;
+use selvedge_filters::{Geo, Tables, Tokens};
+
+use crate::plan::{Fault, Ledger};
+use geo::Places;
+use lists::Stocked;
+use tokens::Issuer;
+
+/// The tables of one config, with what they were made of.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    lists: Vec<Stocked>,
+    places: Option<Arc<Places>>,
+    issuers: Vec<Arc<Issuer>>,
+}
+
+impl Shelf {
+    /// Makes the tables of a config; what `old` has of the same content is taken over. None when anything is wrong, which
+    /// is in `faults` then.
+    pub fn load(config: &Config, ledger: &Ledger, old: Option<&Shelf>, faults: &mut Vec<Fault>) -> Option<Shelf> {
+        let nothing = Shelf::default();
+        let old = old.unwrap_or(&nothing);
+        // To the last one, whatever the first ones are: all that is wrong is told at once.
+        let lists: Vec<_> = config.lists.iter().map(|list| lists::load(list, ledger, &old.lists)).collect();
+        let places = Places::load(&config.geoip, ledger, old.places.as_ref());
+        let issuers: Vec<_> = config.jwts.iter().map(|jwt| Issuer::load(jwt, ledger, &old.issuers)).collect();
+        let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
+        let places = told(places, faults);
+        let issuers: Vec<_> = issuers.into_iter().map(|issuer| told(issuer, faults)).collect();
+        Some(Shelf {
+            lists: lists.into_iter().collect::<Option<_>>()?,
+            places: places?,
+            issuers: issuers.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    /// The tables as filters take them, in the config's order.
+    pub fn tables(&self) -> Tables {
+        Tables {
+            lists: self.lists.iter().map(|stocked| Arc::clone(&stocked.list)).collect(),
+            geo: self.places.as_ref().map(|places| Arc::clone(places) as Arc<dyn Geo>),
+            tokens: self.issuers.iter().map(|issuer| Arc::clone(issuer) as Arc<dyn Tokens>).collect(),
+        }
+    }
+}
+
+fn told<T>(outcome: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    outcome.map_err(|wrong| faults.extend(wrong)).ok()
+}

@@ -1,0 +1,165 @@
+//! Tables of distinct counts: the sketches of one kind of thing, by key.
+
+use super::dirty::Dirty;
+use super::registry::Registry;
+use super::shards::Shards;
+use super::{Ingested, TableFull};
+use crate::key::{Domain, Key64, Secret};
+use crate::rung::Rung;
+use crate::time::Time;
+use crate::unique::{Distinct, Mark, Sketch, Span, Standing};
+
+/// What a table of distinct counts is. Its identity is a keyed hash of the name, the shape of its keys and its slot, the same
+/// at every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniquesSpec {
+    /// A name that stays when the config is edited.
+    pub uid: String,
+    /// What its keys are made of: keys of another shape mean something else.
+    pub shape: String,
+    /// Width of a slot, see [`Rung::eighth_of`]; windows of up to eight of them are covered. 100 ms is taken where it is narrower.
+    pub slot: Rung,
+    /// Whether what is seen goes to peers.
+    pub replicated: bool,
+}
+
+impl UniquesSpec {
+    fn identity(&self, secret: &Secret) -> u64 {
+        let slot = Span::new(self.slot).millis().to_le_bytes();
+        // A table that stays at home must not meet a replicated one of the same name.
+        let replicated = [u8::from(self.replicated)];
+        secret.hash64(Domain::Uniques, &[self.uid.as_bytes(), self.shape.as_bytes(), &slot, &replicated])
+    }
+}
+
+/// A table of distinct counts of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniquesId(u16);
+
+/// Keys that are looked at to find one to forget.
+const SAMPLE: usize = 32;
+
+/// All tables of distinct counts of a node.
+pub(super) struct Uniques {
+    tables: Registry<Sketches>,
+    keys_max: usize,
+}
+
+/// One table.
+struct Sketches {
+    identity: u64,
+    span: Span,
+    replicated: bool,
+    keys: Shards<Key64, Distinct>,
+}
+
+impl Sketches {
+    /// Changes a key's sketches, made if there are none. When the table is full one key gives way: one of which all is over,
+    /// else the one touched longest ago of a sample; what waits to be sent stays.
+    fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut Distinct) -> R) -> Option<R> {
+        let rank = |known: &Distinct| match (known.is_expired(self.span, now), known.dirty) {
+            (true, _) => Some(Time::ZERO),
+            (false, true) => None,
+            (false, false) => Some(known.touched()),
+        };
+        self.keys.visit(key, || Distinct::new(now), (SAMPLE, rank), visit)
+    }
+}
+
+impl Uniques {
+    pub(super) fn new(keys_max: usize) -> Uniques {
+        Uniques { tables: Registry::new(), keys_max }
+    }
+
+    pub(super) fn table(&self, secret: &Secret, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
+        let identity = spec.identity(secret);
+        let make = || Sketches {
+            identity,
+            span: Span::new(spec.slot),
+            replicated: spec.replicated,
+            keys: Shards::new(self.keys_max),
+        };
+        self.tables.find_or(identity, make).map(UniquesId)
+    }
+
+    pub(super) fn observe(&self, secret: &Secret, dirty: &Dirty, id: UniquesId, key: Key64, element: &[u8], now: Time) {
+        let Some(table) = self.tables.get(id.0) else { return };
+        let mark = Mark::of(secret.hash64(Domain::Element, &[element]));
+        let newly = table.visit(key, now, |known| {
+            known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty)
+        });
+        if newly == Some(true) {
+            dirty.uniques(id, key);
+        }
+    }
+
+    pub(super) fn distinct(&self, id: UniquesId, key: Key64, window: u64, now: Time) -> u64 {
+        let Some(table) = self.tables.get(id.0) else { return 0 };
+        table.keys.read(key, |known| known.distinct(table.span, window, now)).unwrap_or(0)
+    }
+
+    pub(super) fn len(&self, id: UniquesId) -> usize {
+        self.tables.get(id.0).map_or(0, |table| table.keys.len())
+    }
+
+    pub(super) fn sweep(&self, shard: u8, now: Time) {
+        for (_, table) in self.tables.after(None) {
+            table.keys.retain(shard, |known| !known.is_expired(table.span, now));
+        }
+    }
+
+    /// What a table is called on the wire.
+    pub(super) fn identity(&self, id: UniquesId) -> Option<u64> {
+        self.tables.get(id.0).map(|table| table.identity)
+    }
+
+    /// The replicated table of an identity.
+    pub(super) fn by_identity(&self, identity: u64) -> Option<UniquesId> {
+        let number = self.tables.find_then(identity, |number| number)?;
+        self.tables.get(number).filter(|table| table.replicated).map(|_| UniquesId(number))
+    }
+
+    /// The replicated table after this one; the first one after `None`.
+    pub(super) fn next(&self, after: Option<UniquesId>) -> Option<UniquesId> {
+        let mut tables = self.tables.after(after.map(|id| id.0));
+        tables.find(|(_, table)| table.replicated).map(|(number, _)| UniquesId(number))
+    }
+
+    pub(super) fn keys(&self, id: UniquesId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
+        self.tables.get(id.0).map(|table| table.keys.keys(shard, after)).unwrap_or_default()
+    }
+
+    /// What can have risen here since an instant, and marks the key as taken: what rises from now on marks it again.
+    pub(super) fn take(&self, id: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
+        let Some(table) = self.tables.get(id.0) else { return Vec::new() };
+        let take = |known: &mut Distinct| {
+            known.dirty = false;
+            known.since(table.span, since)
+        };
+        table.keys.change(key, take).unwrap_or_default()
+    }
+
+    pub(super) fn since(&self, id: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
+        let Some(table) = self.tables.get(id.0) else { return Vec::new() };
+        table.keys.read(key, |known| known.since(table.span, since)).unwrap_or_default()
+    }
+
+    /// All of a key that lives.
+    pub(super) fn live(&self, id: UniquesId, key: Key64, now: Time) -> Vec<(u64, Sketch)> {
+        let Some(table) = self.tables.get(id.0) else { return Vec::new() };
+        table.keys.read(key, |known| known.live(table.span, now)).unwrap_or_default()
+    }
+
+    /// Joins what a peer knows of one slot.
+    pub(super) fn offer(&self, id: UniquesId, key: Key64, (slot, sketch): (u64, &Sketch), now: Time) -> Ingested {
+        let Some(table) = self.tables.get(id.0) else { return Ingested::default() };
+        match table.span.standing(slot, now) {
+            Standing::Ahead => Ingested { ahead: 1, ..Ingested::default() },
+            Standing::Over => Ingested { expired: 1, ..Ingested::default() },
+            Standing::Live => {
+                let joined = table.visit(key, now, |known| known.join(table.span, slot, sketch, now));
+                Ingested { full: joined.is_none(), ..Ingested::default() }
+            }
+        }
+    }
+}
