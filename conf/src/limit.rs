@@ -94,8 +94,8 @@ pub struct Penalty {
 
 /// The most limits of one config.
 pub const LIMITS_MAX: usize = 1024;
-/// A limit is remembered for so many of its periods.
-const COARSE_SLOTS: u32 = 8;
+/// A limit is remembered for so many of its periods. There are eight slots of one period each, but the newest is not over yet.
+const WHOLE_SLOTS: u32 = 7;
 /// The most steps of one penalty.
 pub const BANS_MAX: usize = 8;
 
@@ -193,7 +193,7 @@ pub(crate) fn lower(sections: &[Section<RawLimit>], known: &Known, check: &mut C
 
 /// How far back the counts of a limit of this rate reach.
 pub(crate) fn retention(rate: Rate) -> Duration {
-    rate.per.saturating_mul(COARSE_SLOTS).min(WINDOW_LONGEST)
+    rate.per.saturating_mul(WHOLE_SLOTS).min(WINDOW_LONGEST)
 }
 
 impl RawLimit {

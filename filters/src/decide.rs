@@ -16,7 +16,7 @@ use selvedge_state::{Key64, ListId, Store, TableFull, TableId, Time};
 use crate::ban;
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
 use crate::explain::{Explanation, Note, Noting};
-use crate::form;
+use crate::form::{self, Form, FormNeed};
 use crate::hand::{Doing, Hand};
 use crate::head::Head;
 use crate::ledger::{Ledger, Marks};
@@ -39,6 +39,7 @@ pub struct Filters {
     counts_requests: bool,
     counts_responses: bool,
     reads_form: bool,
+    reads_form_later: bool,
 }
 
 impl Filters {
@@ -64,7 +65,8 @@ impl Filters {
             response: rules(Phase::Response),
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
-            reads_form: form::is_read(config),
+            reads_form: form::is_read(config, |_| true),
+            reads_form_later: form::is_read(config, |phase| phase == Phase::Response),
             ledger,
             tables,
         })
@@ -103,7 +105,7 @@ impl Filters {
         self.sites.find(host)
     }
 
-    /// Whether anything asked before the answer reads fields of a form, so that the body of one has to be there first.
+    /// Whether anything reads fields of a form.
     pub fn reads_form(&self) -> bool {
         self.reads_form
     }
@@ -139,17 +141,17 @@ impl Filters {
     }
 
     /// What would be decided about a request, and about its response if there is one, and why. Nothing is charged or counted, or
-    /// changed in any other way. `config` is the one that the filters were made of.
+    /// changed in any other way. `config` is the one that the filters were made of, `peer` the other end of the connection.
     pub fn explain(
         &self,
         config: &Config,
-        head: &Head<'_>,
+        (head, peer): (&Head<'_>, IpAddr),
         reply: Option<&Reply<'_>>,
         store: &Store,
         now: Time,
     ) -> Explanation {
         let mut noting = Noting::default();
-        let connection = self.connection(head.client, store, now, &mut noting);
+        let connection = self.connection(peer, store, now, &mut noting);
         let decision = self.request(head, store, now, &mut noting);
         let site = self.sites.find(head.host);
         // A ban keeps a request from the rules about requests; its answer is a response like any other.
@@ -225,6 +227,9 @@ impl Filters {
         // Everything is asked before anything is charged.
         let limits = answered.is_none().then(|| self.ledger.limits_for(site, &context));
         let due = self.counts_requests.then(|| self.ledger.due(Phase::Request, site, &context));
+        if let Some(verdict) = self.form_first(site, &context, answered.as_ref()) {
+            return Decision::of(verdict);
+        }
         let mut decision = Decision::of(match answered {
             Some(Answered::Denied(rule, status)) => Verdict::Denied { site, rule, status },
             Some(Answered::Redirected(rule, status, location)) => Verdict::Redirected { site, rule, status, location },
@@ -243,6 +248,17 @@ impl Filters {
         decision.monitored = findings.monitored;
         decision.undone = findings.undone;
         decision
+    }
+
+    /// Whether the form has to be there before anything is decided. What is refused anyway needs none that is too long.
+    fn form_first(&self, site: SiteId, context: &Context<'_>, answered: Option<&Answered>) -> Option<Verdict> {
+        let refused = matches!(answered, Some(Answered::Denied(..) | Answered::Redirected(..)));
+        match (context.head.form, context.form_need()) {
+            (Form::Unread, FormNeed::Glance | FormNeed::Fields) => Some(Verdict::FormUnread { site }),
+            (Form::Unread, FormNeed::None) if self.reads_form_later => Some(Verdict::FormUnread { site }),
+            (Form::TooLong, FormNeed::Fields) if !refused => Some(Verdict::FormTooLong { site }),
+            _ => None,
+        }
     }
 
     /// Charges the limits that a request is for, until one refuses: nothing after that is charged.

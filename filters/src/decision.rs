@@ -69,6 +69,16 @@ pub enum Verdict {
         /// Who made it.
         origin: BanOrigin,
     },
+    /// It brings a form that somebody asks for: nothing is decided or charged before it was read.
+    FormUnread {
+        /// The site whose request it is.
+        site: SiteId,
+    },
+    /// It brings a form that somebody has to see and that is longer than forms that are read.
+    FormTooLong {
+        /// The site whose request it was.
+        site: SiteId,
+    },
     /// A rule denied it.
     Denied {
         /// The site whose request it was.

@@ -1,20 +1,63 @@
-//! Whether a config asks for fields of a form. Bodies are not read for configs that do not.
+//! The form that a request brings: whether anybody asks for its fields, and what is known of them.
+//!
+//! A body is read for those who ask, and only then: a decision that comes to ask ends before anything is charged
+//! ([`Verdict::FormUnread`](crate::Verdict)), and is taken anew when the form is there.
 
-use selvedge_conf::expr::Expr;
+use selvedge_conf::expr::{Expr, Phase};
 use selvedge_conf::{Config, Effect, KeyPart, Reply, Rule, RuleMode};
 
-/// Whether any rule that is asked, or anything that counts, reads a form.
-pub(crate) fn is_read(config: &Config) -> bool {
+/// What is known of the form that a request brings (`application/x-www-form-urlencoded`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form<'a> {
+    /// It brings none.
+    #[default]
+    None,
+    /// It brings one, which nobody asked for so far.
+    Unread,
+    /// It was read, whole.
+    Read(&'a [u8]),
+    /// It is longer than forms that are read.
+    TooLong,
+}
+
+impl<'a> Form<'a> {
+    /// The encoded fields; none of a form that was not read.
+    pub(crate) fn fields(self) -> &'a [u8] {
+        match self {
+            Form::Read(fields) => fields,
+            Form::None | Form::Unread | Form::TooLong => b"",
+        }
+    }
+}
+
+/// How much a decision needs the form, least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum FormNeed {
+    /// Nobody asked.
+    #[default]
+    None,
+    /// Somebody asked whether it was read, or only watches, or will ask when the response is there: it is read if it can be.
+    Glance,
+    /// What is decided depends on its fields.
+    Fields,
+}
+
+/// Whether any rule that is asked in one of these phases, or anything that counts there, reads a form.
+pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
     let reads = |expr: &Expr| expr.reads_form();
-    let keyed = |key: &[KeyPart]| key.iter().any(|part| matches!(part, KeyPart::Value(expr, _) if reads(expr)));
-    let asked = config.rules.iter().filter(|rule| rule.mode != RuleMode::Off);
-    asked.into_iter().any(|rule| expressions(rule).any(reads))
-        || config.limits.iter().any(|limit| limit.when.as_ref().is_some_and(reads) || keyed(&limit.key))
-        || config.counters.iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
-        || config
-            .uniques
-            .iter()
-            .any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))
+    let rules = config.rules.iter().filter(|rule| rule.mode != RuleMode::Off && within(rule.phase));
+    let counters = config.counters.iter().filter(|counter| within(counter.phase));
+    let mut uniques = config.uniques.iter().filter(|unique| within(unique.phase));
+    rules.into_iter().any(|rule| expressions(rule).any(reads))
+        || within(Phase::Request)
+            && config.limits.iter().any(|limit| limit.when.as_ref().is_some_and(reads) || keyed(&limit.key))
+        || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
+        || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))
+}
+
+/// Whether a key has a part that reads a form.
+pub(crate) fn keyed(key: &[KeyPart]) -> bool {
+    key.iter().any(|part| matches!(part, KeyPart::Value(expr, _) if expr.reads_form()))
 }
 
 /// All expressions of a rule.

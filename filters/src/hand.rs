@@ -35,7 +35,7 @@ pub(crate) enum Settled {
 }
 
 impl Settled {
-    fn of<T, E>(outcome: &Result<T, E>) -> Settled {
+    pub(crate) fn of<T, E>(outcome: &Result<T, E>) -> Settled {
         if outcome.is_ok() { Settled::Done } else { Settled::Refused }
     }
 }

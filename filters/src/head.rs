@@ -7,6 +7,7 @@ use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::cache::Scheme;
+use crate::form::Form;
 
 /// The head of one request, as every filter sees it.
 ///
@@ -31,8 +32,8 @@ pub struct Head<'a> {
     pub headers: &'a HeaderMap,
     /// The client's address.
     pub client: IpAddr,
-    /// The whole body, when it is a form (`application/x-www-form-urlencoded`) that was read because some rule reads forms.
-    pub form: Option<&'a [u8]>,
+    /// The form that it brings.
+    pub form: Form<'a>,
 }
 
 impl<'a> Head<'a> {
@@ -48,7 +49,7 @@ impl<'a> Head<'a> {
             protocol: "HTTP/1.1",
             headers,
             client,
-            form: None,
+            form: Form::None,
         }
     }
 

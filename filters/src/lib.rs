@@ -34,6 +34,7 @@ pub use changes::{Changes, HeaderChange};
 pub use decide::Filters;
 pub use decision::{BanOrigin, ConnectionDecision, Decision, Penalised, Quota, ResponseDecision, Verdict};
 pub use explain::{EffectRecord, Explanation, LimitOutcome, LimitRecord, Reason, RuleOutcome, RuleRecord};
+pub use form::Form;
 pub use head::{Head, client_net};
 pub use reply::{From, Reply};
 pub use ruleset::{Indexing, RuleId, Undone};

@@ -82,6 +82,8 @@ pub struct TestRequest {
     pub body: String,
     /// Default 192.0.2.1.
     pub client_ip: IpAddr,
+    /// The other end of the connection, when it is not the client's.
+    pub peer_ip: Option<IpAddr>,
 }
 
 /// A response as a test writes it.
@@ -227,7 +229,15 @@ impl RawRequest {
         let headers = fields(&self.headers, check);
         let body = self.body.as_ref().map(|body| body.value.as_ref().to_owned()).unwrap_or_default();
         let client_ip = check.value_or(self.client_ip.as_ref(), IpAddr::from([192, 0, 2, 1]), ip);
-        Some(TestRequest { method: method?, url: url?, headers: headers?, body, client_ip: client_ip? })
+        let peer_ip = check.value_or(self.peer_ip.as_ref(), None, |peer| ip(peer).map(Some));
+        Some(TestRequest {
+            method: method?,
+            url: url?,
+            headers: headers?,
+            body,
+            client_ip: client_ip?,
+            peer_ip: peer_ip?,
+        })
     }
 }
 

@@ -70,6 +70,8 @@ pub(crate) struct RawRequest {
     pub(super) body: Option<At<Text>>,
     /// The client's address. Default `192.0.2.1`.
     pub(super) client_ip: Option<At<Text>>,
+    /// The other end of the connection, when a trusted proxy speaks for the client. Default: the client.
+    pub(super) peer_ip: Option<At<Text>>,
 }
 
 /// `response` as it is written.

@@ -118,12 +118,12 @@ fn windows_within_the_retention() {
         ))
         .is_ok()
     };
-    // A limit is remembered for eight of its periods, and nothing for longer than 31 days.
+    // A limit is remembered for seven of its periods, and nothing for longer than 31 days.
     for (reading_, fits) in [
         ("count(\"c\", \"10m\")", true),
         ("count(\"c\", \"10m1s\")", false),
-        ("count(\"l\", \"8m\")", true),
-        ("count(\"l\", \"8m1s\")", false),
+        ("count(\"l\", \"7m\")", true),
+        ("count(\"l\", \"7m1s\")", false),
         ("count(\"long\", \"31d\")", true),
         ("count(\"long\", \"31d1s\")", false),
     ] {

@@ -62,6 +62,7 @@ fn defaults() {
         headers: Vec::new(),
         body: String::new(),
         client_ip: [192, 0, 2, 1].into(),
+        peer_ip: None,
     };
     assert_eq!(step.request, request);
     assert_eq!(step.response, TestResponse { status: 200, headers: Vec::new() });
@@ -72,7 +73,7 @@ fn defaults() {
 fn every_key() {
     let test = test(concat!(
         "at = \"2026-05-01T12:00:00+02:00\"\n[[test.step]]\nafter = \"1m30s\"\ntimes = 10000\n",
-        "request = { method = \"POST\", url = \"http://[::1]:81/x?y\", headers = { X-B = \"1\", x-a = \"2\" }, body = \"a=b\", client_ip = \"2001:db8::1\" }\n",
+        "request = { method = \"POST\", url = \"http://[::1]:81/x?y\", headers = { X-B = \"1\", x-a = \"2\" }, body = \"a=b\", client_ip = \"2001:db8::1\", peer_ip = \"192.0.2.7\" }\n",
         "response = { status = 503, headers = { Server = \"x\" } }\n",
         "expect = { status = 429, rule = \"\", limit = \"login\", tags = [\"a\", \"b\"], monitored = [\"probes\"], location = \"/\", path = \"/x\", origin = \"app\", headers = { Retry-After = \"1\" }, banned = false }\n",
         "[[test.step]]\nrequest = { url = \"https://h\" }\nexpect = { rule = \"probes\", limit = \"\" }\n",
@@ -84,6 +85,7 @@ fn every_key() {
     assert_eq!(first.request.headers, [pair("x-b", "1"), pair("x-a", "2")]);
     assert_eq!((first.request.method.as_str(), first.request.body.as_str()), ("POST", "a=b"));
     assert_eq!(first.request.client_ip.to_string(), "2001:db8::1");
+    assert_eq!(first.request.peer_ip, Some([192, 0, 2, 7].into()));
     assert_eq!(first.response, TestResponse { status: 503, headers: vec![pair("server", "x")] });
     let expect = Expect {
         status: Some(429),

@@ -10,7 +10,7 @@ pub(crate) use self::noting::Noting;
 pub use self::record::{EffectRecord, Explanation, LimitOutcome, LimitRecord, Reason, RuleOutcome, RuleRecord};
 
 use crate::limit::{LimitId, Outcome};
-use crate::ruleset::{Asked, RuleId, Undone};
+use crate::ruleset::{Asked, EffectPlace, RuleId, Undone};
 
 /// Something that happened on the way to a decision.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) enum Note {
     Rule(RuleId, Asked),
     /// The next effect of a rule that matched: the text made of its expression, if it has one.
     Effect(RuleId, Result<Option<String>, Undone>),
+    /// The state has no room for what an effect writes.
+    NoRoom(EffectPlace),
     /// Where a rule redirects to; `None` leaves it unanswered.
     Location(RuleId, Option<String>),
     /// A rule of the request phase answered, or allowed.

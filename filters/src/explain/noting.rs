@@ -27,12 +27,12 @@ impl Hand for Noting {
 
     fn observe(&mut self, _: &Store, _: (UniquesId, Key64), _: &[u8], _: Time) {}
 
-    fn ban(&mut self, _: &Store, _: &str, _: Sentence<'_>, _: Time) -> Settled {
-        Settled::Done
+    fn ban(&mut self, store: &Store, subject: &str, ban: Sentence<'_>, now: Time) -> Settled {
+        Settled::of(&store.could_ban(subject, ban.reason, now))
     }
 
-    fn list(&mut self, _: &Store, _: (ListId, &str), _: bool, _: Time, _: Time) -> Settled {
-        Settled::Done
+    fn list(&mut self, store: &Store, (list, element): (ListId, &str), _: bool, _: Time, now: Time) -> Settled {
+        Settled::of(&store.could_list(list, element, now))
     }
 
     fn note(&mut self, note: impl FnOnce() -> Note) {

@@ -75,6 +75,8 @@ pub enum Reason {
     NoSite,
     /// No response was given.
     NoResponse,
+    /// The form that a rule or a limit has to see is too long.
+    FormTooLong,
 }
 
 /// What came of one effect.
@@ -145,6 +147,10 @@ impl Explanation {
             Note::Rule(rule, asked) => self.rule(rule, |record| record.outcome = RuleOutcome::of(asked)),
             Note::Effect(rule, Ok(made)) => self.rule(rule, |record| record.effects.push(EffectRecord::Done(made))),
             Note::Effect(rule, Err(why)) => self.rule(rule, |record| record.effects.push(EffectRecord::Undone(why))),
+            Note::NoRoom(place) => self.rule(place.rule, |record| {
+                let undone = |effect: &mut EffectRecord| *effect = EffectRecord::Undone(Undone::NoRoom);
+                record.effects.get_mut(place.effect).map(undone).unwrap_or_default();
+            }),
             Note::Location(rule, location) => self.rule(rule, |record| record.location = location),
             Note::Ended(_) => {}
             Note::Level(limit, level) => self.limit(limit, |record| record.level = Some(level)),
@@ -218,6 +224,7 @@ impl Before<'_> {
                 {
                     LimitOutcome::NotReached(Reason::Limit(by))
                 }
+                Verdict::FormTooLong { .. } => LimitOutcome::NotReached(Reason::FormTooLong),
                 _ => LimitOutcome::NotApplicable,
             },
         };

@@ -4,6 +4,7 @@ use selvedge_conf::expr::Phase;
 use selvedge_conf::{Counter as Facts, Scope};
 use selvedge_state::{Key64, Rung, Store, TableFull, TableId, TableSpec};
 
+use crate::form::{self, FormNeed};
 use crate::key::KeyShape;
 use crate::rule::{Context, Program};
 use crate::site::SiteId;
@@ -16,6 +17,8 @@ pub(super) struct Counter {
     sites: Vec<usize>,
     when: Option<Program>,
     key: KeyShape,
+    /// Whether what it counts, or by what key, is read from a form.
+    reads_form: bool,
     table: TableId,
 }
 
@@ -35,7 +38,8 @@ impl Counter {
         })?;
         let mut sites = facts.sites.clone();
         sites.sort_unstable();
-        Ok(Counter { phase: facts.phase, sites, when: facts.when.as_ref().map(Program::compile), key, table })
+        let when = facts.when.as_ref().map(Program::compile);
+        Ok(Counter { phase: facts.phase, sites, when, reads_form: form::keyed(&facts.key), key, table })
     }
 
     pub(super) fn table(&self) -> TableId {
@@ -58,6 +62,10 @@ impl Counter {
     /// Whether it counts this.
     pub(super) fn is_due(&self, phase: Phase, site: SiteId, context: &Context<'_>) -> bool {
         let here = self.sites.is_empty() || self.sites.binary_search(&site.0).is_ok();
-        self.phase == phase && here && self.when.as_ref().is_some_and(|when| when.holds(context))
+        let due = self.phase == phase && here && self.when.as_ref().is_some_and(|when| when.holds(context));
+        if due && self.reads_form {
+            context.need_form(FormNeed::Fields);
+        }
+        due
     }
 }

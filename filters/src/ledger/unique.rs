@@ -4,6 +4,7 @@ use selvedge_conf::expr::Phase;
 use selvedge_conf::{Scope, Unique as Facts};
 use selvedge_state::{Key64, Rung, Store, TableFull, UniquesId, UniquesSpec};
 
+use crate::form::{self, FormNeed};
 use crate::key::KeyShape;
 use crate::rule::{Context, KeyBytes, Program};
 use crate::site::SiteId;
@@ -17,6 +18,8 @@ pub(super) struct Unique {
     when: Option<Program>,
     of: Program,
     key: KeyShape,
+    /// Whether what it counts, or by what key, is read from a form.
+    reads_form: bool,
     id: UniquesId,
 }
 
@@ -35,7 +38,8 @@ impl Unique {
         let mut sites = facts.sites.clone();
         sites.sort_unstable();
         let when = facts.when.as_ref().map(Program::compile);
-        Ok(Unique { phase: facts.phase, sites, when, of: Program::compile(&facts.of), key, id })
+        let reads_form = facts.of.reads_form() || form::keyed(&facts.key);
+        Ok(Unique { phase: facts.phase, sites, when, of: Program::compile(&facts.of), key, reads_form, id })
     }
 
     pub(super) fn id(&self) -> UniquesId {
@@ -63,6 +67,10 @@ impl Unique {
     /// Whether it counts this.
     pub(super) fn is_due(&self, phase: Phase, site: SiteId, context: &Context<'_>) -> bool {
         let here = self.sites.is_empty() || self.sites.binary_search(&site.0).is_ok();
-        self.phase == phase && here && self.when.as_ref().is_some_and(|when| when.holds(context))
+        let due = self.phase == phase && here && self.when.as_ref().is_some_and(|when| when.holds(context));
+        if due && self.reads_form {
+            context.need_form(FormNeed::Fields);
+        }
+        due
     }
 }

@@ -19,6 +19,7 @@ use share::Share;
 
 use crate::decision::{Penalised, Quota};
 use crate::explain::Note;
+use crate::form::{self, FormNeed};
 use crate::hand::Hand;
 use crate::key::KeyShape;
 use crate::rule::{Context, Program};
@@ -120,7 +121,14 @@ impl Limit {
     /// Whether it is for a request.
     pub(crate) fn applies(&self, site: SiteId, context: &Context<'_>) -> bool {
         let here = self.facts.sites.is_empty() || self.facts.sites.contains(&site.0);
-        here && self.when.as_ref().is_none_or(|when| when.holds(context))
+        let asked = || {
+            let applies = here && self.when.as_ref().is_none_or(|when| when.holds(context));
+            if applies && form::keyed(&self.facts.key) {
+                context.need_form(FormNeed::Fields);
+            }
+            applies
+        };
+        context.asked_by(self.is_enforced(), asked)
     }
 
     /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.

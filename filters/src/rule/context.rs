@@ -11,6 +11,7 @@ use selvedge_state::{Store, Time};
 use super::entries::Indexed;
 use super::reads::Reads;
 use super::token::Found;
+use crate::form::FormNeed;
 use crate::head::Head;
 use crate::reply::Reply;
 use crate::tables::Tables;
@@ -49,6 +50,8 @@ pub(super) struct Memo<'a> {
     pub(super) cookies: Indexed<'a>,
     pub(super) query: Indexed<'a>,
     pub(super) form: Indexed<'a>,
+    /// How much was asked of the form so far.
+    form_need: Cell<FormNeed>,
     /// Holds values that outlive their evaluation.
     pub(super) kept: OnceCell<Bump>,
     /// The memory of an evaluation that is over, empty, for the next one.
@@ -72,6 +75,26 @@ impl<'a> Context<'a> {
         now: Time,
     ) -> Context<'a> {
         Context { head, reply, tables, reads, store, now, tags: RefCell::default(), memo: Memo::default() }
+    }
+
+    /// How much was asked of the form so far.
+    pub(crate) fn form_need(&self) -> FormNeed {
+        self.memo.form_need.get()
+    }
+
+    /// Remembers that somebody asks so much of the form.
+    pub(crate) fn need_form(&self, need: FormNeed) {
+        self.memo.form_need.set(self.form_need().max(need));
+    }
+
+    /// Asks for somebody; what only watches cannot need the form more than to look at it.
+    pub(crate) fn asked_by<T>(&self, enforced: bool, ask: impl FnOnce() -> T) -> T {
+        let before = self.form_need();
+        let answer = ask();
+        if !enforced && self.form_need() > before {
+            self.memo.form_need.set(before.max(FormNeed::Glance));
+        }
+        answer
     }
 
     /// The client's address, never IPv4 in IPv6 form (RFC 4291 section 2.5.5.2).

@@ -17,6 +17,7 @@ use super::text::Text;
 use super::time;
 use super::token;
 use super::value::Value;
+use crate::form::{Form, FormNeed};
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -153,7 +154,10 @@ fn field<'v>(field: Field, eval: &Eval<'v, '_>) -> Option<Datum<'v>> {
         Field::ClientIp => Value::Ip(context.client()),
         Field::ClientNet => Value::Cidr(context.head.client_net()),
         Field::Status => Value::Int(i64::from(context.reply?.status)),
-        Field::FormRead => Value::Bool(context.head.form.is_some()),
+        Field::FormRead => {
+            context.need_form(FormNeed::Glance);
+            Value::Bool(matches!(context.head.form, Form::Read(_)))
+        }
         Field::Length => Value::Int(length(eval)?),
         Field::Time => Value::Timestamp(Timestamp::from_millisecond(i64::try_from(context.now.0).ok()?).ok()?),
         Field::Asn => Value::Int(i64::from(context.system().0)),

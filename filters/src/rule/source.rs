@@ -10,6 +10,7 @@ use super::entries::{self, Entries, Indexed};
 use super::scratch::Scratch;
 use super::urlencoded;
 use super::value::Value;
+use crate::form::FormNeed;
 
 /// A map of strings that came with the request or the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +177,10 @@ impl Source {
             Source::ResponseHeaders => context.reply.map_or(Place::Nowhere, |reply| Place::Fields(reply.headers)),
             Source::Cookies => Place::Pairs(&memo.cookies),
             Source::Query => Place::Pairs(&memo.query),
-            Source::Form => Place::Pairs(&memo.form),
+            Source::Form => {
+                context.need_form(FormNeed::Fields);
+                Place::Pairs(&memo.form)
+            }
         }
     }
 
@@ -186,7 +190,7 @@ impl Source {
         match self {
             Source::Cookies => Pairs::Cookies(cookies(head.headers)),
             Source::Query => Pairs::Coded(urlencoded::pairs(head.query.unwrap_or("").as_bytes())),
-            Source::Form => Pairs::Coded(urlencoded::pairs(head.form.unwrap_or(b""))),
+            Source::Form => Pairs::Coded(urlencoded::pairs(head.form.fields())),
             Source::RequestHeaders | Source::ResponseHeaders => Pairs::Coded(urlencoded::pairs(b"")),
         }
     }

@@ -9,7 +9,7 @@ use selvedge_conf::expr::ListKind;
 use selvedge_conf::{CacheAction, Effect as Facts};
 use selvedge_state::ELEMENT_MAX;
 
-use super::{Findings, Pending, RuleId};
+use super::{EffectPlace, Findings, Pending};
 use crate::ban;
 use crate::changes::HeaderChange;
 use crate::ledger::Ledger;
@@ -44,6 +44,8 @@ pub enum Undone {
     Absent,
     /// Its value is none that a header field, a path, a query or an element of a list can have.
     Invalid,
+    /// The state has no room for it.
+    NoRoom,
 }
 
 impl Effect {
@@ -76,7 +78,7 @@ impl Effect {
     /// Collects it.
     pub(super) fn follow<'a>(
         &'a self,
-        rule: RuleId,
+        place: EffectPlace,
         context: &Context<'a>,
         ledger: &Ledger,
         findings: &mut Findings<'a>,
@@ -100,20 +102,20 @@ impl Effect {
             Effect::RemoveResponseHeader(name) => changes.response.push(HeaderChange::Remove(name.clone())),
             Effect::Origin(origin) => changes.origin = Some(*origin),
             Effect::Cache(action) => changes.cache = Some(*action),
-            Effect::Ban(length, reason) => findings.pending.push((rule, Pending::Ban(*length, reason))),
+            Effect::Ban(length, reason) => findings.pending.push((place, Pending::Ban(*length, reason))),
             Effect::List(list, value, present, length) => {
                 let element = element(value.value(context).ok_or(Undone::Absent)?).ok_or(Undone::Invalid)?;
                 let list = ledger.list(*list).ok_or(Undone::Invalid)?;
-                findings.pending.push((rule, Pending::List(list, element, *present, *length)));
+                findings.pending.push((place, Pending::List(list, element, *present, *length)));
             }
             Effect::Count(counter) => {
-                findings.pending.extend(ledger.count(*counter, context).map(|pending| (rule, pending)));
+                findings.pending.extend(ledger.count(*counter, context).map(|pending| (place, pending)));
             }
             Effect::Unique(unique) => {
-                findings.pending.push((rule, ledger.sight(*unique, context).ok_or(Undone::Absent)?));
+                findings.pending.push((place, ledger.sight(*unique, context).ok_or(Undone::Absent)?));
             }
             Effect::Tag(tag) => findings.tag(tag, context),
-            Effect::Log => changes.logged.push(rule),
+            Effect::Log => changes.logged.push(place.rule),
         }
         Ok(())
     }

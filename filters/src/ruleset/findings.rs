@@ -7,6 +7,7 @@ use selvedge_state::{Key64, ListId, Store, TableId, Time, UniquesId};
 use super::RuleId;
 use crate::ban::Subject;
 use crate::changes::Changes;
+use crate::explain::Note;
 use crate::hand::{Hand, Sentence, Settled};
 use crate::rule::Context;
 
@@ -19,8 +20,16 @@ pub(crate) struct Findings<'a> {
     pub(crate) monitored: Vec<RuleId>,
     /// The rules that could not do all they say, once for each effect that was left undone.
     pub(crate) undone: Vec<RuleId>,
-    /// What is to be written into the store once nothing more is asked, and which rule says so.
-    pub(crate) pending: Vec<(RuleId, Pending<'a>)>,
+    /// What is to be written into the store once nothing more is asked, and which effect says so.
+    pub(crate) pending: Vec<(EffectPlace, Pending<'a>)>,
+}
+
+/// Which effect of which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EffectPlace {
+    pub(crate) rule: RuleId,
+    /// In the order of the rule.
+    pub(crate) effect: usize,
 }
 
 /// An effect on the state.
@@ -49,7 +58,7 @@ impl Findings<'_> {
     /// Writes what is to be written.
     pub(crate) fn settle(&mut self, context: &Context<'_>, hand: &mut impl Hand) {
         let (store, now): (&Store, Time) = (context.store, context.now);
-        for (rule, pending) in &self.pending {
+        for (place, pending) in &self.pending {
             let settled = match pending {
                 Pending::Ban(length, reason) => {
                     let sentence = Sentence { until: now.plus(*length), level: 0, reason };
@@ -68,7 +77,8 @@ impl Findings<'_> {
                 }
             };
             if settled == Settled::Refused {
-                self.undone.push(*rule);
+                self.undone.push(place.rule);
+                hand.note(|| Note::NoRoom(*place));
             }
         }
     }

@@ -15,7 +15,7 @@ mod terms;
 use selvedge_conf::expr::Phase;
 use selvedge_conf::{Config, Rule as Facts, RuleMode};
 
-pub(crate) use self::findings::{Findings, Pending};
+pub(crate) use self::findings::{EffectPlace, Findings, Pending};
 use self::index::{Index, WORDS_MAX};
 pub(crate) use self::rule::Answered;
 use self::rule::{Asking, Gate, Rule};

@@ -4,7 +4,7 @@ use selvedge_conf::{Reply, Rule as Facts, RuleMode};
 
 use super::effect::{Effect, valid};
 use super::terms::{Answers, Terms, When};
-use super::{Asked, Findings, RuleId};
+use super::{Asked, EffectPlace, Findings, RuleId};
 use crate::explain::Note;
 use crate::hand::Hand;
 use crate::ledger::Ledger;
@@ -77,7 +77,8 @@ impl Gate {
         if !self.sites.is_empty() && asking.site.is_none_or(|site| self.sites.binary_search(&site.0).is_err()) {
             return Asked::OtherSite;
         }
-        match self.when.holds(asking.terms, &asking.answers, asking.context) {
+        let holds = || self.when.holds(asking.terms, &asking.answers, asking.context);
+        match asking.context.asked_by(!self.monitor, holds) {
             false => Asked::NotMatched,
             true if self.monitor => Asked::WouldMatch,
             true => Asked::Matched,
@@ -107,8 +108,9 @@ impl Rule {
         hand: &mut impl Hand,
     ) -> Option<Answered> {
         findings.fired.push(id);
-        for effect in &self.effects {
-            let effected = effect.follow(id, context, ledger, findings);
+        for (place, effect) in self.effects.iter().enumerate() {
+            let place = EffectPlace { rule: id, effect: place };
+            let effected = effect.follow(place, context, ledger, findings);
             if effected.is_err() {
                 findings.undone.push(id);
             }

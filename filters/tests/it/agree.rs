@@ -18,6 +18,7 @@ fn site(decision: &Decision) -> Option<selvedge_filters::SiteId> {
     match decision.verdict {
         Verdict::Pass(site) | Verdict::Denied { site, .. } | Verdict::Redirected { site, .. } => Some(site),
         Verdict::Limited { site, .. } | Verdict::Partitioned { site, .. } => Some(site),
+        Verdict::FormUnread { site } | Verdict::FormTooLong { site } => Some(site),
         Verdict::Banned { site, .. } => site,
         Verdict::NoSite => None,
     }
@@ -155,7 +156,7 @@ fn the_random_rules_reach_everything() {
                 Verdict::Limited { .. } => note(5),
                 Verdict::Banned { .. } => note(6),
                 Verdict::NoSite => note(7),
-                Verdict::Partitioned { .. } => {}
+                Verdict::Partitioned { .. } | Verdict::FormUnread { .. } | Verdict::FormTooLong { .. } => {}
             }
         }
     }

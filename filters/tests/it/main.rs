@@ -6,6 +6,7 @@ mod cache;
 mod connections;
 mod counts;
 mod decisions;
+mod forms;
 mod language;
 mod limits;
 mod lists;

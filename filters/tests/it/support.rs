@@ -91,7 +91,8 @@ impl World {
     }
 
     pub(crate) fn explain(&self, ask: &Ask, reply: Option<&Reply<'_>>) -> Explanation {
-        self.filters.explain(&self.config, &ask.head(), reply, &self.store, self.now)
+        let head = ask.head();
+        self.filters.explain(&self.config, (&head, head.client), reply, &self.store, self.now)
     }
 
     pub(crate) fn wait(&mut self, ms: u64) {

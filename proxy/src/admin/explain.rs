@@ -113,6 +113,7 @@ fn ask(then: &Verdict) -> Ask {
         headers: then.headers.clone(),
         body: String::new(),
         client_ip: then.client.unwrap_or([127, 0, 0, 1].into()),
+        peer_ip: then.peer,
         status: None,
     }
 }

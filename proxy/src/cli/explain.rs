@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(required_unless_present = "id")]
     url: Option<String>,
     /// A request that was answered, by its id.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["method", "url", "headers", "client_ip", "body", "status", "at"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["method", "url", "headers", "client_ip", "peer_ip", "body", "status", "at"])]
     id: Option<String>,
     /// Where to look for the id: another POP by its name, or all of them.
     #[arg(long, value_name = "all|NAME", requires = "id")]
@@ -53,6 +53,9 @@ pub(super) struct Args {
     /// The client's address.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     client_ip: IpAddr,
+    /// The other end of the connection, when a trusted proxy speaks for the client: what rules about connections see.
+    #[arg(long, value_name = "IP")]
+    peer_ip: Option<IpAddr>,
     /// The request's body, for form fields.
     #[arg(long, value_name = "TEXT", default_value = "")]
     body: String,
@@ -80,6 +83,7 @@ pub(super) fn explain(args: &Args) -> Result<Render, Failure> {
         headers: args.headers.clone(),
         body: args.body.clone(),
         client_ip: args.client_ip,
+        peer_ip: args.peer_ip,
         status: args.status,
     };
     let default = Path::new(SOCKET);

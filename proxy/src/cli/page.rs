@@ -22,8 +22,11 @@ pub(super) fn page(explanation: &Explanation, from: &str) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         page,
-        "{} {}   as client {} at {pop}, config {revision}, {from}",
-        request.method, request.url, request.client_ip
+        "{} {}   as client {}{} at {pop}, config {revision}, {from}",
+        request.method,
+        request.url,
+        request.client_ip,
+        request.peer_ip.map_or(String::new(), |peer| format!(" through {peer}"))
     );
     let site = explanation.site.as_ref().map_or("no site".to_owned(), |site| format!("site {site:?}"));
     let _ = writeln!(page, "  host {:?} -> {site}   path {path:?}", explanation.host);

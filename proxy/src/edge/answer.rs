@@ -10,6 +10,7 @@ use selvedge_conf::Limit;
 use selvedge_filters::{BanOrigin, Quota};
 use serde::Serialize;
 
+use super::form::FORM_MAX;
 use super::outbound::pseudonym;
 use super::request_id::RequestId;
 use super::target::BadTarget;
@@ -59,6 +60,8 @@ pub(super) enum Answer {
         /// The most bytes a body may have.
         max: u64,
     },
+    /// 413: a rule has to see a form that is longer than forms that are read.
+    FormTooLarge,
     /// 408: the request's body stopped coming.
     RequestTimeout,
     /// 508: the request has been here before (RFC 8586).
@@ -100,7 +103,7 @@ impl Answer {
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
             Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
-            Answer::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Answer::BodyTooLarge { .. } | Answer::FormTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Answer::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Answer::Loop => StatusCode::LOOP_DETECTED,
             Answer::BadGateway => StatusCode::BAD_GATEWAY,
@@ -120,6 +123,7 @@ impl Answer {
             Answer::NoSite => "no-site",
             Answer::BadRequest(_) | Answer::Malformed => "bad-request",
             Answer::BodyTooLarge { .. } => "body-too-large",
+            Answer::FormTooLarge => "form-too-large",
             Answer::RequestTimeout => "request-timeout",
             Answer::Loop => "loop",
             Answer::BadGateway => "bad-gateway",
@@ -146,6 +150,7 @@ impl Answer {
             Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
             Answer::Malformed => "The request is malformed.".to_owned(),
             Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
+            Answer::FormTooLarge => format!("A form that is sent here may have {FORM_MAX} bytes at most."),
             Answer::RequestTimeout => "The request did not arrive in time.".to_owned(),
             Answer::Loop => "This request has passed through this point of presence before.".to_owned(),
             Answer::BadGateway => "The origin could not be reached or gave no valid answer.".to_owned(),

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use pingora::http::RequestHeader;
 use selvedge_conf::{CacheAction, Limit};
@@ -13,6 +12,7 @@ use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 
 use super::answer::Answer;
+use super::form::Form;
 use super::forwarded::Client;
 use super::origin::Origin;
 use super::request_id::RequestId;
@@ -41,8 +41,8 @@ pub struct Context {
     pub(super) cache: Option<CacheAction>,
     /// The header as the client sent it, if rules changed it.
     pub(super) original: Option<HeaderMap>,
-    /// The form that the request brings, if it was read.
-    pub(super) form: Option<Bytes>,
+    /// The form that the request brings.
+    pub(super) form: Form,
     /// What rules said, for later phases and the log.
     pub(super) said: Said,
     /// The tightest limit that applied.
@@ -98,7 +98,7 @@ impl Context {
             rerouted: false,
             cache: None,
             original: None,
-            form: None,
+            form: Form::None,
             said: Said::default(),
             quota: None,
             would_refuse: None,
@@ -132,7 +132,7 @@ impl Context {
             protocol: self.protocol,
             headers: self.original.as_ref().unwrap_or(&request.headers),
             client: self.client?.address,
-            form: self.form.as_deref(),
+            form: self.form.known(),
         })
     }
 }

@@ -1,45 +1,74 @@
-//! The form of a request, read before anything is decided, so that conditions may ask for its fields.
+//! The form of a request, read for decisions that ask for its fields.
 //!
-//! Only a form that says its length, and fits, is read: Pingora keeps that much of a body for a second try, and gives it to the
-//! origin from there. Any other body goes by unread, and its fields are absent.
+//! Pingora keeps 64 KiB of a body for a second try and gives them to the origin from there, so that much is read, however the body
+//! is framed. A body that says how long it is, and is longer, is left alone; one that turns out to be longer cannot go on.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::CONTENT_TYPE;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use selvedge_filters as filters;
+
+use super::declared;
 
 /// The longest form that is read, bytes: what Pingora's buffer for a second try holds.
 pub(super) const FORM_MAX: usize = 64 * 1024;
 
-/// What came of reading a form.
+/// The form that a request brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Form {
+    /// It brings none, or nobody will ask.
+    None,
+    /// Nobody asked so far.
+    Unread,
     /// The whole of it.
     Read(Bytes),
-    /// It stopped coming.
-    Late,
+    /// It is longer than [`FORM_MAX`].
+    TooLong {
+        /// Whether that was only seen by reading it.
+        begun: bool,
+    },
 }
 
-/// Whether a request brings a form that is read (WHATWG URL Standard, section 5).
-pub(super) fn is_readable(request: &RequestHeader) -> bool {
-    let media_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let essence = media_type.split(';').next().unwrap_or("").trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        && !request.headers.contains_key(TRANSFER_ENCODING)
-        && request
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.trim().parse().ok())
-            .is_some_and(|length: usize| (1..=FORM_MAX).contains(&length))
+impl Form {
+    /// As decisions see it.
+    pub(super) fn known(&self) -> filters::Form<'_> {
+        match self {
+            Form::None => filters::Form::None,
+            Form::Unread => filters::Form::Unread,
+            Form::Read(body) => filters::Form::Read(body),
+            Form::TooLong { .. } => filters::Form::TooLong,
+        }
+    }
+
+    /// Whether its reading began.
+    pub(super) fn is_begun(&self) -> bool {
+        matches!(self, Form::Read(_) | Form::TooLong { begun: true })
+    }
 }
 
-/// Reads the body of a request to its end, within a time. Pingora keeps it for the origin.
+/// The form that a request claims to bring (WHATWG URL Standard, section 5), before it is read. Any of several media types
+/// counts: an origin may take any.
+pub(super) fn claimed(request: &RequestHeader) -> Form {
+    let lines = request.headers.get_all(CONTENT_TYPE).iter().filter_map(|line| line.to_str().ok());
+    let essence = |media_type: &str| media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    if !lines.flat_map(|line| line.split(',')).any(|media| essence(media) == "application/x-www-form-urlencoded") {
+        return Form::None;
+    }
+    match declared(request) {
+        Some(length) if length > FORM_MAX as u64 => Form::TooLong { begun: false },
+        _ => Form::Unread,
+    }
+}
+
+/// Reads the body of a request to its end, or until it is too long; none when it does not come in time. Pingora keeps it for the
+/// origin.
 ///
 /// # Errors
 /// When the client's connection fails.
-pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Result<Form> {
+pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Result<Option<Form>> {
     session.enable_retry_buffering();
     // A client that waits for leave (RFC 9110 section 10.1.1) gets it: else it would choose whether its form is seen. HTTP/1.0
     // knows no such answer, and over HTTP/2 Pingora has none; there the client sends when it has waited long enough.
@@ -48,12 +77,20 @@ pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Re
         session.write_continue_response().await.map_err(|error| error.into_down())?;
     }
     let whole = async {
-        while session.as_downstream_mut().read_request_body().await.map_err(|error| error.into_down())?.is_some() {}
-        Ok(session.get_retry_buffer().unwrap_or_default())
+        let mut length = 0;
+        while let Some(part) =
+            session.as_downstream_mut().read_request_body().await.map_err(|error| error.into_down())?
+        {
+            length += part.len();
+            if length > FORM_MAX {
+                return Ok(Form::TooLong { begun: true });
+            }
+        }
+        Ok(Form::Read(session.get_retry_buffer().unwrap_or_default()))
     };
     match tokio::time::timeout(within, whole).await {
-        Ok(read) => read.map(Form::Read),
-        Err(_) => Ok(Form::Late),
+        Ok(read) => read.map(Some),
+        Err(_) => Ok(None),
     }
 }
 
@@ -61,25 +98,27 @@ pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Re
 mod tests {
     use super::*;
 
-    fn readable(fields: &[(&'static str, &str)]) -> bool {
+    fn form(fields: &[(&'static str, &str)]) -> Form {
         let mut request = RequestHeader::build("POST", b"/", None).unwrap();
         for (name, value) in fields {
             request.append_header(*name, *value).unwrap();
         }
-        is_readable(&request)
+        claimed(&request)
     }
 
     #[test]
-    fn only_forms_that_fit_are_read() {
-        let form = ("content-type", "application/x-www-form-urlencoded");
+    fn whatever_may_be_taken_for_a_form_is_one() {
+        let media = ("content-type", "application/x-www-form-urlencoded");
         let length = |length| ("content-length", length);
-        assert!(readable(&[form, length("10")]));
-        assert!(readable(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=UTF-8"), length("65536")]));
-        assert!(!readable(&[form, length("65537")]));
-        assert!(!readable(&[form, length("0")]));
-        assert!(!readable(&[form]), "over HTTP/2 a length may be missing");
-        assert!(!readable(&[form, length("10"), ("transfer-encoding", "chunked")]));
-        assert!(!readable(&[("content-type", "application/json"), length("10")]));
-        assert!(!readable(&[length("10")]));
+        assert_eq!(form(&[media, length("65536")]), Form::Unread);
+        assert_eq!(form(&[media, length("65537")]), Form::TooLong { begun: false });
+        assert_eq!(form(&[media]), Form::Unread, "over HTTP/2 a length may be missing");
+        assert_eq!(form(&[media, ("transfer-encoding", "chunked")]), Form::Unread);
+        let spelt = "Application/X-WWW-Form-Urlencoded ; charset=UTF-8";
+        assert_eq!(form(&[("content-type", spelt), length("10")]), Form::Unread);
+        assert_eq!(form(&[("content-type", "text/plain"), media, length("10")]), Form::Unread);
+        assert_eq!(form(&[("content-type", &format!("text/plain, {spelt}")), length("10")]), Form::Unread);
+        assert_eq!(form(&[("content-type", "application/json"), length("10")]), Form::None);
+        assert_eq!(form(&[length("10")]), Form::None);
     }
 }

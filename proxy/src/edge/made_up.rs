@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use pingora::http::RequestHeader;
 use selvedge_conf::Config;
 use selvedge_filters::cache::{KeyParts, Scheme};
-use selvedge_filters::{Changes, Head, Verdict};
+use selvedge_filters::{Changes, Form, Head, Verdict};
 
 use super::answer::Answer;
 use super::forwarded::{Client, Trust};
@@ -36,7 +36,7 @@ pub struct MadeUp {
     original: HeaderMap,
     target: Target,
     client: Client,
-    form: Option<Vec<u8>>,
+    body: String,
 }
 
 /// Why a request in words is none that is decided about.
@@ -104,9 +104,8 @@ impl MadeUp {
         if outbound::been_here(&request, &config.pop.name) {
             return Err(NoRequest::refused(&Answer::Loop, "the request has been here before"));
         }
-        let form = form::is_readable(&request).then(|| words.body.as_bytes().to_vec());
         let client = Client { address: words.client.to_canonical(), via: Trust::Client };
-        Ok(MadeUp { original: request.headers.clone(), request, target, client, form })
+        Ok(MadeUp { original: request.headers.clone(), request, target, client, body: words.body.to_owned() })
     }
 
     /// The request as filters see it.
@@ -130,7 +129,16 @@ impl MadeUp {
             protocol: "HTTP/1.1",
             headers,
             client: self.client.address,
-            form: self.form.as_deref(),
+            form: self.form(),
+        }
+    }
+
+    fn form(&self) -> Form<'_> {
+        match form::claimed(&self.request) {
+            form::Form::None => Form::None,
+            form::Form::TooLong { .. } => Form::TooLong,
+            _ if self.body.len() > form::FORM_MAX => Form::TooLong,
+            _ => Form::Read(self.body.as_bytes()),
         }
     }
 
@@ -156,9 +164,11 @@ impl MadeUp {
 /// The status that the edge itself answers with; none when the request goes on to cache and origin.
 pub fn own_status(verdict: &Verdict) -> Option<u16> {
     let answer = match verdict {
-        Verdict::Pass(_) => return None,
+        // Of words the body is known from the beginning.
+        Verdict::Pass(_) | Verdict::FormUnread { .. } => return None,
         Verdict::Denied { status, .. } | Verdict::Redirected { status, .. } => return Some(*status),
         Verdict::NoSite => Answer::NoSite,
+        Verdict::FormTooLong { .. } => Answer::FormTooLarge,
         Verdict::Banned { origin, remaining, .. } => Answer::Banned { origin: *origin, remaining: *remaining },
         Verdict::Limited { quota, .. } => Answer::Limited { limit: String::new(), retry_after: quota.reset },
         Verdict::Partitioned { .. } => Answer::Partitioned { limit: String::new() },

@@ -32,7 +32,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
 use selvedge_filters::cache::Scheme;
-use selvedge_filters::{From, HeaderChange, Reply, ResponseDecision, Subject, client_net};
+use selvedge_filters::{From, HeaderChange, Reply, ResponseDecision, Verdict};
 
 use crate::front::ClientStream;
 use crate::node::Node;
@@ -40,7 +40,6 @@ use answer::{Answer, EdgeFields};
 pub use context::Context;
 pub use door::admit;
 use errand::{Errands, Found};
-use form::Form;
 pub use made_up::{MadeUp, NoRequest, Words, own_status};
 pub(crate) use tries::TRIES;
 
@@ -78,26 +77,23 @@ impl Edge {
         if outbound::been_here(session.req_header(), &context.plan.config.pop.name) {
             return Ok(Some(Answer::Loop));
         }
-        if self.may_bring_a_form(session, context) {
+        if context.plan.filters.reads_form() {
+            context.form = form::claimed(session.req_header());
+        }
+        loop {
+            let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
+            let decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
+            if !matches!(decision.verdict, Verdict::FormUnread { .. }) {
+                return Ok(verdict::follow(decision, session, context));
+            }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
-                Form::Read(body) => context.form = Some(body),
-                Form::Late => {
+                Some(form) => context.form = form,
+                None => {
                     session.set_keepalive(None);
                     return Ok(Some(Answer::RequestTimeout));
                 }
             }
         }
-        let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
-        let decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
-        Ok(verdict::follow(decision, session, context))
-    }
-
-    /// Whether the body is read before the decision: not for a host of no site, nor for who is banned anyway.
-    fn may_bring_a_form(&self, session: &Session, context: &Context) -> bool {
-        let Some(client) = context.client.filter(|_| context.site.is_some()) else { return false };
-        context.plan.filters.reads_form()
-            && form::is_readable(session.req_header())
-            && self.node.store.banned(Subject::of(client_net(client.address)).as_str(), self.node.clock.now()).is_none()
     }
 
     /// A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.
@@ -135,7 +131,7 @@ impl Edge {
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
         session.set_close_on_response_before_downstream_finish(false);
         // Such a client waits for leave to send its body, and will not get it: there is nothing to take in.
-        let waits = context.form.is_none() && session.req_header().headers.contains_key("expect");
+        let waits = !context.form.is_begun() && session.req_header().headers.contains_key("expect");
         if waits {
             session.set_keepalive(None);
         }

@@ -28,7 +28,7 @@ pub(super) fn dress(request: &mut RequestHeader, context: &Context, pop: &str) -
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
         request.insert_header("host", origin.host(server, asked).as_ref())?;
     }
-    if context.form.is_some() {
+    if context.form.is_begun() {
         // Its body is here, and the client has had its leave.
         request.remove_header("expect");
     }

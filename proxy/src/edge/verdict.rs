@@ -75,7 +75,8 @@ fn refuse(plan: &Plan, verdict: Verdict, context: &mut Context) -> Answer {
             plan.meters.limit(limit, LimitOutcome::Refused);
             Answer::Partitioned { limit: name(limit) }
         }
-        // Goes on, and never comes here.
-        Verdict::Pass(_) => Answer::Internal,
+        Verdict::FormTooLong { .. } => Answer::FormTooLarge,
+        // They go on, and never come here.
+        Verdict::Pass(_) | Verdict::FormUnread { .. } => Answer::Internal,
     }
 }

@@ -53,22 +53,16 @@ pub(super) fn keep(node: &Node, session: &Session, context: &Context, answer: &A
         "" => (request.uri.path(), request.uri.query()),
         path => (path, context.target.query.as_deref()),
     };
-    let query = query.unwrap_or("");
     let host = context.target.authority.as_str();
     let scheme = if host.is_empty() { "" } else { context.target.scheme.as_str() };
     let told = Told {
         id: context.id.number(),
         at: node.clock.now(),
         client: context.client.map(|client| client.address).or(context.peer),
+        peer: context.peer,
         method: request.method.as_str(),
-        url: [
-            scheme,
-            if scheme.is_empty() { "" } else { "://" },
-            host,
-            path,
-            if query.is_empty() { "" } else { "?" },
-            query,
-        ],
+        url: [scheme, if scheme.is_empty() { "" } else { "://" }, host, path],
+        query,
         headers: context.original.as_ref().unwrap_or(&request.headers),
         secret: &|name| carries_token(plan, name),
         status: answer.status().as_u16(),

@@ -29,11 +29,12 @@ pub fn explain(
     let made_up = MadeUp::new(&words, config)?;
     let head = made_up.head();
     // The response depends on what is decided about the request.
-    let decision = filters.explain(config, &head, None, store, now).decision;
+    let asked = (&head, ask.peer_ip.unwrap_or(ask.client_ip).to_canonical());
+    let decision = filters.explain(config, asked, None, store, now).decision;
     let origin = ask.status.map(|status| (status, http::HeaderMap::new()));
     let response = Response::to(&decision, origin, asks_cache(&made_up, &decision).is_ok());
     let reply = response.as_ref().map(Response::head);
-    let found = filters.explain(config, &head, reply.as_ref(), store, now);
+    let found = filters.explain(config, asked, reply.as_ref(), store, now);
     let status = response.map(|response| response.status);
     Ok(Teller { config, filters, found: &found, made_up: &made_up }.tell(ask, status, now))
 }
@@ -113,6 +114,7 @@ impl<'a> Teller<'a> {
             let (value, undone) = match came {
                 EffectRecord::Done(value) => (value.clone(), None),
                 EffectRecord::Undone(Undone::Absent) => (None, Some("its value is absent".to_owned())),
+                EffectRecord::Undone(Undone::NoRoom) => (None, Some("the state has no room for it".to_owned())),
                 EffectRecord::Undone(Undone::Invalid) => (None, Some("its value cannot be used".to_owned())),
             };
             report::Effect { does: said::effect(effect, self.config), value, undone }
@@ -186,6 +188,7 @@ impl<'a> Teller<'a> {
             Reason::Banned => "the client is banned".to_owned(),
             Reason::NoSite => "no site serves the host".to_owned(),
             Reason::NoResponse => "no response was given".to_owned(),
+            Reason::FormTooLong => "the form is too long to be read".to_owned(),
         }
     }
 
@@ -230,6 +233,7 @@ impl<'a> Teller<'a> {
         }
         match verdict {
             Verdict::NoSite => edge(Some("no site serves the host".to_owned())),
+            Verdict::FormTooLong { .. } => edge(Some(self.reason(Reason::FormTooLong))),
             Verdict::Banned { ban, .. } => edge(Some(format!("ban: {}", ban.reason))),
             Verdict::Denied { rule, .. } => edge(Some(self.rule_name(*rule))),
             Verdict::Redirected { rule, location, .. } => {
@@ -237,7 +241,7 @@ impl<'a> Teller<'a> {
             }
             Verdict::Limited { quota, .. } => edge(Some(self.reason(Reason::Limit(quota.limit)))),
             Verdict::Partitioned { limit, .. } => edge(Some(self.reason(Reason::Limit(*limit)))),
-            Verdict::Pass(site) => {
+            Verdict::Pass(site) | Verdict::FormUnread { site } => {
                 let own = self.config.sites.get(site.0).map(|site| site.origin);
                 let origin = changes.origin.or(own).and_then(|at| self.config.origins.get(at));
                 report::Answer {

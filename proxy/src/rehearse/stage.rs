@@ -2,10 +2,10 @@
 
 use selvedge_conf::Config;
 use selvedge_filters::{Filters, Tables};
-use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
+use selvedge_state::{Actor, Incarnation, PopId, Store, StoreBounds, StoreConfig, Time};
 
-/// Keys that a table holds here at most: a story sends some thousands of requests.
-const KEYS_MAX: usize = 100_000;
+/// Entries that a table holds here at most: a story sends some thousands of requests.
+const ENTRIES_MAX: usize = 100_000;
 
 /// Filters over a store of their own.
 #[derive(Debug)]
@@ -23,14 +23,19 @@ impl Stage {
     /// # Errors
     /// In words, when the config counts more than a store holds.
     pub fn new(config: &Config, tables: Tables, roster: u16) -> Result<Stage, String> {
-        let store = Store::new(StoreConfig {
+        let bounds = StoreBounds {
+            uniques_max: config.storage.uniques_max.min(ENTRIES_MAX),
+            lists_max: config.storage.lists_max.min(ENTRIES_MAX),
+        };
+        let me = StoreConfig {
             me: Actor { pop: PopId(0), node: 0 },
             incarnation: Incarnation(1),
             secret: *b"a rehearsal only",
-            keys_max: config.storage.keys_max.min(KEYS_MAX),
+            keys_max: config.storage.keys_max.min(ENTRIES_MAX),
             bans_max: config.storage.bans_max,
             roster,
-        });
+        };
+        let store = Store::with_bounds(me, bounds);
         let filters = Filters::new(config, tables, &store).map_err(|error| error.to_string())?;
         Ok(Stage { filters, store })
     }

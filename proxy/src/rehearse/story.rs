@@ -1,5 +1,6 @@
 //! One story: an empty store, the state that is given, and requests one after the other while a clock is moved on.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ fn play(config: &Config, tables: &Tables, test: &Test, coverage: &mut Coverage) 
 fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut Coverage) -> Result<(), Failure> {
     let failed = |differences, explanation| Failure { place: step.place.clone(), nth: None, differences, explanation };
     let Stage { filters, store } = stage;
-    let TestRequest { method, url, headers, body, client_ip } = &step.request;
+    let TestRequest { method, url, headers, body, client_ip, peer_ip } = &step.request;
     let words = Words { method, url, headers, body, client: *client_ip };
     let made_up = match MadeUp::new(&words, config) {
         Ok(made_up) => made_up,
@@ -97,15 +98,16 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
     let head = made_up.head();
     // First why, on the state that the request finds; then the deed.
     let given = || Some((step.response.status, fields(&step.response.headers)));
-    let asked = filters.explain(config, &head, None, store, now);
+    let peer = peer_ip.unwrap_or(*client_ip).to_canonical();
+    let asked = filters.explain(config, (&head, peer), None, store, now);
     let cached = asks_cache(&made_up, &asked.decision).is_ok();
     let response = Response::to(&asked.decision, given(), cached);
     let found = match &response {
-        Some(response) => filters.explain(config, &head, Some(&response.head()), store, now),
+        Some(response) => filters.explain(config, (&head, peer), Some(&response.head()), store, now),
         None => asked,
     };
     coverage.note(config, &found);
-    let came = send(config, stage, &made_up, given(), now);
+    let came = send(config, stage, (&made_up, peer), given(), now);
     let differences = differences(config, &step.expect, &came);
     if differences.is_empty() {
         return Ok(());
@@ -116,6 +118,7 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
         headers: headers.clone(),
         body: body.clone(),
         client_ip: *client_ip,
+        peer_ip: *peer_ip,
         status: Some(step.response.status),
     };
     let status = response.map(|response| response.status);
@@ -127,13 +130,13 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
 fn send(
     config: &Config,
     Stage { filters, store }: &Stage,
-    made_up: &MadeUp,
+    (made_up, peer): (&MadeUp, IpAddr),
     origin: Option<(u16, http::HeaderMap)>,
     now: Time,
 ) -> Came {
     let head = made_up.head();
     let banned = || store.banned(Subject::of(client_net(head.client)).as_str(), now).is_some();
-    let connection = filters.connect(head.client, store, now);
+    let connection = filters.connect(peer, store, now);
     if connection.closed_by.is_some() {
         let (rule, monitored) = (connection.closed_by, connection.monitored);
         return Came { rule, monitored, banned: banned(), ..Came::default() };
@@ -172,7 +175,7 @@ fn send(
         Verdict::Redirected { rule, location, .. } => (came.rule, came.location) = (Some(rule), Some(location)),
         Verdict::Limited { quota, .. } => came.limit = Some(quota.limit),
         Verdict::Partitioned { limit, .. } => came.limit = Some(limit),
-        Verdict::Banned { .. } | Verdict::NoSite => {}
+        Verdict::Banned { .. } | Verdict::NoSite | Verdict::FormUnread { .. } | Verdict::FormTooLong { .. } => {}
     }
     came
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use selvedge_conf::expr::ListKind;
 use selvedge_conf::{ELEMENTS_MAX, List as Facts, PIECES_MAX, PROBLEMS_MAX};
-use selvedge_filters::list::List;
+use selvedge_filters::list::{List, PATTERNS_MAX};
 
 use crate::plan::{Digest, Fault, Ledger};
 
@@ -58,7 +58,8 @@ pub(super) fn load(facts: &Facts, ledger: &Ledger, old: &[Stocked]) -> Result<St
     let elements: Vec<Element<'_>> = items.chain(elements(text)).collect();
     let max = match facts.kind {
         ListKind::Addresses | ListKind::Strings => ELEMENTS_MAX,
-        ListKind::Needles | ListKind::Patterns => PIECES_MAX,
+        ListKind::Needles => PIECES_MAX,
+        ListKind::Patterns => PATTERNS_MAX,
     };
     if let Some(excess) = elements.get(max) {
         return Err(vec![fault(facts, excess.line, &format!("{} elements; at most {max} fit here", elements.len()))]);
@@ -124,9 +125,11 @@ fn network(text: &str) -> Result<IpNet, String> {
 fn pattern(text: &str) -> Result<(), String> {
     List::patterns(vec![text.to_owned()]).map(|_| ()).map_err(|error| {
         let told = error.to_string();
-        // The reason is the last of several lines, behind a picture of the pattern.
-        let reason = told.lines().last().unwrap_or("").trim_start_matches("error: ");
-        format!("`{}` is no regular expression: {reason}", shown(text))
+        // What is wrong with an expression is the last of several lines, behind a picture of it.
+        match told.lines().last().and_then(|last| last.strip_prefix("error: ")) {
+            Some(reason) => format!("`{}` is no regular expression: {reason}", shown(text)),
+            None => format!("`{}`: {told}", shown(text)),
+        }
     })
 }
 
@@ -244,6 +247,15 @@ mod tests {
     fn too_many_pieces_are_refused() {
         let faults = read(ListKind::Needles, "x\n".repeat(PIECES_MAX + 1).as_bytes()).unwrap_err();
         assert_eq!(faults, ["list office: list.txt:100001: 100001 elements; at most 100000 fit here"]);
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_much_is_named_as_that() {
+        let faults = read(ListKind::Patterns, b"^ok$\n(?:\\pL{1000}){1000}\n").unwrap_err();
+        assert!(faults[0].starts_with("list office: list.txt:2: `(?:\\pL{1000}){1000}`: "), "{}", faults[0]);
+        assert!(faults[0].contains("16 MiB"), "{}", faults[0]);
+        let faults = read(ListKind::Patterns, "x\n".repeat(PATTERNS_MAX + 1).as_bytes()).unwrap_err();
+        assert_eq!(faults, ["list office: list.txt:2049: 2049 elements; at most 2048 fit here"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! A ring of fixed size. Each entry has a lock of its own, which only a reader of that very entry could hold; whoever finds it
 //! held leaves the entry out. The memory of an entry is taken once and written over, so remembering allocates nothing in the
-//! long run. What proves who somebody is (tokens, passwords, cookies) is not remembered, only how long it was.
+//! long run. What proves who somebody is (tokens, passwords, cookies, keys), by its name, is not remembered, only how long it was.
 
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use selvedge_state::Time;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,22 @@ const METHOD_MAX: usize = 64;
 const TARGET_MAX: usize = 2 * 1024;
 const WHY_MAX: usize = 1024;
 
+/// Words in the names of fields that prove who somebody is.
+const SECRETS: [&str; 12] = [
+    "auth",
+    "cookie",
+    "token",
+    "secret",
+    "passw",
+    "apikey",
+    "api-key",
+    "api_key",
+    "access-key",
+    "access_key",
+    "signature",
+    "session",
+];
+
 /// One request and what it was answered, borrowed: to be remembered.
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
@@ -35,10 +51,14 @@ pub struct Told<'a> {
     pub at: Time,
     /// Whom limits counted.
     pub client: Option<IpAddr>,
+    /// The other end of the connection.
+    pub peer: Option<IpAddr>,
     /// The method token.
     pub method: &'a str,
-    /// What was asked for, in parts that make a URL together.
-    pub url: [&'a str; 6],
+    /// What was asked for, up to the query, in parts that make a URL together.
+    pub url: [&'a str; 4],
+    /// The query, without its `?`.
+    pub query: Option<&'a str>,
     /// All header fields as the client sent them.
     pub headers: &'a HeaderMap,
     /// Names of header fields that carry tokens, beside those that always do.
@@ -72,6 +92,9 @@ pub struct Verdict {
     pub at: u64,
     /// Whom limits counted.
     pub client: Option<IpAddr>,
+    /// The other end of the connection, when it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<IpAddr>,
     /// The method token.
     pub method: String,
     /// What was asked for.
@@ -102,6 +125,7 @@ struct Entry {
     id: Option<u64>,
     at: u64,
     client: Option<IpAddr>,
+    peer: Option<IpAddr>,
     status: u16,
     answer: &'static str,
     left_out: usize,
@@ -136,7 +160,7 @@ impl Verdicts {
 
 impl Entry {
     fn write<'a>(&mut self, told: &Told<'_>, why: impl Iterator<Item = (&'static str, &'a str, &'a dyn Display)>) {
-        let Told { at, client, status, answer, .. } = *told;
+        let Told { at, client, peer, status, answer, .. } = *told;
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         push(&mut text, told.method, METHOD_MAX);
@@ -144,6 +168,9 @@ impl Entry {
         for part in told.url {
             let room = (method + TARGET_MAX).saturating_sub(text.len());
             push(&mut text, part, room);
+        }
+        if let Some(query) = told.query {
+            push_query(&mut text, query, method + TARGET_MAX);
         }
         let url = text.len();
         text.push_str(told.revision);
@@ -157,7 +184,7 @@ impl Entry {
         text.reserve_exact(room.min(ENTRY_MAX.saturating_sub(text.len())));
         let left_out = fields().filter(|(name, value)| !push_field(&mut text, name, value)).count();
         let ends = [method, url, revision, reasons];
-        *self = Entry { id: Some(told.id), at: at.0, client, status, answer, left_out, text, ends };
+        *self = Entry { id: Some(told.id), at: at.0, client, peer, status, answer, left_out, text, ends };
     }
 
     fn read(&self, id: u64) -> Verdict {
@@ -173,6 +200,7 @@ impl Entry {
             request_id: format!("{id:016x}"),
             at: self.at,
             client: self.client,
+            peer: self.peer.filter(|_| self.peer != self.client),
             method: part(0..method),
             url: part(method..url),
             headers: lines(reasons..self.text.len()).filter_map(field).collect(),
@@ -188,6 +216,21 @@ impl Entry {
 /// Appends the start of a text.
 fn push(text: &mut String, part: &str, max: usize) {
     text.push_str(part.get(..part.floor_char_boundary(max)).unwrap_or(""));
+}
+
+/// Appends a query, up to an end, without the values of secret fields.
+fn push_query(text: &mut String, query: &str, end: usize) {
+    for (nth, pair) in query.split('&').enumerate() {
+        let mut say = |part: &str| push(text, part, end.saturating_sub(text.len()));
+        say(if nth == 0 { "?" } else { "&" });
+        match pair.split_once('=').filter(|(name, _)| is_secret(name)) {
+            Some((name, value)) => {
+                say(name);
+                say(&format!("=[{} bytes]", value.len()));
+            }
+            None => say(pair),
+        }
+    }
 }
 
 /// Appends the reasons, up to the first that there is no room for.
@@ -214,7 +257,7 @@ enum Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn of(name: &HeaderName, value: &'a HeaderValue, secret: &dyn Fn(&HeaderName) -> bool) -> Shown<'a> {
-        if is_secret(name) || secret(name) {
+        if is_secret(name.as_str()) || secret(name) {
             return Shown::Secret(value.len());
         }
         value.to_str().map_or(Shown::Bytes(value.as_bytes()), Shown::Text)
@@ -248,9 +291,11 @@ fn push_field(text: &mut String, name: &HeaderName, value: &Shown<'_>) -> bool {
     true
 }
 
-/// Fields that prove who somebody is, whatever a config says.
-fn is_secret(name: &HeaderName) -> bool {
-    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
+/// Whether a header field or a field of a query, by its name, proves who somebody is, whatever a config says.
+fn is_secret(name: &str) -> bool {
+    let name = name.as_bytes();
+    let says = |word: &&str| name.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+    SECRETS.iter().any(says)
 }
 
 #[cfg(test)]
@@ -262,10 +307,12 @@ mod tests {
             id,
             at: Time(7),
             client: Some(IpAddr::from([192, 0, 2, 9])),
+            peer: Some(IpAddr::from([198, 51, 100, 1])),
             method: "GET",
-            url: ["https", "://", "www.example.com", "/wp-login.php", "?", "a=b"],
+            url: ["https", "://", "www.example.com", "/wp-login.php"],
+            query: Some("a=b&Access_Token=x%20y&flag"),
             headers,
-            secret: &|name| name == "x-api-token",
+            secret: &|name| name == "x-mine",
             status: 404,
             answer: "denied",
             revision: "0badcafe",
@@ -288,6 +335,8 @@ mod tests {
             ("authorization", "Bearer x.y.z"),
             ("cookie", "session=1"),
             ("x-api-token", "secret"),
+            ("x-api-key", "k"),
+            ("x-mine", "four"),
         ]);
         let place = "edge.toml:22:1";
         verdicts.keep(
@@ -304,13 +353,16 @@ mod tests {
                 request_id: "0000000000000005".to_owned(),
                 at: 7,
                 client: Some(IpAddr::from([192, 0, 2, 9])),
+                peer: Some(IpAddr::from([198, 51, 100, 1])),
                 method: "GET".to_owned(),
-                url: "https://www.example.com/wp-login.php?a=b".to_owned(),
+                url: "https://www.example.com/wp-login.php?a=b&Access_Token=[5 bytes]&flag".to_owned(),
                 headers: vec![
                     field("user-agent", "a\tb"),
                     field("authorization", "[12 bytes]"),
                     field("cookie", "[9 bytes]"),
                     field("x-api-token", "[6 bytes]"),
+                    field("x-api-key", "[1 bytes]"),
+                    field("x-mine", "[4 bytes]"),
                 ],
                 headers_left_out: 0,
                 status: 404,
@@ -340,7 +392,7 @@ mod tests {
         let mut headers = fields(&[("accept", "*/*"), ("x-long", &long), ("accept-language", "de")]);
         headers.insert("x-bytes", HeaderValue::from_bytes(&[0xff; ENTRY_MAX / 2]).unwrap());
         let why = (0..1000).map(|_| ("tag", "t", &"" as &dyn Display));
-        verdicts.keep(&Told { url: ["", "", "", &long, "", ""], method: &long, ..told(1, &headers) }, why);
+        verdicts.keep(&Told { url: ["", "", "", &long], method: &long, ..told(1, &headers) }, why);
         let found = verdicts.find(1).unwrap();
         assert_eq!(found.headers_left_out, 2);
         assert_eq!(found.headers.len(), 2);

@@ -151,6 +151,7 @@ fn request(random: &mut Rng, client: u8) -> (String, Ask) {
         headers,
         body: body.to_owned(),
         client_ip: [127, 0, 0, client].into(),
+        peer_ip: None,
         status: Some(200),
     };
     (sent, ask)

@@ -1,7 +1,12 @@
 //! Forms that rules ask for: read before the decision, whole at the origin, and never read when nobody asks.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Poll;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -46,19 +51,62 @@ async fn a_form_is_asked_and_reaches_the_origin_whole() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_or_has_no_length_or_is_no_form_goes_by_unread() {
+async fn however_a_form_is_framed_it_is_seen() {
+    let origin = Origin::fixed("", "welcome").await;
+    let edge = Edge::before(&origin.url(), RULES).await;
+    let head = format!("POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{TYPE}");
+    let chunked = |user: &str| {
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n5\r\nuser=\r\n{:x}\r\n{user}\r\n0\r\n\r\n", user.len())
+    };
+    assert_eq!(answer(&edge, chunked("mallory").as_bytes()).await.status, 403);
+    assert_eq!(answer(&edge, chunked("alice").as_bytes()).await.text(), "welcome");
+    assert_eq!(origin.seen()[0].body, b"user=alice");
+    let types = post("Content-Type: text/plain\r\n", "user=mallory");
+    assert_eq!(answer(&edge, &types).await.status, 403);
+    // Two lengths are one when they agree, and no request when they do not (RFC 9110 section 8.6).
+    for (lengths, status) in [("Content-Length: 12\r\n", 403), ("Content-Length: 11\r\n", 400)] {
+        assert_eq!(answer(&edge, &post(lengths, "user=mallory")).await.status, status, "{lengths}");
+    }
+    for lengths in ["12, 12", "12,11"] {
+        let request = format!("{head}Content-Length: {lengths}\r\n\r\nuser=mallory");
+        let status = answer(&edge, request.as_bytes()).await.status;
+        assert!([400, 403].contains(&status), "{lengths}: {status}");
+    }
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_form_that_a_rule_has_to_see_and_is_too_long_is_refused() {
     let origin = Origin::fixed("", "welcome").await;
     let edge = Edge::before(&origin.url(), RULES).await;
     let body = format!("user=mallory&rest={}", "x".repeat(64 * 1024));
-    assert_eq!(answer(&edge, &post("", &body)).await.status, 200);
-    assert_eq!(origin.seen()[0].body, body.as_bytes());
+    let refused = answer(&edge, &post("", &body)).await;
+    assert_eq!(refused.status, 413);
+    assert!(refused.text().contains("65536"), "{}", refused.text());
     let chunked = format!(
-        "POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{TYPE}Transfer-Encoding: chunked\r\n\r\nc\r\nuser=mallory\r\n0\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{TYPE}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
     );
-    assert_eq!(answer(&edge, chunked.as_bytes()).await.status, 200);
-    let json = "POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n\
+    assert_eq!(answer(&edge, chunked.as_bytes()).await.status, 413);
+    assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_asks_for_goes_by_unread() {
+    let origin = Origin::fixed("", "welcome").await;
+    let here = RULES.replace("when = '", "when = 'request.path == \"/login\" && ");
+    let watched = here.replace("name = \"no-mallory\"", "name = \"watch\"\nmode = \"monitor\"");
+    let edge = Edge::before(&origin.url(), &format!("{here}{watched}")).await;
+    let body = format!("user=mallory&rest={}", "x".repeat(64 * 1024));
+    let request = String::from_utf8(post("", &body)).unwrap();
+    assert_eq!(answer(&edge, request.replace("/login", "/upload").as_bytes()).await.status, 200);
+    assert_eq!(origin.seen()[0].body, body.as_bytes());
+    let json = "POST /login HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n\
                 Content-Length: 12\r\n\r\nuser=mallory";
     assert_eq!(answer(&edge, json.as_bytes()).await.status, 200);
+    // A rule that only watches makes nobody fail.
+    let edge = Edge::before(&origin.url(), &watched).await;
+    assert_eq!(answer(&edge, request.as_bytes()).await.status, 200);
 }
 
 #[tokio::test]
@@ -130,6 +178,21 @@ async fn a_form_that_stops_coming_ends_in_408() {
     assert!(origin.seen().is_empty());
 }
 
+/// A body that does not say how long it is.
+struct NoLength(Full<Bytes>);
+
+impl Body for NoLength {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+}
+
 #[tokio::test]
 async fn forms_are_read_over_http_2() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,8 +208,7 @@ async fn forms_are_read_over_http_2() {
         let body = format!("user={user}&rest={}", "y".repeat(20_000));
         let request = hyper::Request::post("https://a.example/%6Cogin")
             .header("content-type", "application/x-www-form-urlencoded")
-            .header("content-length", body.len())
-            .body(Full::new(Bytes::from(body.clone())))
+            .body(NoLength(Full::new(Bytes::from(body.clone()))))
             .unwrap();
         let response = sender.send_request(request).await.unwrap();
         assert_eq!(response.status(), status, "{user}");

@@ -58,6 +58,24 @@ fn key_of(secret: &Secret, subject: &str) -> Key128 {
     Key128(secret.hash128(Domain::Subject, &[subject.as_bytes()]))
 }
 
+/// Which facts may be forgotten for others, and which of them first.
+fn rank(entry: &Entry, now: Time) -> Option<Time> {
+    match (entry.fact.is_spent(now), entry.fact.is_spare(now)) {
+        (true, _) => Some(Time::ZERO),
+        (false, true) => Some(entry.fact.ban.until),
+        (false, false) => None,
+    }
+}
+
+fn check_lengths(subject: &str, reason: &str) -> Result<(), BanError> {
+    match (subject.len(), reason.len()) {
+        (0, _) => Err(BanError::NoSubject),
+        (len, _) if len > TEXT_MAX => Err(BanError::SubjectTooLong(len)),
+        (_, len) if len > TEXT_MAX => Err(BanError::ReasonTooLong(len)),
+        _ => Ok(()),
+    }
+}
+
 impl Bans {
     pub(super) fn new(max: usize) -> Bans {
         Bans { facts: Shards::new(max) }
@@ -75,12 +93,7 @@ impl Bans {
         (subject, until, level, reason): (&str, Time, u8, &str),
         now: Time,
     ) -> Result<(Ban, Option<Key128>), BanError> {
-        match (subject.len(), reason.len()) {
-            (0, _) => return Err(BanError::NoSubject),
-            (len, _) if len > TEXT_MAX => return Err(BanError::SubjectTooLong(len)),
-            (_, len) if len > TEXT_MAX => return Err(BanError::ReasonTooLong(len)),
-            _ => {}
-        }
+        check_lengths(subject, reason)?;
         let statement = Statement { until, level, reason, by, now };
         let key = key_of(secret, subject);
         let over = |entry: &mut Entry| {
@@ -100,6 +113,23 @@ impl Bans {
             (entry.fact.ban.clone(), (!std::mem::replace(&mut entry.dirty, true)).then_some(key))
         });
         made.ok_or(BanError::Full { max: self.facts.max() })
+    }
+
+    /// Whether a ban could be stated.
+    pub(super) fn could_ban(
+        &self,
+        secret: &Secret,
+        (subject, reason): (&str, &str),
+        now: Time,
+    ) -> Result<(), BanError> {
+        check_lengths(subject, reason)?;
+        let key = key_of(secret, subject);
+        let room =
+            || !self.facts.is_full() || self.facts.least(key.shard(), SAMPLE, |entry| rank(entry, now)).is_some();
+        if self.facts.read(key, |_| ()).is_some() || room() {
+            return Ok(());
+        }
+        Err(BanError::Full { max: self.facts.max() })
     }
 
     /// Lifts the ban that holds; says what held, and the key if it has to be sent.
@@ -172,12 +202,7 @@ impl Bans {
         if !self.facts.is_full() {
             return;
         }
-        let rank = |entry: &Entry| match (entry.fact.is_spent(now), entry.fact.is_spare(now)) {
-            (true, _) => Some(Time::ZERO),
-            (false, true) => Some(entry.fact.ban.until),
-            (false, false) => None,
-        };
-        self.facts.evict(key.shard(), SAMPLE, rank);
+        self.facts.evict(key.shard(), SAMPLE, |entry| rank(entry, now));
     }
 
     /// A changed fact, not marked as changed any more.

@@ -116,12 +116,7 @@ impl Lists {
         (id, element): (ListId, &str),
         wanted: Wanted,
     ) -> Result<Option<Key128>, ListError> {
-        match element.len() {
-            0 => return Err(ListError::NoElement),
-            len if len > ELEMENT_MAX => return Err(ListError::TooLong(len)),
-            _ => {}
-        }
-        let list = self.named.get(id.0).ok_or(ListError::NoList)?;
+        let list = self.open(id, element)?;
         let key = key_of(secret, list.identity, element);
         let state = |entry: &mut Entry| {
             let next = entry.listing.next(wanted);
@@ -145,6 +140,34 @@ impl Lists {
         });
         let newly = made.ok_or(ListError::Full { max: self.entries.max() })?;
         Ok(newly.then_some(key))
+    }
+
+    /// Whether an element could be stated.
+    pub(super) fn could_set(&self, secret: &Secret, (id, element): (ListId, &str), now: Time) -> Result<(), ListError> {
+        let list = self.open(id, element)?;
+        let key = key_of(secret, list.identity, element);
+        if self.entries.read(key, |_| ()).is_some() {
+            return Ok(());
+        }
+        let spare = |of_list: bool| {
+            let near = key.shard();
+            let counts = |entry: &Entry| !of_list || entry.listing.list == list.identity;
+            self.entries.least(near, SAMPLE, |entry| rank(entry, now).filter(|_| counts(entry))).is_some()
+        };
+        match self.has_its_share(list) {
+            true if !spare(true) => Err(ListError::ListFull { list: Arc::clone(&list.name), max: self.share() }),
+            false if self.entries.is_full() && !spare(false) => Err(ListError::Full { max: self.entries.max() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The list that an element is stated of.
+    fn open(&self, id: ListId, element: &str) -> Result<&Arc<List>, ListError> {
+        match element.len() {
+            0 => Err(ListError::NoElement),
+            len if len > ELEMENT_MAX => Err(ListError::TooLong(len)),
+            _ => self.named.get(id.0).ok_or(ListError::NoList),
+        }
     }
 
     pub(super) fn listed(&self, secret: &Secret, id: ListId, element: &str, now: Time) -> Option<bool> {

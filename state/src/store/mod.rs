@@ -279,6 +279,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether [`list_set`](Store::list_set) could state it now. Nothing changes.
+    ///
+    /// # Errors
+    /// [`ListError`], as there.
+    pub fn could_list(&self, list: ListId, element: &str, now: Time) -> Result<(), ListError> {
+        self.lists.could_set(&self.secret, (list, element), now)
+    }
+
     /// Whether an element is said to be in a list or not to be in it; `None` when nothing is said.
     #[must_use]
     pub fn listed(&self, list: ListId, element: &str, now: Time) -> Option<bool> {
@@ -306,6 +314,14 @@ impl Store {
         let (ban, change) = self.bans.ban(&self.secret, self.me.actor, (subject, until, level, reason), now)?;
         self.dirty.ban(change);
         Ok(ban)
+    }
+
+    /// Whether [`ban`](Store::ban) could state it now. Nothing changes.
+    ///
+    /// # Errors
+    /// [`BanError`], as there.
+    pub fn could_ban(&self, subject: &str, reason: &str, now: Time) -> Result<(), BanError> {
+        self.bans.could_ban(&self.secret, (subject, reason), now)
     }
 
     /// Lifts a ban everywhere; returns what held.

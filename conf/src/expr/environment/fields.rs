@@ -125,7 +125,7 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 29] = [
         F::FormRead,
         S::Bool,
         Request,
-        "Whether the body is a form that was read, so that its fields are known; not of one that is too long or says no length.",
+        "Whether the body is a form that was read, so that its fields are known; not of one beyond 64 KiB.",
     ),
     plain("request", "time", F::Time, S::Timestamp, Request, "When the header was complete."),
     plain("request", "tags", F::Tags, S::Strings, Request, "What rules tagged the request with so far.").takes(10),

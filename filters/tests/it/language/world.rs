@@ -12,7 +12,7 @@ use selvedge_conf::TokenSource;
 use selvedge_conf::expr::{self, Counted, CountedName, GeoNames, ListKind, Names, Phase, Setting, TokenName, Type};
 use selvedge_filters::list::List;
 use selvedge_filters::rule::{Context, Program, Reads, Value};
-use selvedge_filters::{Claim, From, Geo, Head, Reply, Tables, Token, Tokens};
+use selvedge_filters::{Claim, Form, From, Geo, Head, Reply, Tables, Token, Tokens};
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
 /// What expressions are asked about.
@@ -231,7 +231,7 @@ impl World {
     pub(crate) fn context(&self) -> Context<'_> {
         let head = Head {
             query: self.query.as_deref(),
-            form: self.form.as_deref(),
+            form: self.form.as_deref().map_or(Form::None, Form::Read),
             ..Head::plain(self.method, "www.example.com", &self.path, &self.headers, self.client)
         };
         let reply = self.reply.as_ref().map(|(status, headers)| Reply {

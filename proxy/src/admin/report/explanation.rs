@@ -21,6 +21,9 @@ pub struct Ask {
     /// The client.
     #[serde(default = "nobody")]
     pub client_ip: std::net::IpAddr,
+    /// The other end of the connection, when a trusted proxy speaks for the client; the client itself when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_ip: Option<std::net::IpAddr>,
     /// The status of the origin's response, if the rules for responses are asked too.
     #[serde(default)]
     pub status: Option<u16>,

@@ -54,7 +54,8 @@ impl Answer {
     }
 }
 
-fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
+/// The body of chunks (RFC 9112 section 7.1); none before the last one is there.
+pub(crate) fn dechunk(mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let end = bytes.windows(2).position(|window| window == b"\r\n")?;

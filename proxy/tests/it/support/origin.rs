@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::client::dechunk;
+
 /// What the origin was asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -103,7 +105,17 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let request = Request { head, body: bytes[end + 4..].to_vec() };
+            let mut request = Request { head, body: bytes[end + 4..].to_vec() };
+            if request.header("transfer-encoding") == Some("chunked") {
+                match dechunk(&request.body) {
+                    Some(body) => {
+                        request.body = body;
+                        return Some(request);
+                    }
+                    None if stream.read_buf(&mut bytes).await.ok()? == 0 => return None,
+                    None => continue,
+                }
+            }
             let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
             if request.body.len() >= length {
                 return Some(request);
