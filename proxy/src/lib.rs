@@ -11,6 +11,7 @@ pub mod front;
 pub mod link;
 pub mod node;
 pub mod observe;
+mod pem;
 pub mod plan;
 pub mod rehearse;
 pub mod serve;

@@ -11,7 +11,7 @@ use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
 use selvedge_state::{Actor, Ban, Incarnation, Key64, PeerState, PopId, Store, Time};
 
-use crate::admin::report;
+use crate::admin::{report, unknown};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::origin::Origin;
@@ -91,9 +91,8 @@ impl Pops {
     }
 
     /// All names, for messages.
-    pub fn list(&self) -> String {
-        let names: Vec<&str> = self.0.iter().map(|(_, name)| name.as_str()).collect();
-        names.join(", ")
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(_, name)| name.as_str())
     }
 }
 
@@ -123,6 +122,8 @@ impl Node {
             lag_ms: peers.lag_ms,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+            tails: self.witness.hub.tails(),
+            tail_dropped: self.witness.hub.dropped(),
         };
         self.metrics.text(&plan.config, &reading)
     }
@@ -205,8 +206,7 @@ impl Node {
     pub fn limit_named(&self, name: &str, key: &[String]) -> Result<report::Limit, String> {
         let plan = self.plan.load();
         let limit = plan.filters.limit_named(name).ok_or_else(|| {
-            let names: Vec<&str> = plan.filters.limits().iter().map(|limit| limit.facts().name.as_str()).collect();
-            format!("there is no limit {name:?}; there are: {}", names.join(", "))
+            unknown("limit", name, plan.filters.limits().iter().map(|limit| limit.facts().name.as_str()))
         })?;
         let key = if key.is_empty() { None } else { Some(limit.key_of(key, &self.store)?) };
         Ok(self.limit(limit, key, self.charge_lag_ms()))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selvedge_filters::{BanOrigin, Verdict};
+use selvedge_filters::{BanOrigin, Decision, EffectRecord, RuleId, Undone, Verdict};
 
 use crate::support::{Ask, World};
 
@@ -72,4 +72,48 @@ fn an_operators_ban_says_so() {
     let verdict = world.decide(&Ask { client: "2001:db8::77", ..Ask::default() }).verdict;
     let Verdict::Banned { origin, remaining, ban, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!((origin, remaining, &*ban.reason), (BanOrigin::Operator, Duration::from_secs(5), "scraper"));
+}
+
+#[test]
+fn where_no_more_bans_fit_the_explanation_says_what_will_come_of_it() {
+    let rule =
+        "[[rule]]\nname = \"r\"\nwhen = 'request.path == \"/trap\"'\ndo = { tag = \"t\", ban = { for = \"1m\" } }\n";
+    let world = World::alone(&format!("{LIMIT}{rule}"));
+    let trap = Ask::path("/trap");
+    let effects = || world.explain(&trap, None).rules[0].effects.clone();
+    let (done, no_room) = (EffectRecord::Done(None), EffectRecord::Undone(Undone::NoRoom));
+    assert_eq!(effects(), [done.clone(), done.clone()]);
+    for other in 0..100 {
+        world.store.ban(&format!("198.51.100.{other}/32"), world.now.plus(60_000), 0, "full", world.now).unwrap();
+    }
+    assert_eq!(effects(), [no_room, done]);
+    assert_eq!(world.decide(&trap).undone, [RuleId(0)], "and so it is");
+    let penalty = |decision: Decision| match decision.verdict {
+        Verdict::Limited { penalty, .. } => penalty,
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..5 {
+        assert_eq!(penalty(world.explain(&Ask::default(), None).decision), None);
+        assert_eq!(penalty(world.decide(&Ask::default())), None);
+    }
+}
+
+#[test]
+fn where_no_more_elements_fit_the_explanation_says_so() {
+    let text = "[list.traps]\nkind = \"addresses\"\n[[rule]]\nname = \"r\"\nwhen = 'true'\n\
+                do = { list_add = { list = \"traps\", value = 'client.ip', for = \"1m\" } }\n";
+    let world = World::alone(text);
+    let list = world.filters.list(0).unwrap();
+    let mut added = 0;
+    while world
+        .store
+        .list_set(list, &format!("10.{}.{}.1/32", added / 256, added % 256), true, world.now.plus(60_000), world.now)
+        .is_ok()
+    {
+        added += 1;
+    }
+    assert_eq!(added, 50_000);
+    let undone = EffectRecord::Undone(Undone::NoRoom);
+    assert_eq!(world.explain(&Ask::default(), None).rules[0].effects, [undone]);
+    assert_eq!(world.decide(&Ask::default()).undone, [RuleId(0)]);
 }

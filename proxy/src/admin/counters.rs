@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use selvedge_state::{Key64, TableId};
 
+use super::asking::Asking;
 use super::report::{Counted, Counter, Row};
 use super::server::{answer, aside};
+use super::unknown::unknown;
 use crate::node::Node;
 
 /// Keys listed for one counter.
@@ -18,7 +20,7 @@ const TOP: usize = 10;
 pub(super) async fn show(
     State(node): State<Arc<Node>>,
     Path(name): Path<String>,
-    Query(parts): Query<Vec<(String, String)>>,
+    Asking(parts): Asking<Vec<(String, String)>>,
 ) -> Response {
     let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
     answer(aside(move || report(&node, &name, &key)).await, StatusCode::NOT_FOUND)
@@ -28,10 +30,8 @@ fn report(node: &Node, name: &str, key: &[String]) -> Result<Counter, String> {
     let plan = node.plan.load();
     let counters = &plan.config.counters;
     let found = counters.iter().enumerate().find(|(_, facts)| facts.name == name);
-    let (at, facts) = found.ok_or_else(|| {
-        let names: Vec<&str> = counters.iter().map(|facts| facts.name.as_str()).collect();
-        format!("there is no counter {name:?}; there are: {}", names.join(", "))
-    })?;
+    let (at, facts) =
+        found.ok_or_else(|| unknown("counter", name, counters.iter().map(|facts| facts.name.as_str())))?;
     let (table, key) = plan.filters.counter(at, key, &node.store)?;
     let keys = match key {
         Some(key) => vec![key],

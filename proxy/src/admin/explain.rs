@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use selvedge_state::PopId;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
+use super::asking::Asking;
 use super::pops::asked;
 use super::relay::{self, Unanswered};
 use super::report::explanation::{Ask, Explanation, Remembered};
@@ -38,7 +39,7 @@ pub(super) async fn made_up(State(node): State<Arc<Node>>, ask: Result<Json<Ask>
 }
 
 /// A request that was answered here, for other POPs.
-pub(super) async fn here(State(node): State<Arc<Node>>, Query(question): Query<Question>) -> Response {
+pub(super) async fn here(State(node): State<Arc<Node>>, Asking(question): Asking<Question>) -> Response {
     match id(&question.id) {
         Ok(id) => local(node, id).await.unwrap_or_else(|| failure(StatusCode::NOT_FOUND, forgotten(&question.id))),
         Err(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, error),
@@ -46,7 +47,7 @@ pub(super) async fn here(State(node): State<Arc<Node>>, Query(question): Query<Q
 }
 
 /// A request that was answered here or elsewhere, for the admin socket.
-pub(super) async fn anywhere(State(node): State<Arc<Node>>, Query(question): Query<Question>) -> Response {
+pub(super) async fn anywhere(State(node): State<Arc<Node>>, Asking(question): Asking<Question>) -> Response {
     let id = match id(&question.id) {
         Ok(id) => id,
         Err(error) => return failure(StatusCode::UNPROCESSABLE_ENTITY, error),

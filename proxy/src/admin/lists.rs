@@ -13,7 +13,8 @@ use selvedge_filters::list::element;
 use selvedge_state::ListId;
 
 use super::report::{List, ListEntry, NewListEntry};
-use super::server::{answer, failure, told};
+use super::server::{answer, aside, failure, told};
+use super::unknown::unknown;
 use crate::node::Node;
 use crate::plan::Plan;
 
@@ -41,24 +42,29 @@ pub(super) async fn show(State(node): State<Arc<Node>>, Path(name): Path<String>
 
 /// Puts an element into a list.
 pub(super) async fn add(State(node): State<Arc<Node>>, Path(name): Path<String>, new: New) -> Response {
-    say(&node, &name, new, true)
+    say(node, name, new, true).await
 }
 
 /// Takes an element out of a list.
 pub(super) async fn remove(State(node): State<Arc<Node>>, Path(name): Path<String>, new: New) -> Response {
-    say(&node, &name, new, false)
+    say(node, name, new, false).await
 }
 
-fn say(node: &Node, name: &str, new: New, present: bool) -> Response {
-    let plan = node.plan.load();
-    let (at, facts) = match find(&plan, name) {
-        Ok(found) => found,
+async fn say(node: Arc<Node>, name: String, new: New, present: bool) -> Response {
+    let plan = node.plan.load_full();
+    let at = match find(&plan, &name) {
+        Ok((at, _)) => at,
         Err(error) => return failure(StatusCode::NOT_FOUND, error),
     };
-    match new {
-        Ok(Json(new)) => answer(state(node, (id(&plan, at), facts), &new, present), StatusCode::UNPROCESSABLE_ENTITY),
-        Err(rejection) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
-    }
+    let new = match new {
+        Ok(Json(new)) => new,
+        Err(rejection) => return failure(StatusCode::BAD_REQUEST, rejection.body_text()),
+    };
+    let said = aside(move || {
+        let facts = plan.config.lists.get(at).ok_or("there is no such list")?;
+        state(&node, (id(&plan, at), facts), &new, present)
+    });
+    answer(said.await, StatusCode::UNPROCESSABLE_ENTITY)
 }
 
 fn state(
@@ -79,10 +85,12 @@ fn state(
 }
 
 fn find<'p>(plan: &'p Plan, name: &str) -> Result<(usize, &'p Facts), String> {
-    plan.config.lists.iter().enumerate().find(|(_, facts)| facts.name == name).ok_or_else(|| {
-        let names: Vec<&str> = plan.config.lists.iter().map(|facts| facts.name.as_str()).collect();
-        format!("there is no list {name:?}; there are: {}", names.join(", "))
-    })
+    plan.config
+        .lists
+        .iter()
+        .enumerate()
+        .find(|(_, facts)| facts.name == name)
+        .ok_or_else(|| unknown("list", name, plan.config.lists.iter().map(|facts| facts.name.as_str())))
 }
 
 fn id(plan: &Plan, at: usize) -> Option<ListId> {

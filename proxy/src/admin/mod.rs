@@ -3,6 +3,7 @@
 //! In goes HTTP with JSON; out come the types of [`report`]. The commands of the CLI use nothing else, so whatever they do can
 //! be scripted.
 
+mod asking;
 mod client;
 mod counters;
 mod escape;
@@ -15,8 +16,10 @@ mod relay;
 pub mod report;
 mod server;
 mod tail;
+mod unknown;
 
 pub use client::{ClientError, follow, get, reload, send};
 pub use escape::escape;
 pub(crate) use peers::answer as answer_peer;
 pub use server::{SocketError, serve, socket};
+pub use unknown::unknown;

@@ -2,6 +2,7 @@
 
 use selvedge_state::PopId;
 
+use super::unknown::unknown;
 use crate::node::Node;
 
 /// Which POPs are asked.
@@ -26,7 +27,7 @@ pub(super) fn asked(node: &Node, pop: Option<&str>) -> Result<Asked, String> {
         Some(name) => match node.pops.named(name) {
             Some(pop) if pop == node.me.pop => Ok(Asked::Here),
             Some(pop) => Ok(Asked::There(pop)),
-            None => Err(format!("there is no POP {name:?}; there are: {}", node.pops.list())),
+            None => Err(unknown("POP", name, node.pops.names())),
         },
     }
 }

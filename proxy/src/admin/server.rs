@@ -5,8 +5,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::UnixListener;
 
+use super::asking::Asking;
 use super::report::{Failure, NewBan, Unban};
 use crate::node::Node;
 use crate::plan::Cause;
@@ -111,7 +112,7 @@ async fn reload(State(node): State<Arc<Node>>) -> Response {
 async fn limit(
     State(node): State<Arc<Node>>,
     axum::extract::Path(name): axum::extract::Path<String>,
-    Query(parts): Query<Vec<(String, String)>>,
+    Asking(parts): Asking<Vec<(String, String)>>,
 ) -> Response {
     let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
     answer(aside(move || node.limit_named(&name, &key)).await, StatusCode::NOT_FOUND)

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
+use super::asking::Asking;
 use super::lines::{HEARTBEAT, Lines, line, lines};
 use super::pops::asked;
 use super::relay::{self, Unanswered};
@@ -39,7 +40,7 @@ pub(super) struct Question {
 }
 
 /// Here or elsewhere, for the admin socket.
-pub(super) async fn anywhere(State(node): State<Arc<Node>>, Query(question): Query<Question>) -> Response {
+pub(super) async fn anywhere(State(node): State<Arc<Node>>, Asking(question): Asking<Question>) -> Response {
     let asked = match asked(&node, question.pop.as_deref()) {
         Ok(asked) => asked,
         Err(error) => return failure(StatusCode::NOT_FOUND, error),
@@ -60,7 +61,7 @@ pub(super) async fn anywhere(State(node): State<Arc<Node>>, Query(question): Que
 }
 
 /// Here, for other POPs.
-pub(super) async fn here(State(node): State<Arc<Node>>, Query(question): Query<Question>) -> Response {
+pub(super) async fn here(State(node): State<Arc<Node>>, Asking(question): Asking<Question>) -> Response {
     match begin(&node, question.expr.as_deref()) {
         Ok(tail) => {
             let (near, answer) = lines();

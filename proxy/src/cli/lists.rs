@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use super::render::{Failure, Render, printable};
+use super::render::{Failure, Render, instant, printable};
 use super::socket::{Socket, ask};
 use crate::admin::escape;
 use crate::admin::report::{List, ListEntry, NewListEntry};
@@ -93,12 +93,7 @@ fn page(list: &List) -> String {
 fn line(entry: &ListEntry) -> String {
     let ListEntry { element, present, until, made_at, made_by } = entry;
     let what = if *present { "in" } else { "out" };
-    format!("{}  {what}  by {made_by} at {}, until {}\n", printable(element), time(*made_at), time(*until))
-}
-
-fn time(millis: u64) -> String {
-    let at = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    at.map_or_else(|| format!("{millis} ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    format!("{}  {what}  by {made_by} at {}, until {}\n", printable(element), instant(*made_at), instant(*until))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::page;
-use super::render::{Render, printable};
+use super::render::{Render, instant, printable};
 use crate::admin::report::explanation::Remembered;
 
 /// As a command's finding.
@@ -22,7 +22,7 @@ fn text(remembered: &Remembered) -> String {
         printable(&then.method),
         printable(&then.url),
         then.revision,
-        at(then.at)
+        instant(then.at)
     );
     for (name, value) in &then.headers {
         let _ = writeln!(text, "  {name}: {}", printable(value));
@@ -42,9 +42,4 @@ fn text(remembered: &Remembered) -> String {
         }
     }
     text
-}
-
-fn at(millis: u64) -> String {
-    let at = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    at.map_or_else(|| format!("{millis} ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

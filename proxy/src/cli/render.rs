@@ -104,6 +104,12 @@ pub(super) fn print(outcome: Result<Render, Failure>, as_json: bool) -> ExitCode
     }
 }
 
+/// An instant of node time, ms since the Unix epoch.
+pub(super) fn instant(millis: u64) -> String {
+    let at = i64::try_from(millis).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    at.map_or_else(|| format!("{millis} ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
 /// What clients chose, for a terminal: what would steer it is shown, not sent.
 pub(super) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

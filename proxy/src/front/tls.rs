@@ -103,8 +103,9 @@ impl Keyring {
 }
 
 fn parse(pem: &[u8]) -> Result<Arc<CertifiedKey>, String> {
-    let chain =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let chain = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| crate::pem::cause(&error))?;
     if chain.is_empty() {
         return Err("it holds no certificate".to_owned());
     }

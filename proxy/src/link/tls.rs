@@ -113,7 +113,7 @@ impl Identity {
         }
         let chain = certificates(certificate, "certificate")?;
         let key = PrivateKeyDer::from_pem_slice(&read(key, "private key")?)
-            .map_err(|cause| pem_error(key, "private key", &cause.to_string()))?;
+            .map_err(|cause| pem_error(key, "private key", &crate::pem::cause(&cause)))?;
         Self::assemble(roots, chain, key)
             .map_err(|source| IdentityError::Unusable { path: certificate.to_owned(), source })
     }
@@ -208,7 +208,7 @@ fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'s
     match found {
         Ok(list) if list.is_empty() => Err(pem_error(path, what, "no such section")),
         Ok(list) => Ok(list),
-        Err(error) => Err(pem_error(path, what, &error.to_string())),
+        Err(error) => Err(pem_error(path, what, &crate::pem::cause(&error))),
     }
 }
 

@@ -58,6 +58,8 @@ struct Gauges {
     lag: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
+    tails: IntGauge,
+    tail_dropped: IntCounter,
 }
 
 /// What is read from elsewhere when the metrics are asked for.
@@ -77,6 +79,10 @@ pub struct Reading {
     pub bans: usize,
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
+    /// Who tail now.
+    pub tails: usize,
+    /// Lines lost to those who tail.
+    pub tail_dropped: u64,
 }
 
 impl Metrics {
@@ -197,6 +203,8 @@ impl Gauges {
             lag: gauge(&series::CLUSTER_LAG_MS)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
+            tails: gauge(&series::TAILS)?,
+            tail_dropped: counter(&series::TAIL_DROPPED)?,
         })
     }
 
@@ -216,6 +224,8 @@ impl Gauges {
             raise(&self.cache_fills.with_label_values(&[outcome]), count);
         }
         raise(&self.log_dropped, reading.log_dropped);
+        raise(&self.tail_dropped, reading.tail_dropped);
+        self.tails.set(whole(reading.tails as u64));
         self.peers_heard.set(reading.peers_heard.into());
         self.peers_roster.set(reading.peers_roster.into());
         self.lag.set(whole(reading.lag_ms));

@@ -122,9 +122,12 @@ pub(super) const RULE_EFFECTS_UNDONE: Family = family(
 );
 pub(super) const RULE_MATCHES: Family =
     family("selvedge_rule_matches_total", "Times a rule matched.", &["rule", "action", "mode"], By::Rule);
+pub(super) const TAIL_DROPPED: Family =
+    family("selvedge_tail_dropped_total", "Lines lost to those who tail.", &[], By::Fixed(1));
+pub(super) const TAILS: Family = family("selvedge_tails", "Tails that are open.", &[], By::Fixed(1));
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 23] = [
+pub const FAMILIES: [Family; 25] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -148,6 +151,8 @@ pub const FAMILIES: [Family; 23] = [
     ORIGIN_FAILURES,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
+    TAIL_DROPPED,
+    TAILS,
 ];
 
 impl Family {

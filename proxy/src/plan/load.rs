@@ -76,8 +76,7 @@ impl LoadError {
         match self {
             LoadError::Config(report) => json!(report.problems()),
             LoadError::Files(_, faults) => {
-                let problem =
-                    |fault: &Fault| json!({ "file": fault.file, "line": fault.line, "message": fault.message });
+                let problem = |fault: &Fault| json!({ "file": fault.file, "line": fault.line, "column": 0, "message": fault.message, "help": null });
                 faults.iter().take(PROBLEMS_MAX).map(problem).collect()
             }
         }

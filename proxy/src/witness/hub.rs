@@ -36,6 +36,8 @@ pub struct Hub<P> {
     readers: ArcSwap<Vec<Arc<Reader<P>>>>,
     /// Held while the list of readers is changed.
     turn: Mutex<()>,
+    /// Lines lost to any reader, ever.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,12 @@ pub struct Tail<P> {
 
 impl<P> Default for Hub<P> {
     fn default() -> Self {
-        Self { count: AtomicUsize::new(0), readers: ArcSwap::default(), turn: Mutex::default() }
+        Self {
+            count: AtomicUsize::new(0),
+            readers: ArcSwap::default(),
+            turn: Mutex::default(),
+            dropped: AtomicU64::new(0),
+        }
     }
 }
 
@@ -91,7 +98,17 @@ impl<P> Hub<P> {
 
     /// Whether anybody tails.
     pub fn is_tailed(&self) -> bool {
-        self.count.load(Ordering::Relaxed) > 0
+        self.tails() > 0
+    }
+
+    /// How many tail.
+    pub fn tails(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Lines that were lost to those who tail, ever.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Shows a request that is over to all whose filter it passes. `plan` is what served it; `holds` asks an expression about it.
@@ -102,16 +119,21 @@ impl<P> Hub<P> {
                 None | Some(Some(true)) => {}
                 Some(Some(false)) => continue,
                 Some(None) => {
-                    reader.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.lost(reader);
                     continue;
                 }
             }
             let Some(line) = made.clone().or_else(|| json(line)) else { return };
             made = Some(line.clone());
             if reader.lines.try_send(line).is_err() {
-                reader.dropped.fetch_add(1, Ordering::Relaxed);
+                self.lost(reader);
             }
         }
+    }
+
+    fn lost(&self, reader: &Reader<P>) {
+        reader.dropped.fetch_add(1, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Reads all filters anew with the names of the plan that is now in force. A tail whose filter cannot be is over.
@@ -222,7 +244,7 @@ mod tests {
             hub.tell(&line, &plan, |_| true);
         }
         assert_eq!(tail.missed(), Some(Missed::Lines(7)));
-        assert_eq!(tail.missed(), None);
+        assert_eq!((tail.missed(), hub.dropped()), (None, 7));
         for line in 0..QUEUE {
             assert_eq!(text(&mut tail).await, format!("{line}\n"));
         }

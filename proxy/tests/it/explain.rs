@@ -168,3 +168,20 @@ fn belongs(line: &str, name: &str) -> bool {
     let rest = ["_bucket", "_sum", "_count"].iter().find_map(|part| rest.strip_prefix(part)).unwrap_or(rest);
     rest.starts_with(['{', ' '])
 }
+
+#[tokio::test]
+async fn rules_about_connections_see_who_connects() {
+    let closing = format!(
+        "{RULES}[[rule]]\nname = \"closed\"\nphase = \"connection\"\nwhen = 'client.ip in [cidr(\"198.51.100.0/24\")]'\ndo = {{ deny = 403 }}\n"
+    );
+    let (_folder, path) = file(&closing);
+    let words = ["GET", "https://www.example.com/", "--client-ip", "192.0.2.1"];
+    let (_, found) = explained(&path, &words).await;
+    assert_eq!(found["answer"]["by"], "origin");
+    let (text, found) = explained(&path, &[&words[..], &["--peer-ip", "198.51.100.7"]].concat()).await;
+    assert_eq!(found["answer"]["by"], "closed");
+    assert!(text.contains("as client 192.0.2.1 through 198.51.100.7"), "{text}");
+    // Whoever is not trusted speaks for nobody: the client is the peer then.
+    let (_, found) = explained(&path, &["GET", "https://www.example.com/", "--client-ip", "198.51.100.7"]).await;
+    assert_eq!(found["answer"]["by"], "closed");
+}

@@ -39,7 +39,7 @@ impl Authorities {
     pub fn parse(pem: &[u8]) -> Result<Authorities, String> {
         let certificates = CertificateDer::pem_slice_iter(pem)
             .map(|certificate| {
-                let certificate = certificate.map_err(|error| error.to_string())?;
+                let certificate = certificate.map_err(|error| crate::pem::cause(&error))?;
                 // Checked first: Pingora's own parser panics on what is not a certificate.
                 webpki::anchor_from_trusted_cert(&certificate).map_err(|error| error.to_string())?;
                 Ok(WrappedX509::new(certificate.to_vec(), parse_x509))

@@ -26,9 +26,10 @@ pub(super) fn believed(until: Option<Time>, now: Time) -> Time {
     until.map_or(most, |until| until.min(most))
 }
 
-/// When a token that is not believed is to be looked at again.
-pub(super) fn doubtful(now: Time) -> Time {
-    Time(now.0.saturating_add(DOUBTFUL_MS))
+/// When a token that is not believed, and begins at `from` if it says so, is to be looked at again.
+pub(super) fn doubtful(from: Option<Time>, now: Time) -> Time {
+    let most = Time(now.0.saturating_add(DOUBTFUL_MS));
+    from.filter(|from| *from > now).map_or(most, |from| from.min(most))
 }
 
 /// What tokens of one issuer came to.

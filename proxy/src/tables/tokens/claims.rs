@@ -35,6 +35,12 @@ pub(super) fn believe(claims: &Map<String, Value>, facts: &Facts, now: Time) -> 
     Ok(expires)
 }
 
+/// The instant from which a token holds, leeway included, if it says one.
+pub(super) fn begins(claims: &Map<String, Value>, facts: &Facts) -> Option<Time> {
+    let leeway = u64::try_from(facts.leeway.as_millis()).unwrap_or(u64::MAX);
+    instant(claims.get("nbf"), "").ok()?.map(|begins| Time(begins.0.saturating_sub(leeway)))
+}
+
 /// A NumericDate (RFC 7519 section 2): seconds since the Unix epoch, perhaps with a fraction.
 fn instant(value: Option<&Value>, wrong: &'static str) -> Result<Option<Time>, &'static str> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };

@@ -69,11 +69,11 @@ impl Issuer {
         };
         let claims = match self.signed(token, &header) {
             Ok(claims) => claims,
-            Err(reason) => return (Token::Invalid(reason), Some(cache::doubtful(now))),
+            Err(reason) => return (Token::Invalid(reason), Some(cache::doubtful(None, now))),
         };
         match claims::believe(&claims, &self.facts, now) {
             Ok(until) => (Token::Valid(claims::typed(&claims, &self.facts.claims)), Some(cache::believed(until, now))),
-            Err(reason) => (Token::Invalid(reason), Some(cache::doubtful(now))),
+            Err(reason) => (Token::Invalid(reason), Some(cache::doubtful(claims::begins(&claims, &self.facts), now))),
         }
     }
 

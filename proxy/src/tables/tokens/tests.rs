@@ -4,8 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
+use ring::hmac;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use ring::signature::{
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    RsaEncoding, RsaKeyPair,
+};
 use selvedge_conf::expr::Type;
 use selvedge_conf::{Algorithm as Alg, TokenSource};
 use selvedge_filters::Claim;
@@ -131,6 +135,10 @@ fn a_token_that_was_believed_ends_when_it_expires_and_one_that_was_early_begins(
     let token = hs256(&json!({ "alg": "HS256" }), &json!({ "nbf": second + 60 }));
     assert_eq!(*issuer.verify(&token, NOW), Token::Invalid("not valid yet"));
     assert!(is_valid(&issuer.verify(&token, Time(NOW.0 + 60_000))));
+    // As soon as it begins, and not when it is looked at next: the leeway is 30 s.
+    let token = hs256(&json!({ "alg": "HS256" }), &json!({ "nbf": second + 31 }));
+    assert_eq!(*issuer.verify(&token, NOW), Token::Invalid("not valid yet"));
+    assert!(is_valid(&issuer.verify(&token, Time(second * 1000 + 1000))));
 }
 
 #[test]
@@ -211,6 +219,64 @@ fn the_rsa_example_of_the_standard_holds() {
     let desk = Desk::new("keys.json", set.to_string().as_bytes(), &[Alg::Rs256]);
     assert!(is_valid(&desk.issuer().verify(TOKEN, Time(1_300_000_000_000))));
     assert_eq!(*desk.issuer().verify(TOKEN, NOW), Token::Invalid("expired"));
+}
+
+/// A token of this algorithm is believed, one that says another of the config's is not.
+fn holds(desk: &Desk, name: &str, other: &str, sign: impl Fn(&[u8]) -> Vec<u8>) {
+    let issuer = desk.issuer();
+    assert!(is_valid(&issuer.verify(&signed(&json!({ "alg": name }), &json!({}), &sign), NOW)), "{name}");
+    let claimed = signed(&json!({ "alg": other }), &json!({}), &sign);
+    assert_eq!(*issuer.verify(&claimed, NOW), Token::Invalid("its signature does not hold"), "{name} as {other}");
+}
+
+#[test]
+fn every_length_of_shared_secrets_holds() {
+    let desk = Desk::new("shared.key", SECRET, &[Alg::Hs256, Alg::Hs384, Alg::Hs512]);
+    for (name, other, hash) in [
+        ("HS256", "HS384", hmac::HMAC_SHA256),
+        ("HS384", "HS512", hmac::HMAC_SHA384),
+        ("HS512", "HS256", hmac::HMAC_SHA512),
+    ] {
+        let key = hmac::Key::new(hash, SECRET);
+        holds(&desk, name, other, |message| hmac::sign(&key, message).as_ref().to_vec());
+    }
+}
+
+#[test]
+fn every_rsa_signature_holds() {
+    let pair = RsaKeyPair::from_der(include_bytes!("fixtures/test-only-rsa.der")).unwrap();
+    let algorithms = [Alg::Rs256, Alg::Rs384, Alg::Rs512, Alg::Ps256, Alg::Ps384, Alg::Ps512];
+    let desk = Desk::new("keys.pem", include_bytes!("fixtures/test-only-rsa.pub.pem"), &algorithms);
+    let encodings: [(&str, &str, &'static dyn RsaEncoding); 6] = [
+        ("RS256", "PS256", &signature::RSA_PKCS1_SHA256),
+        ("RS384", "RS512", &signature::RSA_PKCS1_SHA384),
+        ("RS512", "RS256", &signature::RSA_PKCS1_SHA512),
+        ("PS256", "PS384", &signature::RSA_PSS_SHA256),
+        ("PS384", "RS384", &signature::RSA_PSS_SHA384),
+        ("PS512", "PS256", &signature::RSA_PSS_SHA512),
+    ];
+    for (name, other, encoding) in encodings {
+        holds(&desk, name, other, |message| {
+            let mut made = vec![0; pair.public().modulus_len()];
+            pair.sign(encoding, &SystemRandom::new(), message, &mut made).unwrap();
+            made
+        });
+    }
+}
+
+#[test]
+fn the_longer_curve_holds() {
+    let random = SystemRandom::new();
+    let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pair.as_ref(), &random).unwrap();
+    let point = pair.public_key().as_ref();
+    let (x, y) = (base64(&point[1..49]), base64(&point[49..97]));
+    let set = json!({ "keys": [{ "kty": "EC", "crv": "P-384", "x": x, "y": y }] });
+    let desk = Desk::new("keys.json", set.to_string().as_bytes(), &[Alg::Es384]);
+    let token = signed(&json!({ "alg": "ES384" }), &json!({}), |message| {
+        pair.sign(&random, message).unwrap().as_ref().to_vec()
+    });
+    assert!(is_valid(&desk.issuer().verify(&token, NOW)));
 }
 
 #[test]
