@@ -43,6 +43,13 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     let program = selvedge(&folder, args.selvedge.clone(), origin.port)?;
     let server = Server::start(&folder, &program)?;
     let first = std::fs::read_to_string(folder.path().join("selvedge.toml")).map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !folder.path().join("admin.sock").exists() {
+        if Instant::now() > deadline {
+            return Err("the edge has no admin socket".to_owned());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
     let over = AtomicBool::new(false);
     let (said, exchanges) = thread::scope(|threads| {
         let exchanges = threads.spawn(|| exchange(&folder, &program.path, &first, args.rules, &over));

@@ -7,28 +7,30 @@
 pub(crate) struct Carry {
     /// Tokens, at the ring's start. Never below 0.
     pub(crate) backlog: f64,
-    /// When the busy period began, ms; of meaning only while there is a backlog.
-    busy_since: u64,
+    /// How long before the ring's start the busy period began, ms; of meaning only while there is a backlog. One longer than 49
+    /// days reads as 49 days, which only makes late charges drain longer.
+    pub(super) busy_for: u32,
 }
 
 impl Carry {
-    /// Passes a stretch of `width` ms from `start` on, with all its arrivals at its start.
-    pub(crate) fn pass(&mut self, arrived: u64, start: u64, width: u64, rate: f64) {
+    /// Passes a stretch of `width` ms, at whose end the ring starts now, with all its arrivals at its start.
+    pub(crate) fn pass(&mut self, arrived: u64, width: u64, rate: f64) {
         if self.backlog <= 0.0 {
-            self.busy_since = start;
+            self.busy_for = 0;
         }
+        self.busy_for = self.busy_for.saturating_add(u32::try_from(width).unwrap_or(u32::MAX));
         self.backlog = (self.backlog + arrived as f64 - rate * width as f64).max(0.0);
     }
 
     /// Takes in an amount that is known to have arrived at `from` or after it. `edge` is the ring's start, at which this
     /// backlog stands.
     pub(crate) fn late(&mut self, amount: u64, from: u64, edge: u64, rate: f64) {
-        let busy = if self.backlog > 0.0 { self.busy_since } else { edge };
+        let busy = if self.backlog > 0.0 { edge.saturating_sub(self.busy_for.into()) } else { edge };
         // Alone until the busy period began, it drained; from there on the backlog was never 0 and it adds in full.
         let left = amount as f64 - rate * busy.saturating_sub(from) as f64;
         if left > 0.0 {
             self.backlog += left;
-            self.busy_since = busy.min(from);
+            self.busy_for = u32::try_from(edge.saturating_sub(busy.min(from))).unwrap_or(u32::MAX);
         }
     }
 

@@ -32,12 +32,12 @@ mod read;
 mod row;
 mod widths;
 
-pub(crate) use cells::SLOTS;
+pub(crate) use cells::{Counts, Ring, SLOTS};
 pub(crate) use row::{Bounds, DRIFT_MAX, Row};
 pub(crate) use widths::{AHEAD_MAX, Widths};
 
 pub(crate) use self::carry::Carry;
-use self::cells::Cells;
+use self::cells::{Cells, CellsMut, Large, Small};
 use crate::bucket::{Bucket, Charge};
 use crate::identity::Author;
 use crate::time::Time;
@@ -45,19 +45,33 @@ use crate::time::Time;
 /// Rows of other authors that one counter holds. More authors than POPs exist only where POPs restart over and over.
 pub const CONTRIBUTORS_MAX: usize = 256;
 
-/// One key's counts, by author, and what this node knows of its bucket.
+/// One key's counts, by author, and what this node knows of its bucket. 64 bytes for a key that this node alone counts.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotCounter {
     /// The newest fine slot of the rings; the newest coarse slot is the one it lies in.
     head: u64,
-    own: Cells,
-    others: Option<Box<Others>>,
-    carry: Option<Carry>,
+    /// The own row, while its counts are small.
+    small: Small,
+    more: Option<Box<More>>,
+    /// The [`Carry`], in two parts and only if `has_carry`: whole it would take eight bytes more.
+    backlog: f64,
+    busy_for: u32,
+    has_carry: bool,
     /// Whether the own row waits to be sent.
     pub(crate) dirty: bool,
 }
 
-/// Made when a second author writes: most keys never need it.
+const _: () = assert!(size_of::<SlotCounter>() == 64);
+
+/// What most keys never need.
+#[derive(Debug, Clone, Default)]
+struct More {
+    /// The own row, when a count of it is large.
+    large: Option<Box<Large>>,
+    /// Made when a second author writes.
+    others: Option<Others>,
+}
+
 #[derive(Debug, Clone)]
 struct Others {
     /// The sum over all authors, own included.
@@ -79,14 +93,15 @@ pub(crate) enum Joined {
 impl SlotCounter {
     /// An empty counter whose newest fine slot is `head`.
     pub(crate) fn new(head: u64) -> SlotCounter {
-        SlotCounter { head, own: Cells::default(), others: None, carry: None, dirty: false }
+        let small = Small::default();
+        SlotCounter { head, small, more: None, backlog: 0.0, busy_for: 0, has_carry: false, dirty: false }
     }
 
     /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the
     /// table's, when one is known.
     pub(crate) fn is_expired(&self, widths: Widths, rate: Option<f64>, now: Time) -> bool {
         let outlived = widths.coarse_slot(now) >= widths.coarse_of(self.head).saturating_add(SLOTS);
-        let owes = |rate| self.carry.is_some() && self.level(widths, rate, now) > 0.0;
+        let owes = |rate| self.has_carry && self.level(widths, rate, now) > 0.0;
         outlived && !rate.is_some_and(owes)
     }
 
@@ -97,43 +112,49 @@ impl SlotCounter {
 
     /// Checks and charges in one step.
     pub(crate) fn charge(&mut self, widths: Widths, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        self.begin(widths, Some(bucket.rate_per_ms), now);
-        let charge = bucket.judge(self.level(widths, bucket.rate_per_ms, now), cost);
+        let slot = widths.fine_slot(now);
+        self.begin(widths, Some(bucket.rate_per_ms), slot);
+        let charge = bucket.judge(self.level_in(widths, bucket.rate_per_ms, slot, now), cost);
         if let Charge::Admitted { .. } = charge {
-            self.record(widths, cost, Some(bucket.rate_per_ms), now);
+            self.record(widths, cost.into(), Some(bucket.rate_per_ms), slot, now);
         }
         charge
     }
 
     /// Counts without asking. `rate` is the table's, when one is known.
     pub(crate) fn add(&mut self, widths: Widths, n: u32, rate: Option<f64>, now: Time) {
-        self.begin(widths, rate, now);
-        self.record(widths, n, rate, now);
-    }
-
-    /// Moves the rings up to `now`, with a carry if there can be one.
-    fn begin(&mut self, widths: Widths, rate: Option<f64>, now: Time) {
-        self.build_carry(widths, rate);
-        self.advance(widths, widths.fine_slot(now), rate);
-    }
-
-    fn record(&mut self, widths: Widths, n: u32, rate: Option<f64>, now: Time) {
         let slot = widths.fine_slot(now);
+        self.begin(widths, rate, slot);
+        self.record(widths, n.into(), rate, slot, now);
+    }
+
+    /// Moves the rings up to the slot of now, with a carry if there can be one.
+    fn begin(&mut self, widths: Widths, rate: Option<f64>, slot: u64) {
+        self.build_carry(widths, rate);
+        self.advance(widths, slot, rate);
+    }
+
+    fn record(&mut self, widths: Widths, n: u64, rate: Option<f64>, slot: u64, now: Time) {
         if slot >= self.oldest() {
-            self.own.fine.add(slot, n);
-            if let Some(others) = &mut self.others {
-                others.total.fine.add(slot, n);
-            }
-        } else if let (Some(carry), Some(rate)) = (&mut self.carry, rate) {
+            self.count(Ring::Fine, slot, n);
+        } else if let (Some(mut carry), Some(rate)) = (self.carry(), rate) {
             // A peer whose clock is ahead moved the ring past this node's present.
-            carry.late(u64::from(n), now.0, widths.fine_start(self.head.saturating_sub(SLOTS - 1)), rate);
+            carry.late(n, now.0, widths.fine_start(self.oldest()), rate);
+            self.set_carry(Some(carry));
         }
-        let oldest_coarse = widths.coarse_of(self.head).saturating_sub(SLOTS - 1);
-        let coarse = widths.coarse_slot(now).max(oldest_coarse);
-        self.own.coarse.add(coarse, n);
-        if let Some(others) = &mut self.others {
-            others.total.coarse.add(coarse, n);
+        let newest = widths.coarse_of(self.head);
+        let oldest_coarse = newest.saturating_sub(SLOTS - 1);
+        let coarse = if slot == self.head { newest } else { widths.coarse_of(slot).max(oldest_coarse) };
+        self.count(Ring::Coarse, coarse, n);
+    }
+
+    /// Adds to the own row, and to the sum over all.
+    #[inline]
+    fn count(&mut self, ring: Ring, slot: u64, n: u64) {
+        if let Some(others) = self.others_mut() {
+            others.total.change().add(ring, slot, n);
         }
+        self.change_own(|own| own.add(ring, slot, n));
     }
 
     /// The oldest fine slot of the ring.
@@ -141,21 +162,50 @@ impl SlotCounter {
         self.head.saturating_sub(SLOTS - 1)
     }
 
-    fn total(&self) -> &Cells {
-        self.others.as_ref().map_or(&self.own, |others| &others.total)
+    fn carry(&self) -> Option<Carry> {
+        self.has_carry.then_some(Carry { backlog: self.backlog, busy_for: self.busy_for })
     }
 
-    fn all_cells(&mut self) -> impl Iterator<Item = &mut Cells> {
-        let others = self.others.iter_mut().flat_map(|others| {
-            let Others { total, rows } = others.as_mut();
-            std::iter::once(total).chain(rows.iter_mut().map(|(_, cells)| cells))
-        });
-        std::iter::once(&mut self.own).chain(others)
+    fn set_carry(&mut self, carry: Option<Carry>) {
+        self.has_carry = carry.is_some();
+        let Carry { backlog, busy_for } = carry.unwrap_or_default();
+        (self.backlog, self.busy_for) = (backlog, busy_for);
+    }
+
+    fn own(&self) -> Counts<'_> {
+        let large = self.more.as_ref().and_then(|more| more.large.as_deref());
+        large.map_or(Counts::Small(&self.small), Counts::Large)
+    }
+
+    fn change_own<R>(&mut self, change: impl FnOnce(&mut CellsMut<'_>) -> R) -> R {
+        let SlotCounter { small, more, .. } = self;
+        if let Some(more) = more {
+            return change(&mut CellsMut { small, large: &mut more.large });
+        }
+        let mut large = None;
+        let changed = change(&mut CellsMut { small, large: &mut large });
+        if large.is_some() {
+            *more = Some(Box::new(More { large, others: None }));
+        }
+        changed
+    }
+
+    fn others(&self) -> Option<&Others> {
+        self.more.as_ref()?.others.as_ref()
+    }
+
+    fn others_mut(&mut self) -> Option<&mut Others> {
+        self.more.as_mut()?.others.as_mut()
+    }
+
+    #[inline]
+    fn total(&self) -> Counts<'_> {
+        self.others().map_or_else(|| self.own(), |others| others.total.counts())
     }
 
     fn build_carry(&mut self, widths: Widths, rate: Option<f64>) {
-        if let (None, Some(rate)) = (self.carry, rate) {
-            self.carry = Some(self.carry_of_coarse(widths, rate));
+        if let (false, Some(rate)) = (self.has_carry, rate) {
+            self.set_carry(Some(self.carry_of_coarse(widths, rate)));
         }
     }
 
@@ -167,11 +217,11 @@ impl SlotCounter {
         let mut carry = Carry::default();
         for coarse in newest.saturating_sub(SLOTS - 1)..=newest {
             let in_ring = |slot: &u64| widths.coarse_of(*slot) == coarse;
-            let fine: u64 = (oldest..=self.head).filter(in_ring).map(|slot| u64::from(total.fine.get(slot))).sum();
-            let before = u64::from(total.coarse.get(coarse)).saturating_sub(fine);
+            let fine = (oldest..=self.head).filter(in_ring).map(|slot| total.get(Ring::Fine, slot));
+            let before = total.get(Ring::Coarse, coarse).saturating_sub(sum(fine));
             let start = widths.coarse_start(coarse);
             if start < edge {
-                carry.pass(before, start, edge.min(start.saturating_add(widths.coarse())) - start, rate);
+                carry.pass(before, edge.min(start.saturating_add(widths.coarse())) - start, rate);
             } else {
                 carry.late(before, start, edge, rate);
             }
@@ -180,32 +230,40 @@ impl SlotCounter {
     }
 
     /// Moves the rings up to the fine slot `to`; what leaves the fine ring goes into the carry.
+    #[inline]
     fn advance(&mut self, widths: Widths, to: u64, rate: Option<f64>) {
-        if to <= self.head {
-            return;
+        if to > self.head {
+            self.move_on(widths, to, rate);
         }
-        self.carry = match (self.carry, rate) {
+    }
+
+    fn move_on(&mut self, widths: Widths, to: u64, rate: Option<f64>) {
+        self.set_carry(match (self.carry(), rate) {
             (Some(carry), Some(rate)) => Some(self.fold(carry, widths, to.saturating_sub(SLOTS - 1), rate)),
             _ => None,
-        };
+        });
         let (fine, coarse) = (self.head, widths.coarse_of(self.head));
         let newest_coarse = widths.coarse_of(to);
-        for cells in self.all_cells() {
-            cells.fine.advance(fine, to);
-            cells.coarse.advance(coarse, newest_coarse);
+        let advance = |cells: &mut CellsMut<'_>| {
+            cells.advance(Ring::Fine, fine, to);
+            cells.advance(Ring::Coarse, coarse, newest_coarse);
+        };
+        self.change_own(advance);
+        if let Some(Others { total, rows }) = self.others_mut() {
+            let all = std::iter::once(total).chain(rows.iter_mut().map(|(_, cells)| cells));
+            all.for_each(|cells| advance(&mut cells.change()));
         }
         self.head = to;
     }
 
     /// The carry at the start of `floor`, where the ring will begin.
     fn fold(&self, mut carry: Carry, widths: Widths, floor: u64, rate: f64) -> Carry {
-        let after = self.head.saturating_add(1);
+        let (total, after) = (self.total(), self.head.saturating_add(1));
         for slot in self.oldest()..floor.min(after) {
-            carry.pass(u64::from(self.total().fine.get(slot)), widths.fine_start(slot), widths.fine(), rate);
+            carry.pass(total.get(Ring::Fine, slot), widths.fine(), rate);
         }
         if floor > after {
-            let silent = widths.fine_start(floor).saturating_sub(widths.fine_start(after));
-            carry.pass(0, widths.fine_start(after), silent, rate);
+            carry.pass(0, widths.fine_start(floor).saturating_sub(widths.fine_start(after)), rate);
         }
         carry
     }
@@ -215,52 +273,66 @@ impl SlotCounter {
         let Some(newest) = row.newest(widths) else { return Joined::Unchanged };
         self.build_carry(widths, rate);
         self.advance(widths, newest, rate);
-        let Some(index) = self.contributor(author) else { return Joined::Crowded };
         let (oldest, oldest_coarse) = (self.oldest(), widths.coarse_of(self.head).saturating_sub(SLOTS - 1));
         let edge = widths.fine_start(oldest);
-        let Some(others) = &mut self.others else { return Joined::Unchanged };
-        let Some((_, cells)) = others.rows.get_mut(index) else { return Joined::Unchanged };
+        let mut carry = self.carry();
+        let Some((total, cells)) = self.contributor(author) else { return Joined::Crowded };
+        let (mut total, mut cells) = (total.change(), cells.change());
         let mut joined = Joined::Unchanged;
         let mut in_ring = [0_u64; SLOTS as usize];
         for (slot, count) in row.fine_cells().filter(|(slot, _)| *slot >= oldest) {
-            let raised = cells.fine.raise(slot, count);
-            others.total.fine.add(slot, raised);
+            let raised = cells.raise(Ring::Fine, slot, count);
+            total.add(Ring::Fine, slot, raised);
             if let Some(sum) = in_ring.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
-                *sum += u64::from(raised);
+                *sum = sum.saturating_add(raised);
             }
             if raised > 0 {
                 joined = Joined::Raised;
             }
         }
         for (slot, count) in row.coarse_cells(widths).filter(|(slot, _)| *slot >= oldest_coarse) {
-            let raised = cells.coarse.raise(slot, count);
-            others.total.coarse.add(slot, raised);
+            let raised = cells.raise(Ring::Coarse, slot, count);
+            total.add(Ring::Coarse, slot, raised);
             if raised > 0 {
                 joined = Joined::Raised;
             }
             let known = in_ring.get((slot % SLOTS) as usize).copied().unwrap_or_default();
-            if let (Some(carry), Some(rate)) = (&mut self.carry, rate) {
-                let late = u64::from(raised).saturating_sub(known);
+            if let (Some(carry), Some(rate)) = (&mut carry, rate) {
+                let late = raised.saturating_sub(known);
                 row.explain(widths, slot, oldest, late, |amount, from| carry.late(amount, from, edge, rate));
                 // Cells that an earlier, partial row had counted as late turn out to be in the ring.
-                carry.early(known.saturating_sub(u64::from(raised)));
+                carry.early(known.saturating_sub(raised));
             }
         }
+        self.set_carry(carry);
         joined
     }
 
-    /// Finds or makes the row of another author.
-    fn contributor(&mut self, author: Author) -> Option<usize> {
-        let total = || Box::new(Others { total: self.own.clone(), rows: Vec::new() });
-        let others = self.others.get_or_insert_with(total);
-        if let Some(index) = others.rows.iter().position(|(known, _)| *known == author) {
-            return Some(index);
+    /// Finds or makes the row of another author, beside the sum over all.
+    fn contributor(&mut self, author: Author) -> Option<(&mut Cells, &mut Cells)> {
+        if self.others().is_none() {
+            let total = Cells::of(self.own());
+            self.more.get_or_insert_default().others = Some(Others { total, rows: Vec::new() });
         }
-        others.rows.retain(|(_, cells)| !cells.is_empty());
-        if others.rows.len() >= CONTRIBUTORS_MAX {
-            return None;
-        }
-        others.rows.push((author, Cells::default()));
-        Some(others.rows.len() - 1)
+        let Others { total, rows } = self.others_mut()?;
+        let index = match rows.iter().position(|(known, _)| *known == author) {
+            Some(index) => index,
+            None => {
+                rows.retain(|(_, cells)| !cells.counts().is_empty());
+                if rows.len() >= CONTRIBUTORS_MAX {
+                    return None;
+                }
+                // Rows are few, and so are keys that many count: no room beside them.
+                rows.reserve_exact(1);
+                rows.push((author, Cells::default()));
+                rows.len() - 1
+            }
+        };
+        rows.get_mut(index).map(|(_, cells)| (total, cells))
     }
+}
+
+/// A sum that stays at the greatest number there is.
+fn sum(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
 }

@@ -1,31 +1,39 @@
 //! What a counter says at an instant. Reading changes nothing, and nothing that expired is read, whether or not it was swept.
 
-use super::SlotCounter;
-use super::carry::Carry;
-use super::cells::{Cells, SLOTS};
+use super::cells::{Counts, Ring, SLOTS};
 use super::row::Row;
 use super::widths::Widths;
+use super::{SlotCounter, sum};
 use crate::identity::Author;
 use crate::time::Time;
 
 impl SlotCounter {
     /// The backlog of the token bucket with this rate at `now`, in tokens.
     pub(crate) fn level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
-        let carry: Carry = self.carry.unwrap_or_else(|| self.carry_of_coarse(widths, rate));
-        let (current, total) = (widths.fine_slot(now), self.total());
+        self.level_in(widths, rate, widths.fine_slot(now), now)
+    }
+
+    /// The same; `current` is the fine slot of `now`.
+    pub(super) fn level_in(&self, widths: Widths, rate: f64, current: u64, now: Time) -> f64 {
+        let carry = self.carry().unwrap_or_else(|| self.carry_of_coarse(widths, rate));
+        let total = self.total();
         let mut backlog = carry.backlog;
         for slot in self.oldest()..=self.head {
+            let count = total.get(Ring::Fine, slot);
+            if count == 0 && backlog <= 0.0 {
+                continue;
+            }
             // Slots ahead of `now` come from clocks that are ahead: their counts are real, their drain has yet to come.
             let passed = match slot.cmp(&current) {
                 std::cmp::Ordering::Less => widths.fine(),
                 std::cmp::Ordering::Equal => now.0.saturating_sub(widths.fine_start(slot)),
                 std::cmp::Ordering::Greater => 0,
             };
-            backlog = (backlog + f64::from(total.fine.get(slot)) - rate * passed as f64).max(0.0);
+            backlog = (backlog + count as f64 - rate * passed as f64).max(0.0);
         }
         let silent = now.0.saturating_sub(widths.fine_start(self.head.saturating_add(1)));
         let fine = (backlog - rate * silent as f64).max(0.0);
-        if self.others.is_some() { fine.max(self.coarse_level(widths, rate, now)) } else { fine }
+        if self.others().is_some() { fine.max(self.coarse_level(widths, rate, now)) } else { fine }
     }
 
     /// The backlog that the coarse cells alone tell, all arrivals at their slots' starts: a lower bound like the other one. It
@@ -35,7 +43,7 @@ impl SlotCounter {
         let mut backlog = 0.0_f64;
         for slot in newest.saturating_sub(SLOTS - 1)..=newest {
             let passed = now.0.saturating_sub(widths.coarse_start(slot)).min(widths.coarse());
-            backlog = (backlog + f64::from(total.coarse.get(slot)) - rate * passed as f64).max(0.0);
+            backlog = (backlog + total.get(Ring::Coarse, slot) as f64 - rate * passed as f64).max(0.0);
         }
         let silent = now.0.saturating_sub(widths.coarse_start(newest.saturating_add(1)));
         (backlog - rate * silent as f64).max(0.0)
@@ -44,31 +52,31 @@ impl SlotCounter {
     /// What was counted in the last `window` ms. The eight fine slots at `now` tell what they reach; what the coarse ones
     /// counted beyond those happened before them. Of the one stretch that the window covers in part, it counts the same part,
     /// rounded down.
-    pub(crate) fn count(&self, widths: Widths, window: u64, now: Time) -> u64 {
+    pub(crate) fn counted(&self, widths: Widths, window: u64, now: Time) -> u64 {
         let total = self.total();
         let look = Look { from: now.0.saturating_sub(window), now: now.0 };
         // Rings of eight at `now`, not at the head: what is read must not depend on when a node last moved its rings.
         let oldest = widths.fine_slot(now).saturating_sub(SLOTS - 1).max(self.oldest());
         let edge = widths.fine_start(oldest);
         let mut told = [0_u64; SLOTS as usize];
-        let mut sum = 0;
+        let mut sum = 0_u64;
         for slot in oldest..=self.head {
-            let count = u64::from(total.fine.get(slot));
+            let count = total.get(Ring::Fine, slot);
             if let Some(told) = told.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
-                *told += count;
+                *told = told.saturating_add(count);
             }
             let start = widths.fine_start(slot);
-            sum += look.share(count, start, start.saturating_add(widths.fine()));
+            sum = sum.saturating_add(look.share(count, start, start.saturating_add(widths.fine())));
         }
         let newest = widths.coarse_of(self.head);
         let reach = widths.coarse_slot(now).saturating_sub(SLOTS - 1).max(newest.saturating_sub(SLOTS - 1));
         for slot in reach..=newest {
             let told = told.get((slot % SLOTS) as usize).copied().unwrap_or_default();
-            let rest = u64::from(total.coarse.get(slot)).saturating_sub(told);
+            let rest = total.get(Ring::Coarse, slot).saturating_sub(told);
             let start = widths.coarse_start(slot);
             let end = start.saturating_add(widths.coarse());
             // Late charges may be in a coarse slot alone, though the fine ones reach there.
-            sum += look.share(rest, start, if start < edge { end.min(edge) } else { end });
+            sum = sum.saturating_add(look.share(rest, start, if start < edge { end.min(edge) } else { end }));
         }
         sum
     }
@@ -78,10 +86,11 @@ impl SlotCounter {
         self.sum_of(self.total(), widths, now)
     }
 
-    fn sum_of(&self, cells: &Cells, widths: Widths, now: Time) -> u64 {
+    fn sum_of(&self, cells: Counts<'_>, widths: Widths, now: Time) -> u64 {
         let newest = widths.coarse_of(self.head);
         let floor = widths.coarse_slot(now).saturating_sub(SLOTS - 1);
-        (newest.saturating_sub(SLOTS - 1).max(floor)..=newest).map(|slot| u64::from(cells.coarse.get(slot))).sum()
+        let live = newest.saturating_sub(SLOTS - 1).max(floor)..=newest;
+        sum(live.map(|slot| cells.get(Ring::Coarse, slot)))
     }
 
     /// The sums by author, in the authors' order; authors without live counts are left out.
@@ -95,7 +104,7 @@ impl SlotCounter {
 
     /// The own row: the cells that can have changed since an instant.
     pub(crate) fn own_row(&self, widths: Widths, since: Time) -> Row {
-        let mut row = Row::of(&self.own, self.head, widths);
+        let mut row = Row::of(self.own(), self.head, widths);
         row.only_since(since, widths);
         row
     }
@@ -108,9 +117,9 @@ impl SlotCounter {
         rows
     }
 
-    fn rows(&self, me: Author) -> impl Iterator<Item = (Author, &Cells)> {
-        let others = self.others.iter().flat_map(|others| others.rows.iter().map(|(author, cells)| (*author, cells)));
-        std::iter::once((me, &self.own)).chain(others)
+    fn rows(&self, me: Author) -> impl Iterator<Item = (Author, Counts<'_>)> {
+        let others = self.others().into_iter().flat_map(|others| &others.rows);
+        std::iter::once((me, self.own())).chain(others.map(|(author, cells)| (*author, cells.counts())))
     }
 }
 

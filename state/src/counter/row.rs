@@ -1,6 +1,6 @@
 //! One author's counts on their way between nodes.
 
-use super::cells::{Cells, SLOTS};
+use super::cells::{Counts, Ring, SLOTS};
 use super::widths::Widths;
 use crate::time::Time;
 
@@ -9,8 +9,8 @@ use crate::time::Time;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) head: u64,
-    pub(crate) fine: [u32; SLOTS as usize],
-    pub(crate) coarse: [u32; SLOTS as usize],
+    pub(crate) fine: [u64; SLOTS as usize],
+    pub(crate) coarse: [u64; SLOTS as usize],
 }
 
 /// How far ahead of this node's clock a cell's start may lie, beyond one fine slot (an hour at most): the bound on clock
@@ -54,7 +54,7 @@ impl Bounds {
         refused
     }
 
-    fn judge(&self, cell: Option<(u64, u64)>, count: &mut u32, refused: &mut Refused) {
+    fn judge(&self, cell: Option<(u64, u64)>, count: &mut u64, refused: &mut Refused) {
         match cell {
             Some((start, _)) if start > self.latest_start => refused.ahead += 1,
             Some((_, coarse)) if coarse >= self.oldest_coarse => return,
@@ -65,14 +65,14 @@ impl Bounds {
 }
 
 impl Row {
-    pub(crate) fn of(cells: &Cells, head: u64, widths: Widths) -> Row {
+    pub(crate) fn of(cells: Counts<'_>, head: u64, widths: Widths) -> Row {
         let mut row = Row { head, fine: [0; SLOTS as usize], coarse: [0; SLOTS as usize] };
         let newest = widths.coarse_of(head);
         for (age, count) in (0..).zip(&mut row.fine) {
-            *count = head.checked_sub(age).map_or(0, |slot| cells.fine.get(slot));
+            *count = head.checked_sub(age).map_or(0, |slot| cells.get(Ring::Fine, slot));
         }
         for (age, count) in (0..).zip(&mut row.coarse) {
-            *count = newest.checked_sub(age).map_or(0, |slot| cells.coarse.get(slot));
+            *count = newest.checked_sub(age).map_or(0, |slot| cells.get(Ring::Coarse, slot));
         }
         row
     }
@@ -97,14 +97,14 @@ impl Row {
     }
 
     /// Fine slots with a count, newest first.
-    pub(crate) fn fine_cells(&self) -> impl Iterator<Item = (u64, u32)> {
+    pub(crate) fn fine_cells(&self) -> impl Iterator<Item = (u64, u64)> {
         cells(self.head, &self.fine)
     }
 
     /// Coarse slots with a count, oldest first.
-    pub(crate) fn coarse_cells(&self, widths: Widths) -> impl Iterator<Item = (u64, u32)> {
+    pub(crate) fn coarse_cells(&self, widths: Widths) -> impl Iterator<Item = (u64, u64)> {
         let newest = widths.coarse_of(self.head);
-        let cell = move |(age, count): (u64, &u32)| newest.checked_sub(age).map(|slot| (slot, *count));
+        let cell = move |(age, count): (u64, &u64)| newest.checked_sub(age).map(|slot| (slot, *count));
         (0..SLOTS).rev().zip(self.coarse.iter().rev()).filter_map(cell).filter(|(_, count)| *count > 0)
     }
 
@@ -122,7 +122,7 @@ impl Row {
         let mut told = [(0, 0); SLOTS as usize];
         let before = self.fine_cells().filter(|(slot, _)| *slot < ring && widths.coarse_of(*slot) == coarse);
         for ((slot, count), place) in before.zip(&mut told) {
-            let part = rest.min(u64::from(count));
+            let part = rest.min(count);
             rest -= part;
             *place = (part, widths.fine_start(slot));
         }
@@ -133,7 +133,7 @@ impl Row {
     }
 }
 
-fn cells(newest: u64, counts: &[u32; SLOTS as usize]) -> impl Iterator<Item = (u64, u32)> {
-    let cell = move |(age, count): (u64, &u32)| newest.checked_sub(age).map(|slot| (slot, *count));
+fn cells(newest: u64, counts: &[u64; SLOTS as usize]) -> impl Iterator<Item = (u64, u64)> {
+    let cell = move |(age, count): (u64, &u64)| newest.checked_sub(age).map(|slot| (slot, *count));
     (0..SLOTS).zip(counts).filter_map(cell).filter(|(_, count)| *count > 0)
 }

@@ -2,6 +2,8 @@
 //! current values of what they lack. Ticks follow at once on a silence and are 25 ms apart otherwise, so a lone change is
 //! fast and a storm is cheap. Bans and elements of lists do not wait for ticks.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::index::Item;
@@ -9,7 +11,7 @@ use super::{Event, LinkId, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, RangeHead, Room, Seen};
+use crate::wire::{Builder, DeltaHead, OLDEST, RangeHead, Room, Seen};
 
 /// After so much silence a change is sent at once, ms.
 const SILENCE: u64 = 5;
@@ -165,14 +167,41 @@ impl Replica {
         if facts.iter().take_while(fits).count() == 0 {
             return;
         }
-        let frame = builder.range(&RangeHead { from: 0, to: 0, at: now.0 });
-        for id in lagging {
-            self.send(id, frame.clone(), now);
+        let head = RangeHead { from: 0, to: 0, at: now.0 };
+        for (links, frame) in self.by_version(&lagging, builder, |builder, version| builder.range(&head, version)) {
+            for id in links {
+                self.send(id, frame.clone(), now);
+            }
         }
     }
 
-    fn delta(&self, builder: Builder, from: Seq, to: Seq, now: Time) -> Bytes {
-        builder.delta(&DeltaHead { author: self.me.into(), from: from.0, to: to.0, at: now.0 })
+    /// Frames of one content for links, one frame for each protocol version among them.
+    fn by_version(
+        &self,
+        links: &[LinkId],
+        builder: Builder,
+        make: impl Fn(Builder, u16) -> Bytes,
+    ) -> Vec<(Vec<LinkId>, Bytes)> {
+        let mut versions: BTreeMap<u16, Vec<LinkId>> = BTreeMap::new();
+        for id in links {
+            versions.entry(self.version(*id)).or_default().push(*id);
+        }
+        let (mut left, mut builder) = (versions.len(), Some(builder));
+        let frame = |(version, links)| {
+            left -= 1;
+            let builder = if left == 0 { builder.take() } else { builder.clone() };
+            (links, make(builder.unwrap_or_else(Builder::new), version))
+        };
+        versions.into_iter().map(frame).collect()
+    }
+
+    /// The protocol version that both ends of a link speak.
+    pub(super) fn version(&self, id: LinkId) -> u16 {
+        self.links.get(&id).map_or(OLDEST, |link| link.version)
+    }
+
+    fn delta(&self, builder: Builder, from: Seq, to: Seq, version: u16, now: Time) -> Bytes {
+        builder.delta(&DeltaHead { author: self.me.into(), from: from.0, to: to.0, at: now.0 }, version)
     }
 
     /// Sends one shared frame to every link that is up to date and has room.
@@ -186,12 +215,14 @@ impl Replica {
         if to == from || ready.is_empty() {
             return;
         }
-        let frame = self.delta(builder, from, to, now);
-        for id in ready {
-            if let Some(link) = self.links.get_mut(&id) {
-                link.out.sent(to, now);
+        let frames = self.by_version(&ready, builder, |builder, version| self.delta(builder, from, to, version, now));
+        for (links, frame) in frames {
+            for id in links {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.out.sent(to, now);
+                }
+                self.send(id, frame.clone(), now);
             }
-            self.send(id, frame.clone(), now);
         }
     }
 
@@ -231,7 +262,7 @@ impl Replica {
                 }
                 before = seq;
             }
-            let frame = self.delta(builder, follows, to, now);
+            let frame = self.delta(builder, follows, to, self.version(id), now);
             let Some(link) = self.links.get_mut(&id) else { return };
             link.out.sent(to, now);
             self.send(id, frame, now);

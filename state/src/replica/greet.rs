@@ -70,6 +70,7 @@ impl Replica {
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.author = Some(author);
+            link.version = hello.newest.min(NEWEST);
             link.inward.have = hello.base;
             // Answered at once: it is what tells the peer that its hello came.
             link.inward.ack_due = Some(now);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::walk::Walk;
 use crate::identity::{Author, PopId, Seq};
 use crate::time::Time;
+use crate::wire::OLDEST;
 
 /// Bytes that may wait to leave for the network. What is beyond it is not made: it is made later, of newer values.
 pub(super) const UNSENT_MAX: usize = 512 * 1024;
@@ -28,6 +29,8 @@ pub(super) struct Link {
     pub(super) hello_at: Time,
     /// Whom the peer said it is; none before its hello.
     pub(super) author: Option<Author>,
+    /// The newest protocol version that both ends speak; of meaning once there is an author.
+    pub(super) version: u16,
     /// Whether the peer has shown that it took our hello.
     pub(super) is_greeted: bool,
     pub(super) unsent: usize,
@@ -140,6 +143,7 @@ impl Link {
             opened: now,
             hello_at: now,
             author: None,
+            version: OLDEST,
             is_greeted: false,
             unsent: 0,
             last_out: now,

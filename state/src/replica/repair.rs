@@ -86,7 +86,7 @@ impl Replica {
         let filled = walk.fill(&self.store, &mut builder, receiver, now);
         link.repair.standing = Some(if filled == Filled::Walk { Walk::all() } else { walk });
         if !builder.is_empty() {
-            self.send(id, builder.range(&RangeHead { from: 0, to: 0, at: now.0 }), now);
+            self.send(id, builder.range(&RangeHead { from: 0, to: 0, at: now.0 }, self.version(id)), now);
         }
     }
 
@@ -116,7 +116,7 @@ impl Replica {
                 continue;
             }
             let (follows, to) = (link.repair.follows, link.repair.last + 1);
-            let frame = builder.range(&RangeHead { from: follows, to, at: now.0 });
+            let frame = builder.range(&RangeHead { from: follows, to, at: now.0 }, link.version);
             link.repair.sent(Piece { to, bytes: frame.len(), from }, now);
             self.send(id, frame, now);
             if filled == Filled::Looks {

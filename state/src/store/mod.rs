@@ -199,7 +199,7 @@ impl Store {
     /// slots reads as those eight.
     #[must_use]
     pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
-        let read = |at: &Table| at.read(key, |counter| counter.count(at.widths(), window_ms, now));
+        let read = |at: &Table| at.read(key, |counter| counter.counted(at.widths(), window_ms, now));
         self.at(table).and_then(read).unwrap_or(0)
     }
 

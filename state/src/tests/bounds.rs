@@ -13,7 +13,7 @@ use crate::rung::Rung;
 use crate::store::{Offered, Store, StoreBounds, StoreConfig, TableId, TableSpec, UniquesSpec};
 use crate::time::Time;
 use crate::unique::Mark;
-use crate::wire::{Builder, DeltaHead, RangeHead, Room, Seen};
+use crate::wire::{Builder, DeltaHead, NEWEST, RangeHead, Room, Seen};
 
 const LINK: LinkId = LinkId(1);
 const NOW: Time = Time(1_800_000_000_000);
@@ -195,18 +195,18 @@ fn a_peer_speaks_for_itself_alone() {
     let head = |author: Author| DeltaHead { author: author.into(), from: 0, to: 0, at: 0 };
     let foreign = |pop: u16| Event::ForeignAuthor { pop: PopId(2), author: author(pop, 1).actor };
     // Rows of a third POP under its own name, then under the third's.
-    let hidden = rows_of(table, author(3, 1), 0..4).delta(&head(author(2, 1)));
+    let hidden = rows_of(table, author(3, 1), 0..4).delta(&head(author(2, 1)), NEWEST);
     assert_eq!(near.takes(vec![hidden], NOW).1, [foreign(3)]);
-    let open = rows_of(table, author(3, 1), 0..4).delta(&head(author(3, 1)));
+    let open = rows_of(table, author(3, 1), 0..4).delta(&head(author(3, 1)), NEWEST);
     near.takes(vec![open], NOW);
     // In repair a third POP may be spoken for; this node in its present life and a stranger may not.
     let range = RangeHead { from: 0, to: 0, at: 0 };
     for pop in [1, 9] {
-        near.takes(vec![rows_of(table, author(pop, 1), 0..4).range(&range)], NOW);
+        near.takes(vec![rows_of(table, author(pop, 1), 0..4).range(&range, NEWEST)], NOW);
     }
     assert_eq!((near.store.keys(near.table), near.replica.status(NOW).peers[0].dropped), (0, 4 + 1 + 4 + 4));
-    near.takes(vec![rows_of(table, author(3, 1), 0..4).range(&range)], NOW);
-    near.takes(vec![rows_of(table, author(1, 0), 0..4).range(&range)], NOW);
+    near.takes(vec![rows_of(table, author(3, 1), 0..4).range(&range, NEWEST)], NOW);
+    near.takes(vec![rows_of(table, author(1, 0), 0..4).range(&range, NEWEST)], NOW);
     assert_eq!(near.store.counts(near.table, Key64(2), NOW).len(), 2);
 }
 
@@ -222,7 +222,7 @@ fn what_does_not_fit_is_dropped_and_told_once() {
     let mut told = Vec::new();
     for frame in 0..3_u64 {
         // Rings of the flushed keys would be evictable, so mark them again.
-        let bytes = rows_of(table, author(2, 1), frame * 100..frame * 100 + 100).delta(&head(frame));
+        let bytes = rows_of(table, author(2, 1), frame * 100..frame * 100 + 100).delta(&head(frame), NEWEST);
         told.extend(near.takes(vec![bytes], NOW).1);
         for n in 0..10_u8 {
             near.store.add(near.table, near.store.key(&[&[n]]), 1, NOW);
@@ -251,16 +251,16 @@ fn sketches_of_slots_too_far_ahead_or_over_are_refused() {
     let (slot, dropped) = (NOW.0 / 100, |near: &Node| near.replica.status(NOW).peers[0].dropped);
     // One slot and 500 ms ahead is the last that is taken; nine slots live.
     let live: Vec<u64> = (slot - 8..=slot + 6).collect();
-    assert_eq!(near.takes(vec![seen_in(identity, &live).range(&range)], NOW).1, []);
+    assert_eq!(near.takes(vec![seen_in(identity, &live).range(&range, NEWEST)], NOW).1, []);
     assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 0));
     assert_eq!(near.store.distinct(table, Key64(1), 800, NOW.plus(600)), 9);
-    let ahead = seen_in(identity, &[slot + 7, u64::MAX]).range(&range);
+    let ahead = seen_in(identity, &[slot + 7, u64::MAX]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
-    let over = seen_in(identity, &[0, slot - 9]).range(&range);
+    let over = seen_in(identity, &[0, slot - 9]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![over], NOW).1, []);
     assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 4));
     // Of a table that no config knows: dropped, and told once.
-    let unknown = seen_in(7, &[slot]).range(&range);
+    let unknown = seen_in(7, &[slot]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![unknown], NOW).1, [Event::UnknownTable { pop: PopId(2), identity: 7 }]);
 }
 
@@ -281,23 +281,23 @@ fn a_peer_states_list_entries_as_itself_and_within_bounds() {
     };
     let delta = DeltaHead { author: author(2, 1).into(), from: 0, to: 0, at: 0 };
     let range = RangeHead { from: 0, to: 0, at: 0 };
-    let told = near.takes(vec![frame(entry(3, 0, 100, 200)).delta(&delta)], NOW).1;
+    let told = near.takes(vec![frame(entry(3, 0, 100, 200)).delta(&delta, NEWEST)], NOW).1;
     assert_eq!(told, [Event::ForeignAuthor { pop: PopId(2), author: author(3, 1).actor }]);
-    let ahead = frame(entry(2, 501, 1_000, 2_000)).delta(&delta);
+    let ahead = frame(entry(2, 501, 1_000, 2_000)).delta(&delta, NEWEST);
     assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
     // Spent, remembered for less than it holds, and for ever.
     let bad = [(0, 0), (100, 99), (100, u64::MAX - NOW.0), (u64::MAX - NOW.0, u64::MAX - NOW.0)];
     for (until, kept) in bad {
-        assert_eq!(near.takes(vec![frame(entry(2, 0, until, kept)).delta(&delta)], NOW).1, []);
+        assert_eq!(near.takes(vec![frame(entry(2, 0, until, kept)).delta(&delta, NEWEST)], NOW).1, []);
     }
     for text in [String::new(), "x".repeat(crate::list::ELEMENT_MAX + 1)] {
         let mut bad = entry(2, 0, 100, 200);
         bad.entry.element = Arc::from(text);
-        near.takes(vec![frame(bad).range(&range)], NOW);
+        near.takes(vec![frame(bad).range(&range, NEWEST)], NOW);
     }
     assert_eq!((near.store.list_entries(list, NOW).len(), near.replica.status(NOW).peers[0].dropped), (1, 8));
     // In repair a third POP may be spoken for; a clock that is ahead by the bound may state.
-    near.takes(vec![frame(entry(3, 500, 100, 200)).range(&range)], NOW);
+    near.takes(vec![frame(entry(3, 500, 100, 200)).range(&range, NEWEST)], NOW);
     assert_eq!(near.store.listed(list, "192.0.2.9/32", NOW), Some(true));
     // This node's next statement comes after it all the same.
     near.store.list_set(list, "192.0.2.9/32", false, NOW.plus(100), NOW).unwrap();
@@ -319,7 +319,7 @@ fn entries_that_do_not_fit_are_dropped_and_told_once() {
         let mut entry = listing(NOW.0, 2, true, NOW.0 + 9_000, NOW.0 + 9_000);
         entry.entry.element = Arc::from(name);
         assert_eq!(builder.listing(entry), Room::Taken);
-        told.extend(near.takes(vec![builder.delta(&delta)], NOW).1);
+        told.extend(near.takes(vec![builder.delta(&delta, NEWEST)], NOW).1);
     }
     assert_eq!(told, [Event::NoRoom { pop: PopId(2) }]);
     assert_eq!(near.replica.status(NOW).peers[0].dropped, 6);

@@ -46,12 +46,17 @@ fn an_ack() {
 fn a_delta() {
     let mut builder = Builder::new();
     let mut row = Row { head: 18_000_000_000, fine: [0; 8], coarse: [0; 8] };
-    (row.fine[0], row.fine[2], row.coarse[0]) = (1, 200, u32::MAX);
+    (row.fine[0], row.fine[2], row.coarse[0]) = (1, 200, u32::MAX.into());
     builder.row(0xaa, Key64(0x1000), author(2, 7), row.clone());
     builder.row(0xaa, Key64(0x0fff), author(2, 7), Row { head: 17_999_999_990, ..row });
-    let bytes = builder.delta(&DeltaHead { author: author(2, 7).into(), from: 1, to: 3, at: 5 });
-    assert_eq!(hex(&bytes), DELTA);
-    assert!(matches!(Frame::decode(&bytes), Ok(Frame::Delta(..))));
+    let head = DeltaHead { author: author(2, 7).into(), from: 1, to: 3, at: 5 };
+    let frames = [(builder.clone().delta(&head, 1), DELTA_1), (builder.delta(&head, 2), DELTA)];
+    let read = frames.map(|(bytes, golden)| {
+        assert_eq!(hex(&bytes), golden);
+        let Ok(Frame::Delta(_, blocks)) = Frame::decode(&bytes) else { panic!("a delta") };
+        blocks.collect::<Vec<_>>()
+    });
+    assert_eq!(read[0], read[1], "both versions say the same");
 }
 
 #[test]
@@ -63,7 +68,9 @@ fn a_range() {
         builder.row(0xbb, Key64(1), author(3, life), row.clone());
     }
     builder.fact(fact(&Stated { epoch: 1, until: 9, kept: 10, level: 2, reason: "x", made_at: 4, made_by: 3 }));
-    let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 });
+    let head = RangeHead { from: 0, to: 1, at: 5 };
+    assert_eq!(hex(&builder.clone().range(&head, 1)), RANGE_1);
+    let bytes = builder.range(&head, 2);
     assert_eq!(hex(&bytes), RANGE);
     assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));
 }
@@ -77,7 +84,7 @@ fn a_range_of_sketches_and_list_entries() {
     builder.seen(0xdd, small);
     builder.seen(0xdd, Seen { key: Key64(0x0fff), slot: 298, sketch: marks[..1].iter().copied().collect() });
     builder.listing(listing(1_800_000_000_000, 3, true, 1_800_000_060_000, 1_800_003_660_000));
-    let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 });
+    let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 }, 2);
     assert_eq!(hex(&bytes), SKETCHES);
     assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));
 }
@@ -90,7 +97,7 @@ fn a_packed_sketch() {
     let seen = Seen { key: Key64(1), slot: 2, sketch: Sketch::Dense(ranks) };
     let mut builder = Builder::new();
     assert_eq!(builder.seen(0xdd, seen.clone()), Room::Taken);
-    let bytes = builder.range(&RangeHead { from: 0, to: 0, at: 0 });
+    let bytes = builder.range(&RangeHead { from: 0, to: 0, at: 0 }, 2);
     let body = &bytes[bytes.len() - 768..];
     assert_eq!((hex(&body[..4]), hex(&body[764..])), ("8130dc00".to_owned(), "00000084".to_owned()));
     let Ok(Frame::Range(_, mut blocks)) = Frame::decode(&bytes) else { panic!("a range") };
@@ -116,7 +123,7 @@ fn hashes() {
 fn what_is_newer_is_skipped() {
     assert!(matches!(Frame::decode(&[200, 1, 2, 3]), Ok(Frame::Unknown)));
     // A block of kind 9 behind the head of an acknowledgement is not even looked at; behind a delta's it is passed over.
-    let mut bytes = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 }).to_vec();
+    let mut bytes = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 }, 2).to_vec();
     let sum = crc32fast::hash(&[9, 1, 2]);
     bytes.extend_from_slice(&[9, 2, 0, 0, 0]);
     bytes.extend_from_slice(&sum.to_le_bytes());
@@ -128,7 +135,7 @@ fn what_is_newer_is_skipped() {
 /// A number of things that do not follow is refused before there is memory for them.
 #[test]
 fn counts_that_lie_are_refused() {
-    let head = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 });
+    let head = Builder::new().delta(&DeltaHead { author: author(1, 1).into(), from: 0, to: 0, at: 0 }, 2);
     let refused = |kind: u8, body: &[u8]| {
         let mut bytes = head.to_vec();
         bytes.push(kind);
@@ -189,13 +196,21 @@ const HELLO: &str = concat!(
     "a3010000",
 );
 const ACK: &str = "030117000000204832bd05fbfb00fd00505c18a301000003fd28505c18a3010000";
-const DELTA: &str = concat!(
+const DELTA_1: &str = concat!(
     "020106000000038081b1020007010305022b000000aafd9a9aaa00000000000000010200070280e8888743ff1f010a00",
     "0501050101c801ffffffff0f01c801ffffffff0f",
 );
-const RANGE: &str = concat!(
+const RANGE_1: &str = concat!(
     "040103000000b77d89f00001050317000000141332c4010c3139322e302e322e392f333201090a020178040300021d00",
     "0000cd1d293fbb00000000000000020300070300080203010000010000000200020101",
+);
+const DELTA: &str = concat!(
+    "020106000000038081b102000701030506340000005ed260d5aa0000000000000001020007020280e88887430a050100",
+    "0501ff0f00000000000001010201c801ffffffff0f01c801ffffffff0f",
+);
+const RANGE: &str = concat!(
+    "040103000000b77d89f00001050317000000141332c4010c3139322e302e322e392f333201090a020178040300062100",
+    "0000ecac8a86bb0000000000000002030007030008020103000002010000000000000000020101",
 );
 const SKETCHES: &str = concat!(
     "040103000000b77d89f0000105052d000000ae10479c01cc0c3139322e302e322e392f333201fd603a5d18a3010000fd",

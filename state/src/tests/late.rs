@@ -14,7 +14,7 @@ const RATE: f64 = 0.01;
 #[test]
 fn what_is_late_adds_in_full_to_a_backlog_that_lasted() {
     let mut carry = Carry::default();
-    carry.pass(0, 900, 100, RATE);
+    carry.pass(0, 100, RATE);
     // Nothing was there: it drained alone from 0 to the edge.
     carry.late(20, 0, 1_000, RATE);
     assert_eq!(carry.backlog, 10.0);
@@ -29,7 +29,7 @@ fn what_is_late_adds_in_full_to_a_backlog_that_lasted() {
 #[test]
 fn what_is_late_and_drained_adds_nothing() {
     let mut carry = Carry::default();
-    carry.pass(50, 500, 100, RATE);
+    carry.pass(50, 100, RATE);
     assert_eq!(carry.backlog, 49.0);
     carry.late(4, 100, 600, RATE);
     assert_eq!(carry.backlog, 49.0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::FRAME_MAX;
-use super::block::{self, BLOCK_HEAD, COUNTERS, FACTS, LISTINGS, SKETCHES};
+use super::block::{self, BLOCK_HEAD, COUNTERS, FACTS, LISTINGS, PACKED, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
 use super::facts::{self, FACT_MOST, FACTS_MAX};
@@ -30,7 +30,7 @@ pub(crate) enum Room {
 }
 
 /// A frame in the making. Its weight is what it takes at most, so the bytes never exceed [`FRAME_MAX`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Builder {
     rows: Vec<(u64, Key64, Author, Row)>,
     /// The (table, author) pairs met, each of which costs an entry in a block's list.
@@ -122,42 +122,47 @@ impl Builder {
         Room::Taken
     }
 
-    pub(crate) fn delta(self, head: &DeltaHead) -> Bytes {
-        self.finish(frame::start(DELTA, head))
+    /// The frame for peers that speak this version.
+    pub(crate) fn delta(self, head: &DeltaHead, version: u16) -> Bytes {
+        self.finish(frame::start(DELTA, head), version)
     }
 
-    pub(crate) fn range(self, head: &RangeHead) -> Bytes {
-        self.finish(frame::start(RANGE, head))
+    /// The frame for peers that speak this version.
+    pub(crate) fn range(self, head: &RangeHead, version: u16) -> Bytes {
+        self.finish(frame::start(RANGE, head), version)
     }
 
-    fn finish(self, mut out: Vec<u8>) -> Bytes {
+    fn finish(self, mut out: Vec<u8>, version: u16) -> Bytes {
         if !self.facts.is_empty() {
             block::put(&mut out, FACTS, &facts::encode(&self.facts));
         }
         if !self.listings.is_empty() {
             block::put(&mut out, LISTINGS, &listings::encode(&self.listings));
         }
-        put_rows(&mut out, self.rows, self.tables);
-        put_seen(&mut out, self.seen, self.uniques);
+        put_rows(&mut out, self.rows, &self.tables, version);
+        put_seen(&mut out, self.seen, &self.uniques);
         out.into()
     }
 }
 
-fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables: BTreeSet<u64>) {
+fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables: &BTreeSet<u64>, version: u16) {
     rows.sort_unstable_by_key(|(table, key, author, _)| (*table, *key, *author));
     // A counter that was forgotten and made anew in one tick is in the queue twice.
     rows.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
     let mut rows = rows.into_iter().peekable();
     for table in tables {
         let mut of_table = Vec::new();
-        while let Some((_, key, author, row)) = rows.next_if(|(of, ..)| *of == table) {
+        while let Some((_, key, author, row)) = rows.next_if(|(of, ..)| of == table) {
             of_table.push((key, author, row));
         }
-        block::put(out, COUNTERS, &counters::encode(table, &of_table));
+        match version {
+            0 | 1 => block::put(out, COUNTERS, &counters::v1::encode(*table, &of_table)),
+            _ => block::put(out, PACKED, &counters::packed::encode(*table, &of_table)),
+        }
     }
 }
 
-fn put_seen(out: &mut Vec<u8>, mut seen: Vec<(u64, Seen)>, tables: BTreeSet<u64>) {
+fn put_seen(out: &mut Vec<u8>, mut seen: Vec<(u64, Seen)>, tables: &BTreeSet<u64>) {
     seen.sort_by_key(|(table, seen)| (*table, seen.key, seen.slot));
     // As above; here the later one of the two may say less than the first.
     seen.dedup_by(|(other, again), (table, first)| {
@@ -170,9 +175,9 @@ fn put_seen(out: &mut Vec<u8>, mut seen: Vec<(u64, Seen)>, tables: BTreeSet<u64>
     let mut seen = seen.into_iter().peekable();
     for table in tables {
         let mut of_table = Vec::new();
-        while let Some((_, of)) = seen.next_if(|(of, _)| *of == table) {
+        while let Some((_, of)) = seen.next_if(|(of, _)| of == table) {
             of_table.push(of);
         }
-        block::put(out, SKETCHES, &sketches::encode(table, &of_table));
+        block::put(out, SKETCHES, &sketches::encode(*table, &of_table));
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, SKETCHES};
+use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, PACKED, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Hello, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
@@ -79,7 +79,8 @@ impl Iterator for Blocks<'_> {
         }
         let mut reader = Reader::new(self.rest, "a block");
         let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
-            COUNTERS => counters::decode(body).map(State::Counters),
+            COUNTERS => counters::v1::decode(body).map(State::Counters),
+            PACKED => counters::packed::decode(body).map(State::Counters),
             FACTS => facts::decode(body).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
             LISTINGS => listings::decode(body).map(State::Listings),

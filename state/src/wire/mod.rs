@@ -12,6 +12,7 @@
 //! Decoding is total: any bytes give a value or a [`WireError`], and every count is checked against the bytes that are there
 //! before anything is allocated for it.
 
+mod bits;
 mod block;
 mod builder;
 mod control;
@@ -34,8 +35,8 @@ pub const FRAME_MAX: usize = 64 * 1024;
 /// The oldest protocol version that this node speaks.
 pub(crate) const OLDEST: u16 = 1;
 
-/// The newest protocol version that this node speaks.
-pub(crate) const NEWEST: u16 = 1;
+/// The newest protocol version that this node speaks. Version 2 has packed counters ([`counters::packed`]).
+pub(crate) const NEWEST: u16 = 2;
 
 /// What is wrong with a frame. The frame is guilty, not the receiver's state, which has not changed by the bad part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
