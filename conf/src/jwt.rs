@@ -132,7 +132,7 @@ impl Algorithm {
 pub(crate) struct RawJwt {
     /// The file with the keys: a JWK set (`.json`), a public key (`.pem`) or a shared secret (`.key`). `${NAME}` is expanded.
     keys: At<Text>,
-    /// The signatures that are accepted, such as `["RS256"]`; all of a kind that the keys are for.
+    /// Required. The signatures that are accepted, such as `["RS256"]`; all of a kind that the keys are for.
     algorithms: At<Vec<At<Word<Algorithm>>>>,
     /// The issuer a token must name; any when absent.
     issuer: Option<At<Text>>,

@@ -6,7 +6,8 @@ use selvedge_conf::CacheAction;
 
 use crate::ruleset::RuleId;
 
-/// The changes of one request. Of things there is one of, the last rule that says something holds.
+/// The changes of one request. Of things there is one of, the last rule that says something holds; only what passes the cache by
+/// stays so.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
     /// The path that cache and origin see, in normal form.

@@ -77,7 +77,7 @@ pub(crate) struct RawRewrite {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawCache {
-    /// `true`: the cache is not asked and stores nothing.
+    /// `true`: the cache is not asked and stores nothing, whatever another rule says of a lifetime.
     pub(super) pass: Option<At<bool>>,
     /// How long a response that may be stored is fresh, whatever it says itself.
     pub(super) ttl: Option<At<DurationText>>,

@@ -27,6 +27,7 @@ impl Doing<'_, '_> {
         let denied = raw.deny.as_ref().map(|status| self.check.number(Some(status), 400..600, 403).map(Reply::Deny));
         let redirected = raw.redirect.as_ref().map(|written| {
             let to = self.string(&written.value.to, "`to`");
+            let to = to.and_then(|to| self.usable(&written.value.to, to, place));
             let status = match &written.value.status {
                 None => Some(302),
                 Some(status) => self.redirect_status(status),
@@ -129,6 +130,20 @@ impl Doing<'_, '_> {
         self.check.typed(written, self.phase.max(Phase::Request), what, &[Type::String])
     }
 
+    /// A text that is written out, if it can be used: what cannot would be left undone at every request.
+    fn usable(
+        &mut self,
+        written: &At<Text>,
+        value: Expr,
+        usable: fn(&str) -> Result<(), &'static str>,
+    ) -> Option<Expr> {
+        let Kind::String(text) = &value.kind else { return Some(value) };
+        let Err(why) = usable(text) else { return Some(value) };
+        let error = expr::Error { span: value.span, message: format!("\"{}\" {why}", shown(text)), help: None };
+        self.check.note_expression(written, error);
+        None
+    }
+
     /// A switch that can only be turned on: off is to leave it out.
     fn yes(&mut self, written: &At<bool>, name: &str) -> Option<()> {
         if written.value {
@@ -146,9 +161,11 @@ impl Doing<'_, '_> {
             self.check.note(written.span(), wrong);
             return None;
         }
-        let [path, query] = [(path, "`path`"), (query, "`query`")].map(|(written, what)| match written {
+        type Usable = fn(&str) -> Result<(), &'static str>;
+        let parts: [(_, _, Usable); 2] = [(path, "`path`", path_to), (query, "`query`", query_to)];
+        let [path, query] = parts.map(|(written, what, usable)| match written {
             None => Some(None),
-            Some(written) => self.string(written, what).map(Some),
+            Some(written) => self.string(written, what).and_then(|text| self.usable(written, text, usable)).map(Some),
         });
         Some(Effect::Rewrite(path?, query?))
     }
@@ -157,7 +174,8 @@ impl Doing<'_, '_> {
         let Some(written) = written else { return };
         for (name, value) in &written.value.0 {
             let field = header::free(&name.value).map_err(|wrong| self.check.note(name.span(), wrong));
-            let value = self.string(value, "the value of a header");
+            let text = self.string(value, "the value of a header");
+            let value = text.and_then(|text| self.usable(value, text, field_value));
             self.effects.push(field.ok().zip(value).map(|(field, value)| effect(field, value)));
         }
     }
@@ -214,6 +232,9 @@ impl Doing<'_, '_> {
 
     /// What changes at run time are addresses and the networks of clients: others are in files.
     fn addable(&mut self, written: &At<Text>, value: Expr) -> Option<Expr> {
+        if let Kind::String(_) = value.kind {
+            return self.usable(written, value, element);
+        }
         let Kind::Cidr(net) = value.kind else { return Some(value) };
         let lengths: &[u8] = if net.addr().is_ipv4() { &[32] } else { &[64, 128] };
         if lengths.contains(&net.prefix_len()) {
@@ -239,5 +260,43 @@ impl Doing<'_, '_> {
         let help = format!("this rule is asked in the {} phase", word(self.phase));
         self.check.note(written.span(), Wrong::new(message).help(help));
         None
+    }
+}
+
+/// RFC 9110 section 5.5, as the edge writes it.
+fn field_value(text: &str) -> Result<(), &'static str> {
+    let may = |byte: u8| matches!(byte, b'\t' | b' '..=b'~');
+    if text.bytes().all(may) {
+        Ok(())
+    } else {
+        Err("is no value of a header: it has other than visible ASCII, spaces and tabs")
+    }
+}
+
+fn place(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() { Err("is no place to redirect to") } else { field_value(text) }
+}
+
+fn path_to(text: &str) -> Result<(), &'static str> {
+    if text.starts_with('/') { Ok(()) } else { Err("is no path: it does not start with `/`") }
+}
+
+/// RFC 3986 section 3.4, and the few other visible characters that clients send there.
+fn query_to(text: &str) -> Result<(), &'static str> {
+    let may = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>');
+    if text.bytes().all(may) {
+        Ok(())
+    } else {
+        Err("is no query: it has other than visible ASCII, or one of `#`, `\"`, `<` and `>`")
+    }
+}
+
+/// What a list of strings can hold at run time.
+fn element(text: &str) -> Result<(), &'static str> {
+    const ELEMENT_MAX: usize = 128;
+    if (1..=ELEMENT_MAX).contains(&text.len()) {
+        Ok(())
+    } else {
+        Err("is no element of a list: those have 1 to 128 bytes")
     }
 }

@@ -101,6 +101,8 @@ impl Effect {
             }
             Effect::RemoveResponseHeader(name) => changes.response.push(HeaderChange::Remove(name.clone())),
             Effect::Origin(origin) => changes.origin = Some(*origin),
+            // What passes the cache by is stored by no later word: keeping what should not be kept is the worse mistake.
+            Effect::Cache(_) if changes.cache == Some(CacheAction::Pass) => {}
             Effect::Cache(action) => changes.cache = Some(*action),
             Effect::Ban(length, reason) => findings.pending.push((place, Pending::Ban(*length, reason))),
             Effect::List(list, value, present, length) => {

@@ -102,7 +102,11 @@ fn changes_are_collected_and_the_last_one_of_a_kind_holds() {
                     Effect::SetRequestHeader("x-from".to_owned(), field(Field::Path)),
                     Effect::RemoveRequestHeader("cookie".to_owned()),
                     Effect::Origin(0),
-                    Effect::Cache(CacheAction::Pass),
+                    Effect::Cache(CacheAction::Ttl {
+                        ttl: Duration::ZERO,
+                        stale_while_revalidate: None,
+                        stale_if_error: None,
+                    }),
                     Effect::Tag("old".to_owned()),
                     Effect::Log,
                 ],
@@ -131,6 +135,17 @@ fn changes_are_collected_and_the_last_one_of_a_kind_holds() {
     let was = HeaderValue::from_static("/old/x");
     assert_eq!(changes.request, [HeaderChange::Set(name("x-from"), was.clone()), HeaderChange::Remove(name("cookie"))]);
     assert_eq!(changes.response, [HeaderChange::Set(name("x-was"), was), HeaderChange::Remove(name("server"))]);
+}
+
+#[test]
+fn what_passes_the_cache_by_is_stored_by_no_later_rule() {
+    let ttl = CacheAction::Ttl { ttl: Duration::from_secs(60), stale_while_revalidate: None, stale_if_error: None };
+    for order in [[CacheAction::Pass, ttl], [ttl, CacheAction::Pass]] {
+        let world = World::with("", |config| {
+            config.rules = order.map(|action| doing("r", under("/"), vec![Effect::Cache(action)])).to_vec();
+        });
+        assert_eq!(world.decide(&Ask::path("/")).changes.cache, Some(CacheAction::Pass));
+    }
 }
 
 #[test]

@@ -77,6 +77,9 @@ pub(super) fn explain(args: &Args) -> Result<Render, Failure> {
     if let Some(id) = &args.id {
         return by_id(args, id);
     }
+    if args.pop.is_some() {
+        return Err(Failure::Failed("--pop says where to look for an --id".to_owned()));
+    }
     let ask = Ask {
         method: args.method.clone().unwrap_or_default(),
         url: args.url.clone().unwrap_or_default(),

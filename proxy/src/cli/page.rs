@@ -85,7 +85,8 @@ fn rules(page: &mut String, explanation: &Explanation, phase: &str, widths: (usi
 fn rule_line(rule: &Rule) -> String {
     let when = rule.when.as_deref().map_or_else(|| "always".to_owned(), one_line);
     let answer = rule.answer.as_ref().map(|answer| format!(" -> {answer}")).unwrap_or_default();
-    let stops = if rule.stops { "   [stops]" } else { "" };
+    let undone = rule.unanswered.as_ref().map(|why| format!("   [left undone: {why}]"));
+    let stops = if rule.stops { "   [stops]" } else { undone.as_deref().unwrap_or_default() };
     match rule.outcome {
         RuleOutcome::Matched => format!("MATCH  {when}{answer}{stops}"),
         RuleOutcome::WouldMatch => format!("MATCH  {when}{answer}   [monitor: nothing follows]"),

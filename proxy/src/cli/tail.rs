@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
+use selvedge_conf::expr::TEXT_MAX;
 use serde::Deserialize;
 
 use super::render::{Failure, Render, printable};
@@ -65,6 +66,10 @@ struct Seen {
 /// Shows requests until there were enough, or the reader or the edge goes away.
 pub(super) fn tail(args: &Args, json: bool) -> Result<Render, Failure> {
     let socket = args.socket.path()?;
+    if let Some(length) = args.expr.as_ref().map(String::len).filter(|length| *length > TEXT_MAX) {
+        let text = format!("an expression of {length} bytes; at most {TEXT_MAX} are possible");
+        return Err(Failure::Failed(text));
+    }
     let mut left = args.limit;
     let mut gone = false;
     let each = |line: &[u8]| {

@@ -52,9 +52,10 @@ impl Form {
 /// The form that a request claims to bring (WHATWG URL Standard, section 5), before it is read. Any of several media types
 /// counts: an origin may take any.
 pub(super) fn claimed(request: &RequestHeader) -> Form {
-    let lines = request.headers.get_all(CONTENT_TYPE).iter().filter_map(|line| line.to_str().ok());
-    let essence = |media_type: &str| media_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-    if !lines.flat_map(|line| line.split(',')).any(|media| essence(media) == "application/x-www-form-urlencoded") {
+    // Cut wherever some origin may cut: whatever stands around it, it says that it is a form.
+    let cut = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b';' | b',');
+    let words = request.headers.get_all(CONTENT_TYPE).iter().flat_map(|line| line.as_bytes().split(cut));
+    if !words.into_iter().any(|word| word.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")) {
         return Form::None;
     }
     match declared(request) {
@@ -118,6 +119,11 @@ mod tests {
         assert_eq!(form(&[("content-type", spelt), length("10")]), Form::Unread);
         assert_eq!(form(&[("content-type", "text/plain"), media, length("10")]), Form::Unread);
         assert_eq!(form(&[("content-type", &format!("text/plain, {spelt}")), length("10")]), Form::Unread);
+        assert_eq!(form(&[("content-type", &format!("{spelt} x")), length("10")]), Form::Unread);
+        let mut odd = RequestHeader::build("POST", b"/", None).unwrap();
+        let line = b"\xff, application/x-www-form-urlencoded; a=\xff";
+        odd.append_header("content-type", http::HeaderValue::from_bytes(line).unwrap()).unwrap();
+        assert_eq!(claimed(&odd), Form::Unread, "bytes that are no text hide nothing");
         assert_eq!(form(&[("content-type", "application/json"), length("10")]), Form::None);
         assert_eq!(form(&[length("10")]), Form::None);
     }

@@ -40,7 +40,9 @@ use answer::{Answer, EdgeFields};
 pub use context::Context;
 pub use door::admit;
 use errand::{Errands, Found};
+use form::Form;
 pub use made_up::{MadeUp, NoRequest, Words, own_status};
+use target::Target;
 pub(crate) use tries::TRIES;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.
@@ -87,6 +89,8 @@ impl Edge {
                 return Ok(verdict::follow(decision, session, context));
             }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
+                // Its beginning was taken out of the stream and is not kept, so it cannot go on, whoever asked.
+                Some(Form::TooLong { .. }) => return Ok(Some(Answer::FormTooLarge)),
                 Some(form) => context.form = form,
                 None => {
                     session.set_keepalive(None);
@@ -112,13 +116,15 @@ impl Edge {
         let peer = context.peer.ok_or(Answer::Internal)?;
         let client = forwarded::client(peer, &request.headers, &context.plan.config.listen.trusted_proxies);
         let scheme = forwarded::scheme(client, connection, &request.headers);
-        let target = target::target(request, scheme).map_err(Answer::BadRequest)?;
-        target::aim(request, &target.path, target.query.as_deref()).map_err(Answer::BadRequest)?;
-        let length = declared(request);
         context.client = Some(client);
         context.protocol = protocol(request.version);
-        context.site = context.plan.filters.site(&target.host);
-        context.target = target;
+        // A request to a site is that also when its path is none: its answer is one of the site's.
+        context.target = target::asked(request, scheme).map_err(Answer::BadRequest)?;
+        context.site = context.plan.filters.site(&context.target.host);
+        context.target.path = target::normal(&context.target.raw_path).map_err(Answer::BadRequest)?;
+        let Target { path, query, .. } = &context.target;
+        target::aim(request, path, query.as_deref()).map_err(Answer::BadRequest)?;
+        let length = declared(request);
         let max = context.plan.config.listen.bounds.body_max;
         match length {
             Some(length) if length > max => Err(Answer::BodyTooLarge { max }),

@@ -2,6 +2,8 @@
 //! this one, so that no client gets past a rule, or stores an answer to one spelling under another, by writing it differently.
 //! The query is left as it came: what it means is the origin's to say.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use http::uri::PathAndQuery;
 use pingora::http::RequestHeader;
@@ -61,15 +63,31 @@ impl BadTarget {
 /// # Errors
 /// [`BadTarget`].
 pub(super) fn target(request: &RequestHeader, scheme: Scheme) -> Result<Target, BadTarget> {
+    let asked = asked(request, scheme)?;
+    Ok(Target { path: normal(&asked.raw_path)?, ..asked })
+}
+
+/// The same but for the normal form of its path, which is left empty.
+///
+/// # Errors
+/// [`BadTarget`].
+pub(super) fn asked(request: &RequestHeader, scheme: Scheme) -> Result<Target, BadTarget> {
     let (raw_path, query) = parts(request)?;
-    let path = path::normal(raw_path).map_err(BadTarget::Path)?.into_owned();
     let (raw_path, query) = (raw_path.to_owned(), query.map(str::to_owned));
     let (host, port) = split(named(request)?)?;
     let authority = match port {
         Some(port) if port != scheme.port() => format!("{host}:{port}"),
         _ => host.clone(),
     };
-    Ok(Target { host, authority, scheme, path, raw_path, query })
+    Ok(Target { host, authority, scheme, path: String::new(), raw_path, query })
+}
+
+/// The normal form of a path.
+///
+/// # Errors
+/// [`BadTarget::Path`].
+pub(super) fn normal(raw_path: &str) -> Result<String, BadTarget> {
+    path::normal(raw_path).map(Cow::into_owned).map_err(BadTarget::Path)
 }
 
 /// The authority a request names (RFC 9110 section 7.2): `:authority` or an absolute target before Host.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_conf::{Config, PROBLEMS_MAX, Report};
+use selvedge_conf::{Config, PROBLEMS_MAX, Place, Report};
 use serde_json::{Value, json};
 
 use super::{Ledger, Plan};
@@ -42,8 +42,17 @@ pub struct Fault {
     pub file: PathBuf,
     /// The line; 0 when the file as a whole is meant.
     pub line: usize,
+    /// Where the config names it; the config as a whole when absent.
+    pub place: Option<Place>,
     /// What is wrong, the file named.
     pub message: String,
+}
+
+impl Fault {
+    /// Something is wrong with a file as a whole.
+    pub fn whole(file: PathBuf, message: String) -> Fault {
+        Fault { file, line: 0, place: None, message }
+    }
 }
 
 /// Why a config cannot be used. The ledger tells what was looked at on the way.
@@ -61,7 +70,8 @@ impl LoadError {
         match self {
             LoadError::Config(report) => report.render(false),
             LoadError::Files(entry, faults) => {
-                let line = |fault: &Fault| format!("error: {}: {}\n", entry.display(), fault.message);
+                let place = |fault: &Fault| fault.place.as_ref().map_or(entry.display().to_string(), Place::to_string);
+                let line = |fault: &Fault| format!("error: {}: {}\n", place(fault), fault.message);
                 let mut text: String = faults.iter().take(PROBLEMS_MAX).map(line).collect();
                 if let Some(more) = faults.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
                     text.push_str(&format!("and {more} more not shown\n"));
@@ -149,8 +159,7 @@ fn keyring(files: &[PathBuf], ledger: &Ledger, faults: &mut Vec<Fault>) -> Optio
     match Keyring::load(files, &|path| ledger.read(path, PEM_MAX)) {
         Ok(keyring) => Some(Arc::new(keyring)),
         Err(errors) => {
-            let fault =
-                |error: crate::front::CertificateError| Fault { message: error.to_string(), file: error.path, line: 0 };
+            let fault = |error: crate::front::CertificateError| Fault::whole(error.path.clone(), error.to_string());
             faults.extend(errors.into_iter().map(fault));
             None
         }
@@ -164,7 +173,7 @@ fn authorities(origin: &selvedge_conf::Origin, ledger: &Ledger, faults: &mut Vec
         Ok(authorities) => Some(authorities),
         Err(cause) => {
             let message = format!("origin {}: CA file {}: {cause}", origin.name, path.display());
-            faults.push(Fault { file: path.clone(), line: 0, message });
+            faults.push(Fault::whole(path.clone(), message));
             None
         }
     }
@@ -180,7 +189,7 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
     match Membership::load(&config.pop.name, cluster) {
         Ok(membership) => Some(membership),
         Err(error) => {
-            faults.push(Fault { file: cluster.roster.clone(), line: 0, message: error.to_string() });
+            faults.push(Fault::whole(cluster.roster.clone(), error.to_string()));
             None
         }
     }

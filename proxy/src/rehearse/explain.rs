@@ -143,6 +143,7 @@ impl<'a> Teller<'a> {
                 let to = record.location.as_ref().map(|to| format!(" to {to}"));
                 format!("{}{}", said::answer(answer), to.unwrap_or_default())
             }),
+            unanswered: (matched && lost).then(|| "where to is absent, or no place".to_owned()),
             stops: matched && rule.answer.is_some() && !lost,
         })
     }

@@ -162,7 +162,8 @@ fn fault(facts: &Facts, line: usize, cause: &str) -> Fault {
         (Some(file), 0) => file.display().to_string(),
         (Some(file), line) => format!("{}:{line}", file.display()),
     };
-    Fault { file: file.to_owned(), line, message: format!("list {}: {place}: {cause}", facts.name) }
+    let message = format!("list {}: {place}: {cause}", facts.name);
+    Fault { file: file.to_owned(), line, place: Some(facts.place.clone()), message }
 }
 
 /// A text as a message may show it: its start, without control characters.

@@ -185,3 +185,26 @@ async fn rules_about_connections_see_who_connects() {
     let (_, found) = explained(&path, &["GET", "https://www.example.com/", "--client-ip", "198.51.100.7"]).await;
     assert_eq!(found["answer"]["by"], "closed");
 }
+
+#[tokio::test]
+async fn a_redirect_that_leads_nowhere_is_told_to_be_left_undone() {
+    let lost = "[[rule]]\nname = \"lost\"\nwhen = 'request.path == \"/lost\"'\ndo = { redirect = { to = 'request.query[\"to\"]' } }\n";
+    let (_folder, path) = file(&format!("{RULES}{lost}"));
+    let (text, found) = explained(&path, &["GET", "https://www.example.com/lost?to=%0a"]).await;
+    assert!(text.contains("redirect 302   [left undone: where to is absent, or no place]"), "{text}");
+    let rule = found["rules"].as_array().unwrap().iter().find(|rule| rule["name"] == "lost").unwrap();
+    assert_eq!((&rule["stops"], &rule["unanswered"]), (&false.into(), &"where to is absent, or no place".into()));
+    assert_eq!(found["answer"]["by"], "origin");
+    let (_, found) = explained(&path, &["GET", "https://www.example.com/lost?to=/x"]).await;
+    assert_eq!(found["answer"]["location"], "/x");
+}
+
+#[tokio::test]
+async fn flags_that_do_not_fit_are_refused() {
+    let (_folder, path) = file(RULES);
+    let (code, _, error) =
+        run(&["explain", "GET", "https://www.example.com/", "--pop", "all", "--config", &path]).await;
+    assert_eq!((code, error.trim()), (1, "error: --pop says where to look for an --id"));
+    let (code, _, error) = run(&["tail", &"x".repeat(20_000), "--socket", "nowhere.sock"]).await;
+    assert_eq!((code, error.trim()), (1, "error: an expression of 20000 bytes; at most 16384 are possible"));
+}

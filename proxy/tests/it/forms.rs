@@ -63,6 +63,12 @@ async fn however_a_form_is_framed_it_is_seen() {
     assert_eq!(origin.seen()[0].body, b"user=alice");
     let types = post("Content-Type: text/plain\r\n", "user=mallory");
     assert_eq!(answer(&edge, &types).await.status, 403);
+    for odd in [&b"; a=\xff"[..], b" x", b", \xff"] {
+        let mut request = post("", "user=mallory");
+        let end = request.windows(10).position(|part| part == b"urlencoded").unwrap() + 10;
+        request.splice(end..end, odd.iter().copied());
+        assert_eq!(answer(&edge, &request).await.status, 403, "{}", odd.escape_ascii());
+    }
     // Two lengths are one when they agree, and no request when they do not (RFC 9110 section 8.6).
     for (lengths, status) in [("Content-Length: 12\r\n", 403), ("Content-Length: 11\r\n", 400)] {
         assert_eq!(answer(&edge, &post(lengths, "user=mallory")).await.status, status, "{lengths}");
@@ -104,9 +110,14 @@ async fn a_body_that_nobody_asks_for_goes_by_unread() {
     let json = "POST /login HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Type: application/json\r\n\
                 Content-Length: 12\r\n\r\nuser=mallory";
     assert_eq!(answer(&edge, json.as_bytes()).await.status, 200);
-    // A rule that only watches makes nobody fail.
+    // A rule that only watches makes nobody fail that could be told to be too long before it was read.
     let edge = Edge::before(&origin.url(), &watched).await;
     assert_eq!(answer(&edge, request.as_bytes()).await.status, 200);
+    let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let chunks = format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let seen = origin.seen().len();
+    assert_eq!(answer(&edge, request.replace(&length, &chunks).as_bytes()).await.status, 413);
+    assert_eq!(origin.seen().len(), seen, "what was read of it is not there for the origin any more");
 }
 
 #[tokio::test]

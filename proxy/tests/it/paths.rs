@@ -97,3 +97,23 @@ async fn a_path_without_a_normal_form_is_refused_with_the_reason() {
     assert_eq!(Answer::parse(&talk(edge.address(), any).await).unwrap().status, 200);
     assert_eq!(origin.seen()[0].path(), "*");
 }
+
+#[tokio::test]
+async fn the_refusal_of_a_path_is_an_answer_of_its_site() {
+    let origin = echo().await;
+    let rules = r#"
+[[rule]]
+name = "harden"
+phase = "response"
+do = { set_response_headers = { x-frame-options = '"DENY"', x-came-as = 'request.raw_path + "|" + request.path' } }
+"#;
+    let edge = Edge::before(&origin.url(), rules).await;
+    for path in ["/%00", "/..%2fx", "/bad%"] {
+        let answer = get(edge.address(), "test", path).await;
+        assert_eq!((answer.status, answer.header("x-frame-options")), (400, "DENY"), "{path}");
+        assert_eq!(answer.header("x-came-as"), format!("{path}|"));
+    }
+    assert!(origin.seen().is_empty());
+    let metrics = crate::support::metrics(&edge).await;
+    assert!(metrics.contains(r#"selvedge_http_requests_total{site="*",status_class="4xx"} 3"#), "{metrics}");
+}

@@ -1,5 +1,5 @@
-//! Literals that a field never holds: the path has one normal form, the host is in lower case, methods in upper case. A rule
-//! that compares with anything else would load and never hold. Only what is surely wrong is refused.
+//! Literals that a field never holds: the path has one normal form, the host is in lower case, methods in upper case, the scheme is
+//! one of two. A rule that compares with anything else would load and never hold. Only what is surely wrong is refused.
 
 use super::Checker;
 use crate::expr::Error;
@@ -44,6 +44,13 @@ impl Checker<'_> {
             Field::Path => path(text, at),
             Field::Host => host(text, at),
             Field::Method => method(text),
+            Field::Scheme => one_of("request.scheme", text, at, &["http", "https"]),
+            Field::Protocol => one_of("request.protocol", text, at, &["HTTP/1.0", "HTTP/1.1", "HTTP/2"]),
+            Field::From => one_of("response.from", text, at, &["origin", "cache", "edge", ""]),
+            Field::CacheStatus => {
+                one_of("cache.status", text, at, &["hit", "miss", "collapsed", "revalidated", "bypass", ""])
+            }
+            Field::Country | Field::Continent => code(text, at),
             _ => None,
         };
         let Some((message, help)) = wrong else { return Some(()) };
@@ -77,6 +84,27 @@ fn method(text: &str) -> Found {
     let meant = METHODS.iter().find(|method| method.eq_ignore_ascii_case(text) && **method != text)?;
     let message = format!("methods are in upper case, and never \"{}\"", shown(text));
     Some((message, format!("write \"{meant}\"")))
+}
+
+/// Of a field that has few values.
+fn one_of(field: &str, text: &str, at: At, values: &[&str]) -> Found {
+    if at != At::Whole || values.contains(&text) {
+        return None;
+    }
+    let listed: Vec<String> = values.iter().map(|value| format!("\"{value}\"")).collect();
+    let message = format!("`{field}` is never \"{}\"", shown(text));
+    Some((message, format!("it is one of {}", listed.join(", "))))
+}
+
+/// ISO 3166-1 alpha-2 and the codes of continents: two capital letters.
+fn code(text: &str, at: At) -> Found {
+    if at != At::Whole || text.is_empty() || text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    let message = format!("codes of places are two capital letters, and never \"{}\"", shown(text));
+    let upper = text.to_ascii_uppercase();
+    let meant = upper.len() == 2 && upper.bytes().all(|byte| byte.is_ascii_alphabetic());
+    Some((message, if meant { format!("write \"{upper}\"") } else { "such as \"DE\" or \"EU\"".to_owned() }))
 }
 
 fn path(text: &str, at: At) -> Found {

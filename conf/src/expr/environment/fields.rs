@@ -163,7 +163,7 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 29] = [
         "A header of the response by its name, in any case; `\"\"` when it is absent.",
     )
     .takes(15),
-    plain("response", "from", F::From, S::String, Response, "Who made the response: `\"origin\"`, `\"cache\"` or `\"edge\"`."),
+    plain("response", "from", F::From, S::String, Response, "Who made the response: `\"origin\"`, `\"cache\"` or `\"edge\"`; `\"\"` when there is none to look at."),
     plain(
         "cache",
         "status",

@@ -123,6 +123,9 @@ pub struct Rule {
     pub effects: Vec<Effect>,
     /// Its answer when it matched, such as `deny 404`.
     pub answer: Option<String>,
+    /// Why its answer was not given, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<String>,
     /// Whether its answer ended the evaluation.
     pub stops: bool,
 }

@@ -44,7 +44,7 @@ impl Places {
             let path = path?;
             let opened = Database::open(path, ledger, &old);
             let message = |cause: String| format!("database {}: {cause}", path.display());
-            opened.map_err(|cause| faults.push(Fault { file: path.to_owned(), line: 0, message: message(cause) })).ok()
+            opened.map_err(|cause| faults.push(Fault::whole(path.to_owned(), message(cause)))).ok()
         };
         let places = Places {
             country: open(facts.country.as_deref()),

@@ -46,7 +46,7 @@ impl Issuer {
     pub(super) fn load(facts: &Facts, ledger: &Ledger, old: &[Arc<Issuer>]) -> Result<Arc<Issuer>, Vec<Fault>> {
         let wrong = |cause: String| {
             let message = format!("jwt {}: key file {}: {cause}", facts.name, facts.keys.display());
-            vec![Fault { file: facts.keys.clone(), line: 0, message }]
+            vec![Fault { place: Some(facts.place.clone()), ..Fault::whole(facts.keys.clone(), message) }]
         };
         let bytes = ledger.read(&facts.keys, FILE_MAX).map_err(|error| wrong(error.to_string()))?;
         let digest = ledger.digest(&facts.keys);
