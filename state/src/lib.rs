@@ -20,11 +20,13 @@ mod key;
 mod list;
 mod replica;
 mod rung;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
 mod time;
 mod unique;
+mod walk;
 mod wire;
 
 pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
@@ -34,6 +36,7 @@ pub use key::{Key64, Key128};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
 pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status};
 pub use rung::Rung;
+pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull,
     TableId, TableSpec, UniquesId, UniquesSpec,

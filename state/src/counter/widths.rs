@@ -11,6 +11,8 @@ pub(crate) const AHEAD_MAX: u64 = 3_600_000;
 pub(crate) struct Widths {
     fine: u64,
     coarse: u64,
+    /// Fine slots in a coarse one: kept, since a division is dear and each charge asks.
+    ratio: u64,
 }
 
 impl Widths {
@@ -18,7 +20,8 @@ impl Widths {
     /// cells are there to remember longer.
     pub(crate) fn new(fine: Rung, coarse: Rung) -> Widths {
         let fine = fine.millis();
-        Widths { fine, coarse: coarse.millis().max(fine).div_ceil(fine).saturating_mul(fine) }
+        let ratio = coarse.millis().max(fine).div_ceil(fine);
+        Widths { fine, coarse: ratio.saturating_mul(fine), ratio }
     }
 
     /// How far ahead of this node's clock a slot may start, ms, beside the drift of clocks: a fine slot, but an hour at most.
@@ -44,11 +47,11 @@ impl Widths {
 
     /// The coarse slot that a fine slot lies in.
     pub(crate) fn coarse_of(self, fine_slot: u64) -> u64 {
-        fine_slot / (self.coarse / self.fine)
+        fine_slot / self.ratio
     }
 
     pub(crate) fn first_fine(self, coarse_slot: u64) -> u64 {
-        coarse_slot.saturating_mul(self.coarse / self.fine)
+        coarse_slot.saturating_mul(self.ratio)
     }
 
     /// When a fine slot starts, ms.

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::walk::Walk;
 use crate::identity::{Author, PopId, Seq};
 use crate::time::Time;
+use crate::walk::Walk;
 use crate::wire::OLDEST;
 
 /// Bytes that may wait to leave for the network. What is beyond it is not made: it is made later, of newer values.

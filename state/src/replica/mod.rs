@@ -22,7 +22,6 @@ mod repair;
 mod rtt;
 mod status;
 mod timers;
-mod walk;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -4,9 +4,9 @@
 //! brings what only some heard from a node that is gone. Nobody waits for those, so they have no numbers.
 
 use super::link::Piece;
-use super::walk::{Filled, Walk};
 use super::{LinkId, Replica};
 use crate::time::Time;
+use crate::walk::{Filled, Walk};
 use crate::wire::{Builder, RangeHead};
 
 /// Between two frames of the standing repair, ms, before jitter.

@@ -9,6 +9,7 @@ use crate::key::{Key64, Key128};
 use crate::list::Listing;
 use crate::time::Time;
 use crate::unique::Sketch;
+use crate::walk::Reach;
 
 /// What waits for the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,15 +102,21 @@ impl Store {
         self.at(table).map(Table::identity)
     }
 
+    /// The table of an identity whose counts go to peers.
     pub(crate) fn by_identity(&self, identity: u64) -> Option<TableId> {
-        let id = self.tables.find_then(identity, |number| number).map(TableId::new)?;
+        let id = self.any_by_identity(identity)?;
         self.at(id).filter(|table| table.is_replicated()).map(|_| id)
     }
 
-    /// The table after this one whose counts go to peers; the first one after `None`.
-    pub(crate) fn next_table(&self, after: Option<TableId>) -> Option<TableId> {
+    /// The table of an identity.
+    pub(crate) fn any_by_identity(&self, identity: u64) -> Option<TableId> {
+        self.tables.find_then(identity, |number| number).map(TableId::new)
+    }
+
+    /// The table after this one within a reach; the first one after `None`.
+    pub(crate) fn next_table(&self, after: Option<TableId>, reach: Reach) -> Option<TableId> {
         let mut tables = self.tables.after(after.map(TableId::number));
-        tables.find(|(_, table)| table.is_replicated()).map(|(number, _)| TableId::new(number))
+        tables.find(|(_, table)| reach == Reach::All || table.is_replicated()).map(|(number, _)| TableId::new(number))
     }
 
     /// What a table of distinct counts is called on the wire.
@@ -117,13 +124,19 @@ impl Store {
         self.uniques.identity(table)
     }
 
+    /// The table of distinct counts of an identity that goes to peers.
     pub(crate) fn uniques_by_identity(&self, identity: u64) -> Option<UniquesId> {
-        self.uniques.by_identity(identity)
+        self.uniques.by_identity(identity, Reach::Shared)
     }
 
-    /// The table of distinct counts after this one that goes to peers; the first one after `None`.
-    pub(crate) fn next_uniques(&self, after: Option<UniquesId>) -> Option<UniquesId> {
-        self.uniques.next(after)
+    /// The table of distinct counts of an identity.
+    pub(crate) fn any_uniques_by_identity(&self, identity: u64) -> Option<UniquesId> {
+        self.uniques.by_identity(identity, Reach::All)
+    }
+
+    /// The table of distinct counts after this one within a reach; the first one after `None`.
+    pub(crate) fn next_uniques(&self, after: Option<UniquesId>, reach: Reach) -> Option<UniquesId> {
+        self.uniques.next(after, reach)
     }
 
     /// The keys of one shard of a table above `after`, in order.

@@ -76,15 +76,12 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         (sample, rank): (usize, impl Fn(&V) -> Option<N>),
         visit: impl FnOnce(&mut V) -> R,
     ) -> Option<R> {
-        let mut visit = Some(visit);
-        let known = self.change(key, |value| visit.take().map(|visit| visit(value))).flatten();
-        if known.is_some() {
-            return known;
+        match self.map(key.shard())?.entry(key) {
+            Entry::Occupied(mut known) => return Some(visit(known.get_mut())),
+            Entry::Vacant(vacant) if self.reserve() => return Some(visit(&mut vacant.insert(make()))),
+            Entry::Vacant(_) => {}
         }
-        let visit = visit?;
-        if self.is_full() {
-            self.evict(key.shard(), sample, rank);
-        }
+        self.evict(key.shard(), sample, rank);
         self.change_or(key, make, visit)
     }
 

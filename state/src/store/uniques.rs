@@ -8,6 +8,7 @@ use crate::key::{Domain, Key64, Secret};
 use crate::rung::Rung;
 use crate::time::Time;
 use crate::unique::{Distinct, Mark, Sketch, Span, Standing};
+use crate::walk::Reach;
 
 /// What a table of distinct counts is. Its identity is a keyed hash of the name, the shape of its keys and its slot, the same
 /// at every node.
@@ -66,6 +67,12 @@ impl Sketches {
     }
 }
 
+impl Sketches {
+    fn is_in(&self, reach: Reach) -> bool {
+        reach == Reach::All || self.replicated
+    }
+}
+
 impl Uniques {
     pub(super) fn new(keys_max: usize) -> Uniques {
         Uniques { tables: Registry::new(), keys_max }
@@ -113,16 +120,16 @@ impl Uniques {
         self.tables.get(id.0).map(|table| table.identity)
     }
 
-    /// The replicated table of an identity.
-    pub(super) fn by_identity(&self, identity: u64) -> Option<UniquesId> {
+    /// The table of an identity within a reach.
+    pub(super) fn by_identity(&self, identity: u64, reach: Reach) -> Option<UniquesId> {
         let number = self.tables.find_then(identity, |number| number)?;
-        self.tables.get(number).filter(|table| table.replicated).map(|_| UniquesId(number))
+        self.tables.get(number).filter(|table| table.is_in(reach)).map(|_| UniquesId(number))
     }
 
-    /// The replicated table after this one; the first one after `None`.
-    pub(super) fn next(&self, after: Option<UniquesId>) -> Option<UniquesId> {
+    /// The table after this one within a reach; the first one after `None`.
+    pub(super) fn next(&self, after: Option<UniquesId>, reach: Reach) -> Option<UniquesId> {
         let mut tables = self.tables.after(after.map(|id| id.0));
-        tables.find(|(_, table)| table.replicated).map(|(number, _)| UniquesId(number))
+        tables.find(|(_, table)| table.is_in(reach)).map(|(number, _)| UniquesId(number))
     }
 
     pub(super) fn keys(&self, id: UniquesId, shard: u8, after: Option<Key64>) -> Vec<Key64> {

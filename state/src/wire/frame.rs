@@ -46,6 +46,12 @@ pub(crate) struct Blocks<'a> {
     rest: &'a [u8],
 }
 
+impl<'a> Blocks<'a> {
+    pub(super) fn new(rest: &'a [u8]) -> Blocks<'a> {
+        Blocks { rest }
+    }
+}
+
 impl<'a> Frame<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Frame<'a>, WireError> {
         if bytes.len() > FRAME_MAX {

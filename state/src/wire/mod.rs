@@ -21,12 +21,14 @@ mod facts;
 mod frame;
 mod listings;
 mod reader;
+mod saved;
 mod sketches;
 
 pub(crate) use self::builder::{Builder, Room};
 pub(crate) use self::control::{Ack, DeltaHead, Hello, RangeHead};
 pub(crate) use self::counters::Rows;
 pub(crate) use self::frame::{Frame, State, ack, hello};
+pub(crate) use self::saved::{Saved, SavedHead, end as saved_end, head as saved_head};
 pub(crate) use self::sketches::{Seen, Sketches};
 
 /// The longest frame, in bytes, without the length that the link puts before it. A longer one is refused unread.

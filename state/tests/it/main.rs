@@ -11,6 +11,7 @@ mod lists;
 mod peek;
 mod repair;
 mod sim;
+mod snapshot;
 mod support;
 mod total;
 mod uniques;

@@ -1,5 +1,5 @@
 //! A walk over the store in a fixed order: shard by shard, in each shard the bans, the elements of lists and then every table,
-//! in key order. It stops anywhere and goes on from there, so a repair of any size is a sequence of bounded frames.
+//! in key order. It stops anywhere and goes on from there, so a repair or a snapshot of any size is a sequence of bounded frames.
 
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
@@ -12,9 +12,19 @@ const LOOKS: usize = 4096;
 
 /// Where a walk is.
 #[derive(Debug, Clone)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
+    reach: Reach,
     shard: u8,
     place: Place,
+}
+
+/// Which tables a walk visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Those that go to peers.
+    Shared,
+    /// All.
+    All,
 }
 
 /// Inside a shard: after this key.
@@ -28,7 +38,7 @@ enum Place {
 
 /// Why a fill stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filled {
+pub(crate) enum Filled {
     /// The frame is full; there is more.
     Frame,
     /// Enough was looked at for now, whatever is in the frame; there is more.
@@ -38,18 +48,23 @@ pub(super) enum Filled {
 }
 
 impl Walk {
-    /// Everything.
-    pub(super) fn all() -> Walk {
-        Walk { shard: 0, place: Place::Bans(None) }
+    /// Everything that goes to peers.
+    pub(crate) fn all() -> Walk {
+        Walk { reach: Reach::Shared, shard: 0, place: Place::Bans(None) }
     }
 
-    /// Everything from a shard on.
-    pub(super) fn from(shard: u8) -> Walk {
+    /// Everything there is.
+    pub(crate) fn everything() -> Walk {
+        Walk { reach: Reach::All, ..Walk::all() }
+    }
+
+    /// Everything that goes to peers, from a shard on.
+    pub(crate) fn from(shard: u8) -> Walk {
         Walk { shard, ..Walk::all() }
     }
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
-    pub(super) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
+    pub(crate) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
         let mut fill = Fill { store, builder, receiver, now, looks: LOOKS };
         loop {
             let stopped = match self.place {
@@ -61,10 +76,10 @@ impl Walk {
             if let Some(stopped) = stopped {
                 return stopped;
             }
-            match self.place.next(store) {
+            match self.place.next(store, self.reach) {
                 Some(place) => self.place = place,
                 None => match self.shard.checked_add(1) {
-                    Some(shard) => *self = Walk::from(shard),
+                    Some(shard) => *self = Walk { shard, place: Place::Bans(None), ..*self },
                     None => return Filled::Walk,
                 },
             }
@@ -74,9 +89,9 @@ impl Walk {
 
 impl Place {
     /// The place after all keys of this one, in the same shard.
-    fn next(self, store: &Store) -> Option<Place> {
-        let table = |after| store.next_table(after).map(|table| Place::Table(table, None));
-        let uniques = |after| store.next_uniques(after).map(|table| Place::Uniques(table, None));
+    fn next(self, store: &Store, reach: Reach) -> Option<Place> {
+        let table = |after| store.next_table(after, reach).map(|table| Place::Table(table, None));
+        let uniques = |after| store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
         match self {
             Place::Bans(_) => Some(Place::Listings(None)),
             Place::Listings(_) => table(None).or_else(|| uniques(None)),
