@@ -1,13 +1,14 @@
-//! What a node may keep: the memory of its cache and the number of replicated keys.
+//! What a node may keep: the memory of its cache, the number of replicated keys, and where state outlives the process.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::finding::Check;
-use crate::raw::{At, DurationText, Number, SizeText};
-use crate::value::{Wrong, shown, size, timeout};
+use crate::raw::{At, DurationText, Number, SizeText, Text};
+use crate::value::{Wrong, duration, shown, size, timeout};
 
 /// `[storage]`: the memory of the cache and of the replicated state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub struct Storage {
     /// Elements put into lists or taken out of them at run time that are held at once, 1 to [`KEYS_MAX`]; one list has half of
     /// them at most. Default 100,000.
     pub lists_max: usize,
+    /// A folder for what outlives the process; nothing does when absent.
+    pub state: Option<PathBuf>,
+    /// Between two snapshots. Default 10 s.
+    pub state_every: Duration,
 }
 
 /// The highest value of `keys_max`, `bans_max`, `uniques_max` and `lists_max`.
@@ -35,6 +40,9 @@ pub const KEYS_MAX: usize = 100_000_000;
 const MEMORY_LEAST: u64 = 1 << 20;
 const MEMORY_DEFAULT: u64 = 256 << 20;
 const FILL_WAIT_DEFAULT: Duration = Duration::from_secs(10);
+const STATE_EVERY_DEFAULT: Duration = Duration::from_secs(10);
+const STATE_EVERY_LEAST: Duration = Duration::from_secs(1);
+const STATE_EVERY_MOST: Duration = Duration::from_secs(3600);
 
 /// `[storage]` as it is written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -54,6 +62,10 @@ pub(crate) struct RawStorage {
     uniques_max: Option<At<Number>>,
     /// Elements of lists set at run time and held at once, 1 to 100,000,000; one list has half of them at most. Default 100000.
     lists_max: Option<At<Number>>,
+    /// A folder in which counts, bans and lists outlive the process, such as `/var/lib/selvedge`; nothing does when absent. `${NAME}` is expanded.
+    state: Option<At<Text>>,
+    /// Between two snapshots of them, `1s` to `1h`; one more is written at a graceful stop. Default `10s`.
+    state_every: Option<At<DurationText>>,
 }
 
 impl RawStorage {
@@ -79,6 +91,17 @@ impl RawStorage {
         let bans_max = check.number(self.bans_max.as_ref(), keys.clone(), 100_000);
         let uniques_max = check.number(self.uniques_max.as_ref(), keys.clone(), 100_000);
         let lists_max = check.number(self.lists_max.as_ref(), keys, 100_000);
+        let state = match &self.state {
+            None => Some(None),
+            Some(written) => check.path(written).map(Some),
+        };
+        let state_every = check.value_or(self.state_every.as_ref(), STATE_EVERY_DEFAULT, |text| {
+            let every = duration(text)?;
+            if (STATE_EVERY_LEAST..=STATE_EVERY_MOST).contains(&every) {
+                return Ok(every);
+            }
+            Err(Wrong::new(format!("`{}` is out of range: 1s to 1h is possible here", shown(text))))
+        });
         Some(Storage {
             memory: memory?,
             object_max: object_max?,
@@ -87,6 +110,8 @@ impl RawStorage {
             bans_max: bans_max?,
             uniques_max: uniques_max?,
             lists_max: lists_max?,
+            state: state?,
+            state_every: state_every?,
         })
     }
 }

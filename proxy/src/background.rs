@@ -11,6 +11,7 @@ use selvedge_state::Replica;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::edge::origin::resolve;
+use crate::keep;
 use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
@@ -79,6 +80,7 @@ impl Parts {
             }
         }
         tokio::spawn(sweep(Arc::clone(&node)));
+        let keeping = tokio::spawn(keep::keep(Arc::clone(&node)));
         // A name that does not resolve must not keep the other origins from being served.
         let origins = node.plan.load().origins.clone();
         let _ = timeout(FIRST_LOOKUP, resolve::once(&origins)).await;
@@ -96,6 +98,9 @@ impl Parts {
         if let Some(links) = node.links.get() {
             links.stopped().await;
         }
+        // After the links, so that it holds what peers said last.
+        keeping.abort();
+        keep::write(&node).await;
         socket.abort();
         // The socket's file would only be stale; a failure to remove it is mended by the next start.
         let _ = std::fs::remove_file(&node.socket);

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod edge;
 pub mod front;
+pub mod keep;
 pub mod link;
 pub mod node;
 pub mod observe;

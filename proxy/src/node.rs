@@ -16,6 +16,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
+use crate::keep::Keeper;
 use crate::link::{Links, Refusal};
 use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
@@ -46,6 +47,8 @@ pub struct Node {
     pub incarnation: Incarnation,
     /// The replicated state.
     pub store: Arc<Store>,
+    /// What writes the state where it outlives the process; nothing where the config names no folder.
+    pub keeper: Option<Keeper>,
     /// The cache.
     pub cache: &'static Cache,
     /// Counters for operators.
@@ -151,6 +154,7 @@ impl Node {
                 objects: cache.objects,
                 evicted: cache.evicted,
             },
+            kept: self.keeper.as_ref().map(Keeper::status),
             bans: self.store.bans(now).len(),
             log_dropped: self.log.dropped(),
         }

@@ -9,13 +9,16 @@ use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use selvedge_conf::{Cluster, Config};
-use selvedge_state::{Actor, Incarnation, PopId, Replica, ReplicaConfig, Store, StoreBounds, StoreConfig};
+use selvedge_state::{
+    Actor, Incarnation, PopId, Replica, ReplicaConfig, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
+};
 
 use crate::background::Background;
 use crate::cache::{Cache, Settings};
 use crate::clock::Clock;
 use crate::edge::{Edge, TRIES};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
+use crate::keep::{Folder, FolderError, Found, Keeper};
 use crate::link::membership::Membership;
 use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
@@ -53,6 +56,9 @@ pub enum BootError {
     /// The metrics cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The folder for what outlives the process cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The system gives no randomness.
     #[error("no randomness from the system: {0}")]
     Randomness(#[from] getrandom::Error),
@@ -75,16 +81,17 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let (listening, certificates) = listen(&config, keyrings)?;
     let clock = Clock::start();
     let started = clock.now();
-    let incarnation = incarnation(started.0)?;
     let peers = membership.zip(config.cluster.as_ref()).map(|(membership, cluster)| join(membership, cluster));
     let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
     let me = Actor { pop: membership.map_or(PopId(0), |membership| membership.me), node: 0 };
+    let Identity { folder, found, secret, head } = identity(&config, membership, me, started)?;
+    let incarnation = head.incarnation;
     let bounds = StoreBounds { uniques_max: config.storage.uniques_max, lists_max: config.storage.lists_max };
     let node = StoreConfig {
         me,
         incarnation,
-        secret: membership.map_or_else(Secret::generate, |membership| Ok(membership.secret.clone()))?.bytes(),
+        secret: secret.bytes(),
         keys_max: config.storage.keys_max,
         bans_max: config.storage.bans_max,
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
@@ -98,10 +105,14 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let ground = Ground { store: &store, metrics: &metrics, groups: &groups };
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
     let config = &plan.config;
+    // The tables are there now.
+    let every = config.storage.state_every;
+    let keeper = folder.map(|folder| Keeper::start(folder, &found, head, every, &store));
     let node = Node {
         clock,
         me,
         incarnation,
+        keeper,
         cache: Cache::leak(cache_settings(config)),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
         listening: listening.iter().map(|listening| listening.address).collect(),
@@ -158,10 +169,34 @@ fn pops(config: &Config, membership: Option<&Membership>) -> Pops {
     )
 }
 
-/// A number greater than that of every earlier life, as long as the wall clock did not go back: the time of the start in the
-/// high bits, random low ones so that two lives never share one.
-fn incarnation(now: u64) -> Result<Incarnation, getrandom::Error> {
-    Ok(Incarnation(now << 16 | (getrandom::u64()? & 0xffff)))
+/// Who a node is, and what it left behind the last time.
+struct Identity {
+    folder: Option<Folder>,
+    found: Found,
+    secret: Secret,
+    /// What its snapshots say of themselves.
+    head: SnapshotHead,
+}
+
+fn identity(config: &Config, membership: Option<&Membership>, me: Actor, now: Time) -> Result<Identity, BootError> {
+    let folder = config.storage.state.as_deref().map(Folder::open).transpose()?;
+    let secret = match (membership, &folder) {
+        (Some(membership), _) => membership.secret.clone(),
+        (None, Some(folder)) => folder.secret()?,
+        (None, None) => Secret::generate()?,
+    };
+    let cluster = membership.map_or_else(String::new, |membership| membership.roster.cluster().to_owned());
+    let head = SnapshotHead { cluster, secret_id: secret.id().0, actor: me, incarnation: Incarnation(0), at: now };
+    let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head));
+    let head = SnapshotHead { incarnation: incarnation(now.0, found.life())?, ..head };
+    Ok(Identity { folder, found, secret, head })
+}
+
+/// A number greater than that of every earlier life, as long as the wall clock did not go back or the last life is known: the time
+/// of the start, or one more than the last life's, in the high bits, random low ones so that two lives never share one.
+fn incarnation(now: u64, last: Option<Incarnation>) -> Result<Incarnation, getrandom::Error> {
+    let high = last.map_or(now, |last| now.max((last.0 >> 16).saturating_add(1)));
+    Ok(Incarnation(high << 16 | (getrandom::u64()? & 0xffff)))
 }
 
 impl Ready {

@@ -34,10 +34,45 @@ pub struct Status {
     pub origins: Vec<Origin>,
     /// The cache.
     pub cache: Cache,
+    /// What outlives the process; absent when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// Bans in force.
     pub bans: usize,
     /// Access-log lines dropped.
     pub log_dropped: u64,
+}
+
+/// Where state outlives the process, and how it fares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The folder.
+    pub path: PathBuf,
+    /// When the newest snapshot began, node time; absent while this process has written none.
+    pub written_at: Option<u64>,
+    /// How long it took, ms.
+    pub took_ms: Option<u64>,
+    /// How long it is, bytes.
+    pub bytes: Option<u64>,
+    /// Why the newest could not be written; the one before is still there.
+    pub error: Option<String>,
+    /// What this process found at its start.
+    pub restored: Option<Restored>,
+    /// Why what it found was not taken.
+    pub refused: Option<String>,
+}
+
+/// What was read at the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// When the snapshot began, node time of the process that wrote it.
+    pub at: u64,
+    /// The life that wrote it.
+    pub incarnation: u64,
+    /// Rows, facts and sketches that were taken.
+    pub taken: u64,
+    /// Those that were over, or of tables that the config has no longer, or that there was no room for.
+    pub left: u64,
 }
 
 /// The config's standing.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Cluster, ConfigStatus, Status};
+use crate::admin::report::{Cluster, ConfigStatus, Kept, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -38,6 +38,9 @@ fn page(status: &Status) -> String {
         "cache {} objects, {} of {} bytes; {} bans",
         cache.objects, cache.bytes, cache.bytes_max, status.bans
     );
+    if let Some(kept) = &status.kept {
+        kept_page(&mut page, kept, status.now);
+    }
     for origin in &status.origins {
         for server in &origin.servers {
             let state = if server.ejected {
@@ -67,6 +70,25 @@ fn config_page(page: &mut String, config: &ConfigStatus, now: u64) {
     if let Some(error) = &config.last_error {
         let _ = writeln!(page, "RELOAD FAILED {} s ago:", ago(config.failed_at.unwrap_or(now)));
         error.lines().for_each(|line| page.extend(["  ", line, "\n"]));
+    }
+}
+
+fn kept_page(page: &mut String, kept: &Kept, now: u64) {
+    let ago = |then: u64| now.saturating_sub(then) / 1000;
+    let written = match (kept.written_at, kept.bytes) {
+        (Some(at), Some(bytes)) => format!("{bytes} bytes written {} s ago", ago(at)),
+        _ => "nothing written yet".to_owned(),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "state in {}: {written}", kept.path.display());
+    if let Some(restored) = &kept.restored {
+        let _ = writeln!(page, "  {} things taken over from {} s ago", restored.taken, ago(restored.at));
+    }
+    if let Some(cause) = &kept.refused {
+        let _ = writeln!(page, "  NOT TAKEN OVER: {cause}");
+    }
+    if let Some(error) = &kept.error {
+        let _ = writeln!(page, "  NOT WRITTEN: {error}");
     }
 }
 

@@ -34,6 +34,22 @@ pub fn ready(node: &Node) {
     tracing::info!(pop = node.plan.load().config.pop.name, listening = listening.join(" "), admin = %node.socket.display(), "ready");
 }
 
+/// State that outlived the process before was found.
+pub fn restored(restored: &crate::admin::report::Restored) {
+    let crate::admin::report::Restored { at, taken, left, .. } = restored;
+    tracing::info!(at, taken, left, "state of the process before was taken");
+}
+
+/// State that outlived another process is not taken; the node goes on without it.
+pub fn snapshot_refused(folder: &std::path::Path, cause: &str) {
+    tracing::error!(folder = %folder.display(), cause, "the snapshot there is not taken");
+}
+
+/// A snapshot could not be written.
+pub fn snapshot_failed(path: &std::path::Path, error: &std::io::Error) {
+    tracing::error!(path = %path.display(), %error, "cannot write a snapshot; trying again");
+}
+
 /// The node was asked to end.
 pub fn stopping() {
     tracing::info!("stopping: finishing the requests in progress");

@@ -35,6 +35,8 @@ pub struct Metrics {
     events: IntCounterVec,
     origin_failures: IntCounterVec,
     config: ConfigMetrics,
+    snapshot: Gauge,
+    snapshot_failures: IntCounter,
     gauges: Gauges,
 }
 
@@ -106,6 +108,8 @@ impl Metrics {
             events: counters(&series::CLUSTER_EVENTS)?,
             origin_failures: counters(&series::ORIGIN_FAILURES)?,
             config: ConfigMetrics::new(&registry)?,
+            snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
+            snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
             gauges: Gauges::new(&registry)?,
             registry,
         })
@@ -155,6 +159,16 @@ impl Metrics {
     pub fn config_failed(&self) {
         self.config.success.set(0);
         self.config.reloads.with_label_values(&["failed"]).inc();
+    }
+
+    /// A snapshot that began then is on the disk.
+    pub fn snapshot_written(&self, began: Time) {
+        self.snapshot.set(began.0 as f64 / 1000.0);
+    }
+
+    /// A snapshot could not be written.
+    pub fn snapshot_failed(&self) {
+        self.snapshot_failures.inc();
     }
 
     /// A try at an origin failed.

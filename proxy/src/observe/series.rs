@@ -126,8 +126,17 @@ pub(super) const TAIL_DROPPED: Family =
     family("selvedge_tail_dropped_total", "Lines lost to those who tail.", &[], By::Fixed(1));
 pub(super) const TAILS: Family = family("selvedge_tails", "Tails that are open.", &[], By::Fixed(1));
 
+pub(super) const SNAPSHOT_FAILURES: Family =
+    family("selvedge_snapshot_failures_total", "Snapshots that could not be written.", &[], By::Fixed(1));
+pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
+    "selvedge_snapshot_timestamp_seconds",
+    "When the newest snapshot began; 0 before the first.",
+    &[],
+    By::Fixed(1),
+);
+
 /// All metrics, by name.
-pub const FAMILIES: [Family; 25] = [
+pub const FAMILIES: [Family; 27] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -151,6 +160,8 @@ pub const FAMILIES: [Family; 25] = [
     ORIGIN_FAILURES,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
+    SNAPSHOT_FAILURES,
+    SNAPSHOT_TIMESTAMP_SECONDS,
     TAIL_DROPPED,
     TAILS,
 ];

@@ -29,6 +29,8 @@ pub(super) fn hold(start: &Config, files: &Contents, loaded: &mut Loaded) -> (Ve
     held.key("storage.bans_max", &start.storage.bans_max, &mut config.storage.bans_max);
     held.key("storage.uniques_max", &start.storage.uniques_max, &mut config.storage.uniques_max);
     held.key("storage.lists_max", &start.storage.lists_max, &mut config.storage.lists_max);
+    held.key("storage.state", &start.storage.state, &mut config.storage.state);
+    held.key("storage.state_every", &start.storage.state_every, &mut config.storage.state_every);
     held.changed.sort();
     (held.changed, keyrings)
 }

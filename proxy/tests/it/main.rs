@@ -15,6 +15,7 @@ mod paths;
 mod proxying;
 mod rehearsal;
 mod reload;
+mod restart;
 mod revalidation;
 mod rules;
 mod rules_state;

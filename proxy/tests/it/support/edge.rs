@@ -114,6 +114,13 @@ impl Edge {
         assert!(kill.success());
     }
 
+    /// Asks the process to end, and waits until it did; its folder stays for the next life.
+    pub(crate) async fn stop(mut self) -> Folder {
+        self.signal("TERM").await;
+        assert_eq!(self.child.wait().await.expect("an end").code(), Some(0));
+        self.folder
+    }
+
     /// Asks the process to end, and waits for its exit code.
     pub(crate) async fn terminate(mut self) -> Option<i32> {
         self.signal("TERM").await;

@@ -1,0 +1,106 @@
+//! A file of frames, each behind its length (u32, little-endian), after a few bytes that say what it is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use selvedge_state::{FRAME_MAX, Reading, SnapshotError, SnapshotHead};
+
+/// What a file of snapshots begins with: its name and the version of the framing.
+const MAGIC: &[u8; 9] = b"selvedge\x01";
+
+/// Why a snapshot cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be.
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("it is no snapshot")]
+    NoSnapshot,
+    /// A frame longer than any is.
+    #[error("it is damaged: a frame of {0} bytes")]
+    TooLong(usize),
+    /// Its frames are no snapshot that this node may take.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+}
+
+/// Writes frames to a file that appears under its name only when all of it is on the disk. Gives its length in bytes.
+///
+/// # Errors
+/// What the system says; the file of before stays.
+pub(super) fn write(path: &Path, frames: impl Iterator<Item = Bytes>) -> io::Result<u64> {
+    let beside = path.with_extension("tmp");
+    // Counts are nobody else's business.
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let mut length = MAGIC.len() as u64;
+    out.write_all(MAGIC)?;
+    for frame in frames {
+        let size = u32::try_from(frame.len()).map_err(io::Error::other)?;
+        out.write_all(&size.to_le_bytes())?;
+        out.write_all(&frame)?;
+        length += u64::from(size) + 4;
+    }
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(length)
+}
+
+/// Reads a file to its end and says whose snapshot it is, if it is a whole one.
+///
+/// # Errors
+/// [`ReadError`].
+pub(super) fn check(path: &Path) -> Result<SnapshotHead, ReadError> {
+    let mut reading = Reading::default();
+    each(path, |frame| reading.frame(frame).map_err(ReadError::from))?;
+    Ok(reading.finish()?)
+}
+
+/// Shows each frame of a file.
+///
+/// # Errors
+/// [`ReadError`], or what `see` says.
+pub(super) fn each(path: &Path, mut see: impl FnMut(&[u8]) -> Result<(), ReadError>) -> Result<(), ReadError> {
+    let mut from = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut magic = [0; MAGIC.len()];
+    from.read_exact(&mut magic).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ReadError::NoSnapshot,
+        _ => ReadError::Io(error),
+    })?;
+    if magic != *MAGIC {
+        return Err(ReadError::NoSnapshot);
+    }
+    let mut frame = Vec::new();
+    loop {
+        let mut size = [0; 4];
+        // What is cut off is not there: the frames tell that the end is missing.
+        if !filled(&mut from, &mut size)? {
+            return Ok(());
+        }
+        let size = usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX);
+        if size > FRAME_MAX {
+            return Err(ReadError::TooLong(size));
+        }
+        frame.resize(size, 0);
+        if !filled(&mut from, &mut frame)? {
+            return Ok(());
+        }
+        see(&frame)?;
+    }
+}
+
+fn filled(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match from.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,121 @@
+//! Who writes the snapshots, and what became of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use selvedge_state::{Restored, Snapshot, SnapshotHead, Store, Time};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::file;
+use super::folder::{Folder, Found};
+use crate::admin::report;
+use crate::node::Node;
+use crate::observe::log;
+
+/// Keeps one node's state in its folder.
+#[derive(Debug)]
+pub struct Keeper {
+    folder: Folder,
+    every: Duration,
+    /// What each snapshot says of itself; its time is set when it begins.
+    head: SnapshotHead,
+    /// Held while one is written: there is one file beside.
+    writing: Mutex<()>,
+    standing: Mutex<report::Kept>,
+}
+
+impl Keeper {
+    /// Of a folder, with what came of what was found there.
+    fn new(folder: Folder, every: Duration, head: SnapshotHead, standing: report::Kept) -> Keeper {
+        Keeper { folder, every, head, writing: Mutex::new(()), standing: Mutex::new(standing) }
+    }
+
+    /// Takes what was found in a folder into a store whose tables are there, and keeps the store there from now on.
+    pub fn start(folder: Folder, found: &Found, head: SnapshotHead, every: Duration, store: &Store) -> Keeper {
+        let path = folder.path().to_owned();
+        let (written_at, took_ms, bytes, error) = (None, None, None, None);
+        let (restored, refused) = match found {
+            Found::Nothing => (None, None),
+            Found::Refused(error) => (None, Some(error.to_string())),
+            Found::Snapshot(found) => match folder.restore(store, head.at) {
+                Ok(Restored { taken, left }) => {
+                    let (at, incarnation) = (found.at.0, found.incarnation.0);
+                    (Some(report::Restored { at, incarnation, taken, left }), None)
+                }
+                Err(error) => (None, Some(error.to_string())),
+            },
+        };
+        if let Some(restored) = &restored {
+            log::restored(restored);
+        }
+        if let Some(cause) = &refused {
+            log::snapshot_refused(&path, cause);
+        }
+        Keeper::new(folder, every, head, report::Kept { path, written_at, took_ms, bytes, error, restored, refused })
+    }
+
+    /// What became of the newest snapshot.
+    pub fn status(&self) -> report::Kept {
+        self.lock().clone()
+    }
+
+    /// Writes a snapshot of now. Blocks for as long as the disk takes.
+    pub fn write(&self, node: &Node) {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = node.clock.now();
+        let began = Instant::now();
+        let written = file::write(&self.folder.snapshot(), Snapshot::new(&node.store, self.head_at(now)));
+        let mut standing = self.lock();
+        match written {
+            Ok(bytes) => {
+                standing.written_at = Some(now.0);
+                standing.took_ms = Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+                standing.bytes = Some(bytes);
+                standing.error = None;
+                node.metrics.snapshot_written(now);
+            }
+            Err(error) => {
+                // The first of a row is told; all are counted.
+                if standing.error.is_none() {
+                    log::snapshot_failed(&self.folder.snapshot(), &error);
+                }
+                standing.error = Some(error.to_string());
+                node.metrics.snapshot_failed();
+            }
+        }
+    }
+
+    fn head_at(&self, at: Time) -> SnapshotHead {
+        SnapshotHead { at, ..self.head.clone() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, report::Kept> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a snapshot every so often, for ever.
+pub(crate) async fn keep(node: Arc<Node>) {
+    let Some(every) = node.keeper.as_ref().map(|keeper| keeper.every) else { return };
+    let mut ticks = interval(every);
+    // Never two at a time, and never one right after another because the disk was slow.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once, when there is nothing new to keep.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        write(&node).await;
+    }
+}
+
+/// Writes one now, on a thread that may wait for the disk.
+pub(crate) async fn write(node: &Arc<Node>) {
+    let writing = Arc::clone(node);
+    // A panic would only be in this snapshot: the next one may succeed.
+    let _ = tokio::task::spawn_blocking(move || {
+        if let Some(keeper) = &writing.keeper {
+            keeper.write(&writing);
+        }
+    })
+    .await;
+}
