@@ -36,6 +36,7 @@ pub(crate) fn plan_of(folder: &Path, origin: &str, names: &[&str], more: &str) -
         cluster: "test".to_owned(),
         pops: names.iter().map(|name| pop(name)).collect(),
         origin: origin.to_owned(),
+        state: None,
         limits: more.to_owned(),
     };
     init(&plan).unwrap();

@@ -215,6 +215,8 @@ fn plan(folder: &Path, origin: String, peer_ports: &[SocketAddr], relay: SocketA
         cluster: "demo".to_owned(),
         pops: pops.collect(),
         origin,
+        // What a POP knows after it was killed has to come from the others here.
+        state: None,
         limits: LIMITS.to_owned(),
     }
 }

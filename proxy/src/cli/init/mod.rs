@@ -62,6 +62,8 @@ pub struct InitPlan {
     pub pops: Vec<PopPlan>,
     /// The origin server's URL.
     pub origin: String,
+    /// Where each POP's state outlives its process, from its config's folder.
+    pub state: Option<PathBuf>,
     /// `[[limit]]` tables in TOML, at the end of every POP's config.
     pub limits: String,
 }
@@ -138,7 +140,7 @@ impl InitPlan {
     pub fn from_args(args: Args) -> Result<Self, InitError> {
         let Args { pops, out, addresses, cluster, origin } = args;
         let pops = if addresses.is_empty() { Self::local(&pops) } else { Self::remote(&pops, &addresses)? };
-        Ok(Self { out, cluster, pops, origin, limits: text::LIMITS.to_owned() })
+        Ok(Self { out, cluster, pops, origin, state: Some(PathBuf::from("state")), limits: text::LIMITS.to_owned() })
     }
 
     /// All POPs on this machine, each on its own ports.

@@ -35,10 +35,10 @@ listen = {listen}
 roster = "roster.toml"
 tls    = {{ certificate = "pop.pem", key = "pop.key" }}
 
-# The cache.
+# The cache, and the folder in which counts and bans outlive the process.
 [storage]
 memory = "256MiB"
-
+{state}
 [origin.app]
 servers = [{origin}]
 
@@ -53,6 +53,10 @@ origin = "app"
         admin = quoted(&pop.admin.to_string_lossy()),
         listen = quoted(&pop.listen.to_string()),
         origin = quoted(&plan.origin),
+        state = plan
+            .state
+            .as_deref()
+            .map_or(String::new(), |path| format!("state  = {}\n", quoted(&path.to_string_lossy()))),
         limits = plan.limits,
     )
 }
