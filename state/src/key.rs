@@ -20,17 +20,27 @@ pub struct Key128(pub(crate) u128);
 pub(crate) trait Sharded {
     /// The top 8 bits.
     fn shard(&self) -> u8;
+    /// The top 16 bits.
+    fn top(&self) -> u16;
 }
 
 impl Sharded for Key64 {
     fn shard(&self) -> u8 {
         (self.0 >> 56) as u8
     }
+
+    fn top(&self) -> u16 {
+        (self.0 >> 48) as u16
+    }
 }
 
 impl Sharded for Key128 {
     fn shard(&self) -> u8 {
         (self.0 >> 120) as u8
+    }
+
+    fn top(&self) -> u16 {
+        (self.0 >> 112) as u16
     }
 }
 
@@ -71,6 +81,7 @@ pub(crate) enum Domain {
     Uniques = 5,
     List = 6,
     Listing = 7,
+    Digest = 8,
 }
 
 /// The cluster's secret, as the key of all hashes.

@@ -18,6 +18,7 @@ mod counter;
 mod identity;
 mod key;
 mod list;
+mod range;
 mod replica;
 mod rung;
 mod snapshot;

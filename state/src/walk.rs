@@ -2,7 +2,8 @@
 //! in key order. It stops anywhere and goes on from there, so a repair or a snapshot of any size is a sequence of bounded frames.
 
 use crate::identity::Author;
-use crate::key::{Key64, Key128};
+use crate::key::{Key64, Key128, Sharded};
+use crate::range::Range;
 use crate::store::{Store, TableId, UniquesId};
 use crate::time::Time;
 use crate::wire::{Builder, Room, Seen};
@@ -14,6 +15,7 @@ const LOOKS: usize = 4096;
 #[derive(Debug, Clone)]
 pub(crate) struct Walk {
     reach: Reach,
+    range: Range,
     shard: u8,
     place: Place,
 }
@@ -50,7 +52,12 @@ pub(crate) enum Filled {
 impl Walk {
     /// Everything that goes to peers.
     pub(crate) fn all() -> Walk {
-        Walk { reach: Reach::Shared, shard: 0, place: Place::Bans(None) }
+        Walk::within(Range::ALL)
+    }
+
+    /// Everything that goes to peers, of a range.
+    pub(crate) fn within(range: Range) -> Walk {
+        Walk { reach: Reach::Shared, range, shard: *range.shards().start(), place: Place::Bans(None) }
     }
 
     /// Everything there is.
@@ -65,7 +72,7 @@ impl Walk {
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
     pub(crate) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
-        let mut fill = Fill { store, builder, receiver, now, looks: LOOKS };
+        let mut fill = Fill { store, builder, receiver, range: self.range, now, looks: LOOKS };
         loop {
             let stopped = match self.place {
                 Place::Bans(after) => fill.bans(self, after),
@@ -78,7 +85,7 @@ impl Walk {
             }
             match self.place.next(store, self.reach) {
                 Some(place) => self.place = place,
-                None => match self.shard.checked_add(1) {
+                None => match self.shard.checked_add(1).filter(|shard| self.range.shards().contains(shard)) {
                     Some(shard) => *self = Walk { shard, place: Place::Bans(None), ..*self },
                     None => return Filled::Walk,
                 },
@@ -106,6 +113,7 @@ struct Fill<'a> {
     store: &'a Store,
     builder: &'a mut Builder,
     receiver: Author,
+    range: Range,
     now: Time,
     /// Keys that may still be looked at.
     looks: usize,
@@ -118,8 +126,13 @@ impl Fill<'_> {
         (self.looks == 0).then_some(Filled::Looks)
     }
 
+    fn within<K: Sharded>(&self, mut keys: Vec<K>) -> Vec<K> {
+        keys.retain(|key| self.range.holds(key));
+        keys
+    }
+
     fn bans(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
-        for key in self.store.ban_keys(walk.shard, after) {
+        for key in self.within(self.store.ban_keys(walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
@@ -133,7 +146,7 @@ impl Fill<'_> {
     }
 
     fn listings(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
-        for key in self.store.listing_keys(walk.shard, after) {
+        for key in self.within(self.store.listing_keys(walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
@@ -148,7 +161,7 @@ impl Fill<'_> {
 
     fn table(&mut self, walk: &mut Walk, table: TableId, after: Option<Key64>) -> Option<Filled> {
         let identity = self.store.identity(table)?;
-        for key in self.store.keys_of(table, walk.shard, after) {
+        for key in self.within(self.store.keys_of(table, walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
@@ -165,7 +178,7 @@ impl Fill<'_> {
 
     fn uniques(&mut self, walk: &mut Walk, table: UniquesId, after: Option<Key64>) -> Option<Filled> {
         let identity = self.store.uniques_identity(table)?;
-        for key in self.store.uniques_keys_of(table, walk.shard, after) {
+        for key in self.within(self.store.uniques_keys_of(table, walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }

@@ -102,6 +102,22 @@ impl SlotCounter {
         sums
     }
 
+    /// Visits the cells of all authors that count something: author, width of the slot, slot, count.
+    pub(crate) fn each_cell(&self, widths: Widths, me: Author, mut visit: impl FnMut(Author, u64, u64, u64)) {
+        let rings =
+            [(Ring::Fine, widths.fine(), self.head), (Ring::Coarse, widths.coarse(), widths.coarse_of(self.head))];
+        for (author, cells) in self.rows(me) {
+            for (ring, width, newest) in rings {
+                for slot in newest.saturating_sub(SLOTS - 1)..=newest {
+                    let count = cells.get(ring, slot);
+                    if count > 0 {
+                        visit(author, width, slot, count);
+                    }
+                }
+            }
+        }
+    }
+
     /// The own row: the cells that can have changed since an instant.
     pub(crate) fn own_row(&self, widths: Widths, since: Time) -> Row {
         let mut row = Row::of(self.own(), self.head, widths);

@@ -207,6 +207,9 @@ impl Replica {
     /// Sends one shared frame to every link that is up to date and has room.
     fn ship(&mut self, builder: Builder, from: Seq, now: Time) {
         let to = self.index.last();
+        if to > from {
+            self.changed = Some(now);
+        }
         let ready = |id: &LinkId| {
             let link = self.links.get(id);
             link.is_some_and(|link| link.out.is_at(from) && link.has_room())

@@ -69,6 +69,12 @@ impl Replica {
                 self.heard_greeted(id, head.at, now);
                 self.range_in(id, &head, blocks, &mut dropped, now);
             }
+            (Ok(Frame::Digest(digest)), Some(_)) => {
+                self.heard_greeted(id, 0, now);
+                if !self.digest_in(id, &digest, now) {
+                    dropped.things += 1;
+                }
+            }
             (Ok(Frame::Ack(ack)), Some(_)) => {
                 self.heard_greeted(id, ack.at, now);
                 self.ack_in(id, &ack, now);
@@ -115,6 +121,7 @@ impl Replica {
             dropped.foreign(says.actor);
             return;
         }
+        self.changed = Some(now);
         let whole = self.take_blocks(blocks, Speaks::For(author), dropped, now);
         let Some(link) = self.links.get_mut(&id) else { return };
         let follows = head.from <= link.inward.have;

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::compare::Asked;
 use crate::identity::{Author, PopId, Seq};
+use crate::range::{PARTS, Range};
 use crate::time::Time;
 use crate::walk::Walk;
 use crate::wire::OLDEST;
@@ -15,6 +17,9 @@ pub(super) const REPAIR_BYTES_MAX: usize = 512 * 1024;
 
 /// Frames of repair that may wait for their acknowledgement.
 pub(super) const REPAIR_FRAMES_MAX: usize = 32;
+
+/// Ranges that wait to be gone through.
+const RANGES_MAX: usize = 2 * PARTS;
 
 /// What waits for an acknowledgement waits at least so long before it is said again, ms.
 const PATIENCE_MIN: u64 = 250;
@@ -83,8 +88,14 @@ pub(super) struct Repair {
     pub(super) once_more: bool,
     /// When to go on with a walk that stopped without a full frame.
     pub(super) again: Option<Time>,
-    /// Where the standing repair goes on.
+    /// Where the standing repair goes on, for peers that cannot compare.
     pub(super) standing: Option<Walk>,
+    /// The range that was asked about last.
+    pub(super) asked: Option<Range>,
+    /// How often the peer was listened to.
+    pub(super) heard: Asked,
+    /// Ranges in which the peer knows something else, to be walked when nothing else is.
+    ranges: VecDeque<Range>,
 }
 
 /// One frame of a repair: its number, its bytes, and where its walk began.
@@ -227,6 +238,25 @@ impl Repair {
         self.flight.clear();
         self.follows = self.acked;
         self.walk = Some(Walk::all());
+    }
+
+    /// Goes through a range as well, now or when the walk in progress is over. What there is no room for is found again later.
+    pub(super) fn also(&mut self, range: Range) {
+        if self.ranges.len() < RANGES_MAX && !self.ranges.contains(&range) {
+            self.ranges.push_back(range);
+        }
+        if self.walk.is_none() {
+            self.walk = self.next_walk();
+        }
+    }
+
+    /// What to go through after a walk is over.
+    pub(super) fn next_walk(&mut self) -> Option<Walk> {
+        if std::mem::take(&mut self.once_more) {
+            self.ranges.clear();
+            return Some(Walk::all());
+        }
+        self.ranges.pop_front().map(Walk::within)
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -10,6 +10,7 @@
 //! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
 //! what requests may spend; it never deletes state.
 
+mod compare;
 mod event;
 mod flush;
 mod greet;
@@ -82,6 +83,8 @@ pub struct Replica {
     turn: Turn,
     /// When the first input came.
     started: Option<Time>,
+    /// When something last changed, here or at a peer.
+    changed: Option<Time>,
     outputs: VecDeque<Output>,
 }
 
@@ -111,6 +114,7 @@ impl Replica {
             index: Index::new(index_max),
             pace: Pace::default(),
             started: None,
+            changed: None,
             outputs: VecDeque::new(),
         }
     }

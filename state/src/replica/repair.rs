@@ -1,12 +1,11 @@
 //! Repair: what deltas do not bring. A new link starts with everything that this node knows, rows of all authors, sent as
 //! fast as it is acknowledged, within a window, and from the first missing frame on when an acknowledgement stays out. After
-//! that, about every second, one frame goes to one peer after another, each time from where that peer's last one ended: it
-//! brings what only some heard from a node that is gone. Nobody waits for those, so they have no numbers.
+//! that, about every second, one peer after another is asked whether it knows the same ([`compare`](super::compare)).
 
 use super::link::Piece;
 use super::{LinkId, Replica};
 use crate::time::Time;
-use crate::walk::{Filled, Walk};
+use crate::walk::Filled;
 use crate::wire::{Builder, RangeHead};
 
 /// Between two frames of the standing repair, ms, before jitter.
@@ -35,7 +34,7 @@ impl Turn {
         self.due
     }
 
-    fn random(&mut self) -> u64 {
+    pub(super) fn random(&mut self) -> u64 {
         // A 64-bit xorshift (Marsaglia, 2003); 0 would stay 0.
         let mut x = self.seed | 1;
         x ^= x << 13;
@@ -74,22 +73,6 @@ impl Replica {
         self.turn.due = Some(now.plus(delay));
     }
 
-    /// One frame of the standing repair. A link that is still being repaired needs none.
-    fn stand(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.has_room() && link.repair.is_idle()) else {
-            return;
-        };
-        let Some(receiver) = link.author else { return };
-        // Nodes start at different shards, so that a peer does not hear the same from all at once.
-        let mut walk = link.repair.standing.take().unwrap_or_else(|| Walk::from((self.turn.random() >> 56) as u8));
-        let mut builder = Builder::new();
-        let filled = walk.fill(&self.store, &mut builder, receiver, now);
-        link.repair.standing = Some(if filled == Filled::Walk { Walk::all() } else { walk });
-        if !builder.is_empty() {
-            self.send(id, builder.range(&RangeHead { from: 0, to: 0, at: now.0 }, self.version(id)), now);
-        }
-    }
-
     /// Sends the next frames of a link's repair, as far as there is room.
     pub(super) fn repair(&mut self, id: LinkId, now: Time) {
         if let Some(link) = self.links.get_mut(&id) {
@@ -104,7 +87,7 @@ impl Replica {
             let filled = walk.fill(&self.store, &mut builder, receiver, now);
             link.repair.walk = match filled {
                 Filled::Frame | Filled::Looks => Some(walk),
-                Filled::Walk => std::mem::take(&mut link.repair.once_more).then(Walk::all),
+                Filled::Walk => link.repair.next_walk(),
             };
             if filled == Filled::Looks {
                 link.repair.again = Some(now.plus(BREATH));

@@ -205,6 +205,11 @@ impl Bans {
         self.facts.evict(key.shard(), SAMPLE, |entry| rank(entry, now));
     }
 
+    /// Visits the facts of one shard, in no order.
+    pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(Key128, &Fact)) {
+        self.facts.each_in(shard, |key, entry| visit(key, &entry.fact));
+    }
+
     /// A changed fact, not marked as changed any more.
     pub(super) fn take(&self, key: Key128) -> Option<Fact> {
         self.facts.change(key, |entry| {

@@ -255,6 +255,16 @@ impl Lists {
         elements(list) >= self.share()
     }
 
+    /// Entries of all lists.
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Visits the entries of one shard, in no order.
+    pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(Key128, &Listing)) {
+        self.entries.each_in(shard, |key, entry| visit(key, &entry.listing));
+    }
+
     /// A changed fact, not marked as changed any more.
     pub(super) fn take(&self, key: Key128) -> Option<Listing> {
         self.entries.change(key, |entry| {

@@ -8,6 +8,7 @@
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
+mod digests;
 mod dirty;
 mod exchange;
 mod lists;
@@ -22,6 +23,7 @@ use std::fmt;
 
 pub use self::bans::BanError;
 pub(crate) use self::bans::Offered;
+pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::{Ingested, Waiting};
 pub use self::lists::{ListError, ListId};

@@ -151,6 +151,13 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         }
     }
 
+    /// Visits the entries of one shard, in no order.
+    pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(K, &V)) {
+        for entry in self.map(shard).into_iter().flatten() {
+            visit(*entry.key(), entry.value());
+        }
+    }
+
     /// Visits all entries, in no order.
     pub(super) fn each(&self, mut visit: impl FnMut(K, &V)) {
         for map in &self.maps {

@@ -132,6 +132,29 @@ impl Uniques {
         tables.find(|(_, table)| table.is_in(reach)).map(|(number, _)| UniquesId(number))
     }
 
+    /// The identities of the tables that go to peers.
+    pub(super) fn identities(&self) -> impl Iterator<Item = u64> {
+        self.tables.after(None).filter(|(_, table)| table.replicated).map(|(_, table)| table.identity)
+    }
+
+    /// Keys of all tables that go to peers.
+    pub(super) fn keys_of_all(&self) -> usize {
+        let lens = self.tables.after(None).filter(|(_, table)| table.replicated).map(|(_, table)| table.keys.len());
+        lens.fold(0, usize::saturating_add)
+    }
+
+    /// Visits the sketches of one shard that go to peers and live at an instant, those that are about to be over left out, in no order:
+    /// table, key, slot and when that ends.
+    pub(super) fn each_live(&self, shard: u8, at: Time, mut visit: impl FnMut(u64, Key64, (u64, Time), &Sketch)) {
+        for (_, table) in self.tables.after(None).filter(|(_, table)| table.replicated) {
+            table.keys.each_in(shard, |key, known| {
+                known.each_live(table.span, at, |slot, sketch| {
+                    visit(table.identity, key, (slot, table.span.start(slot.saturating_add(1))), sketch);
+                });
+            });
+        }
+    }
+
     pub(super) fn keys(&self, id: UniquesId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
         self.tables.get(id.0).map(|table| table.keys.keys(shard, after)).unwrap_or_default()
     }

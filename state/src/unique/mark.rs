@@ -27,6 +27,11 @@ impl Mark {
         Mark(((hash >> (64 - PREFIX_BITS)) as u32) << 6 | tail)
     }
 
+    /// All of it, for a digest.
+    pub(crate) fn bytes(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
     /// `None` out of range.
     pub(crate) fn new(prefix: u64, tail: u8) -> Option<Mark> {
         let prefix = u32::try_from(prefix).ok().filter(|prefix| *prefix < 1 << PREFIX_BITS)?;

@@ -121,6 +121,17 @@ impl Distinct {
         risen.map(told).filter(|(_, sketch)| !sketch.is_empty()).collect()
     }
 
+    /// Visits what lives at an instant, but for the oldest slot, which others may have dropped already.
+    pub(crate) fn each_live(&self, span: Span, at: Time, mut visit: impl FnMut(u64, &Sketch)) {
+        let oldest = span.floor(at);
+        let live = |slot: &&Slot| slot.number > oldest && span.standing(slot.number, at) == Standing::Live;
+        self.slots
+            .iter()
+            .filter(live)
+            .filter(|slot| !slot.sketch.is_empty())
+            .for_each(|slot| visit(slot.number, &slot.sketch));
+    }
+
     /// All that lives, by slots.
     pub(crate) fn live(&self, span: Span, now: Time) -> Vec<(u64, Sketch)> {
         let live = self.slots.iter().filter(|slot| span.standing(slot.number, now) == Standing::Live);

@@ -40,6 +40,14 @@ impl FromIterator<Mark> for Sketch {
 }
 
 impl Sketch {
+    /// All of it, for a digest.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Sketch::Sparse(marks) => marks.iter().flat_map(|mark| mark.bytes()).collect(),
+            Sketch::Dense(ranks) => ranks.to_vec(),
+        }
+    }
+
     /// Takes a mark in; true if that changed anything.
     pub(crate) fn raise(&mut self, mark: Mark) -> bool {
         match self {

@@ -58,6 +58,23 @@ pub(crate) struct Ack {
     pub(crate) at: u64,
 }
 
+/// What a node knows of a range of names, in digests: one of all of it, or one for each of its parts. From version 2 on.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Digest {
+    /// Which tables it counts in.
+    pub(crate) tables: u64,
+    /// The first bits of the names, and how many of them.
+    pub(crate) prefix: u16,
+    pub(crate) bits: u8,
+    pub(crate) parts: Vec<u64>,
+    /// Whether it answers, and wants no answer.
+    pub(crate) answer: bool,
+    /// Whether only what was settled is covered.
+    pub(crate) settled: bool,
+    /// The instant that it is about: node time of whoever asked first, ms.
+    pub(crate) at: u64,
+}
+
 /// An [`Author`] as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct WireAuthor {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, PACKED, SKETCHES};
-use super::control::{self, Ack, DeltaHead, Hello, RangeHead};
+use super::control::{self, Ack, DeltaHead, Digest, Hello, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
 use super::listings;
@@ -17,6 +17,7 @@ pub(super) const HELLO: u8 = 1;
 pub(super) const DELTA: u8 = 2;
 pub(super) const ACK: u8 = 3;
 pub(super) const RANGE: u8 = 4;
+pub(super) const DIGEST: u8 = 5;
 
 /// A frame that came.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) enum Frame<'a> {
     Delta(DeltaHead, Blocks<'a>),
     Ack(Ack),
     Range(RangeHead, Blocks<'a>),
+    Digest(Digest),
     /// Of a type that this version does not know.
     Unknown,
 }
@@ -59,7 +61,7 @@ impl<'a> Frame<'a> {
         }
         let mut reader = Reader::new(bytes, "a frame");
         let frame = reader.u8()?;
-        if !(HELLO..=RANGE).contains(&frame) {
+        if !(HELLO..=DIGEST).contains(&frame) {
             return Ok(Frame::Unknown);
         }
         let (kind, head) = block::take(&mut reader)?;
@@ -71,6 +73,7 @@ impl<'a> Frame<'a> {
             HELLO => Frame::Hello(control::decode(head)?),
             DELTA => Frame::Delta(control::decode(head)?, blocks),
             ACK => Frame::Ack(control::decode(head)?),
+            DIGEST => Frame::Digest(control::decode(head)?),
             _ => Frame::Range(control::decode(head)?, blocks),
         })
     }
@@ -114,4 +117,8 @@ pub(crate) fn hello(hello: &Hello) -> Bytes {
 
 pub(crate) fn ack(ack: &Ack) -> Bytes {
     start(ACK, ack).into()
+}
+
+pub(crate) fn digest(digest: &Digest) -> Bytes {
+    start(DIGEST, digest).into()
 }

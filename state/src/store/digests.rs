@@ -1,0 +1,144 @@
+//! What a node knows, in a few numbers: two nodes whose numbers are the same know the same.
+//!
+//! A digest is the sum of keyed hashes, one for each cell, fact and sketch, so it does not depend on order, and nobody outside can make
+//! one up. It covers what lives at an instant that the asking node names, less what is about to die, which one of two nodes
+//! may have dropped already. While counts change, what is still under way differs between any two nodes; then only what was
+//! *settled* some time before that instant is covered: slots that were over, facts that were stated.
+
+use super::Store;
+use crate::counter::SLOTS;
+use crate::identity::{Actor, Author};
+use crate::key::{Domain, Sharded};
+use crate::list::ListEntry;
+use crate::range::{PARTS, Range};
+use crate::time::Time;
+use crate::unique::Sketch;
+
+/// Facts that are forgotten within this time are not compared, ms: nodes sweep when it suits them.
+const FORGOTTEN_SOON: u64 = 60_000;
+
+/// Slots of a ring that are compared: the oldest two of the eight may be gone where a clock is ahead, or the key was asked later.
+const COMPARED: u64 = SLOTS - 2;
+
+/// What digests are of: what lives at an instant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instant {
+    /// The instant.
+    pub(crate) at: Time,
+    /// Only what was settled by then; everything when absent.
+    pub(crate) settled: Option<Time>,
+}
+
+impl Instant {
+    /// Whether what ended, or was stated, then is covered.
+    fn covers(self, end: u64) -> bool {
+        self.settled.is_none_or(|settled| end <= settled.0)
+    }
+
+    /// Whether a slot of this width is: not one that is about to leave the ring.
+    fn covers_slot(self, slot: u64, width: u64) -> bool {
+        let newest = self.at.0 / width + 1;
+        slot <= newest && slot + COMPARED >= newest && self.covers(slot.saturating_add(1).saturating_mul(width))
+    }
+}
+
+/// Digests of the parts of a range.
+pub(crate) type Digests = [u64; PARTS];
+
+impl Store {
+    /// Digests of the parts of a range, of what goes to peers and lives at an instant.
+    pub(crate) fn digests(&self, range: Range, when: Instant) -> Digests {
+        let mut digests = [0; PARTS];
+        for shard in range.shards() {
+            self.digest_facts(range, shard, when, &mut digests);
+            self.digest_rows(range, shard, when, &mut digests);
+            self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
+                if range.holds(&key) && when.covers(end.0) {
+                    add(&mut digests, range, &key, self.hash_sketch([identity, key.0, slot], sketch));
+                }
+            });
+        }
+        digests
+    }
+
+    fn digest_facts(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+        let soon = when.at.plus(FORGOTTEN_SOON);
+        self.bans.each_in(shard, |key, fact| {
+            if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.ban.made_at.0) {
+                let ban = &fact.ban;
+                let numbers = [ban.epoch, ban.until.0, fact.kept.0, u64::from(ban.level), ban.made_at.0];
+                let texts = [ban.subject.as_bytes(), ban.reason.as_bytes()];
+                add(digests, range, &key, self.hash_fact(ban.made_by, &numbers, &texts));
+            }
+        });
+        self.lists.each_in(shard, |key, listing| {
+            if range.holds(&key) && !listing.is_spent(soon) && when.covers(listing.entry.made_at.0) {
+                let ListEntry { element, present, until, made_at, made_by } = &listing.entry;
+                let numbers = [listing.list, u64::from(*present), until.0, listing.kept.0, made_at.0];
+                add(digests, range, &key, self.hash_fact(*made_by, &numbers, &[element.as_bytes()]));
+            }
+        });
+    }
+
+    fn digest_rows(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+        for (_, table) in self.tables.after(None).filter(|(_, table)| table.is_replicated()) {
+            let (widths, identity) = (table.widths(), table.identity());
+            table.counters().each_in(shard, |key, counter| {
+                if range.holds(&key) {
+                    counter.each_cell(widths, self.me, |author, width, slot, count| {
+                        if when.covers_slot(slot, width) {
+                            let hash = self.hash_cell(author, &[identity, key.0, width, slot, count]);
+                            add(digests, range, &key, hash);
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    /// Says which tables go to peers here: nodes that count in others cannot compare what they know.
+    pub(crate) fn tables_digest(&self) -> u64 {
+        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated());
+        let identities = counters.map(|(_, table)| table.identity()).chain(self.uniques.identities());
+        let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
+        identities.map(hash).fold(0, u64::wrapping_add)
+    }
+
+    /// Keys of the largest table that goes to peers, bans and elements included, as far as they decide how finely to compare.
+    pub(crate) fn keys_about(&self) -> usize {
+        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated()).map(|(_, table)| table.len());
+        let counters = counters.fold(0, usize::saturating_add);
+        counters
+            .saturating_add(self.uniques.keys_of_all())
+            .saturating_add(self.bans.len())
+            .saturating_add(self.lists.entries())
+    }
+
+    fn hash_cell(&self, author: Author, numbers: &[u64; 5]) -> u64 {
+        let [table, key, width, slot, count] = numbers.map(u64::to_le_bytes);
+        let Author { actor, incarnation } = author;
+        let by = [u64::from(actor.pop.0) << 32 | u64::from(actor.node), incarnation.0].map(u64::to_le_bytes);
+        let [who, life] = by;
+        self.secret.hash64(Domain::Digest, &[&table, &key, &width, &slot, &count, &who, &life])
+    }
+
+    fn hash_fact(&self, by: Actor, numbers: &[u64; 5], texts: &[&[u8]]) -> u64 {
+        let numbers = numbers.map(u64::to_le_bytes);
+        let who = (u64::from(by.pop.0) << 32 | u64::from(by.node)).to_le_bytes();
+        let mut parts: Vec<&[u8]> = numbers.iter().map(<[u8; 8]>::as_slice).collect();
+        parts.push(&who);
+        parts.extend(texts);
+        self.secret.hash64(Domain::Digest, &parts)
+    }
+
+    fn hash_sketch(&self, of: [u64; 3], sketch: &Sketch) -> u64 {
+        let [table, key, slot] = of.map(u64::to_le_bytes);
+        self.secret.hash64(Domain::Digest, &[&table, &key, &slot, &sketch.bytes()])
+    }
+}
+
+fn add(digests: &mut Digests, range: Range, name: &impl Sharded, hash: u64) {
+    if let Some(digest) = digests.get_mut(range.part_of(name)) {
+        *digest = digest.wrapping_add(hash);
+    }
+}
