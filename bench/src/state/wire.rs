@@ -1,5 +1,6 @@
 //! Frames: what a join costs, what a changed counter takes, what more peers cost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +8,11 @@ use selvedge_state::{Actor, Incarnation, Input, Key64, LinkId, Output, PopId, Re
 
 use super::{Args, Bench, START, keys};
 use crate::figures::{Figures, median, rounded};
+
+/// Types of frames, by their first byte.
+const DELTA: u8 = 2;
+const RANGE: u8 = 4;
+const DIGEST: u8 = 5;
 
 /// Counters that change at once.
 const CHANGED: usize = 10_000;
@@ -27,6 +33,7 @@ pub(super) fn measure(args: &Args, keys: &[Key64], figures: &mut Figures) -> Res
         figures.add("join_cells_per_s", rate.round());
     }
     changed_of_many(args, figures)?;
+    idle(figures)?;
     for (name, peers) in [("encode_p1_ns", 1), ("encode_p300_ns", 300)] {
         let times = (0..args.rounds).map(|_| encode(peers)).collect::<Result<_, _>>()?;
         figures.add(name, median(times).map_or(0.0, f64::round));
@@ -51,6 +58,25 @@ fn changed_of_many(args: &Args, figures: &mut Figures) -> Result<(), String> {
     changed.iter().try_for_each(|key| from.charge(*key, later))?;
     link.run(|| to.store.keys(to.table) < changed.len())?;
     figures.add("wire_bytes_per_counter", rounded(link.bytes as f64 / changed.len() as f64));
+    Ok(())
+}
+
+/// Two nodes that know the same, for a minute: what goes over their link beside heartbeats.
+fn idle(figures: &mut Figures) -> Result<(), String> {
+    let keys = keys(CHANGED)?;
+    let (one, other) = (Bench::new(0, keys.len())?, Bench::new(1, keys.len())?);
+    let (mut near, mut far) = (replica(&one, 0, 2), replica(&other, 1, 2));
+    let mut link = Link::new(&mut near, &mut far, START);
+    one.fill(&keys)?;
+    other.fill(&keys)?;
+    link.run(|| other.store.keys(other.table) < keys.len())?;
+    link.pass(5_000);
+    link.sent = BTreeMap::new();
+    link.pass(60_000);
+    let of = |kind: u8| link.sent.get(&kind).copied().unwrap_or_default() as f64;
+    figures.add("idle_payload_bytes", of(DELTA) + of(RANGE));
+    // Both ask each other.
+    figures.add("idle_digest_bytes_per_s_per_peer", rounded(of(DIGEST) / 60.0 / 2.0));
     Ok(())
 }
 
@@ -134,13 +160,15 @@ struct Link<'a> {
     now: Time,
     /// Bytes that the sender sent.
     bytes: usize,
+    /// Bytes that both sent, by the type of the frame.
+    sent: BTreeMap<u8, usize>,
     /// Seconds that the receiver took to decode and join.
     joining: f64,
 }
 
 impl<'a> Link<'a> {
     fn new(sender: &'a mut Replica, receiver: &'a mut Replica, now: Time) -> Link<'a> {
-        let link = Link { sender, receiver, now, bytes: 0, joining: 0.0 };
+        let link = Link { sender, receiver, now, bytes: 0, sent: BTreeMap::new(), joining: 0.0 };
         let connected = |pop: u16| Input::Connected { link: LinkId(1), peer: PopId(pop) };
         link.sender.handle(connected(1), now);
         link.receiver.handle(connected(0), now);
@@ -164,6 +192,23 @@ impl<'a> Link<'a> {
         Err("the nodes did not come together".to_owned())
     }
 
+    /// Lets so many ms pass.
+    fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.now = Time(self.now.0 + 10);
+            for replica in [&mut *self.sender, &mut *self.receiver] {
+                replica.handle(Input::Dirty, self.now);
+                replica.handle(Input::Timeout, self.now);
+            }
+            self.carry();
+        }
+    }
+
+    fn note(&mut self, frame: &[u8]) {
+        let kind = frame.first().copied().unwrap_or_default();
+        *self.sent.entry(kind).or_default() += frame.len();
+    }
+
     fn carry(&mut self) {
         loop {
             let mut moved = false;
@@ -171,6 +216,7 @@ impl<'a> Link<'a> {
                 if let Output::Send { link, frame } = output {
                     moved = true;
                     self.bytes += frame.len();
+                    self.note(&frame);
                     self.sender.handle(Input::Sent { link, bytes: frame.len() }, self.now);
                     let began = Instant::now();
                     self.receiver.handle(Input::Frame { link, bytes: frame }, self.now);
@@ -180,6 +226,7 @@ impl<'a> Link<'a> {
             while let Some(output) = self.receiver.poll_output() {
                 if let Output::Send { link, frame } = output {
                     moved = true;
+                    self.note(&frame);
                     self.receiver.handle(Input::Sent { link, bytes: frame.len() }, self.now);
                     self.sender.handle(Input::Frame { link, bytes: frame }, self.now);
                 }

@@ -74,12 +74,17 @@ impl Replica {
         let range = link.repair.asked.map_or(first, |asked| asked.next(bits));
         link.repair.asked = Some(range);
         // While nothing changes all is settled.
-        let settled = self.changed.is_some_and(|changed| now < changed.plus(SETTLED));
+        let settled = self.changes(now);
         let digests = self.store.digests(range, instant(now, settled));
         let (prefix, bits, at) = (range.prefix(), range.bits(), now.0);
         let tables = self.store.tables_digest();
         let question = Digest { tables, prefix, bits, parts: vec![sum(&digests)], answer: false, settled, at };
         self.send(id, wire::digest(&question), now);
+    }
+
+    /// Whether something changed lately, here or at a peer.
+    fn changes(&self, now: Time) -> bool {
+        self.changed.is_some_and(|changed| now < changed.plus(SETTLED))
     }
 
     /// A peer says what it knows in digests. False when it may not say that.
@@ -91,6 +96,10 @@ impl Replica {
         }
         if digest.tables != self.store.tables_digest() || digest.at.abs_diff(now.0) > FAR {
             self.tell_some(id, now);
+            return true;
+        }
+        if !digest.settled && digest.parts.len() == 1 && self.changes(now) {
+            // What has changed here may still be under way to whoever asks; the next question will be another.
             return true;
         }
         // As of the instant that the asking peer means, so that both look at the same slots.

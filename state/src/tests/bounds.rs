@@ -13,7 +13,7 @@ use crate::rung::Rung;
 use crate::store::{Offered, Store, StoreBounds, StoreConfig, TableId, TableSpec, UniquesSpec};
 use crate::time::Time;
 use crate::unique::Mark;
-use crate::wire::{Builder, DeltaHead, NEWEST, RangeHead, Room, Seen};
+use crate::wire::{Builder, DeltaHead, Digest, Frame, Hello, NEWEST, RangeHead, Room, Seen};
 
 const LINK: LinkId = LinkId(1);
 const NOW: Time = Time(1_800_000_000_000);
@@ -358,4 +358,92 @@ fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
     };
     let acks = vec![ack(1, 0), ack(0, 1), ack(u64::MAX, u64::MAX)];
     assert_eq!(near.takes(acks, NOW).1, [Event::ForeignAck { pop: PopId(2) }], "told once");
+}
+
+/// The kinds of a frame's blocks.
+fn kinds(frame: &Bytes) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    let mut at = 1;
+    while at < frame.len() {
+        kinds.push(frame[at]);
+        at += 9 + u32::from_le_bytes(frame[at + 1..at + 5].try_into().unwrap()) as usize;
+    }
+    kinds
+}
+
+/// A peer of the version before is spoken to in its words, and is not asked what it cannot answer.
+#[test]
+fn a_peer_of_version_1_gets_what_it_can_read() {
+    let mut near = node(1, 100, 100);
+    let peer = PopId(2);
+    near.feed(Input::Connected { link: LINK, peer }, NOW);
+    let hello = Hello {
+        oldest: 1,
+        newest: 1,
+        features: 0,
+        cluster: "edge".to_owned(),
+        secret_id: 1,
+        roster_revision: 1,
+        author: author(2, 1).into(),
+        boot: 5,
+        base: 0,
+        at: NOW.0,
+    };
+    near.feed(Input::Frame { link: LINK, bytes: crate::wire::hello(&hello) }, NOW);
+    near.store.add(near.table, near.store.key(&[b"k"]), 70_000, NOW);
+    let (frames, _) = near.feed(Input::Dirty, NOW.plus(50));
+    let delta: Vec<&Bytes> = frames.iter().filter(|frame| frame[0] == 2).collect();
+    assert_eq!(
+        delta.iter().map(|frame| kinds(frame)).collect::<Vec<_>>(),
+        [[1, 2]],
+        "a head and counters of version 1"
+    );
+    // What it counts itself comes in those words too.
+    let rows = rows_of(near.store.identity(near.table).unwrap(), author(2, 1), 0..4);
+    let head = DeltaHead { author: author(2, 1).into(), from: 0, to: 4, at: NOW.0 };
+    near.takes(vec![rows.delta(&head, 1)], NOW.plus(60));
+    assert_eq!(near.store.keys(near.table), 5);
+    let mut said = Vec::new();
+    for step in 1..40 {
+        said.extend(near.feed(Input::Timeout, NOW.plus(step * 100)).0);
+    }
+    assert!(said.iter().any(|frame| frame[0] == 4), "it is told, once a second");
+    assert!(said.iter().all(|frame| frame[0] != 5), "and not asked");
+}
+
+/// Digests cost time: a peer that sends many, or senseless ones, gets no more than its share of it.
+#[test]
+fn a_flood_of_digests_is_dropped() {
+    let (mut near, _) = pair(100, 100);
+    let dropped = |near: &Node| near.replica.status(NOW).peers[0].dropped;
+    let before = dropped(&near);
+    let sane = Digest {
+        tables: near.store.tables_digest(),
+        prefix: 0,
+        bits: 0,
+        parts: vec![1],
+        answer: false,
+        settled: false,
+        at: NOW.0,
+    };
+    let bytes = |digest: &Digest| crate::wire::digest(digest);
+    for senseless in [
+        Digest { bits: 3, ..sane.clone() },
+        Digest { bits: 200, prefix: u16::MAX, ..sane.clone() },
+        Digest { prefix: 1, ..sane.clone() },
+        Digest { parts: Vec::new(), ..sane.clone() },
+        Digest { parts: vec![7; 5_000], ..sane.clone() },
+    ] {
+        near.takes(vec![bytes(&senseless)], NOW);
+    }
+    assert_eq!(dropped(&near) - before, 5);
+    let answers = near.takes(vec![bytes(&sane); 1_000], NOW).0.iter().filter(|frame| frame[0] == 5).count();
+    assert!((20..=32).contains(&answers), "{answers}");
+    assert!(dropped(&near) - before > 900);
+    let (later, next) = (NOW.plus(2_000), Digest { at: NOW.0 + 2_000, ..sane });
+    // Beside the question that it has itself, which has one digest.
+    let answers = near.takes(vec![bytes(&next)], later).0;
+    let is_answer =
+        |frame: &Bytes| matches!(Frame::decode(frame), Ok(Frame::Digest(digest)) if digest.parts.len() == 16);
+    assert_eq!(answers.iter().filter(|frame| is_answer(frame)).count(), 1);
 }

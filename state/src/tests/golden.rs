@@ -4,7 +4,7 @@ use super::given::{Stated, author, fact, listing};
 use crate::counter::Row;
 use crate::key::{Domain, Key64, Secret};
 use crate::unique::{Mark, Sketch};
-use crate::wire::{self, Ack, Builder, DeltaHead, Frame, Hello, RangeHead, Room, Seen, State, WireError};
+use crate::wire::{self, Ack, Builder, DeltaHead, Digest, Frame, Hello, RangeHead, Room, Seen, State, WireError};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -40,6 +40,17 @@ fn an_ack() {
     assert_eq!(hex(&bytes), ACK);
     let Frame::Ack(read) = Frame::decode(&bytes).unwrap() else { panic!("an acknowledgement") };
     assert_eq!(read, ack);
+}
+
+#[test]
+fn a_digest() {
+    let parts = vec![1, 0xffff_ffff_ffff_ffff];
+    let digest =
+        Digest { tables: 5, prefix: 0xab, bits: 8, parts, answer: true, settled: false, at: 1_800_000_000_000 };
+    let bytes = wire::digest(&digest);
+    assert_eq!(hex(&bytes), DIGEST);
+    let Frame::Digest(read) = Frame::decode(&bytes).unwrap() else { panic!("a digest") };
+    assert_eq!(read, digest);
 }
 
 #[test]
@@ -212,6 +223,7 @@ const RANGE: &str = concat!(
     "040103000000b77d89f00001050317000000141332c4010c3139322e302e322e392f333201090a020178040300062100",
     "0000ecac8a86bb0000000000000002030007030008020103000002010000000000000000020101",
 );
+const DIGEST: &str = "0501190000007658137105ab080201fdffffffffffffffff0100fd00505c18a3010000";
 const SKETCHES: &str = concat!(
     "040103000000b77d89f0000105052d000000ae10479c01cc0c3139322e302e322e392f333201fd603a5d18a3010000fd",
     "e0289418a3010000fd00505c18a30100000300041f000000975d9468dd00000000000000ac0202ff1f02010501010003",

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bucket;
+mod compare;
 mod converge;
 mod counts;
 mod defects;

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) rng: fastrand::Rng,
     pub(crate) nodes: Vec<Node>,
     pub(crate) network: Network,
+    /// Frames and bytes that left, by the type of the frame.
+    pub(crate) sent: BTreeMap<u8, (u64, u64)>,
     specs: Vec<TableSpec>,
     cut: BTreeSet<(usize, usize)>,
     /// Frames on their way, by when they arrive.
@@ -63,6 +65,7 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             nodes: Vec::new(),
             network,
+            sent: BTreeMap::new(),
             specs: specs.to_vec(),
             cut: BTreeSet::new(),
             flying: BTreeMap::new(),
@@ -177,6 +180,8 @@ impl World {
 
     fn fly(&mut self, node: usize, link: LinkId, frame: Bytes) {
         assert!(frame.len() <= FRAME_MAX, "a frame of {} bytes", frame.len());
+        let sent = self.sent.entry(frame[0]).or_default();
+        *sent = (sent.0 + 1, sent.1 + frame.len() as u64);
         let now = self.clock(node);
         self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
         let Some((far, there)) = self.nodes[node].links.get(&link).copied() else { return };
