@@ -184,6 +184,7 @@ impl Node {
             heard: peers.heard,
             lag_ms: peers.lag_ms,
             listening: status.local_address,
+            apart: links.is_apart(),
             peers: status.state.peers.into_iter().map(peer).collect(),
             refused: status.refused.into_iter().map(refused).collect(),
         }

@@ -270,8 +270,8 @@ impl Restored {
         self.left += other.left;
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, full }: Ingested) {
-        let left = full || ahead + expired > 0;
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, full }: Ingested) {
+        let left = full || ahead + expired + implausible > 0;
         self.taken += u64::from(!left);
         self.left += u64::from(left);
     }

@@ -116,10 +116,21 @@ pub struct Cluster {
     pub lag_ms: u64,
     /// Where it listens for peers.
     pub listening: SocketAddr,
+    /// Whether an operator keeps it apart.
+    #[serde(default)]
+    pub apart: bool,
     /// Each other POP.
     pub peers: Vec<Peer>,
     /// Connections refused lately, the newest last.
     pub refused: Vec<Refused>,
+}
+
+/// `POST /v1/cluster`: whether the node keeps apart from its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apart {
+    /// Whether it exchanges nothing.
+    pub apart: bool,
 }
 
 /// One other POP.

@@ -15,8 +15,9 @@ use serde::Serialize;
 use tokio::net::UnixListener;
 
 use super::asking::Asking;
-use super::report::{Failure, NewBan, Unban};
+use super::report::{Apart, Failure, NewBan, Unban};
 use crate::node::Node;
+use crate::observe::log;
 use crate::plan::Cause;
 
 /// The largest question, bytes.
@@ -71,6 +72,7 @@ pub async fn serve(listener: std::os::unix::net::UnixListener, node: Arc<Node>) 
         .route("/v1/limits", get(|State(node)| told(node, |node| Ok(node.limits()))))
         .route("/v1/limits/{name}", get(limit))
         .route("/v1/bans", get(|State(node)| told(node, |node| Ok(node.bans()))).post(ban).delete(unban))
+        .route("/v1/cluster", post(cluster))
         .route("/v1/lists", get(super::lists::ls))
         .route("/v1/lists/{name}", get(super::lists::show).post(super::lists::add).delete(super::lists::remove))
         .route("/v1/counters/{name}", get(super::counters::show))
@@ -116,6 +118,18 @@ async fn limit(
 ) -> Response {
     let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
     answer(aside(move || node.limit_named(&name, &key)).await, StatusCode::NOT_FOUND)
+}
+
+async fn cluster(State(node): State<Arc<Node>>, wanted: Result<Json<Apart>, JsonRejection>) -> Response {
+    match (wanted, node.links.get()) {
+        (Ok(Json(wanted)), Some(links)) => {
+            links.keep_apart(wanted.apart);
+            log::apart(wanted.apart);
+            Json(wanted).into_response()
+        }
+        (Ok(_), None) => failure(StatusCode::CONFLICT, "this POP is alone: its config has no [cluster]".to_owned()),
+        (Err(rejection), _) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
+    }
 }
 
 async fn ban(State(node): State<Arc<Node>>, new: Result<Json<NewBan>, JsonRejection>) -> Response {

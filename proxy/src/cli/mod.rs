@@ -3,6 +3,7 @@
 
 mod bans;
 mod check;
+mod cluster;
 mod cost;
 mod counters;
 pub mod demo;
@@ -64,6 +65,9 @@ enum Command {
     /// What a node tells its operators in numbers.
     #[command(subcommand)]
     Metrics(metrics::Command),
+    /// Keep a node apart from its peers for a while, or let it join them again.
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Bans, at every POP at once.
     #[command(subcommand)]
     Bans(bans::Command),
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Metrics(command) => metrics::metrics(&command),
         Command::Limits(command) => limits::limits(&command),
+        Command::Cluster(command) => cluster::cluster(&command),
         Command::Bans(command) => bans::bans(&command),
         Command::Counters(command) => counters::counters(&command),
         Command::Lists(command) => lists::lists(&command),

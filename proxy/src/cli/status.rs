@@ -93,7 +93,9 @@ fn kept_page(page: &mut String, kept: &Kept, now: u64) {
 }
 
 fn cluster_page(page: &mut String, cluster: &Cluster) {
-    let _ = writeln!(page, "cluster  {} of {} POPs heard, lag {} ms", cluster.heard, cluster.roster, cluster.lag_ms);
+    let apart = if cluster.apart { "   KEEPS APART: `selvedge cluster join` ends it" } else { "" };
+    let _ =
+        writeln!(page, "cluster  {} of {} POPs heard, lag {} ms{apart}", cluster.heard, cluster.roster, cluster.lag_ms);
     let _ = writeln!(page, "\n  {:<12} {:<12} {:>8} {:>8} {:>8}", "POP", "link", "lag", "rtt", "behind");
     let millis = |value: Option<u64>| value.map_or("-".to_owned(), |ms| format!("{ms} ms"));
     for peer in &cluster.peers {

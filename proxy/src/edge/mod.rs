@@ -141,12 +141,13 @@ impl Edge {
         if waits {
             session.set_keepalive(None);
         }
-        witnessed::keep(&self.node, session, context, &answer);
         // Nor is one waited for once more that kept everybody waiting.
         let left = waits || matches!(answer, Answer::RequestTimeout);
         let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
-        context.answer = Some(answer);
         self.complete(session, context, &mut header, None, From::Edge)?;
+        // With what the rules about responses said.
+        witnessed::keep(&self.node, session, context, &answer);
+        context.answer = Some(answer);
         answer::send(session, header, body).await?;
         if !left && session.drain_request_body().await.is_err() {
             session.set_keepalive(None);

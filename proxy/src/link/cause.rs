@@ -100,6 +100,9 @@ pub enum Down {
     /// This node stops.
     #[error("this node stops")]
     Stopping,
+    /// An operator keeps this node apart.
+    #[error("this node keeps apart")]
+    Apart,
     /// A defect in this program, isolated to the link.
     #[error("a defect in this node: {0}")]
     Fault(String),

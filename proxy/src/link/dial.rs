@@ -53,7 +53,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, peer: RosterPop, mut shutdown: wat
     let mut backoff = Backoff::new();
     loop {
         let reached = tokio::select! {
-            reached = reach(&shared, &peer) => reached,
+            reached = async { shared.apart.over().await; reach(&shared, &peer).await } => reached,
             () = stopped(&mut shutdown) => return,
         };
         if let Some((stream, address)) = reached {

@@ -76,6 +76,8 @@ pub(crate) struct Driver {
     clock: Clock,
     messages: mpsc::Receiver<Message>,
     dirty: Arc<Notify>,
+    /// Turns true while nothing is exchanged.
+    apart: watch::Receiver<bool>,
     links: BTreeMap<u64, Link>,
     phase: Phase,
 }
@@ -87,8 +89,9 @@ impl Driver {
         clock: Clock,
         messages: mpsc::Receiver<Message>,
         dirty: Arc<Notify>,
+        apart: watch::Receiver<bool>,
     ) -> Self {
-        Self { replica, board, clock, messages, dirty, links: BTreeMap::new(), phase: Phase::Running }
+        Self { replica, board, clock, messages, dirty, apart, links: BTreeMap::new(), phase: Phase::Running }
     }
 
     /// Runs until `shutdown` turns true (or its sender is gone) and the links are closed.
@@ -108,6 +111,7 @@ impl Driver {
                     None => return,
                 },
                 () = dirty.notified() => self.feed(Input::Dirty),
+                Ok(()) = self.apart.changed() => self.part(),
                 () = sleep(wake.unwrap_or_default()), if wake.is_some() => self.feed(Input::Timeout),
                 () = stopped(&mut shutdown), if self.phase == Phase::Running => {
                     self.phase = Phase::Flushing(Instant::now() + FLUSH_WITHIN);
@@ -150,7 +154,7 @@ impl Driver {
     /// Admits a link, unless this node stops or the POP has too many; then the dropped outbox ends it.
     fn open(&mut self, link: LinkId, peer: PopId, address: SocketAddr, outbox: mpsc::Sender<Bytes>) {
         let same = || self.links.iter().filter(|(_, known)| known.peer == peer);
-        if self.phase != Phase::Running || same().count() >= LINKS_PER_PEER_CLOSING {
+        if self.phase != Phase::Running || *self.apart.borrow() || same().count() >= LINKS_PER_PEER_CLOSING {
             return;
         }
         let live: Vec<u64> = same().filter(|(_, l)| matches!(l.state, LinkState::Live(_))).map(|(id, _)| *id).collect();
@@ -188,6 +192,19 @@ impl Driver {
             && let LinkState::Live(_) = known.state
         {
             known.state = LinkState::Closing(reason);
+        }
+    }
+
+    /// Ends all links when this node is to keep apart.
+    fn part(&mut self) {
+        if !*self.apart.borrow_and_update() {
+            return;
+        }
+        let live: Vec<u64> =
+            self.links.iter().filter(|(_, link)| matches!(link.state, LinkState::Live(_))).map(|(id, _)| *id).collect();
+        for link in live {
+            self.close(LinkId(link), Down::Apart);
+            self.feed(Input::Disconnected { link: LinkId(link) });
         }
     }
 
@@ -304,7 +321,18 @@ mod tests {
         let board = Arc::new(Board::new(&roster, me.pop, clock, on_event));
         let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
         let dirty = Arc::new(Notify::new());
-        (Driver::new(Arc::new(Mutex::new(replica)), board, clock, inbox, dirty), messages, events)
+        (
+            Driver::new(
+                Arc::new(Mutex::new(replica)),
+                board,
+                clock,
+                inbox,
+                dirty,
+                watch::Sender::new(false).subscribe(),
+            ),
+            messages,
+            events,
+        )
     }
 
     fn open(driver: &mut Driver, link: u64, room: usize) -> mpsc::Receiver<Bytes> {

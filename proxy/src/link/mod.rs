@@ -10,6 +10,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod accept;
+mod apart;
 pub mod authority;
 mod board;
 mod cause;
@@ -34,6 +35,7 @@ use tokio::sync::watch::{self as flag, Receiver};
 use tokio::sync::{Notify, mpsc};
 
 pub use self::accept::HANDSHAKES_MAX;
+use self::apart::Apart;
 use self::board::{Board, lock};
 pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role};
 pub use self::cause::{Cause, Down};
@@ -96,6 +98,7 @@ pub(crate) struct Shared {
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
     watchers: Watchers,
+    apart: Apart,
 }
 
 impl Shared {
@@ -130,12 +133,15 @@ impl Links {
         store.on_dirty(Box::new(move || wake.notify_one()));
 
         let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
-        let shared = Arc::new(Shared { me, roster, identity, board: Arc::clone(&board), messages, links, watchers });
+        let board_too = Arc::clone(&board);
+        let apart = Apart::default();
+        let shared = Arc::new(Shared { me, roster, identity, board: board_too, messages, links, watchers, apart });
         for peer in shared.roster.peers(me).filter(|peer| me < peer.id) {
             tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
         }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
-        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock, inbox, dirty);
+        let apart = shared.apart.heard();
+        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock, inbox, dirty, apart);
         let (ended, stopped) = flag::channel(false);
         tokio::spawn(async move {
             driver.run(shutdown).await;
@@ -154,6 +160,16 @@ impl Links {
             local_address: self.local_address,
             faults: self.board.faults(),
         }
+    }
+
+    /// Keeps this node apart from its peers, or lets it join them again: links are closed, and none are taken or made.
+    pub fn keep_apart(&self, apart: bool) {
+        self.shared.apart.set(apart);
+    }
+
+    /// Whether it keeps apart.
+    pub fn is_apart(&self) -> bool {
+        self.shared.apart.is_on()
     }
 
     /// Connects to another POP of the roster to ask it, with HTTP/1.1, what happens there.

@@ -88,6 +88,14 @@ pub fn connection_rule(rule: &str, client: std::net::IpAddr, now: Time) {
     }
 }
 
+/// An operator keeps the node apart, or lets it join again.
+pub fn apart(apart: bool) {
+    match apart {
+        true => tracing::warn!("this POP keeps apart: it exchanges nothing with the others"),
+        false => tracing::info!("this POP exchanges with the others again"),
+    }
+}
+
 /// The peer links cannot start; the node goes on alone.
 pub fn links_failed(error: &std::io::Error) {
     tracing::error!(%error, "peer links cannot start; this POP counts alone");
@@ -138,6 +146,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::ForeignAck { pop } => ("foreign_ack", *pop),
         Event::UnknownTable { pop, .. } => ("unknown_table", *pop),
         Event::ClockAhead { pop } => ("clock_ahead", *pop),
+        Event::Implausible { pop } => ("implausible", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
         Event::Broken { rule } => {

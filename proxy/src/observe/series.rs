@@ -50,8 +50,8 @@ const FILLS: usize = 4;
 const DECISIONS: usize = 3;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;
-/// Six of links, twelve of the replica.
-const EVENTS: usize = 18;
+/// Six of links, thirteen of the replica.
+const EVENTS: usize = 19;
 /// loaded, failed.
 const RELOADS: usize = 2;
 

@@ -218,7 +218,7 @@ impl<'a> Teller<'a> {
     fn answer(self, status: Option<u16>) -> report::Answer {
         let Decision { verdict, changes, .. } = &self.found.decision;
         let more = self.found.response.iter().flat_map(|response| &response.headers);
-        let headers = changes.response.iter().chain(more).map(change).collect();
+        let headers = lasting(changes.response.iter().chain(more)).into_iter().map(change).collect();
         let edge = |because: Option<String>| report::Answer {
             by: report::By::Edge,
             status,
@@ -265,6 +265,19 @@ fn key(made_up: &MadeUp, origin: Option<&str>) -> report::CacheKey {
         query: key.query.map(str::to_owned),
         origin: key.origin.map(str::to_owned),
     }
+}
+
+/// What is left of changes in the end: of each field the last one.
+fn lasting<'c>(changes: impl Iterator<Item = &'c HeaderChange>) -> Vec<&'c HeaderChange> {
+    let name = |change: &HeaderChange| match change {
+        HeaderChange::Set(name, _) | HeaderChange::Remove(name) => name.clone(),
+    };
+    let mut lasting: Vec<&HeaderChange> = Vec::new();
+    for change in changes {
+        lasting.retain(|before| name(before) != name(change));
+        lasting.push(change);
+    }
+    lasting
 }
 
 fn change(change: &HeaderChange) -> String {

@@ -113,3 +113,52 @@ async fn two_pops_hear_each_other_and_a_new_life_has_a_greater_incarnation() {
     assert!(two.status().await.incarnation > before);
     eventually(DEADLINE, async || if heard(&one).await == 2 { Ok(()) } else { Err("alone".to_owned()) }).await;
 }
+
+#[tokio::test]
+async fn a_pop_that_keeps_apart_exchanges_nothing_until_it_joins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let limit = "[[limit]]\nname = \"few\"\nkey = []\nrate = \"4/1h\"\nburst = 4\n";
+    plan_of(folder.path(), &origin.url(), &["one", "two"], limit);
+    let (one, two) = (start(folder.path(), "one").await, start(folder.path(), "two").await);
+    let hears = async |edge: &Edge, pops: u16| {
+        eventually(DEADLINE, async || match edge.status().await.cluster.unwrap().heard {
+            heard if heard == pops => Ok(()),
+            heard => Err(format!("{heard} heard")),
+        })
+        .await;
+    };
+    hears(&one, 2).await;
+    let (code, text, _) = one.command(&["cluster", "apart"]).await;
+    assert_eq!(
+        (code, text.trim()),
+        (0, "this POP keeps apart: it exchanges nothing with the others, and limits go by its share")
+    );
+    hears(&one, 1).await;
+    hears(&two, 1).await;
+    let (_, text, _) = one.command(&["status"]).await;
+    assert!(text.contains("KEEPS APART"), "{text}");
+    // Each goes by half of the limit, and a ban stays where it was made.
+    let passes = async |edge: &Edge| {
+        let mut passed = 0;
+        for _ in 0..4 {
+            passed += usize::from(get(edge.address(), "test", "/").await.status == 200);
+        }
+        passed
+    };
+    assert_eq!((passes(&one).await, passes(&two).await), (2, 2));
+    assert_eq!(two.command(&["bans", "add", "127.0.0.9"]).await.0, 0);
+    assert!(one.status().await.cluster.unwrap().apart && one.status().await.bans == 0);
+    let (code, text, _) = one.command(&["cluster", "join"]).await;
+    assert_eq!((code, text.trim()), (0, "this POP exchanges with the others"));
+    eventually(DEADLINE, async || if one.status().await.bans == 1 { Ok(()) } else { Err("no ban".to_owned()) }).await;
+    hears(&two, 2).await;
+    assert_eq!(get(one.address(), "test", "/").await.status, 429, "what two admitted is known here now");
+}
+
+#[tokio::test]
+async fn a_pop_alone_has_nobody_to_keep_apart_from() {
+    let edge = Edge::before("127.0.0.1:1", "").await;
+    let (code, _, error) = edge.command(&["cluster", "apart"]).await;
+    assert_eq!((code, error.trim()), (1, "error: this POP is alone: its config has no [cluster]"));
+}

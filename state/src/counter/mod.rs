@@ -33,7 +33,9 @@ mod row;
 mod widths;
 
 pub(crate) use cells::{Counts, Ring, SLOTS};
-pub(crate) use row::{Bounds, DRIFT_MAX, Row};
+#[cfg(test)]
+pub(crate) use row::COUNT_MOST;
+pub(crate) use row::{Bounds, DRIFT_MAX, Refused, Row};
 pub(crate) use widths::{AHEAD_MAX, Widths};
 
 pub(crate) use self::carry::Carry;

@@ -17,6 +17,9 @@ pub(crate) struct Row {
 /// drift, ms.
 pub(crate) const DRIFT_MAX: u64 = 500;
 
+/// The most that is believed to be counted in a ms of a slot: bytes at 134 Gbit/s. Requests are fewer.
+pub(crate) const COUNT_MOST: u64 = 1 << 24;
+
 /// The slots that are accepted at one instant: none that begins too far ahead, none that is past what the rings hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -30,6 +33,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Refused {
     pub(crate) ahead: u64,
     pub(crate) expired: u64,
+    /// Counts that no node can have counted.
+    pub(crate) implausible: u64,
 }
 
 impl Bounds {
@@ -45,17 +50,19 @@ impl Bounds {
         let newest = widths.coarse_of(row.head);
         for (age, count) in (0..).zip(&mut row.fine).filter(|(_, count)| **count > 0) {
             let slot = row.head.checked_sub(age);
-            self.judge(slot.map(|slot| (widths.fine_start(slot), widths.coarse_of(slot))), count, &mut refused);
+            let cell = slot.map(|slot| (widths.fine_start(slot), widths.coarse_of(slot)));
+            self.judge(cell, widths.fine(), count, &mut refused);
         }
         for (age, count) in (0..).zip(&mut row.coarse).filter(|(_, count)| **count > 0) {
             let slot = newest.checked_sub(age);
-            self.judge(slot.map(|slot| (widths.coarse_start(slot), slot)), count, &mut refused);
+            self.judge(slot.map(|slot| (widths.coarse_start(slot), slot)), widths.coarse(), count, &mut refused);
         }
         refused
     }
 
-    fn judge(&self, cell: Option<(u64, u64)>, count: &mut u64, refused: &mut Refused) {
+    fn judge(&self, cell: Option<(u64, u64)>, width: u64, count: &mut u64, refused: &mut Refused) {
         match cell {
+            Some(_) if *count > COUNT_MOST.saturating_mul(width) => refused.implausible += 1,
             Some((start, _)) if start > self.latest_start => refused.ahead += 1,
             Some((_, coarse)) if coarse >= self.oldest_coarse => return,
             Some(_) | None => refused.expired += 1,

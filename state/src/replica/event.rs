@@ -67,6 +67,11 @@ pub enum Event {
         /// The peer.
         pop: PopId,
     },
+    /// A peer counted more than any node can; those cells are dropped. Told once per link.
+    Implausible {
+        /// The peer.
+        pop: PopId,
+    },
     /// There was no room for what a peer sent; dropped. Told once per link.
     NoRoom {
         /// The peer.
@@ -102,6 +107,7 @@ impl fmt::Display for Event {
                 write!(f, "POP {pop} counts in table {identity:016x}, which no config here knows; dropped")
             }
             Event::ClockAhead { pop } => write!(f, "POP {pop} counts in slots that are too far ahead; dropped"),
+            Event::Implausible { pop } => write!(f, "POP {pop} counted more than any node can; dropped"),
             Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),
             Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),

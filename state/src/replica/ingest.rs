@@ -41,6 +41,7 @@ struct Dropped {
     foreign: Option<Actor>,
     unknown_table: Option<u64>,
     ahead: bool,
+    implausible: bool,
     no_room: bool,
 }
 
@@ -269,9 +270,10 @@ impl Dropped {
         self.undecodable = Some(error.to_string());
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, full }: Ingested) {
-        self.things += ahead + expired + u64::from(full);
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, full }: Ingested) {
+        self.things += ahead + expired + implausible + u64::from(full);
         self.ahead |= ahead > 0;
+        self.implausible |= implausible > 0;
         self.no_room |= full;
     }
 
@@ -299,6 +301,7 @@ impl Dropped {
             self.unknown_table
                 .and_then(|identity| once(&mut told.unknown_table, Event::UnknownTable { pop, identity })),
             self.ahead.then_some(Event::ClockAhead { pop }).and_then(|event| once(&mut told.ahead, event)),
+            self.implausible.then_some(Event::Implausible { pop }).and_then(|event| once(&mut told.implausible, event)),
             self.no_room.then_some(Event::NoRoom { pop }).and_then(|event| once(&mut told.no_room, event)),
         ];
         events.into_iter().flatten().collect()

@@ -120,6 +120,7 @@ pub(super) struct Told {
     pub(super) foreign: bool,
     pub(super) unknown_table: bool,
     pub(super) ahead: bool,
+    pub(super) implausible: bool,
     pub(super) no_room: bool,
     pub(super) foreign_ack: bool,
 }

@@ -3,7 +3,7 @@
 use super::bans::Offered;
 use super::{Store, Table, TableId, UniquesId};
 use crate::ban::Fact;
-use crate::counter::{Bounds, Joined, Row, SlotCounter};
+use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
 use crate::list::Listing;
@@ -27,6 +27,8 @@ pub(crate) struct Ingested {
     pub(crate) ahead: u64,
     /// Cells and slots below the expiry floor.
     pub(crate) expired: u64,
+    /// Counts that no node can have counted.
+    pub(crate) implausible: u64,
     /// Whether there was no room for it.
     pub(crate) full: bool,
 }
@@ -181,7 +183,8 @@ impl Store {
         let Some(at) = self.at(table) else { return Ingested::default() };
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
-        let ingested = Ingested { ahead: refused.ahead, expired: refused.expired, ..Ingested::default() };
+        let Refused { ahead, expired, implausible } = refused;
+        let ingested = Ingested { ahead, expired, implausible, full: false };
         let Some(newest) = row.newest(widths).filter(|_| author != self.me) else { return ingested };
         let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
         match at.visit_or(key, || newest, now, join) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::given::{author, even, listing};
-use crate::counter::{Bounds, CONTRIBUTORS_MAX, Joined, Row, SlotCounter};
+use crate::counter::{Bounds, CONTRIBUTORS_MAX, COUNT_MOST, Joined, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
 use crate::replica::{Event, Input, LinkId, Output, Replica, ReplicaConfig};
@@ -446,4 +446,29 @@ fn a_flood_of_digests_is_dropped() {
     let is_answer =
         |frame: &Bytes| matches!(Frame::decode(frame), Ok(Frame::Digest(digest)) if digest.parts.len() == 16);
     assert_eq!(answers.iter().filter(|frame| is_answer(frame)).count(), 1);
+}
+
+/// A peer that counts without measure spoils its own word, and nobody's bucket.
+#[test]
+fn what_nobody_can_count_is_refused_and_told() {
+    let (mut near, _) = pair(100, 100);
+    let (key, table) = (near.store.key(&[b"k"]), near.store.identity(near.table).unwrap());
+    near.store.add(near.table, key, 3, NOW);
+    let says = |count: u64, to: u64| {
+        let mut builder = Builder::new();
+        let (fine, coarse) = ([count, 0, 0, 0, 0, 0, 0, 0], [0; 8]);
+        assert_eq!(builder.row(table, key, author(2, 1), Row { head: NOW.0 / 1_000, fine, coarse }), Room::Taken);
+        builder.delta(&DeltaHead { author: author(2, 1).into(), from: to - 1, to, at: NOW.0 }, NEWEST)
+    };
+    let counted = |near: &Node| near.store.count(near.table, key, 10_000, NOW);
+    for (nth, count) in (1..).zip([u64::MAX, 1_000 * COUNT_MOST + 1]) {
+        let told = near.takes(vec![says(count, nth)], NOW).1;
+        let once = [Event::Implausible { pop: PopId(2) }];
+        assert_eq!((told.as_slice(), counted(&near)), (if nth == 1 { &once[..] } else { &[] }, 3));
+    }
+    let status = near.replica.status(NOW);
+    assert_eq!(status.peers[0].dropped, 2);
+    assert_eq!(status.peers[0].last_error.as_deref(), Some("POP 2 counted more than any node can; dropped"));
+    near.takes(vec![says(1_000 * COUNT_MOST, 3)], NOW);
+    assert_eq!(counted(&near), 3 + 1_000 * COUNT_MOST, "what some node might count is believed");
 }
