@@ -17,7 +17,7 @@ pub(super) struct Counter {
     sites: Vec<usize>,
     when: Option<Program>,
     key: KeyShape,
-    /// Whether what it counts, or by what key, is read from a form.
+    /// Whether its key is read from a form.
     reads_form: bool,
     table: TableId,
 }

@@ -8,8 +8,8 @@
 //! answer: the other side's parts    ->  what differs is repaired
 //! ```
 //!
-//! Peers of protocol version 1, those whose configs count in other tables, and those whose clocks are far away, cannot be asked: they get a frame of state each time,
-//! each from where their last one ended.
+//! Peers of protocol version 1, those whose configs count in other tables, and those whose clocks are far away, cannot be asked:
+//! they get a frame of state each time, each from where their last one ended.
 
 use super::{LinkId, Replica};
 use crate::range::{PARTS, Range};
