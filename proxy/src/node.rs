@@ -165,9 +165,9 @@ impl Node {
         let status = links.status();
         let peer = |peer: selvedge_state::PeerStatus| {
             let trouble =
-                status.peers.iter().find(|links| links.pop == peer.pop).and_then(|links| links.trouble.clone());
+                status.peers.iter().find(|links| links.pop == peer.actor.pop).and_then(|links| links.trouble.clone());
             report::Peer {
-                pop: self.pops.name(peer.pop),
+                pop: self.pops.name(peer.actor.pop),
                 state: state_name(peer.state).to_owned(),
                 lag_ms: peer.lag_ms,
                 rtt_ms: peer.rtt_ms,

@@ -235,7 +235,7 @@ impl Driver {
     fn handle(&mut self, input: Input, inputs: &mut VecDeque<Input>) -> Vec<Output> {
         let guilty = match &input {
             Input::Connected { link, .. } | Input::Frame { link, .. } | Input::Sent { link, .. } => Some(*link),
-            Input::Disconnected { .. } | Input::Dirty | Input::Timeout => None,
+            Input::Disconnected { .. } | Input::Gone { .. } | Input::Dirty | Input::Timeout => None,
         };
         let now = self.clock.now();
         let asked = catch_unwind(AssertUnwindSafe(|| {
@@ -272,7 +272,8 @@ impl Driver {
             | CloseReason::Version { .. }
             | CloseReason::OtherCluster { .. }
             | CloseReason::OtherSecret { .. }
-            | CloseReason::NotItsCertificate { .. } => true,
+            | CloseReason::NotItsCertificate { .. }
+            | CloseReason::Myself(_) => true,
             CloseReason::Superseded { .. } | CloseReason::NoHello | CloseReason::TooMany => false,
         };
         self.close(link, if refused { Down::Refused(Cause::Hello(text)) } else { Down::Replica(text) });

@@ -137,8 +137,8 @@ pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
 
 fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
     let (name, pop) = match event {
-        Event::PeerUp { pop, .. } => ("peer_up", *pop),
-        Event::PeerDown { pop } => ("peer_down", *pop),
+        Event::PeerUp { actor, .. } => ("peer_up", actor.pop),
+        Event::PeerDown { actor } => ("peer_down", actor.pop),
         Event::RosterDiffers { pop, .. } => ("roster_differs", *pop),
         Event::SameIncarnation { actor, .. } => ("same_incarnation", actor.pop),
         Event::Undecodable { pop, .. } => ("undecodable", *pop),

@@ -58,7 +58,7 @@ impl Asked {
 impl Replica {
     /// One turn of the standing repair. A link that is still being repaired needs none.
     pub(super) fn stand(&mut self, id: LinkId, now: Time) {
-        match self.links.get(&id) {
+        match self.links.get(id) {
             Some(link) if !link.has_room() || !link.repair.is_idle() => {}
             Some(link) if link.version >= COMPARES => self.ask(id, now),
             _ => self.tell_some(id, now),
@@ -70,7 +70,7 @@ impl Replica {
         let bits = (0..=8).step_by(4).find(|bits| self.store.keys_about() >> bits <= ASKED).unwrap_or(8);
         // Nodes start at different ranges, so that a peer is not asked the same by all at once.
         let first = Range::new((self.turn.random() >> 48) as u16 & ((1 << bits) - 1), bits).unwrap_or(Range::ALL);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let range = link.repair.asked.map_or(first, |asked| asked.next(bits));
         link.repair.asked = Some(range);
         // While nothing changes all is settled.
@@ -90,7 +90,7 @@ impl Replica {
     /// A peer says what it knows in digests. False when it may not say that.
     pub(super) fn digest_in(&mut self, id: LinkId, digest: &Digest, now: Time) -> bool {
         let Some(range) = Range::new(digest.prefix, digest.bits) else { return false };
-        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Some(link) = self.links.get_mut(id) else { return false };
         if !link.repair.heard.once_more(now) || self.store.keys_about() >> range.bits() > DIGESTED_MAX {
             return false;
         }
@@ -123,7 +123,7 @@ impl Replica {
     fn repair_parts(&mut self, id: LinkId, range: Range, mine: &Digests, theirs: &Digests, now: Time) {
         let differ = mine.iter().zip(theirs).enumerate().filter(|(_, (mine, theirs))| mine != theirs);
         let parts: Vec<Range> = differ.filter_map(|(part, _)| range.part(part as u16)).collect();
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             // All of them: one walk instead of many small ones.
             if parts.len() == PARTS {
                 link.repair.also(range);
@@ -136,7 +136,7 @@ impl Replica {
 
     /// One frame of what is known, from where the last one ended.
     fn tell_some(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.has_room() && link.repair.is_idle()) else {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.has_room() && link.repair.is_idle()) else {
             return;
         };
         let Some(receiver) = link.author else { return };

@@ -11,14 +11,14 @@ pub enum Event {
     /// A peer is heard.
     PeerUp {
         /// The peer.
-        pop: PopId,
+        actor: Actor,
         /// Its life.
         incarnation: Incarnation,
     },
     /// A peer is not heard any more.
     PeerDown {
         /// The peer.
-        pop: PopId,
+        actor: Actor,
     },
     /// A peer works with another revision of the roster.
     RosterDiffers {
@@ -92,8 +92,10 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::PeerUp { pop, incarnation } => write!(f, "POP {pop} is heard (incarnation {:x})", incarnation.0),
-            Event::PeerDown { pop } => write!(f, "POP {pop} is not heard any more"),
+            Event::PeerUp { actor, incarnation } => {
+                write!(f, "node {actor} is heard (incarnation {:x})", incarnation.0)
+            }
+            Event::PeerDown { actor } => write!(f, "node {actor} is not heard any more"),
             Event::RosterDiffers { pop, theirs, ours } => {
                 write!(f, "POP {pop} has roster revision {theirs}, this node {ours}")
             }

@@ -100,9 +100,6 @@ impl Replica {
         }
         self.ship(builder, from, now);
         self.rebase_the_lost(now);
-        if self.links.is_empty() {
-            self.trim();
-        }
     }
 
     /// Puts an item's own state into a frame.
@@ -157,7 +154,7 @@ impl Replica {
     /// again in their place.
     fn hurry(&mut self, facts: &[Item], now: Time) {
         let last = self.index.last();
-        let lags = |id: &LinkId| self.links.get(id).is_some_and(|link| !link.out.is_at(last) && link.has_room());
+        let lags = |id: &LinkId| self.links.get(*id).is_some_and(|link| !link.out.is_at(last) && link.has_room());
         let lagging: Vec<LinkId> = self.established().into_iter().filter(lags).collect();
         if lagging.is_empty() {
             return;
@@ -197,7 +194,7 @@ impl Replica {
 
     /// The protocol version that both ends of a link speak.
     pub(super) fn version(&self, id: LinkId) -> u16 {
-        self.links.get(&id).map_or(OLDEST, |link| link.version)
+        self.links.get(id).map_or(OLDEST, |link| link.version)
     }
 
     fn delta(&self, builder: Builder, from: Seq, to: Seq, version: u16, now: Time) -> Bytes {
@@ -211,7 +208,7 @@ impl Replica {
             self.changed = Some(now);
         }
         let ready = |id: &LinkId| {
-            let link = self.links.get(id);
+            let link = self.links.get(*id);
             link.is_some_and(|link| link.out.is_at(from) && link.has_room())
         };
         let ready: Vec<LinkId> = self.established().into_iter().filter(ready).collect();
@@ -221,7 +218,7 @@ impl Replica {
         let frames = self.by_version(&ready, builder, |builder, version| self.delta(builder, from, to, version, now));
         for (links, frame) in frames {
             for id in links {
-                if let Some(link) = self.links.get_mut(&id) {
+                if let Some(link) = self.links.get_mut(id) {
                     link.out.sent(to, now);
                 }
                 self.send(id, frame.clone(), now);
@@ -233,7 +230,11 @@ impl Replica {
     fn rebase_the_lost(&mut self, now: Time) {
         let (floor, last) = (self.index.floor(), self.index.last());
         let mut lost = Vec::new();
-        for link in self.links.values_mut().filter(|link| link.out.acked < floor) {
+        if self.links.acked().is_none_or(|acked| acked >= floor) {
+            return;
+        }
+        for id in self.links.behind(floor) {
+            let Some(link) = self.links.get_mut(id) else { continue };
             link.out.rebase(last, now);
             link.repair.start();
             lost.push(link.peer);
@@ -246,7 +247,7 @@ impl Replica {
     /// Sends a link what it lacks, as current values, as far as it has room.
     pub(super) fn catch_up(&mut self, id: LinkId, now: Time) {
         loop {
-            let Some(link) = self.links.get(&id).filter(|link| link.author.is_some() && link.has_room()) else {
+            let Some(link) = self.links.get(id).filter(|link| link.author.is_some() && link.has_room()) else {
                 return;
             };
             let last = self.index.last();
@@ -266,7 +267,7 @@ impl Replica {
                 before = seq;
             }
             let frame = self.delta(builder, follows, to, self.version(id), now);
-            let Some(link) = self.links.get_mut(&id) else { return };
+            let Some(link) = self.links.get_mut(id) else { return };
             link.out.sent(to, now);
             self.send(id, frame, now);
         }
@@ -274,7 +275,7 @@ impl Replica {
 
     /// Goes back to what the peer acknowledged, when it did not acknowledge more in time.
     pub(super) fn resend(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.out.rewind(now);
         self.catch_up(id, now);
     }

@@ -2,17 +2,18 @@
 //! the name of what differs.
 
 use super::link::Link;
-use super::{CloseReason, Event, LINKS_PER_PEER, LinkId, Replica};
+use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
 use crate::identity::{Author, PopId};
 use crate::time::Time;
 use crate::wire::{self, Hello, NEWEST, OLDEST};
 
 impl Replica {
     pub(super) fn connected(&mut self, id: LinkId, pop: PopId, now: Time) {
-        if !self.peers.contains_key(&pop) {
+        if !self.peers.is_in_roster(pop) {
             return self.close(id, CloseReason::NotInRoster(pop));
         }
-        if self.links.values().filter(|link| link.peer == pop).count() >= LINKS_PER_PEER {
+        let strangers = self.links.iter().filter(|(_, link)| link.peer == pop && link.author.is_none());
+        if strangers.count() >= STRANGERS_PER_POP {
             return self.close(id, CloseReason::TooMany);
         }
         self.links.insert(id, Link::new(pop, self.index.last(), now));
@@ -20,7 +21,7 @@ impl Replica {
     }
 
     pub(super) fn say_hello(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.hello_at = now;
         let hello = Hello {
             oldest: OLDEST,
@@ -38,7 +39,7 @@ impl Replica {
     }
 
     pub(super) fn hello(&mut self, id: LinkId, hello: &Hello, now: Time) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(id) else { return };
         if link.author.is_some() {
             return;
         }
@@ -46,8 +47,11 @@ impl Replica {
         if let Some(reason) = self.refusal(pop, author, hello) {
             return self.close(id, reason);
         }
-        if let Some(other) = self.peers.get(&pop).and_then(|peer| peer.link) {
-            let theirs = self.links.get(&other).and_then(|link| link.author);
+        if self.peers.meet(author.actor).is_none() {
+            return self.close(id, CloseReason::TooMany);
+        }
+        if let Some(other) = self.peers.get(author.actor).and_then(|peer| peer.link) {
+            let theirs = self.links.get(other).and_then(|link| link.author);
             match theirs {
                 Some(theirs) if theirs.incarnation > author.incarnation => {
                     return self.close(id, CloseReason::Superseded { by: theirs.incarnation });
@@ -58,17 +62,17 @@ impl Replica {
         if hello.roster_revision != self.config.roster_revision {
             self.tell(Event::RosterDiffers { pop, theirs: hello.roster_revision, ours: self.config.roster_revision });
         }
-        self.establish(id, pop, author, hello, now);
+        self.establish(id, author, hello, now);
     }
 
-    fn establish(&mut self, id: LinkId, pop: PopId, author: Author, hello: &Hello, now: Time) {
-        let Some(peer) = self.peers.get_mut(&pop) else { return };
+    fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
+        let Some(peer) = self.peers.get_mut(author.actor) else { return };
         peer.link = Some(id);
         let before = peer.life.replace((author.incarnation, hello.boot));
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
         }
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.author = Some(author);
             link.version = hello.newest.min(NEWEST);
             link.inward.have = hello.base;
@@ -90,6 +94,9 @@ impl Replica {
             return Some(CloseReason::OtherSecret { theirs: hello.secret_id, ours: self.config.secret_id });
         }
         let says = author.actor.pop;
-        (says != pop).then_some(CloseReason::NotItsCertificate { certificate: pop, says })
+        if says != pop {
+            return Some(CloseReason::NotItsCertificate { certificate: pop, says });
+        }
+        (author.actor == self.me.actor).then_some(CloseReason::Myself(author.actor))
     }
 }

@@ -47,9 +47,9 @@ struct Dropped {
 
 impl Replica {
     pub(super) fn frame(&mut self, id: LinkId, bytes: &[u8], now: Time) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get(id) else { return };
         let (pop, author) = (link.peer, link.author);
-        if let Some(peer) = self.peers.get_mut(&pop) {
+        if let Some(peer) = self.peer_of(id) {
             peer.frames_in += 1;
             peer.bytes_in += bytes.len() as u64;
         }
@@ -87,22 +87,19 @@ impl Replica {
 
     /// A frame came on an established link.
     fn heard(&mut self, id: LinkId, at: u64, now: Time) {
-        let Some(link) = self.links.get_mut(&id).filter(|link| link.author.is_some()) else { return };
+        let Some(link) = self.links.get_mut(id).filter(|link| link.author.is_some()) else { return };
         if link.inward.echo.is_none_or(|(newest, _)| newest <= at) {
             link.inward.echo = Some((at, now));
         }
-        let Some(peer) = self.peers.get_mut(&link.peer) else { return };
-        peer.heard_at = peer.heard_at.max(Some(now));
-        if let (false, Some((incarnation, _))) = (peer.is_up, peer.life) {
-            peer.is_up = true;
-            let pop = peer.pop;
-            self.tell(Event::PeerUp { pop, incarnation });
+        let Some(Author { actor, incarnation }) = link.author else { return };
+        if self.peers.heard(actor, now) {
+            self.tell(Event::PeerUp { actor, incarnation });
         }
     }
 
     /// A frame came that its peer sends only when it took our hello.
     fn heard_greeted(&mut self, id: LinkId, at: u64, now: Time) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.is_greeted = true;
         }
         self.heard(id, at, now);
@@ -124,7 +121,7 @@ impl Replica {
         }
         self.changed = Some(now);
         let whole = self.take_blocks(blocks, Speaks::For(author), dropped, now);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let follows = head.from <= link.inward.have;
         if whole && follows {
             link.inward.have = link.inward.have.max(head.to);
@@ -141,7 +138,7 @@ impl Replica {
         now: Time,
     ) {
         let whole = self.take_blocks(blocks, Speaks::Roster, dropped, now);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         if whole && head.from <= link.inward.ranges {
             link.inward.ranges = link.inward.ranges.max(head.to);
         }
@@ -150,7 +147,7 @@ impl Replica {
 
     fn ack_in(&mut self, id: LinkId, ack: &Ack, now: Time) {
         let last = self.index.last();
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         let pop = link.peer;
         if Seq(ack.have) > last || ack.ranges > link.repair.last {
             if !std::mem::replace(&mut link.told.foreign_ack, true) {
@@ -163,11 +160,10 @@ impl Replica {
         // The echo is this node's own time; one of the future was not.
         if ack.echo > 0 && ack.echo <= now.0 {
             let rtt = now.since(Time(ack.echo)).saturating_sub(ack.held);
-            if let Some(peer) = self.peers.get_mut(&pop) {
+            if let Some(peer) = self.peer_of(id) {
                 peer.rtt.take(rtt);
             }
         }
-        self.trim();
     }
 
     /// Joins the blocks of a frame; false if the frame could not be read to its end.
@@ -203,7 +199,7 @@ impl Replica {
         for (key, author, row) in rows.rows {
             let may = match speaks {
                 Speaks::For(sender) => author == sender,
-                Speaks::Roster => author != self.me && self.is_in_roster(author.actor.pop),
+                Speaks::Roster => author != self.me && self.peers.is_in_roster(author.actor.pop),
             };
             if !may {
                 dropped.foreign(author.actor);
@@ -245,18 +241,14 @@ impl Replica {
         }
     }
 
-    fn is_in_roster(&self, pop: PopId) -> bool {
-        pop == self.me.actor.pop || self.peers.contains_key(&pop)
-    }
-
     /// Counts what was dropped, and tells of each kind of trouble once per link.
     fn report(&mut self, id: LinkId, pop: PopId, dropped: Dropped) {
-        if let Some(peer) = self.peers.get_mut(&pop) {
+        if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(dropped.things);
         }
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         for event in dropped.events(link, pop) {
-            if let Some(peer) = self.peers.get_mut(&pop) {
+            if let Some(peer) = self.peer_of(id) {
                 peer.last_error = Some(event.to_string());
             }
             self.tell(event);

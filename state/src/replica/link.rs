@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::compare::Asked;
-use crate::identity::{Author, PopId, Seq};
+use crate::identity::{Actor, Author, PopId, Seq};
 use crate::range::{PARTS, Range};
 use crate::time::Time;
 use crate::walk::Walk;
@@ -29,6 +29,7 @@ const PATIENCE_DOUBLINGS: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Whom its certificate names.
     pub(super) peer: PopId,
     pub(super) opened: Time,
     pub(super) hello_at: Time,
@@ -164,6 +165,11 @@ impl Link {
             repair: Repair::default(),
             told: Told::default(),
         }
+    }
+
+    /// Who is at the other end, once it said so.
+    pub(super) fn actor(&self) -> Option<Actor> {
+        self.author.map(|author| author.actor)
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -17,14 +17,16 @@ mod greet;
 mod index;
 mod ingest;
 mod link;
+mod links;
 mod peer;
+mod peers;
 mod port;
 mod repair;
 mod rtt;
 mod status;
 mod timers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,15 +38,17 @@ pub use self::status::{PeerState, PeerStatus, Status};
 
 use self::flush::Pace;
 use self::index::{INDEX_MAX, Index};
-use self::link::Link;
+use self::link::{Link, Outward};
+use self::links::Links;
 use self::peer::Peer;
+use self::peers::Peers;
 use self::repair::Turn;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::Store;
 use crate::time::Time;
 
-/// Links that one peer may have at a time, those without a hello included. Two are enough for a process and its successor.
-const LINKS_PER_PEER: usize = 4;
+/// Links from one POP that have not said hello yet.
+const STRANGERS_PER_POP: usize = 4;
 
 /// What a replica is made of.
 #[derive(Debug, Clone)]
@@ -76,8 +80,8 @@ pub struct Replica {
     config: ReplicaConfig,
     me: Author,
     store: Arc<Store>,
-    peers: BTreeMap<PopId, Peer>,
-    links: BTreeMap<LinkId, Link>,
+    peers: Peers,
+    links: Links,
     index: Index,
     pace: Pace,
     turn: Turn,
@@ -103,14 +107,13 @@ impl Replica {
 
     /// A replica that remembers at most `index_max` changed keys for lagging peers.
     pub(crate) fn with_index_max(config: ReplicaConfig, store: Arc<Store>, index_max: usize) -> Replica {
-        let others = config.peers.iter().filter(|pop| **pop != config.me.pop);
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },
-            peers: others.map(|pop| (*pop, Peer::new(*pop))).collect(),
+            peers: Peers::new(config.me, &config.peers),
             turn: Turn::new(config.seed),
             config,
             store,
-            links: BTreeMap::new(),
+            links: Links::default(),
             index: Index::new(index_max),
             pace: Pace::default(),
             started: None,
@@ -127,17 +130,14 @@ impl Replica {
             Input::Disconnected { link } => self.forget(link),
             Input::Frame { link, bytes } => self.frame(link, &bytes, now),
             Input::Sent { link, bytes } => {
-                if let Some(link) = self.links.get_mut(&link) {
+                if let Some(link) = self.links.get_mut(link) {
                     link.unsent = link.unsent.saturating_sub(bytes);
                 }
             }
+            Input::Gone { peer } => self.gone(peer),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
-        if let Some(rule) = self.check_invariants() {
-            debug_assert!(false, "{rule}");
-            self.tell(Event::Broken { rule });
-        }
     }
 
     /// The next thing to do, until there is none.
@@ -149,10 +149,10 @@ impl Replica {
     #[must_use]
     pub fn status(&self, now: Time) -> Status {
         let behind = |peer: &Peer| {
-            let link = peer.link.and_then(|link| self.links.get(&link));
+            let link = peer.link.and_then(|link| self.links.get(link));
             link.map_or(0, |link| self.index.after(link.out.acked).count() as u64)
         };
-        Status { peers: self.peers.values().map(|peer| peer.status(now, behind(peer))).collect() }
+        Status { peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect() }
     }
 
     fn tell(&mut self, event: Event) {
@@ -161,10 +161,10 @@ impl Replica {
 
     /// Sends one frame on a link.
     fn send(&mut self, id: LinkId, frame: Bytes, now: Time) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.unsent = link.unsent.saturating_add(frame.len());
         link.last_out = now;
-        if let Some(peer) = self.peers.get_mut(&link.peer) {
+        if let Some(peer) = link.actor().and_then(|actor| self.peers.get_mut(actor)) {
             peer.frames_out += 1;
             peer.bytes_out += frame.len() as u64;
         }
@@ -172,46 +172,70 @@ impl Replica {
     }
 
     fn forget(&mut self, id: LinkId) {
-        let Some(link) = self.links.remove(&id) else { return };
-        if let Some(peer) = self.peers.get_mut(&link.peer).filter(|peer| peer.link == Some(id)) {
+        let Some(link) = self.links.remove(id) else { return };
+        let peer = link.actor().and_then(|actor| self.peers.get_mut(actor));
+        if let Some(peer) = peer.filter(|peer| peer.link == Some(id)) {
             peer.link = None;
         }
-        self.trim();
     }
 
     fn close(&mut self, id: LinkId, reason: CloseReason) {
-        if let Some(peer) = self.links.get(&id).and_then(|link| self.peers.get_mut(&link.peer)) {
+        if let Some(peer) = self.peer_of(id) {
             peer.last_error = Some(reason.to_string());
         }
         self.forget(id);
         self.outputs.push_back(Output::Close { link: id, reason });
     }
 
+    /// Who is at a link's other end; before its hello, the first that is known of its POP.
+    fn peer_of(&mut self, id: LinkId) -> Option<&mut Peer> {
+        let link = self.links.get(id)?;
+        match link.actor() {
+            Some(actor) => self.peers.get_mut(actor),
+            None => self.peers.first_of(link.peer),
+        }
+    }
+
+    /// A node has left its POP for good. One that is linked is not gone.
+    fn gone(&mut self, actor: Actor) {
+        if self.peers.get(actor).is_some_and(|peer| peer.link.is_none()) {
+            self.peers.forget(actor, self.me.actor.pop);
+        }
+    }
+
     /// The established links, by their ids.
     fn established(&self) -> Vec<LinkId> {
-        self.links.iter().filter(|(_, link)| link.author.is_some()).map(|(id, _)| *id).collect()
+        self.links.established().map(|(id, _)| id).collect()
     }
 
-    /// Forgets the changes that every link has acknowledged. A link that is not established yet starts at its base.
-    fn trim(&mut self) {
-        let acked = self.links.values().map(|link| link.out.acked).min();
-        self.index.trim(acked.unwrap_or(self.index.last()));
+    /// Files the links that were touched under when they are due and what they acknowledged, and forgets the changes that all have
+    /// acknowledged. A link that is not established yet starts at its base.
+    fn file(&mut self, ids: impl IntoIterator<Item = LinkId>) {
+        for id in ids {
+            let due = self.links.get(id).and_then(|link| self.link_timeout(link));
+            self.links.file(id, due);
+        }
+        self.index.trim(self.links.acked().unwrap_or(self.index.last()));
     }
 
-    /// The rule that is broken, if one is.
-    fn check_invariants(&self) -> Option<&'static str> {
-        let last = self.index.last();
-        let of_peer = |peer: &Peer| peer.link.is_none_or(|id| self.links.get(&id).is_some_and(|l| l.peer == peer.pop));
-        let known = |(id, link): (&LinkId, &Link)| {
-            link.author.is_none() || self.peers.get(&link.peer).is_some_and(|peer| peer.link == Some(*id))
-        };
-        if !self.index.is_consistent() {
-            Some("the index holds each item once")
-        } else if !self.links.values().all(|link| link.out.acked <= link.out.sent && link.out.sent <= last) {
+    /// Looks whether the rules hold for these links, and in general.
+    fn check_invariants(&mut self, ids: &[LinkId]) {
+        let rule = ids.iter().filter_map(|id| self.links.get(*id).and_then(|link| self.broken_by(*id, link))).next();
+        let rule = rule.or((!self.index.is_consistent()).then_some("the index holds each item once"));
+        if let Some(rule) = rule {
+            debug_assert!(false, "{rule}");
+            self.tell(Event::Broken { rule });
+        }
+    }
+
+    /// The rule that a link breaks, if it does.
+    fn broken_by(&self, id: LinkId, link: &Link) -> Option<&'static str> {
+        let Outward { acked, sent, .. } = link.out;
+        if !(acked <= sent && sent <= self.index.last()) {
             Some("acked <= sent <= last")
-        } else if !self.links.values().all(|link| link.out.acked >= self.index.floor()) {
+        } else if acked < self.index.floor() {
             Some("no link lacks what the index dropped")
-        } else if !self.peers.values().all(of_peer) || !self.links.iter().all(known) {
+        } else if link.actor().is_some_and(|actor| self.peers.get(actor).is_none_or(|peer| peer.link != Some(id))) {
             Some("a peer has one established link, of its own")
         } else {
             None

@@ -1,9 +1,9 @@
-//! One POP of the roster, whether or not a link to it is up: what outlives its links.
+//! One other node, whether or not a link to it is up: what outlives its links.
 
 use super::LinkId;
 use super::rtt::Rtt;
 use super::status::{PeerState, PeerStatus};
-use crate::identity::{Incarnation, PopId};
+use crate::identity::{Actor, Incarnation};
 use crate::time::Time;
 
 /// A peer that said nothing for so long is not heard, ms. Four heartbeats.
@@ -11,12 +11,14 @@ pub(super) const HEARD_FOR: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) pop: PopId,
+    pub(super) actor: Actor,
     /// The established link.
     pub(super) link: Option<LinkId>,
     /// Its life and its process, as it said last.
     pub(super) life: Option<(Incarnation, u64)>,
     pub(super) heard_at: Option<Time>,
+    /// As it was when a frame came last, see [`newest`](Peer::newest).
+    pub(super) news: Option<Time>,
     pub(super) is_up: bool,
     pub(super) rtt: Rtt,
     pub(super) frames_in: u64,
@@ -28,12 +30,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(pop: PopId) -> Peer {
+    pub(super) fn new(actor: Actor) -> Peer {
         Peer {
-            pop,
+            actor,
             link: None,
             life: None,
             heard_at: None,
+            news: None,
             is_up: false,
             rtt: Rtt::default(),
             frames_in: 0,
@@ -46,20 +49,20 @@ impl Peer {
     }
 
     /// Since when nothing newer is known of it: half a round trip before the last frame came.
-    pub(super) fn news(&self) -> Option<Time> {
+    pub(super) fn newest(&self) -> Option<Time> {
         let way = self.rtt.worst().unwrap_or(0) / 2;
         self.heard_at.map(|at| Time(at.0.saturating_sub(way)))
     }
 
     pub(super) fn status(&self, now: Time, behind: u64) -> PeerStatus {
         PeerStatus {
-            pop: self.pop,
+            actor: self.actor,
             state: match (self.is_up, self.heard_at) {
                 (true, _) => PeerState::Up,
                 (false, Some(_)) => PeerState::Down,
                 (false, None) => PeerState::NeverHeard,
             },
-            lag_ms: self.news().map(|news| now.since(news)),
+            lag_ms: self.newest().map(|news| now.since(news)),
             rtt_ms: self.rtt.worst(),
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             behind,

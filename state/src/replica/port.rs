@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::event::Event;
-use crate::identity::{Incarnation, PopId};
+use crate::identity::{Actor, Incarnation, PopId};
 
 /// One connection, by a number its owner never uses twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,12 @@ pub enum Input {
         link: LinkId,
         /// How many bytes of frames.
         bytes: usize,
+    },
+    /// A node has left its POP for good, as those who keep its members say: it is a peer no more, unless it is linked. What it
+    /// counted stays until its time is over.
+    Gone {
+        /// The node.
+        peer: Actor,
     },
     /// The store has something to send.
     Dirty,
@@ -100,14 +106,16 @@ pub enum CloseReason {
         /// What the peer says.
         says: PopId,
     },
-    /// A newer link of the same POP takes over.
+    /// The peer says that it is this very node: two processes share its name, or it dialled itself.
+    Myself(Actor),
+    /// A newer link of the same node takes over.
     Superseded {
         /// The life of the peer that the other link speaks for.
         by: Incarnation,
     },
     /// No hello came in time.
     NoHello,
-    /// The peer has too many links already.
+    /// Too many links of that POP have not said hello yet, or too many nodes are known.
     TooMany,
 }
 
@@ -127,8 +135,11 @@ impl fmt::Display for CloseReason {
             CloseReason::NotItsCertificate { certificate, says } => {
                 write!(f, "the peer says it is POP {says}, its certificate names POP {certificate}")
             }
-            CloseReason::Superseded { by } => write!(f, "a newer link of that POP took over (incarnation {:x})", by.0),
-            CloseReason::TooMany => write!(f, "that POP has too many links already"),
+            CloseReason::Myself(actor) => write!(f, "the peer says it is {actor}, which is this node"),
+            CloseReason::Superseded { by } => write!(f, "a newer link of that node took over (incarnation {:x})", by.0),
+            CloseReason::TooMany => {
+                write!(f, "that POP has too many links without a hello, or the cluster too many nodes")
+            }
             CloseReason::NoHello => write!(f, "the peer did not say hello in time"),
         }
     }

@@ -54,32 +54,31 @@ impl Turn {
 impl Replica {
     /// Starts the next turn of the standing repair when it is due.
     pub(super) fn take_turn(&mut self, now: Time) {
+        if self.turn.due.is_some_and(|due| now < due) {
+            return;
+        }
         let links = self.established();
         if links.is_empty() {
             self.turn.due = None;
             return;
         }
         let delay = PERIOD - JITTER + self.turn.random() % (2 * JITTER + 1);
-        match self.turn.due {
-            Some(due) if now < due => return,
-            Some(_) => {
-                let next = self.turn.next(links.len());
-                if let Some(id) = links.get(next) {
-                    self.stand(*id, now);
-                }
+        if self.turn.due.is_some() {
+            let next = self.turn.next(links.len());
+            if let Some(id) = links.get(next) {
+                self.stand(*id, now);
             }
-            None => {}
         }
         self.turn.due = Some(now.plus(delay));
     }
 
     /// Sends the next frames of a link's repair, as far as there is room.
     pub(super) fn repair(&mut self, id: LinkId, now: Time) {
-        if let Some(link) = self.links.get_mut(&id) {
+        if let Some(link) = self.links.get_mut(id) {
             link.repair.again = None;
         }
         loop {
-            let Some(link) = self.links.get_mut(&id) else { return };
+            let Some(link) = self.links.get_mut(id) else { return };
             let Some(receiver) = link.author.filter(|_| link.has_room() && link.repair.has_room()) else { return };
             let Some(mut walk) = link.repair.walk.take() else { return };
             let from = walk.clone();

@@ -1,8 +1,8 @@
 //! The peers at one moment.
 
-use crate::identity::{Incarnation, PopId};
+use crate::identity::{Actor, Incarnation};
 
-/// All peers of the roster, in its order.
+/// All nodes that are known, and a place for each POP of the roster of which none is, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
     /// One for each peer.
@@ -24,7 +24,7 @@ pub enum PeerState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
     /// Which one.
-    pub pop: PopId,
+    pub actor: Actor,
     /// Whether it is heard.
     pub state: PeerState,
     /// Age of the newest thing heard, in ms: since it came, and half a round trip.

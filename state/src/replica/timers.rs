@@ -1,7 +1,6 @@
 //! What happens by time alone, and when the next of it is due.
 
 use super::link::Link;
-use super::peer::HEARD_FOR;
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::time::Time;
 use crate::wire::{self, Ack};
@@ -18,18 +17,23 @@ const HELLO_WITHIN: u64 = 5_000;
 impl Replica {
     /// Does whatever is due.
     pub(super) fn drive(&mut self, now: Time) {
+        let touched = self.links.touched();
+        self.file(touched);
         self.flush(now);
         self.take_turn(now);
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        for id in links {
+        for id in self.links.take_due(now) {
             self.drive_link(id, now);
+            self.links.touch(id);
         }
         self.miss_peers(now);
+        let touched = self.links.take_touched();
+        self.file(touched.iter().copied());
+        self.check_invariants(&touched);
     }
 
     fn drive_link(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get(&id) else { return };
-        let rtt = self.peers.get(&link.peer).and_then(|peer| peer.rtt.worst());
+        let Some(link) = self.links.get(id) else { return };
+        let rtt = self.rtt(link);
         if link.author.is_none() && now >= link.opened.plus(HELLO_WITHIN) {
             return self.close(id, CloseReason::NoHello);
         }
@@ -44,18 +48,18 @@ impl Replica {
         } else {
             self.catch_up(id, now);
         }
-        if let Some(link) = self.links.get_mut(&id).filter(|_| rewind) {
+        if let Some(link) = self.links.get_mut(id).filter(|_| rewind) {
             link.repair.rewind(now);
         }
         self.repair(id, now);
-        let Some(link) = self.links.get(&id).filter(|link| link.author.is_some()) else { return };
+        let Some(link) = self.links.get(id).filter(|link| link.author.is_some()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(HEARTBEAT) {
             self.acknowledge(id, now);
         }
     }
 
     fn acknowledge(&mut self, id: LinkId, now: Time) {
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(id) else { return };
         link.inward.ack_due = None;
         let (echo, held) = link.inward.echo.map_or((0, 0), |(at, came)| (at, now.since(came)));
         let ack = Ack { have: link.inward.have, ranges: link.inward.ranges, echo, held, at: now.0 };
@@ -64,35 +68,31 @@ impl Replica {
 
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
-        let mut silent = Vec::new();
-        let (mut heard, mut news) = (1_u16, None);
-        for peer in self.peers.values_mut() {
-            let recent = peer.heard_at.is_some_and(|at| now < at.plus(HEARD_FOR));
-            if peer.is_up && !recent {
-                peer.is_up = false;
-                silent.push(peer.pop);
-            }
-            heard = heard.saturating_add(u16::from(peer.is_up));
-            let known = peer.news().or(self.started).unwrap_or(now);
-            news = Some(news.map_or(known, |oldest: Time| oldest.min(known)));
+        for actor in self.peers.fall_silent(now) {
+            self.tell(Event::PeerDown { actor });
         }
+        let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
+        let heard = u16::try_from(self.peers.up() + 1).unwrap_or(u16::MAX);
+        let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
+        self.store.set_known(known);
         self.store.set_heard(heard, news);
-        for pop in silent {
-            self.tell(Event::PeerDown { pop });
-        }
     }
 
     /// When [`Input::Timeout`](super::Input::Timeout) is due, unless something else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let peers = self.peers.values().filter(|peer| peer.is_up).filter_map(|peer| peer.heard_at);
-        let silences = peers.map(|at| at.plus(HEARD_FOR));
-        let links = self.links.values().filter_map(|link| self.link_timeout(link));
-        silences.chain(links).chain(self.pace.due()).chain(self.turn.due()).min()
+        let due = [self.peers.next_look(), self.links.next_due(), self.pace.due(), self.turn.due()];
+        due.into_iter().flatten().min()
     }
 
-    fn link_timeout(&self, link: &Link) -> Option<Time> {
-        let rtt = self.peers.get(&link.peer).and_then(|peer| peer.rtt.worst());
+    /// The worst of the last round trips to a link's other end.
+    fn rtt(&self, link: &Link) -> Option<u64> {
+        link.actor().and_then(|actor| self.peers.get(actor)).and_then(|peer| peer.rtt.worst())
+    }
+
+    /// When a link wants to be looked at.
+    pub(super) fn link_timeout(&self, link: &Link) -> Option<Time> {
+        let rtt = self.rtt(link);
         let timeouts = [
             link.author.is_none().then(|| link.opened.plus(HELLO_WITHIN)),
             (!link.is_greeted).then(|| link.hello_at.plus(HELLO_AGAIN)),

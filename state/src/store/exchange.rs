@@ -208,7 +208,12 @@ impl Store {
         self.uniques.offer(table, key, of, now)
     }
 
-    /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the POP heard least happened,
+    /// Tells the store how many nodes there are, this one included.
+    pub(crate) fn set_known(&self, known: u16) {
+        self.heard.know(known);
+    }
+
+    /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the node heard least happened,
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
         self.heard.write(heard, news);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use selvedge_state::{
-    CloseReason, Event, Incarnation, Input, LinkId, Output, PeerState, PopId, Replica, ReplicaConfig, Store, Time,
+    Actor, CloseReason, Event, Incarnation, Input, LinkId, Output, PeerState, PopId, Replica, ReplicaConfig, Store,
+    Time,
 };
 
 use crate::support::{START, actor, config, store_of};
@@ -83,7 +84,7 @@ fn a_peer_is_heard_from_its_hello_on() {
     let mut us = ours();
     let outputs = us.hears(LINK, &[hello(theirs())]);
     assert_eq!(closed(&outputs), []);
-    assert_eq!(events(&outputs), [Event::PeerUp { pop: PopId(2), incarnation: Incarnation(5) }]);
+    assert_eq!(events(&outputs), [Event::PeerUp { actor: actor(2), incarnation: Incarnation(5) }]);
     let peers = us.store.peers(START);
     assert_eq!((peers.roster, peers.heard), (3, 2));
     let status = us.replica.status(START);
@@ -114,8 +115,52 @@ fn a_peer_is_who_its_certificate_says() {
 fn a_stranger_is_refused_at_once() {
     let outputs = ours().feed(Input::Connected { link: LINK, peer: PopId(9) }, START);
     assert_eq!(closed(&outputs), [(LINK, CloseReason::NotInRoster(PopId(9)))]);
-    let itself = ours().feed(Input::Connected { link: LINK, peer: PopId(1) }, START);
-    assert_eq!(closed(&itself), [(LINK, CloseReason::NotInRoster(PopId(1)))]);
+}
+
+#[test]
+fn a_node_is_not_its_own_peer() {
+    let mut us = ours();
+    us.feed(Input::Connected { link: LINK, peer: PopId(1) }, START);
+    let outputs = us.feed(Input::Frame { link: LINK, bytes: hello(config(1, 9, 9, 3)) }, START);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::Myself(actor(1)))]);
+    assert_eq!(us.store.peers(START).roster, 3);
+}
+
+/// A node of a POP, by its number there.
+fn node(pop: u16, node: u32) -> ReplicaConfig {
+    let boot = u64::from(node) + 50;
+    ReplicaConfig { me: Actor { pop: PopId(pop), node }, boot, ..config(pop, 5, boot, 3) }
+}
+
+#[test]
+fn several_nodes_of_a_pop_are_peers_each() {
+    let mut us = ours();
+    // A node of a POP takes the place that was kept for the POP; its fellows, and those of this very POP, come beside.
+    for (link, config, known) in [(1, node(2, 7), 3), (2, node(2, 8), 4), (3, node(1, 1), 5)] {
+        let pop = config.me.pop;
+        us.feed(Input::Connected { link: LinkId(link), peer: pop }, START);
+        let outputs = us.feed(Input::Frame { link: LinkId(link), bytes: hello(config) }, START);
+        assert_eq!(closed(&outputs), []);
+        let peers = us.store.peers(START);
+        assert_eq!((peers.roster, u64::from(peers.heard)), (known, link + 1));
+    }
+    let actors: Vec<String> = us.replica.status(START).peers.iter().map(|peer| peer.actor.to_string()).collect();
+    assert_eq!(actors, ["1/1", "2/7", "2/8", "3/0"]);
+}
+
+#[test]
+fn a_node_that_left_is_forgotten_and_its_pop_is_not() {
+    let mut us = ours();
+    let two = node(2, 7);
+    us.feed(Input::Connected { link: LINK, peer: PopId(2) }, START);
+    us.feed(Input::Frame { link: LINK, bytes: hello(two.clone()) }, START);
+    us.feed(Input::Gone { peer: two.me }, START);
+    assert_eq!(us.replica.status(START).peers[0].actor, two.me, "who is linked is not gone");
+    us.feed(Input::Disconnected { link: LINK }, START);
+    us.feed(Input::Gone { peer: two.me }, START);
+    let peers = us.replica.status(START).peers;
+    assert_eq!((peers[0].actor, peers[0].state), (actor(2), PeerState::NeverHeard));
+    assert_eq!((us.store.peers(START).roster, us.store.peers(START).heard), (3, 1));
 }
 
 #[test]
@@ -186,10 +231,10 @@ fn a_silent_peer_is_not_heard_and_comes_back() {
     us.feed(Input::Timeout, START.plus(1_999));
     assert_eq!(us.store.peers(START).heard, 2);
     let outputs = us.feed(Input::Timeout, START.plus(2_000));
-    assert_eq!(events(&outputs), [Event::PeerDown { pop: PopId(2) }]);
+    assert_eq!(events(&outputs), [Event::PeerDown { actor: actor(2) }]);
     assert_eq!((us.store.peers(START.plus(2_500)).heard, us.store.peers(START.plus(2_500)).lag_ms), (1, 2_500));
     assert_eq!(us.replica.status(START.plus(2_000)).peers[0].state, PeerState::Down);
     let again = us.feed(Input::Frame { link: LINK, bytes: hello(theirs()) }, START.plus(3_000));
-    assert_eq!(events(&again), [Event::PeerUp { pop: PopId(2), incarnation: Incarnation(5) }]);
+    assert_eq!(events(&again), [Event::PeerUp { actor: actor(2), incarnation: Incarnation(5) }]);
     assert_eq!(us.store.peers(START).heard, 2);
 }

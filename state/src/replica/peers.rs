@@ -1,0 +1,158 @@
+//! The nodes that this one keeps in step with, by who they are: all that ever said hello, and a place for each POP of the roster
+//! of which nobody did. A POP may have several nodes; they come and go, the roster stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::peer::{HEARD_FOR, Peer};
+use crate::identity::{Actor, PopId};
+use crate::time::Time;
+
+/// Nodes that are known at once, places included. The mesh is meant for some hundreds.
+pub(super) const PEERS_MAX: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    by_actor: BTreeMap<Actor, Peer>,
+    /// The other POPs, and this one: its other nodes are peers.
+    roster: BTreeSet<PopId>,
+    /// By when the newest that is known of them happened, oldest first; those never heard come before all.
+    by_news: BTreeSet<(Option<Time>, Actor)>,
+    up: usize,
+    /// When one of those that are up may have fallen silent.
+    look: Option<Time>,
+}
+
+impl Peers {
+    /// A place for each of these POPs but `me`'s.
+    pub(super) fn new(me: Actor, pops: &[PopId]) -> Peers {
+        let mut peers = Peers { roster: pops.iter().copied().chain([me.pop]).collect(), ..Peers::default() };
+        for pop in peers.roster.clone().into_iter().filter(|pop| *pop != me.pop) {
+            peers.add(Actor { pop, node: 0 });
+        }
+        peers
+    }
+
+    /// Whether the roster names this POP.
+    pub(super) fn is_in_roster(&self, pop: PopId) -> bool {
+        self.roster.contains(&pop)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_actor.len()
+    }
+
+    /// How many are heard.
+    pub(super) fn up(&self) -> usize {
+        self.up
+    }
+
+    pub(super) fn get(&self, actor: Actor) -> Option<&Peer> {
+        self.by_actor.get(&actor)
+    }
+
+    pub(super) fn get_mut(&mut self, actor: Actor) -> Option<&mut Peer> {
+        self.by_actor.get_mut(&actor)
+    }
+
+    /// The first that is known of a POP, or its place.
+    pub(super) fn first_of(&mut self, pop: PopId) -> Option<&mut Peer> {
+        let nodes = Actor { pop, node: 0 }..=Actor { pop, node: u32::MAX };
+        self.by_actor.range_mut(nodes).next().map(|(_, peer)| peer)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.by_actor.values()
+    }
+
+    /// Whoever said hello from a POP of the roster, or would have its place; `None` when too many are known already.
+    pub(super) fn meet(&mut self, actor: Actor) -> Option<&mut Peer> {
+        if !self.by_actor.contains_key(&actor) {
+            if self.by_actor.len() >= PEERS_MAX {
+                return None;
+            }
+            self.clear_place(actor.pop);
+            self.add(actor);
+        }
+        self.by_actor.get_mut(&actor)
+    }
+
+    /// A node is gone for good. The last one of a POP leaves its place.
+    pub(super) fn forget(&mut self, actor: Actor, mine: PopId) {
+        self.remove(actor);
+        let pop = actor.pop;
+        if pop != mine && self.is_in_roster(pop) && !self.by_actor.keys().any(|known| known.pop == pop) {
+            self.add(Actor { pop, node: 0 });
+        }
+    }
+
+    /// The place that was kept for a POP is not needed any more once one of its nodes is known.
+    fn clear_place(&mut self, pop: PopId) {
+        let place = Actor { pop, node: 0 };
+        if self.by_actor.get(&place).is_some_and(|peer| peer.heard_at.is_none() && peer.link.is_none()) {
+            self.remove(place);
+        }
+    }
+
+    fn add(&mut self, actor: Actor) {
+        self.by_actor.insert(actor, Peer::new(actor));
+        self.by_news.insert((None, actor));
+    }
+
+    fn remove(&mut self, actor: Actor) {
+        if let Some(peer) = self.by_actor.remove(&actor) {
+            self.by_news.remove(&(peer.news, actor));
+            self.up -= usize::from(peer.is_up);
+        }
+    }
+
+    /// A frame came from it; true if it was not heard before.
+    pub(super) fn heard(&mut self, actor: Actor, now: Time) -> bool {
+        let Some(peer) = self.by_actor.get_mut(&actor) else { return false };
+        peer.heard_at = peer.heard_at.max(Some(now));
+        let news = peer.newest();
+        if peer.news != news {
+            self.by_news.remove(&(peer.news, actor));
+            self.by_news.insert((news, actor));
+            peer.news = news;
+        }
+        if peer.is_up {
+            return false;
+        }
+        peer.is_up = true;
+        self.up += 1;
+        let silent = now.plus(HEARD_FOR);
+        self.look = Some(self.look.map_or(silent, |look| look.min(silent)));
+        true
+    }
+
+    /// Those that have fallen silent by now; they are not up any more.
+    pub(super) fn fall_silent(&mut self, now: Time) -> Vec<Actor> {
+        if self.look.is_none_or(|look| now < look) {
+            return Vec::new();
+        }
+        let mut silent = Vec::new();
+        self.look = None;
+        for peer in self.by_actor.values_mut().filter(|peer| peer.is_up) {
+            let until = peer.heard_at.unwrap_or_default().plus(HEARD_FOR);
+            if until <= now {
+                peer.is_up = false;
+                self.up -= 1;
+                silent.push(peer.actor);
+            } else {
+                self.look = Some(self.look.map_or(until, |look| look.min(until)));
+            }
+        }
+        silent
+    }
+
+    /// When one of them may have fallen silent.
+    pub(super) fn next_look(&self) -> Option<Time> {
+        self.look
+    }
+
+    /// When the newest happened that is known of the one heard least: `Some(None)` if that one was never heard, `None` without
+    /// peers.
+    pub(super) fn oldest_news(&self) -> Option<Option<Time>> {
+        self.by_news.first().map(|(news, _)| *news)
+    }
+}
