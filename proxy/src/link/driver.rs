@@ -224,6 +224,8 @@ impl Driver {
             for output in self.handle(input, &mut inputs) {
                 match output {
                     Output::Send { link, frame } => self.send(link, frame, &mut inputs),
+                    // There is no shared fabric yet, so nobody is reached by one.
+                    Output::Publish { .. } => {}
                     Output::Close { link, reason } => self.refuse(link, &reason, &mut inputs),
                     Output::Event(event) => self.board.replica(event),
                 }
@@ -234,7 +236,10 @@ impl Driver {
     /// Asks the replica; its lock is held for this alone.
     fn handle(&mut self, input: Input, inputs: &mut VecDeque<Input>) -> Vec<Output> {
         let guilty = match &input {
-            Input::Connected { link, .. } | Input::Frame { link, .. } | Input::Sent { link, .. } => Some(*link),
+            Input::Connected { link, .. }
+            | Input::Reached { link, .. }
+            | Input::Frame { link, .. }
+            | Input::Sent { link, .. } => Some(*link),
             Input::Disconnected { .. } | Input::Gone { .. } | Input::Dirty | Input::Timeout => None,
         };
         let now = self.clock.now();

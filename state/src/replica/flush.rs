@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::index::Item;
-use super::{Event, LinkId, Replica};
+use super::tempo::Reach;
+use super::{Event, LinkId, Output, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
@@ -215,7 +216,12 @@ impl Replica {
         if to == from || ready.is_empty() {
             return;
         }
-        let frames = self.by_version(&ready, builder, |builder, version| self.delta(builder, from, to, version, now));
+        let shared = |id: &LinkId| self.links.get(*id).is_some_and(|link| link.reach == Reach::Shared);
+        let (shared, direct): (Vec<LinkId>, Vec<LinkId>) = ready.into_iter().partition(shared);
+        if !shared.is_empty() {
+            self.publish_frame(&shared, builder.clone(), (from, to), now);
+        }
+        let frames = self.by_version(&direct, builder, |builder, version| self.delta(builder, from, to, version, now));
         for (links, frame) in frames {
             for id in links {
                 if let Some(link) = self.links.get_mut(id) {
@@ -224,6 +230,20 @@ impl Replica {
                 self.send(id, frame.clone(), now);
             }
         }
+    }
+
+    /// Publishes one frame for all links over the shared fabric, in the newest version that all of them speak.
+    fn publish_frame(&mut self, links: &[LinkId], builder: Builder, (from, to): (Seq, Seq), now: Time) {
+        let version = links.iter().map(|id| self.version(*id)).min().unwrap_or(OLDEST);
+        let frame = self.delta(builder, from, to, version, now);
+        for id in links {
+            if let Some(link) = self.links.get_mut(*id) {
+                link.out.sent(to, now);
+                link.last_out = now;
+            }
+        }
+        self.published.note(to, frame.len(), now);
+        self.outputs.push_back(Output::Publish { frame });
     }
 
     /// Links that lack what the index dropped: their changes are repair's business from here on.

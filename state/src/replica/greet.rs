@@ -2,13 +2,14 @@
 //! the name of what differs.
 
 use super::link::Link;
+use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
 use crate::identity::{Author, PopId};
 use crate::time::Time;
 use crate::wire::{self, Hello, NEWEST, OLDEST};
 
 impl Replica {
-    pub(super) fn connected(&mut self, id: LinkId, pop: PopId, now: Time) {
+    pub(super) fn connected(&mut self, id: LinkId, pop: PopId, reach: Reach, now: Time) {
         if !self.peers.is_in_roster(pop) {
             return self.close(id, CloseReason::NotInRoster(pop));
         }
@@ -16,7 +17,7 @@ impl Replica {
         if strangers.count() >= STRANGERS_PER_POP {
             return self.close(id, CloseReason::TooMany);
         }
-        self.links.insert(id, Link::new(pop, self.index.last(), now));
+        self.links.insert(id, Link::new(pop, reach, self.index.last(), now));
         self.say_hello(id, now);
     }
 
@@ -68,6 +69,7 @@ impl Replica {
     fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
         peer.link = Some(id);
+        peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });

@@ -3,6 +3,7 @@
 //! frame that follows moves what is acknowledged.
 
 use super::link::Link;
+use super::tempo::Reach;
 use super::{Event, LinkId, Replica};
 use crate::ban::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
@@ -11,8 +12,8 @@ use crate::store::{Ingested, Offered};
 use crate::time::Time;
 use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
-/// An acknowledgement waits so long for more to acknowledge, ms.
-const ACK_DELAY: u64 = 10;
+/// A piece of a repair is acknowledged after so long, ms: more of them may be under way.
+const RANGE_ACK_DELAY: u64 = 10;
 
 /// In whose names a frame may speak.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +127,7 @@ impl Replica {
         if whole && follows {
             link.inward.have = link.inward.have.max(head.to);
         }
-        link.inward.acknowledge(if follows { now.plus(ACK_DELAY) } else { now });
+        link.inward.acknowledge(if follows { now.plus(link.reach.tempo().ack_delay) } else { now });
     }
 
     fn range_in(
@@ -142,7 +143,7 @@ impl Replica {
         if whole && head.from <= link.inward.ranges {
             link.inward.ranges = link.inward.ranges.max(head.to);
         }
-        link.inward.acknowledge(now.plus(ACK_DELAY));
+        link.inward.acknowledge(now.plus(RANGE_ACK_DELAY));
     }
 
     fn ack_in(&mut self, id: LinkId, ack: &Ack, now: Time) {
@@ -156,6 +157,9 @@ impl Replica {
             return;
         }
         link.out.acked(Seq(ack.have), now);
+        if link.reach == Reach::Shared && self.published.by(Time(ack.echo)).is_some_and(|seq| Seq(ack.have) < seq) {
+            link.out.lacks(now);
+        }
         link.repair.acked(ack.ranges, now);
         // The echo is this node's own time; one of the future was not.
         if ack.echo > 0 && ack.echo <= now.0 {

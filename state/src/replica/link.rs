@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::compare::Asked;
+use super::tempo::Reach;
 use crate::identity::{Actor, Author, PopId, Seq};
 use crate::range::{PARTS, Range};
 use crate::time::Time;
@@ -21,9 +22,6 @@ pub(super) const REPAIR_FRAMES_MAX: usize = 32;
 /// Ranges that wait to be gone through.
 const RANGES_MAX: usize = 2 * PARTS;
 
-/// What waits for an acknowledgement waits at least so long before it is said again, ms.
-const PATIENCE_MIN: u64 = 250;
-
 /// Each time in vain doubles the patience, up to so many times.
 const PATIENCE_DOUBLINGS: u32 = 3;
 
@@ -31,6 +29,7 @@ const PATIENCE_DOUBLINGS: u32 = 3;
 pub(super) struct Link {
     /// Whom its certificate names.
     pub(super) peer: PopId,
+    pub(super) reach: Reach,
     pub(super) opened: Time,
     pub(super) hello_at: Time,
     /// Whom the peer said it is; none before its hello.
@@ -142,17 +141,19 @@ impl Patience {
         *self = Patience { since: now, in_vain: (self.in_vain + 1).min(PATIENCE_DOUBLINGS) };
     }
 
-    pub(super) fn ends(&self, rtt: Option<u64>) -> Time {
-        let least = rtt.unwrap_or(0).saturating_mul(4).max(PATIENCE_MIN);
+    /// When it runs out: `least` is the least that it lasts, ms.
+    pub(super) fn ends(&self, rtt: Option<u64>, least: u64) -> Time {
+        let least = rtt.unwrap_or(0).saturating_mul(4).max(least);
         self.since.plus(least.saturating_mul(1 << self.in_vain))
     }
 }
 
 impl Link {
-    pub(super) fn new(peer: PopId, base: Seq, now: Time) -> Link {
+    pub(super) fn new(peer: PopId, reach: Reach, base: Seq, now: Time) -> Link {
         let patience = Patience::default();
         Link {
             peer,
+            reach,
             opened: now,
             hello_at: now,
             author: None,
@@ -208,11 +209,18 @@ impl Outward {
         self.jump = false;
     }
 
-    /// Goes back to what is known to have come.
+    /// Goes back to what is known to have come: it was waited for in vain.
     pub(super) fn rewind(&mut self, now: Time) {
         self.sent = self.acked;
         self.jump = self.moved;
         self.patience.double(now);
+    }
+
+    /// Goes back to what is known to have come: the peer says that it lacks what follows.
+    pub(super) fn lacks(&mut self, now: Time) {
+        self.sent = self.acked;
+        self.jump = self.moved;
+        self.patience.renew(now);
     }
 
     pub(super) fn acked(&mut self, have: Seq, now: Time) {

@@ -21,9 +21,11 @@ mod links;
 mod peer;
 mod peers;
 mod port;
+mod published;
 mod repair;
 mod rtt;
 mod status;
+mod tempo;
 mod timers;
 
 use std::collections::VecDeque;
@@ -42,7 +44,9 @@ use self::link::{Link, Outward};
 use self::links::Links;
 use self::peer::Peer;
 use self::peers::Peers;
+use self::published::Published;
 use self::repair::Turn;
+use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::Store;
 use crate::time::Time;
@@ -84,6 +88,7 @@ pub struct Replica {
     links: Links,
     index: Index,
     pace: Pace,
+    published: Published,
     turn: Turn,
     /// When the first input came.
     started: Option<Time>,
@@ -116,6 +121,7 @@ impl Replica {
             links: Links::default(),
             index: Index::new(index_max),
             pace: Pace::default(),
+            published: Published::default(),
             started: None,
             changed: None,
             outputs: VecDeque::new(),
@@ -126,7 +132,8 @@ impl Replica {
     pub fn handle(&mut self, input: Input, now: Time) {
         self.started.get_or_insert(now);
         match input {
-            Input::Connected { link, peer } => self.connected(link, peer, now),
+            Input::Connected { link, peer } => self.connected(link, peer, Reach::Direct, now),
+            Input::Reached { link, peer } => self.connected(link, peer, Reach::Shared, now),
             Input::Disconnected { link } => self.forget(link),
             Input::Frame { link, bytes } => self.frame(link, &bytes, now),
             Input::Sent { link, bytes } => {
@@ -152,7 +159,12 @@ impl Replica {
             let link = peer.link.and_then(|link| self.links.get(link));
             link.map_or(0, |link| self.index.after(link.out.acked).count() as u64)
         };
-        Status { peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect() }
+        let Published { frames, bytes, .. } = self.published;
+        Status {
+            published_frames: frames,
+            published_bytes: bytes,
+            peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect(),
+        }
     }
 
     fn tell(&mut self, event: Event) {

@@ -3,11 +3,9 @@
 use super::LinkId;
 use super::rtt::Rtt;
 use super::status::{PeerState, PeerStatus};
+use super::tempo::Reach;
 use crate::identity::{Actor, Incarnation};
 use crate::time::Time;
-
-/// A peer that said nothing for so long is not heard, ms. Four heartbeats.
-pub(super) const HEARD_FOR: u64 = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -17,6 +15,8 @@ pub(super) struct Peer {
     /// Its life and its process, as it said last.
     pub(super) life: Option<(Incarnation, u64)>,
     pub(super) heard_at: Option<Time>,
+    /// One that said nothing for so long is not heard, ms.
+    pub(super) heard_for: u64,
     /// As it was when a frame came last, see [`newest`](Peer::newest).
     pub(super) news: Option<Time>,
     pub(super) is_up: bool,
@@ -36,6 +36,7 @@ impl Peer {
             link: None,
             life: None,
             heard_at: None,
+            heard_for: Reach::Direct.tempo().heard_for,
             news: None,
             is_up: false,
             rtt: Rtt::default(),

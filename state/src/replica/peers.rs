@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::peer::{HEARD_FOR, Peer};
+use super::peer::Peer;
 use crate::identity::{Actor, PopId};
 use crate::time::Time;
 
@@ -120,7 +120,7 @@ impl Peers {
         }
         peer.is_up = true;
         self.up += 1;
-        let silent = now.plus(HEARD_FOR);
+        let silent = now.plus(peer.heard_for);
         self.look = Some(self.look.map_or(silent, |look| look.min(silent)));
         true
     }
@@ -133,7 +133,7 @@ impl Peers {
         let mut silent = Vec::new();
         self.look = None;
         for peer in self.by_actor.values_mut().filter(|peer| peer.is_up) {
-            let until = peer.heard_at.unwrap_or_default().plus(HEARD_FOR);
+            let until = peer.heard_at.unwrap_or_default().plus(peer.heard_for);
             if until <= now {
                 peer.is_up = false;
                 self.up -= 1;

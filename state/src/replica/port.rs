@@ -21,6 +21,14 @@ pub enum Input {
         /// Whom its certificate names.
         peer: PopId,
     },
+    /// A node is reached over a fabric that all nodes share: what is published reaches it as well as what is sent, and either
+    /// may be lost. What it published comes in as frames of this link.
+    Reached {
+        /// The link.
+        link: LinkId,
+        /// Whom the fabric vouches for.
+        peer: PopId,
+    },
     /// A link is gone. Also after [`Output::Close`].
     Disconnected {
         /// The link.
@@ -60,6 +68,12 @@ pub enum Output {
         /// On which link.
         link: LinkId,
         /// The frame, shared by all links that get it.
+        frame: Bytes,
+    },
+    /// Publish a frame: to all that are [reached](Input::Reached) over the shared fabric, once. It may be lost, and is not reported
+    /// as [sent](Input::Sent).
+    Publish {
+        /// The frame.
         frame: Bytes,
     },
     /// Close a link.

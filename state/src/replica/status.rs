@@ -7,12 +7,16 @@ use crate::identity::{Actor, Incarnation};
 pub struct Status {
     /// One for each peer.
     pub peers: Vec<PeerStatus>,
+    /// Frames that were published over a shared fabric, each once for all that are reached by it.
+    pub published_frames: u64,
+    /// Their bytes.
+    pub published_bytes: u64,
 }
 
 /// Whether a peer is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerState {
-    /// Heard within the last two seconds.
+    /// Heard within the last two seconds; over a shared fabric, the last twelve.
     Up,
     /// Heard once, not lately.
     Down,

@@ -5,14 +5,14 @@ use super::{CloseReason, Event, LinkId, Replica};
 use crate::time::Time;
 use crate::wire::{self, Ack};
 
-/// A link with nothing to say says so, ms.
-const HEARTBEAT: u64 = 500;
-
 /// Hello is said again so often until it is answered, ms.
 const HELLO_AGAIN: u64 = 500;
 
 /// A link without a hello is closed after so long, ms.
 const HELLO_WITHIN: u64 = 5_000;
+
+/// A repair waits at least so long for its acknowledgement, ms: those are sent soon over any kind of link.
+const REPAIR_PATIENCE: u64 = 250;
 
 impl Replica {
     /// Does whatever is due.
@@ -33,13 +33,13 @@ impl Replica {
 
     fn drive_link(&mut self, id: LinkId, now: Time) {
         let Some(link) = self.links.get(id) else { return };
-        let rtt = self.rtt(link);
+        let (rtt, tempo) = (self.rtt(link), link.reach.tempo());
         if link.author.is_none() && now >= link.opened.plus(HELLO_WITHIN) {
             return self.close(id, CloseReason::NoHello);
         }
         let again = !link.is_greeted && now >= link.hello_at.plus(HELLO_AGAIN);
-        let resend = link.out.is_waiting() && now >= link.out.patience.ends(rtt);
-        let rewind = !link.repair.flight.is_empty() && now >= link.repair.patience.ends(rtt);
+        let resend = link.out.is_waiting() && now >= link.out.patience.ends(rtt, tempo.patience);
+        let rewind = !link.repair.flight.is_empty() && now >= link.repair.patience.ends(rtt, REPAIR_PATIENCE);
         if again {
             self.say_hello(id, now);
         }
@@ -53,7 +53,7 @@ impl Replica {
         }
         self.repair(id, now);
         let Some(link) = self.links.get(id).filter(|link| link.author.is_some()) else { return };
-        if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(HEARTBEAT) {
+        if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {
             self.acknowledge(id, now);
         }
     }
@@ -92,13 +92,13 @@ impl Replica {
 
     /// When a link wants to be looked at.
     pub(super) fn link_timeout(&self, link: &Link) -> Option<Time> {
-        let rtt = self.rtt(link);
+        let (rtt, tempo) = (self.rtt(link), link.reach.tempo());
         let timeouts = [
             link.author.is_none().then(|| link.opened.plus(HELLO_WITHIN)),
             (!link.is_greeted).then(|| link.hello_at.plus(HELLO_AGAIN)),
-            link.out.is_waiting().then(|| link.out.patience.ends(rtt)),
-            (!link.repair.flight.is_empty()).then(|| link.repair.patience.ends(rtt)),
-            link.author.is_some().then(|| link.last_out.plus(HEARTBEAT)),
+            link.out.is_waiting().then(|| link.out.patience.ends(rtt, tempo.patience)),
+            (!link.repair.flight.is_empty()).then(|| link.repair.patience.ends(rtt, REPAIR_PATIENCE)),
+            link.author.is_some().then(|| link.last_out.plus(tempo.heartbeat)),
             link.inward.ack_due,
             link.repair.again,
         ];

@@ -91,6 +91,7 @@ impl Node {
                     frames.push(frame);
                 }
                 Output::Event(event) => events.push(event),
+                Output::Publish { .. } => panic!("there is no fabric"),
                 Output::Close { reason, .. } => panic!("{reason}"),
             }
         }

@@ -6,6 +6,7 @@ mod compare;
 mod converge;
 mod counts;
 mod defects;
+mod fabric;
 mod facts;
 mod greet;
 mod lists;

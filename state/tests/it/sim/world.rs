@@ -167,6 +167,7 @@ impl World {
         while let Some(output) = self.nodes[node].replica.poll_output() {
             match output {
                 Output::Send { link, frame } => self.fly(node, link, frame),
+                Output::Publish { .. } => unreachable!("these links are direct"),
                 Output::Close { link, .. } => {
                     if let Some((far, there)) = self.nodes[node].links.remove(&link) {
                         self.nodes[far].links.remove(&there);
