@@ -125,7 +125,7 @@ fn start_links(
         answer
     });
     let config = LinkConfig { roster, me, identity, listener, on_event, on_watch };
-    Links::start(config, replica, Arc::clone(&node.store), node.clock, shutdown)
+    Links::start(config, replica, Arc::clone(&node.store), node.clock.clone(), shutdown)
 }
 
 async fn reload_on_signal(node: Arc<Node>) {

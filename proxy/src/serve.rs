@@ -188,15 +188,9 @@ fn identity(config: &Config, membership: Option<&Membership>, me: Actor, now: Ti
     let cluster = membership.map_or_else(String::new, |membership| membership.roster.cluster().to_owned());
     let head = SnapshotHead { cluster, secret_id: secret.id().0, actor: me, incarnation: Incarnation(0), at: now };
     let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head));
-    let head = SnapshotHead { incarnation: incarnation(now.0, found.life())?, ..head };
+    // The high half of 32 random bits is as random.
+    let head = SnapshotHead { incarnation: found.next_life(now, (getrandom::u32()? >> 16) as u16), ..head };
     Ok(Identity { folder, found, secret, head })
-}
-
-/// A number greater than that of every earlier life, as long as the wall clock did not go back or the last life is known: the time
-/// of the start, or one more than the last life's, in the high bits, random low ones so that two lives never share one.
-fn incarnation(now: u64, last: Option<Incarnation>) -> Result<Incarnation, getrandom::Error> {
-    let high = last.map_or(now, |last| now.max((last.0 >> 16).saturating_add(1)));
-    Ok(Incarnation(high << 16 | (getrandom::u64()? & 0xffff)))
 }
 
 impl Ready {

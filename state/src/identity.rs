@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::time::Time;
+
 /// A point of presence, by its number in the roster. Numbers are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PopId(pub u16);
@@ -20,6 +22,28 @@ pub struct Actor {
 /// One life of an actor's memory. A later life has a greater number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
+
+/// How far ahead of a start a life may lie that others say this actor had, ms: a year. What lies further ahead was made up.
+const SEEN_AHEAD: u64 = 366 * 86_400_000;
+
+impl Incarnation {
+    /// The bits that are random, so that two lives that begin at one instant are two.
+    const RANDOM: u32 = 16;
+
+    /// The greatest number of an instant.
+    const LATEST: u64 = u64::MAX >> Incarnation::RANDOM;
+
+    /// The life that begins at `now`, greater than those that are known of its actor: the one that was `written` down here last, and
+    /// the greatest one that was `seen` with others. The high bits are `now` or two more than theirs; two, since a life may write
+    /// under any of the 65,536 numbers from its own on, and no two lives may share one.
+    #[must_use]
+    pub fn next(now: Time, written: Option<Incarnation>, seen: Option<Incarnation>, random: u16) -> Incarnation {
+        let high = |life: Incarnation| life.0 >> Incarnation::RANDOM;
+        let seen = seen.map(high).filter(|seen| *seen <= now.plus(SEEN_AHEAD).0);
+        let known = written.map(high).max(seen).map_or(0, |high| high.saturating_add(2));
+        Incarnation(now.0.max(known).min(Incarnation::LATEST) << Incarnation::RANDOM | u64::from(random))
+    }
+}
 
 /// A place in the one sequence of changes that an incarnation makes. The first change is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -55,5 +79,45 @@ impl fmt::Display for Actor {
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{:x}", self.actor, self.incarnation.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_800_000_000_000);
+
+    #[test]
+    fn a_life_is_the_time_of_its_start_and_random_bits() {
+        assert_eq!(Incarnation::next(NOW, None, None, 0xabcd), Incarnation(NOW.0 << 16 | 0xabcd));
+        let yesterday = Incarnation::next(NOW.minus(86_400_000), None, None, u16::MAX);
+        assert_eq!(Incarnation::next(NOW, Some(yesterday), Some(yesterday), 1), Incarnation(NOW.0 << 16 | 1));
+    }
+
+    /// The wall clock went back between two starts, or both fell into one instant.
+    #[test]
+    fn lives_and_the_numbers_after_them_never_meet() {
+        let last = Incarnation::next(NOW.plus(3_600_000), None, None, u16::MAX);
+        let reach = last.0 + u64::from(u16::MAX);
+        for (written, seen) in [(Some(last), None), (None, Some(last)), (Some(Incarnation(7)), Some(last))] {
+            let next = Incarnation::next(NOW, written, seen, 0);
+            assert!(next.0 > reach, "{next:?} after {last:?}");
+            assert_eq!(next.0 >> 16, (last.0 >> 16) + 2);
+        }
+    }
+
+    #[test]
+    fn a_life_that_others_made_up_is_not_believed() {
+        let far = Incarnation(NOW.plus(400 * 86_400_000).0 << 16);
+        assert_eq!(Incarnation::next(NOW, None, Some(far), 0), Incarnation(NOW.0 << 16));
+        assert!(Incarnation::next(NOW, Some(far), None, 0) > far, "what this node wrote itself is");
+    }
+
+    #[test]
+    fn the_end_of_numbers_is_survived() {
+        let last = Incarnation(u64::MAX);
+        assert_eq!(Incarnation::next(NOW, Some(last), None, 5).0, u64::MAX << 16 | 5);
+        assert_eq!(Incarnation::next(Time(u64::MAX), None, None, 5).0, u64::MAX << 16 | 5);
     }
 }

@@ -184,6 +184,8 @@ impl SnapshotHead {
 pub struct Reading {
     head: Option<SnapshotHead>,
     frames: u64,
+    /// The greatest life of its writer's actor in which rows were counted.
+    seen: Option<Incarnation>,
     /// What its end says.
     end: Option<u64>,
 }
@@ -202,14 +204,23 @@ impl Reading {
                 let (cluster, secret_id, at) = (saved.cluster, saved.secret_id, Time(saved.at));
                 self.head = Some(SnapshotHead { cluster, secret_id, actor, incarnation, at });
             }
-            (Saved::State(mut blocks), Some(_), None) => {
-                blocks.try_for_each(|block| block.map(drop)).map_err(damaged)?;
+            (Saved::State(blocks), Some(head), None) => {
+                let actor = head.actor;
+                for block in blocks {
+                    self.seen = self.seen.max(lives(&block.map_err(damaged)?, actor).max());
+                }
                 self.frames += 1;
             }
             (Saved::End(frames), Some(_), None) => self.end = Some(frames),
             _ => return Err(SnapshotError::Order),
         }
         Ok(())
+    }
+
+    /// The greatest life of its writer's actor that it knows of; greater than the writer's own when peers told of one that is.
+    #[must_use]
+    pub fn seen(&self) -> Option<Incarnation> {
+        self.seen
     }
 
     /// Whose it is.
@@ -225,6 +236,15 @@ impl Reading {
             (None, Some(_)) => Err(SnapshotError::Order),
         }
     }
+}
+
+/// The lives in which an actor counted.
+fn lives(state: &State, actor: Actor) -> impl Iterator<Item = Incarnation> {
+    let rows = match state {
+        State::Counters(block) => block.rows.as_slice(),
+        State::Sketches(_) | State::Facts(_) | State::Listings(_) | State::Unknown => &[],
+    };
+    rows.iter().filter(move |(_, author, _)| author.actor == actor).map(|(_, author, _)| author.incarnation)
 }
 
 impl Store {

@@ -18,6 +18,9 @@ pub struct Status {
     pub version: String,
     /// Node time, ms since the Unix epoch.
     pub now: u64,
+    /// How far the wall clock is ahead of node time, ms, as last seen. Node time follows it by half a millisecond a second.
+    #[serde(default)]
+    pub wall_ahead_ms: i64,
     /// Since the process started, ms.
     pub uptime_ms: u64,
     /// This life's number; it grows at every start.

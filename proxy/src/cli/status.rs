@@ -6,6 +6,9 @@ use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
 use crate::admin::report::{Cluster, ConfigStatus, Kept, Status};
 
+/// A wall clock that is this far away is not just being followed: it was set, ms.
+const WALL_OFF_MS: u64 = 500;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -31,6 +34,14 @@ fn page(status: &Status) -> String {
     );
     let listening: Vec<String> = status.listening.iter().map(ToString::to_string).collect();
     let _ = writeln!(page, "listens on {}", listening.join(", "));
+    if status.wall_ahead_ms.unsigned_abs() >= WALL_OFF_MS {
+        let (off, way) =
+            (status.wall_ahead_ms.unsigned_abs(), if status.wall_ahead_ms < 0 { "behind" } else { "ahead of" });
+        let _ = writeln!(
+            page,
+            "WALL CLOCK STEPPED: it is {off} ms {way} node time, which takes it up at once after a restart"
+        );
+    }
     config_page(&mut page, &status.config, status.now);
     let cache = &status.cache;
     let _ = writeln!(

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use selvedge_state::{FRAME_MAX, Reading, SnapshotError, SnapshotHead};
+use selvedge_state::{FRAME_MAX, Incarnation, Reading, SnapshotError, SnapshotHead};
 
 /// What a file of snapshots begins with: its name and the version of the framing.
 const MAGIC: &[u8; 9] = b"selvedge\x01";
@@ -54,14 +54,15 @@ pub(super) fn write(path: &Path, frames: impl Iterator<Item = Bytes>) -> io::Res
     Ok(length)
 }
 
-/// Reads a file to its end and says whose snapshot it is, if it is a whole one.
+/// Reads a file to its end and says whose snapshot it is, if it is a whole one, and the greatest life of that actor it knows of.
 ///
 /// # Errors
 /// [`ReadError`].
-pub(super) fn check(path: &Path) -> Result<SnapshotHead, ReadError> {
+pub(super) fn check(path: &Path) -> Result<(SnapshotHead, Option<Incarnation>), ReadError> {
     let mut reading = Reading::default();
     each(path, |frame| reading.frame(frame).map_err(ReadError::from))?;
-    Ok(reading.finish()?)
+    let seen = reading.seen();
+    Ok((reading.finish()?, seen))
 }
 
 /// Shows each frame of a file.

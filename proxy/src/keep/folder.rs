@@ -52,7 +52,12 @@ pub enum Found {
     /// Nothing: it is the first one.
     Nothing,
     /// A snapshot of this node.
-    Snapshot(SnapshotHead),
+    Snapshot {
+        /// What it says of itself.
+        head: SnapshotHead,
+        /// The greatest life of this node that somebody counted in.
+        seen: Option<Incarnation>,
+    },
     /// One that cannot be taken, and why.
     Refused(ReadError),
 }
@@ -111,8 +116,8 @@ impl Folder {
     pub fn find(&self, mine: &SnapshotHead) -> Found {
         let path = self.snapshot();
         match file::check(&path) {
-            Ok(head) => match head.check(mine) {
-                Ok(()) => Found::Snapshot(head),
+            Ok((head, seen)) => match head.check(mine) {
+                Ok(()) => Found::Snapshot { head, seen },
                 Err(error) => Found::Refused(error.into()),
             },
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
@@ -135,11 +140,11 @@ impl Folder {
 }
 
 impl Found {
-    /// The life that wrote the snapshot.
-    pub fn life(&self) -> Option<Incarnation> {
+    /// The life that begins now, greater than that which wrote the snapshot and those that it knows of.
+    pub fn next_life(&self, now: Time, random: u16) -> Incarnation {
         match self {
-            Found::Snapshot(head) => Some(head.incarnation),
-            Found::Nothing | Found::Refused(_) => None,
+            Found::Snapshot { head, seen } => Incarnation::next(now, Some(head.incarnation), *seen, random),
+            Found::Nothing | Found::Refused(_) => Incarnation::next(now, None, None, random),
         }
     }
 }

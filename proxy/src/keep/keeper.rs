@@ -37,7 +37,7 @@ impl Keeper {
         let (restored, refused) = match found {
             Found::Nothing => (None, None),
             Found::Refused(error) => (None, Some(error.to_string())),
-            Found::Snapshot(found) => match folder.restore(store, head.at) {
+            Found::Snapshot { head: found, .. } => match folder.restore(store, head.at) {
                 Ok(Restored { taken, left }) => {
                     let (at, incarnation) = (found.at.0, found.incarnation.0);
                     (Some(report::Restored { at, incarnation, taken, left }), None)

@@ -324,7 +324,7 @@ mod tests {
         let log = Arc::clone(&events);
         let on_event = Box::new(move |event: &crate::link::LinkEvent| lock(&log).push(format!("{event:?}")));
         let clock = Clock::start();
-        let board = Arc::new(Board::new(&roster, me.pop, clock, on_event));
+        let board = Arc::new(Board::new(&roster, me.pop, clock.clone(), on_event));
         let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
         let dirty = Arc::new(Notify::new());
         (

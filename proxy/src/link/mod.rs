@@ -125,7 +125,7 @@ impl Links {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
 
-        let board = Arc::new(Board::new(&roster, me, clock, on_event));
+        let board = Arc::new(Board::new(&roster, me, clock.clone(), on_event));
         let replica = Arc::new(Mutex::new(replica));
         let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
         let dirty = Arc::new(Notify::new());
@@ -141,7 +141,7 @@ impl Links {
         }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let apart = shared.apart.heard();
-        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock, inbox, dirty, apart);
+        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart);
         let (ended, stopped) = flag::channel(false);
         tokio::spawn(async move {
             driver.run(shutdown).await;

@@ -58,6 +58,7 @@ struct Gauges {
     peers_heard: IntGauge,
     peers_roster: IntGauge,
     lag: IntGauge,
+    wall_ahead: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
     tails: IntGauge,
@@ -77,6 +78,8 @@ pub struct Reading {
     pub peers_roster: u16,
     /// Age of the newest thing heard from the peer heard least, ms.
     pub lag_ms: u64,
+    /// How far the wall clock is ahead of node time, ms.
+    pub wall_ahead_ms: i64,
     /// Bans in force.
     pub bans: usize,
     /// Keys in each limit's table, by limit.
@@ -215,6 +218,7 @@ impl Gauges {
             peers_heard: gauge(&series::CLUSTER_HEARD)?,
             peers_roster: gauge(&series::CLUSTER_ROSTER)?,
             lag: gauge(&series::CLUSTER_LAG_MS)?,
+            wall_ahead: gauge(&series::CLOCK_WALL_AHEAD_MS)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
             tails: gauge(&series::TAILS)?,
@@ -243,6 +247,7 @@ impl Gauges {
         self.peers_heard.set(reading.peers_heard.into());
         self.peers_roster.set(reading.peers_roster.into());
         self.lag.set(whole(reading.lag_ms));
+        self.wall_ahead.set(reading.wall_ahead_ms);
         self.bans.set(whole(reading.bans as u64));
         for (limit, keys) in config.limits.iter().zip(&reading.limit_keys) {
             self.limit_keys.with_label_values(&[limit.name.as_str()]).set(whole(*keys as u64));

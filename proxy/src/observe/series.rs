@@ -73,6 +73,8 @@ pub(super) const CACHE_OBJECTS: Family =
     family("selvedge_cache_objects", "Objects the cache holds.", &[], By::Fixed(1));
 pub(super) const CACHE_REQUESTS: Family =
     family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
+pub(super) const CLOCK_WALL_AHEAD_MS: Family =
+    family("selvedge_clock_wall_ahead_ms", "How far the wall clock is ahead of node time.", &[], By::Fixed(1));
 pub(super) const CLUSTER_EVENTS: Family =
     family("selvedge_cluster_events_total", "What happened to the replicated state.", &["event"], By::Fixed(EVENTS));
 pub(super) const CLUSTER_HEARD: Family =
@@ -136,13 +138,14 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 27] = [
+pub const FAMILIES: [Family; 28] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
     CACHE_FILLS,
     CACHE_OBJECTS,
     CACHE_REQUESTS,
+    CLOCK_WALL_AHEAD_MS,
     CLUSTER_EVENTS,
     CLUSTER_HEARD,
     CLUSTER_LAG_MS,

@@ -174,7 +174,7 @@ impl Cluster {
         };
         let clock = Clock::start();
         let (shutdown, watching) = watch::channel(false);
-        let links = Links::start(config, replica, Arc::clone(&store), clock, watching).unwrap();
+        let links = Links::start(config, replica, Arc::clone(&store), clock.clone(), watching).unwrap();
         Node { store, table, clock, links, events, shutdown }
     }
 }

@@ -90,6 +90,24 @@ fn all_that_a_node_knew_is_there_again() {
     assert_eq!(new.store.listed(list, "198.51.100.7/32", later), Some(true));
 }
 
+/// Peers may know of a life greater than the writer's: the wall clock went back, and the snapshot of before was lost.
+#[test]
+fn the_greatest_life_that_counted_is_seen() {
+    let seen = |node: &Node| {
+        let mut reading = Reading::default();
+        node.frames(1, START).iter().for_each(|frame| reading.frame(frame).unwrap());
+        (reading.seen(), reading.finish().unwrap().incarnation)
+    };
+    let greater = Node::new(9);
+    greater.store.add(greater.shared, greater.store.key(&[b"k"]), 1, START);
+    let node = Node::new(1);
+    assert_eq!(seen(&node), (None, Incarnation(1)));
+    node.store.add(node.shared, node.store.key(&[b"k"]), 1, START);
+    assert_eq!(seen(&node), (Some(Incarnation(1)), Incarnation(1)));
+    node.restore(&greater.frames(9, START), START);
+    assert_eq!(seen(&node), (Some(Incarnation(9)), Incarnation(1)));
+}
+
 #[test]
 fn a_limit_that_was_exhausted_is_so_after_a_restart_and_drains_as_before() {
     let old = Node::new(1);
