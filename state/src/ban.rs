@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
+use crate::fact::{self, Flaw, Joined, Stated};
 use crate::identity::Actor;
+use crate::key::{Domain, Key128, Secret};
 use crate::time::Time;
 
 /// How long a ban is remembered after it ends, ms: a repeated offence in this time makes the next level.
@@ -21,6 +23,9 @@ pub const BAN_LONGEST: u64 = 10 * 365 * 24 * 3_600_000;
 
 /// The longest subject and the longest reason, in bytes.
 pub const TEXT_MAX: usize = 64;
+
+/// Clocks of two nodes may differ, and a ban of the longest kind is made by the other one's, ms.
+pub(crate) const LONGEST_SLACK: u64 = 24 * 3_600_000;
 
 /// The greatest epoch of a lifting that is accepted from a peer; a ban's is lower, so that a forged one can be lifted. Each
 /// lifting of one ban adds one, so it is never reached in earnest.
@@ -49,17 +54,10 @@ pub struct Ban {
 
 /// A ban with what the replication needs to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fact {
+pub(crate) struct Banning {
     pub(crate) ban: Ban,
     /// Until when it must be remembered.
     pub(crate) kept: Time,
-}
-
-/// Whether a join changed anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Joined {
-    Changed,
-    Unchanged,
 }
 
 impl Ban {
@@ -83,9 +81,9 @@ pub(crate) struct Statement<'a> {
     pub(crate) now: Time,
 }
 
-impl Fact {
+impl Banning {
     /// A ban on top of what is known. A longer ban that holds already stays: use a lifting first to shorten one.
-    pub(crate) fn ban(subject: Arc<str>, known: Option<&Fact>, statement: Statement<'_>) -> Fact {
+    pub(crate) fn ban(subject: Arc<str>, known: Option<&Banning>, statement: Statement<'_>) -> Banning {
         let until = statement.until.min(statement.now.plus(BAN_LONGEST)).max(Time(1));
         let ban = Ban {
             subject,
@@ -98,7 +96,7 @@ impl Fact {
             applied_at: statement.now,
         };
         let kept = until.plus(BAN_MEMORY).max(known.map_or(Time::ZERO, |fact| fact.kept));
-        let new = Fact { ban, kept };
+        let new = Banning { ban, kept };
         match known {
             Some(known) if known.order() >= new.order() => known.clone(),
             _ => new,
@@ -106,7 +104,7 @@ impl Fact {
     }
 
     /// The lifting of this ban.
-    pub(crate) fn lifted(&self, by: Actor, now: Time) -> Fact {
+    pub(crate) fn lifted(&self, by: Actor, now: Time) -> Banning {
         let ban = Ban {
             subject: Arc::clone(&self.ban.subject),
             epoch: self.ban.epoch.saturating_add(1),
@@ -117,7 +115,7 @@ impl Fact {
             made_by: by,
             applied_at: now,
         };
-        Fact { ban, kept: self.kept.max(now.plus(BAN_MEMORY)) }
+        Banning { ban, kept: self.kept.max(now.plus(BAN_MEMORY)) }
     }
 
     /// The place in the total order. The subject is last: facts of one subject only are ever compared.
@@ -126,8 +124,49 @@ impl Fact {
         (*epoch, *until, self.kept, *level, reason, *made_at, *made_by, subject)
     }
 
-    /// Takes the greater of the two. The join of the lattice: commutative, associative, idempotent.
-    pub(crate) fn join(&mut self, other: Fact) -> Joined {
+    /// Whether the ban of this fact is still of use for escalation.
+    pub(crate) fn is_remembered(&self, now: Time) -> bool {
+        !self.ban.is_lifting() && now < self.ban.until.plus(BAN_MEMORY)
+    }
+}
+
+impl Stated for Banning {
+    fn key(&self, secret: &Secret) -> Key128 {
+        key_of(secret, &self.ban.subject)
+    }
+
+    fn made_by(&self) -> Actor {
+        self.ban.made_by
+    }
+
+    fn made_at(&self) -> Time {
+        self.ban.made_at
+    }
+
+    fn kept(&self) -> Time {
+        self.kept
+    }
+
+    /// It has ended, and beats no other epoch.
+    fn spared_since(&self, now: Time) -> Option<Time> {
+        (self.ban.epoch == 0 && !self.ban.holds(now)).then_some(self.ban.until)
+    }
+
+    fn check(&self, now: Time) -> Result<(), Flaw> {
+        let Ban { subject, epoch, until, reason, .. } = &self.ban;
+        let latest = now.plus(BAN_LONGEST + LONGEST_SLACK);
+        let fits = (1..=TEXT_MAX).contains(&subject.len())
+            && reason.len() <= TEXT_MAX
+            && *epoch <= if self.ban.is_lifting() { EPOCH_MAX } else { EPOCH_MAX - 1 }
+            && *until <= latest
+            && self.kept <= latest.plus(BAN_MEMORY)
+            && self.kept >= *until
+            && !self.is_spent(now);
+        if fits { Ok(()) } else { Err(Flaw::Unfit) }
+    }
+
+    /// Takes the greater of the two.
+    fn join(&mut self, other: Banning) -> Joined {
         if other.order() <= self.order() {
             return Joined::Unchanged;
         }
@@ -135,18 +174,18 @@ impl Fact {
         Joined::Changed
     }
 
-    /// Whether the ban of this fact is still of use for escalation.
-    pub(crate) fn is_remembered(&self, now: Time) -> bool {
-        !self.ban.is_lifting() && now < self.ban.until.plus(BAN_MEMORY)
+    fn applied(&mut self, now: Time) {
+        self.ban.applied_at = now;
     }
 
-    /// Whether nothing that this fact beats can come back.
-    pub(crate) fn is_spent(&self, now: Time) -> bool {
-        self.kept <= now
+    fn digest(&self, secret: &Secret) -> u64 {
+        let Ban { subject, epoch, until, level, reason, made_at, made_by, .. } = &self.ban;
+        let numbers = [*epoch, until.0, self.kept.0, u64::from(*level), made_at.0];
+        fact::hash(secret, *made_by, &numbers, &[subject.as_bytes(), reason.as_bytes()])
     }
+}
 
-    /// Whether it may be forgotten early when room is short: it has ended, and it beats no other epoch.
-    pub(crate) fn is_spare(&self, now: Time) -> bool {
-        self.ban.epoch == 0 && !self.ban.holds(now)
-    }
+/// The name of what is known of a subject.
+pub(crate) fn key_of(secret: &Secret, subject: &str) -> Key128 {
+    Key128(secret.hash128(Domain::Subject, &[subject.as_bytes()]))
 }

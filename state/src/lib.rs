@@ -15,6 +15,7 @@
 mod ban;
 mod bucket;
 mod counter;
+mod fact;
 mod identity;
 mod key;
 mod list;

@@ -10,8 +10,11 @@
 
 use std::sync::Arc;
 
-use crate::ban::{BAN_LONGEST, Joined};
+use crate::ban::{BAN_LONGEST, LONGEST_SLACK};
+use crate::counter::DRIFT_MAX;
+use crate::fact::{self, Flaw, Joined, Stated};
 use crate::identity::Actor;
+use crate::key::{Domain, Key128, Secret};
 use crate::time::Time;
 
 /// The longest element, in bytes.
@@ -84,9 +87,54 @@ impl Listing {
         (*made_at, *made_by, *present, *until, self.list, element)
     }
 
-    /// Takes the greater entry and the longer memory of the two. The join of the lattice: commutative, associative,
-    /// idempotent.
-    pub(crate) fn join(&mut self, other: Listing) -> Joined {
+    /// Whether it says something at `now`.
+    pub(crate) fn holds(&self, now: Time) -> bool {
+        now < self.entry.until
+    }
+}
+
+impl Stated for Listing {
+    fn key(&self, secret: &Secret) -> Key128 {
+        key_of(secret, self.list, &self.entry.element)
+    }
+
+    fn space(&self) -> Option<u64> {
+        Some(self.list)
+    }
+
+    fn made_by(&self) -> Actor {
+        self.entry.made_by
+    }
+
+    fn made_at(&self) -> Time {
+        self.entry.made_at
+    }
+
+    fn kept(&self) -> Time {
+        self.kept
+    }
+
+    /// It has ended, and so has all that it is known to beat.
+    fn spared_since(&self, now: Time) -> Option<Time> {
+        (!self.holds(now) && self.kept.minus(LIST_MEMORY) <= now).then_some(self.entry.until)
+    }
+
+    fn check(&self, now: Time) -> Result<(), Flaw> {
+        let ListEntry { element, until, made_at, .. } = &self.entry;
+        if *made_at > now.plus(DRIFT_MAX) {
+            return Err(Flaw::Ahead);
+        }
+        let latest = now.plus(LIST_LONGEST + LONGEST_SLACK);
+        let fits = (1..=ELEMENT_MAX).contains(&element.len())
+            && *until <= latest
+            && self.kept <= latest.plus(LIST_MEMORY)
+            && self.kept >= *until
+            && !self.is_spent(now);
+        if fits { Ok(()) } else { Err(Flaw::Unfit) }
+    }
+
+    /// Takes the greater entry and the longer memory of the two.
+    fn join(&mut self, other: Listing) -> Joined {
         let kept = self.kept.max(other.kept);
         let wins = other.order() > self.order();
         let joined = if wins || kept > self.kept { Joined::Changed } else { Joined::Unchanged };
@@ -97,18 +145,14 @@ impl Listing {
         joined
     }
 
-    /// Whether it says something at `now`.
-    pub(crate) fn holds(&self, now: Time) -> bool {
-        now < self.entry.until
+    fn digest(&self, secret: &Secret) -> u64 {
+        let ListEntry { element, present, until, made_at, made_by } = &self.entry;
+        let numbers = [self.list, u64::from(*present), until.0, self.kept.0, made_at.0];
+        fact::hash(secret, *made_by, &numbers, &[element.as_bytes()])
     }
+}
 
-    /// Whether nothing that this fact beats can come back.
-    pub(crate) fn is_spent(&self, now: Time) -> bool {
-        self.kept <= now
-    }
-
-    /// Whether it may be forgotten early when room is short: it has ended, and so has all that it is known to beat.
-    pub(crate) fn is_spare(&self, now: Time) -> bool {
-        !self.holds(now) && self.kept.minus(LIST_MEMORY) <= now
-    }
+/// The name of what is said of an element.
+pub(crate) fn key_of(secret: &Secret, list: u64, element: &str) -> Key128 {
+    Key128(secret.hash128(Domain::Listing, &[&list.to_le_bytes(), element.as_bytes()]))
 }

@@ -242,7 +242,7 @@ impl Reading {
 fn lives(state: &State, actor: Actor) -> impl Iterator<Item = Incarnation> {
     let rows = match state {
         State::Counters(block) => block.rows.as_slice(),
-        State::Sketches(_) | State::Facts(_) | State::Listings(_) | State::Unknown => &[],
+        State::Sketches(_) | State::Facts(_) | State::Unknown => &[],
     };
     rows.iter().filter(move |(_, author, _)| author.actor == actor).map(|(_, author, _)| author.incarnation)
 }
@@ -274,9 +274,6 @@ impl Store {
                 None => restored.left += block.seen.len() as u64,
             },
             State::Facts(facts) => facts.into_iter().for_each(|fact| restored.offered(self.offer_fact(fact, now))),
-            State::Listings(listings) => {
-                listings.into_iter().for_each(|listing| restored.offered(self.offer_listing(listing, now)));
-            }
             State::Unknown => restored.left += 1,
         }
         restored

@@ -1,6 +1,7 @@
-//! A walk over the store in a fixed order: shard by shard, in each shard the bans, the elements of lists and then every table,
-//! in key order. It stops anywhere and goes on from there, so a repair or a snapshot of any size is a sequence of bounded frames.
+//! A walk over the store in a fixed order: shard by shard, in each shard the facts, kind by kind, and then every table, in
+//! key order. It stops anywhere and goes on from there, so a repair or a snapshot of any size is a sequence of bounded frames.
 
+use crate::fact::{Kind, Name};
 use crate::identity::Author;
 use crate::key::{Key64, Key128, Sharded};
 use crate::range::Range;
@@ -32,8 +33,7 @@ pub(crate) enum Reach {
 /// Inside a shard: after this key.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Bans(Option<Key128>),
-    Listings(Option<Key128>),
+    Facts(Kind, Option<Key128>),
     Table(TableId, Option<Key64>),
     Uniques(UniquesId, Option<Key64>),
 }
@@ -57,7 +57,7 @@ impl Walk {
 
     /// Everything that goes to peers, of a range.
     pub(crate) fn within(range: Range) -> Walk {
-        Walk { reach: Reach::Shared, range, shard: *range.shards().start(), place: Place::Bans(None) }
+        Walk { reach: Reach::Shared, range, shard: *range.shards().start(), place: Place::FIRST }
     }
 
     /// Everything there is.
@@ -75,8 +75,7 @@ impl Walk {
         let mut fill = Fill { store, builder, receiver, range: self.range, now, looks: LOOKS };
         loop {
             let stopped = match self.place {
-                Place::Bans(after) => fill.bans(self, after),
-                Place::Listings(after) => fill.listings(self, after),
+                Place::Facts(kind, after) => fill.facts(self, kind, after),
                 Place::Table(table, after) => fill.table(self, table, after),
                 Place::Uniques(table, after) => fill.uniques(self, table, after),
             };
@@ -86,7 +85,7 @@ impl Walk {
             match self.place.next(store, self.reach) {
                 Some(place) => self.place = place,
                 None => match self.shard.checked_add(1).filter(|shard| self.range.shards().contains(shard)) {
-                    Some(shard) => *self = Walk { shard, place: Place::Bans(None), ..*self },
+                    Some(shard) => *self = Walk { shard, place: Place::FIRST, ..*self },
                     None => return Filled::Walk,
                 },
             }
@@ -95,13 +94,17 @@ impl Walk {
 }
 
 impl Place {
+    const FIRST: Place = Place::Facts(Kind::Ban, None);
+
     /// The place after all keys of this one, in the same shard.
     fn next(self, store: &Store, reach: Reach) -> Option<Place> {
         let table = |after| store.next_table(after, reach).map(|table| Place::Table(table, None));
         let uniques = |after| store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
         match self {
-            Place::Bans(_) => Some(Place::Listings(None)),
-            Place::Listings(_) => table(None).or_else(|| uniques(None)),
+            Place::Facts(kind, _) => match kind.next() {
+                Some(kind) => Some(Place::Facts(kind, None)),
+                None => table(None).or_else(|| uniques(None)),
+            },
             Place::Table(at, _) => table(Some(at)).or_else(|| uniques(None)),
             Place::Uniques(at, _) => uniques(Some(at)),
         }
@@ -131,30 +134,16 @@ impl Fill<'_> {
         keys
     }
 
-    fn bans(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
-        for key in self.within(self.store.ban_keys(walk.shard, after)) {
+    fn facts(&mut self, walk: &mut Walk, kind: Kind, after: Option<Key128>) -> Option<Filled> {
+        for key in self.within(self.store.fact_keys(kind, walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
-            let fact = self.store.fact(key).filter(|fact| !fact.is_spent(self.now));
-            if fact.is_some_and(|fact| self.builder.fact(fact) == Room::Full) {
+            let fact = self.store.fact(Name { kind, key }).filter(|fact| !fact.is_spent(self.now));
+            if fact.is_some_and(|fact| self.builder.fact(&fact) == Room::Full) {
                 return Some(Filled::Frame);
             }
-            walk.place = Place::Bans(Some(key));
-        }
-        None
-    }
-
-    fn listings(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
-        for key in self.within(self.store.listing_keys(walk.shard, after)) {
-            if let Some(enough) = self.look() {
-                return Some(enough);
-            }
-            let listing = self.store.listing(key).filter(|listing| !listing.is_spent(self.now));
-            if listing.is_some_and(|listing| self.builder.listing(listing) == Room::Full) {
-                return Some(Filled::Frame);
-            }
-            walk.place = Place::Listings(Some(key));
+            walk.place = Place::Facts(kind, Some(key));
         }
         None
     }

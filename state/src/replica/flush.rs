@@ -1,6 +1,6 @@
 //! Sending changes. A tick encodes what changed once, for all peers that are up to date; the others catch up with the
 //! current values of what they lack. Ticks follow at once on a silence and are 25 ms apart otherwise, so a lone change is
-//! fast and a storm is cheap. Bans and elements of lists do not wait for ticks.
+//! fast and a storm is cheap. Facts do not wait for ticks.
 
 use std::collections::BTreeMap;
 
@@ -66,8 +66,7 @@ impl Replica {
         if waiting.facts > 0 && self.pace.wait_urgent(now) <= now {
             self.pace.urgent = Some(now);
             self.pace.urgent_due = None;
-            let bans = self.store.take_bans().into_iter().map(Item::Ban);
-            let facts: Vec<Item> = bans.chain(self.store.take_listings().into_iter().map(Item::Listing)).collect();
+            let facts: Vec<Item> = self.store.take_facts().into_iter().map(Item::Fact).collect();
             self.publish(facts.clone(), now, now);
             self.hurry(&facts, now);
         }
@@ -127,24 +126,14 @@ impl Replica {
                 // What is in the frame already when it turns out to be full does no harm: it comes again with the rest.
                 if seen.any(|seen| builder.seen(identity, seen) == Room::Full) { Room::Full } else { Room::Taken }
             }
-            Item::Ban(key) => {
+            Item::Fact(name) => {
                 let fact = match fresh {
-                    Fresh::Yes => self.store.take_ban(key),
-                    Fresh::No => self.store.fact(key),
+                    Fresh::Yes => self.store.take_fact(name),
+                    Fresh::No => self.store.fact(name),
                 };
                 // One that another node has superseded meanwhile is that node's to tell.
-                match fact.filter(|fact| fact.ban.made_by == self.me.actor) {
-                    Some(fact) => builder.fact(fact),
-                    None => Room::Taken,
-                }
-            }
-            Item::Listing(key) => {
-                let listing = match fresh {
-                    Fresh::Yes => self.store.take_listing(key),
-                    Fresh::No => self.store.listing(key),
-                };
-                match listing.filter(|listing| listing.entry.made_by == self.me.actor) {
-                    Some(listing) => builder.listing(listing),
+                match fact.filter(|fact| fact.made_by() == self.me.actor) {
+                    Some(fact) => builder.fact(&fact),
                     None => Room::Taken,
                 }
             }

@@ -9,8 +9,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
+use crate::fact::Name;
 use crate::identity::Seq;
-use crate::key::{Key64, Key128};
+use crate::key::Key64;
 use crate::store::{TableId, UniquesId};
 use crate::time::Time;
 
@@ -23,8 +24,7 @@ const MARKS_MAX: usize = 64;
 /// Something of this node's that peers have to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Item {
-    Ban(Key128),
-    Listing(Key128),
+    Fact(Name),
     Counter(TableId, Key64),
     Uniques(UniquesId, Key64),
 }

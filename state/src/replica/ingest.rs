@@ -5,9 +5,8 @@
 use super::link::Link;
 use super::tempo::Reach;
 use super::{Event, LinkId, Replica};
-use crate::ban::Fact;
+use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
-use crate::list::Listing;
 use crate::store::{Ingested, Offered};
 use crate::time::Time;
 use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
@@ -183,7 +182,6 @@ impl Replica {
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, dropped, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, dropped, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, dropped, now),
-                Ok(State::Listings(listings)) => self.take_listings(listings, speaks, dropped, now),
                 Ok(State::Unknown) => dropped.things += 1,
                 Err(error) => {
                     dropped.undecodable(&error);
@@ -227,20 +225,10 @@ impl Replica {
 
     fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
         for fact in facts {
-            if speaks.may_state(fact.ban.made_by) {
+            if speaks.may_state(fact.made_by()) {
                 dropped.offered(self.store.offer_fact(fact, now));
             } else {
-                dropped.foreign(fact.ban.made_by);
-            }
-        }
-    }
-
-    fn take_listings(&self, listings: Vec<Listing>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
-        for listing in listings {
-            if speaks.may_state(listing.entry.made_by) {
-                dropped.offered(self.store.offer_listing(listing, now));
-            } else {
-                dropped.foreign(listing.entry.made_by);
+                dropped.foreign(fact.made_by());
             }
         }
     }

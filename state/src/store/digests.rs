@@ -6,10 +6,11 @@
 //! *settled* some time before that instant is covered: slots that were over, facts that were stated.
 
 use super::Store;
+use super::facts::Facts;
 use crate::counter::SLOTS;
-use crate::identity::{Actor, Author};
+use crate::fact::Stated;
+use crate::identity::Author;
 use crate::key::{Domain, Sharded};
-use crate::list::ListEntry;
 use crate::range::{PARTS, Range};
 use crate::time::Time;
 use crate::unique::Sketch;
@@ -50,7 +51,8 @@ impl Store {
     pub(crate) fn digests(&self, range: Range, when: Instant) -> Digests {
         let mut digests = [0; PARTS];
         for shard in range.shards() {
-            self.digest_facts(range, shard, when, &mut digests);
+            self.digest_facts(&self.bans, (range, shard), when, &mut digests);
+            self.digest_facts(&self.lists, (range, shard), when, &mut digests);
             self.digest_rows(range, shard, when, &mut digests);
             self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
                 if range.holds(&key) && when.covers(end.0) {
@@ -61,21 +63,17 @@ impl Store {
         digests
     }
 
-    fn digest_facts(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+    fn digest_facts<F: Stated>(
+        &self,
+        facts: &Facts<F>,
+        (range, shard): (Range, u8),
+        when: Instant,
+        digests: &mut Digests,
+    ) {
         let soon = when.at.plus(FORGOTTEN_SOON);
-        self.bans.each_in(shard, |key, fact| {
-            if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.ban.made_at.0) {
-                let ban = &fact.ban;
-                let numbers = [ban.epoch, ban.until.0, fact.kept.0, u64::from(ban.level), ban.made_at.0];
-                let texts = [ban.subject.as_bytes(), ban.reason.as_bytes()];
-                add(digests, range, &key, self.hash_fact(ban.made_by, &numbers, &texts));
-            }
-        });
-        self.lists.each_in(shard, |key, listing| {
-            if range.holds(&key) && !listing.is_spent(soon) && when.covers(listing.entry.made_at.0) {
-                let ListEntry { element, present, until, made_at, made_by } = &listing.entry;
-                let numbers = [listing.list, u64::from(*present), until.0, listing.kept.0, made_at.0];
-                add(digests, range, &key, self.hash_fact(*made_by, &numbers, &[element.as_bytes()]));
+        facts.each_in(shard, |key, fact| {
+            if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.made_at().0) {
+                add(digests, range, &key, fact.digest(&self.secret));
             }
         });
     }
@@ -111,7 +109,7 @@ impl Store {
         counters
             .saturating_add(self.uniques.keys_of_all())
             .saturating_add(self.bans.len())
-            .saturating_add(self.lists.entries())
+            .saturating_add(self.lists.len())
     }
 
     fn hash_cell(&self, author: Author, numbers: &[u64; 5]) -> u64 {
@@ -120,15 +118,6 @@ impl Store {
         let by = [u64::from(actor.pop.0) << 32 | u64::from(actor.node), incarnation.0].map(u64::to_le_bytes);
         let [who, life] = by;
         self.secret.hash64(Domain::Digest, &[&table, &key, &width, &slot, &count, &who, &life])
-    }
-
-    fn hash_fact(&self, by: Actor, numbers: &[u64; 5], texts: &[&[u8]]) -> u64 {
-        let numbers = numbers.map(u64::to_le_bytes);
-        let who = (u64::from(by.pop.0) << 32 | u64::from(by.node)).to_le_bytes();
-        let mut parts: Vec<&[u8]> = numbers.iter().map(<[u8; 8]>::as_slice).collect();
-        parts.push(&who);
-        parts.extend(texts);
-        self.secret.hash64(Domain::Digest, &parts)
     }
 
     fn hash_sketch(&self, of: [u64; 3], sketch: &Sketch) -> u64 {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::table::Table;
 use super::{TableId, UniquesId, Waiting};
 use crate::counter::SlotCounter;
+use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
 
 /// Changed counters that fill a frame: the replica is woken again when so many wait.
@@ -19,8 +20,7 @@ pub(super) struct Dirty {
     tracked: bool,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
-    bans: Mutex<Vec<Key128>>,
-    listings: Mutex<Vec<Key128>>,
+    facts: Mutex<Vec<Name>>,
     wake: OnceLock<Wake>,
 }
 
@@ -30,8 +30,7 @@ impl Dirty {
             tracked,
             counters: Mutex::default(),
             uniques: Mutex::default(),
-            bans: Mutex::default(),
-            listings: Mutex::default(),
+            facts: Mutex::default(),
             wake: OnceLock::new(),
         }
     }
@@ -58,19 +57,10 @@ impl Dirty {
         }
     }
 
-    /// `change` is the ban's key if it has to go into the queue.
-    pub(super) fn ban(&self, change: Option<Key128>) {
-        self.fact(&self.bans, change);
-    }
-
-    /// `change` is the entry's key if it has to go into the queue.
-    pub(super) fn listing(&self, change: Option<Key128>) {
-        self.fact(&self.listings, change);
-    }
-
-    fn fact(&self, queue: &Mutex<Vec<Key128>>, change: Option<Key128>) {
+    /// `change` is the fact's key if it has to go into the queue.
+    pub(super) fn fact(&self, kind: Kind, change: Option<Key128>) {
         let Some(key) = change.filter(|_| self.tracked) else { return };
-        if push(queue, key) == 1 {
+        if push(&self.facts, Name { kind, key }) == 1 {
             self.call();
         }
     }
@@ -87,11 +77,7 @@ impl Dirty {
     }
 
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting {
-            counters: len(&self.counters),
-            uniques: len(&self.uniques),
-            facts: len(&self.bans).saturating_add(len(&self.listings)),
-        }
+        Waiting { counters: len(&self.counters), uniques: len(&self.uniques), facts: len(&self.facts) }
     }
 
     pub(super) fn take_counters(&self) -> Vec<(TableId, Key64)> {
@@ -102,12 +88,8 @@ impl Dirty {
         take(&self.uniques)
     }
 
-    pub(super) fn take_bans(&self) -> Vec<Key128> {
-        take(&self.bans)
-    }
-
-    pub(super) fn take_listings(&self) -> Vec<Key128> {
-        take(&self.listings)
+    pub(super) fn take_facts(&self) -> Vec<Name> {
+        take(&self.facts)
     }
 }
 

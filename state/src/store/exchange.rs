@@ -1,12 +1,11 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
-use super::bans::Offered;
+use super::facts::Offered;
 use super::{Store, Table, TableId, UniquesId};
-use crate::ban::Fact;
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
+use crate::fact::{Fact, Kind, Name};
 use crate::identity::Author;
 use crate::key::{Key64, Key128};
-use crate::list::Listing;
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::walk::Reach;
@@ -16,7 +15,6 @@ use crate::walk::Reach;
 pub(crate) struct Waiting {
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
-    /// Bans and entries of lists.
     pub(crate) facts: usize,
 }
 
@@ -48,14 +46,9 @@ impl Store {
         self.dirty.take_uniques()
     }
 
-    /// Takes the changed bans, in order.
-    pub(crate) fn take_bans(&self) -> Vec<Key128> {
-        self.dirty.take_bans()
-    }
-
-    /// Takes the changed entries of lists, in order.
-    pub(crate) fn take_listings(&self) -> Vec<Key128> {
-        self.dirty.take_listings()
+    /// Takes the names of the changed facts, in order.
+    pub(crate) fn take_facts(&self) -> Vec<Name> {
+        self.dirty.take_facts()
     }
 
     /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
@@ -73,20 +66,20 @@ impl Store {
         at.read(key, |counter| counter.own_row(at.widths(), since))
     }
 
-    pub(crate) fn take_ban(&self, key: Key128) -> Option<Fact> {
-        self.bans.take(key)
+    /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.
+    pub(crate) fn take_fact(&self, name: Name) -> Option<Fact> {
+        match name.kind {
+            Kind::Ban => self.bans.take(name.key).map(Fact::Ban),
+            Kind::Listing => self.lists.take(name.key).map(Fact::Listing),
+        }
     }
 
-    pub(crate) fn fact(&self, key: Key128) -> Option<Fact> {
-        self.bans.get(key)
-    }
-
-    pub(crate) fn take_listing(&self, key: Key128) -> Option<Listing> {
-        self.lists.take(key)
-    }
-
-    pub(crate) fn listing(&self, key: Key128) -> Option<Listing> {
-        self.lists.get(key)
+    /// A fact.
+    pub(crate) fn fact(&self, name: Name) -> Option<Fact> {
+        match name.kind {
+            Kind::Ban => self.bans.get(name.key).map(Fact::Ban),
+            Kind::Listing => self.lists.get(name.key).map(Fact::Listing),
+        }
     }
 
     /// What can have risen here since an instant in the sketches of a key that was marked, and marks it as taken.
@@ -146,14 +139,12 @@ impl Store {
         self.at(table).map(|at| at.counters().keys(shard, after)).unwrap_or_default()
     }
 
-    /// The keys of bans in one shard above `after`, in order.
-    pub(crate) fn ban_keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
-        self.bans.keys(shard, after)
-    }
-
-    /// The keys of entries of lists in one shard above `after`, in order.
-    pub(crate) fn listing_keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
-        self.lists.keys(shard, after)
+    /// The keys of facts of one kind in one shard above `after`, in order.
+    pub(crate) fn fact_keys(&self, kind: Kind, shard: u8, after: Option<Key128>) -> Vec<Key128> {
+        match kind {
+            Kind::Ban => self.bans.keys(shard, after),
+            Kind::Listing => self.lists.keys(shard, after),
+        }
     }
 
     /// The keys of one shard of a table of distinct counts above `after`, in order.
@@ -195,12 +186,10 @@ impl Store {
 
     /// Joins another node's fact.
     pub(crate) fn offer_fact(&self, fact: Fact, now: Time) -> Offered {
-        self.bans.offer(&self.secret, fact, now)
-    }
-
-    /// Joins another node's entry of a list.
-    pub(crate) fn offer_listing(&self, listing: Listing, now: Time) -> Offered {
-        self.lists.offer(&self.secret, listing, now)
+        match fact {
+            Fact::Ban(fact) => self.bans.offer(&self.secret, fact, now),
+            Fact::Listing(fact) => self.lists.offer(&self.secret, fact, now),
+        }
     }
 
     /// Joins what another node knows of one slot of a key.

@@ -11,6 +11,7 @@ mod bans;
 mod digests;
 mod dirty;
 mod exchange;
+mod facts;
 mod lists;
 mod peers;
 mod registry;
@@ -22,29 +23,29 @@ mod uniques;
 use std::fmt;
 
 pub use self::bans::BanError;
-pub(crate) use self::bans::Offered;
 pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::{Ingested, Waiting};
+pub(crate) use self::facts::Offered;
 pub use self::lists::{ListError, ListId};
 pub use self::peers::Peers;
 pub use self::table::{TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
-use self::bans::Bans;
 use self::dirty::Dirty;
-use self::lists::Lists;
+use self::facts::Facts;
 use self::peers::Heard;
 use self::registry::Registry;
 use self::sweep::SweepCursor;
 use self::table::Table;
 use self::uniques::Uniques;
-use crate::ban::Ban;
+use crate::ban::{Ban, Banning, Statement};
 use crate::bucket::{Bucket, Charge};
+use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Domain, Key64, Secret};
-use crate::list::{ListEntry, Wanted};
+use crate::list::{ListEntry, Listing, Wanted};
 use crate::time::Time;
 
 /// Tables of one kind that one store holds: of counters, of distinct counts, and lists. They are made by configs, never by
@@ -97,8 +98,8 @@ pub struct Store {
     keys_max: usize,
     tables: Registry<Table>,
     uniques: Uniques,
-    lists: Lists,
-    bans: Bans,
+    lists: Facts<Listing>,
+    bans: Facts<Banning>,
     dirty: Dirty,
     heard: Heard,
     sweep: SweepCursor,
@@ -126,8 +127,8 @@ impl Store {
             keys_max: config.keys_max,
             tables: Registry::new(),
             uniques: Uniques::new(bounds.uniques_max),
-            lists: Lists::new(bounds.lists_max),
-            bans: Bans::new(config.bans_max),
+            lists: Facts::new(bounds.lists_max),
+            bans: Facts::new(config.bans_max),
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
             sweep: SweepCursor::default(),
@@ -277,7 +278,7 @@ impl Store {
         now: Time,
     ) -> Result<(), ListError> {
         let wanted = Wanted { present, until, by: self.me.actor, now };
-        self.dirty.listing(self.lists.set(&self.secret, (list, element), wanted)?);
+        self.dirty.fact(Kind::Listing, self.lists.set(&self.secret, (list, element), wanted)?);
         Ok(())
     }
 
@@ -313,8 +314,9 @@ impl Store {
     /// # Errors
     /// [`BanError`] when a text is empty or too long, or no more bans fit; nothing changes then.
     pub fn ban(&self, subject: &str, until: Time, level: u8, reason: &str, now: Time) -> Result<Ban, BanError> {
-        let (ban, change) = self.bans.ban(&self.secret, self.me.actor, (subject, until, level, reason), now)?;
-        self.dirty.ban(change);
+        let statement = Statement { until, level, reason, by: self.me.actor, now };
+        let (ban, change) = self.bans.ban(&self.secret, subject, statement)?;
+        self.dirty.fact(Kind::Ban, change);
         Ok(ban)
     }
 
@@ -329,7 +331,7 @@ impl Store {
     /// Lifts a ban everywhere; returns what held.
     pub fn unban(&self, subject: &str, now: Time) -> Option<Ban> {
         let (ban, change) = self.bans.lift(&self.secret, self.me.actor, subject, now)?;
-        self.dirty.ban(change);
+        self.dirty.fact(Kind::Ban, change);
         Some(ban)
     }
 

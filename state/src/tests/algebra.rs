@@ -3,8 +3,9 @@
 use super::given::{
     Cells, Stated, author, even, fact, held, join_all, joined, listing, sent_listing, sent_sketch, through_the_wire,
 };
-use crate::ban::Fact;
+use crate::ban::Banning;
 use crate::counter::Row;
+use crate::fact::Stated as _;
 use crate::list::Listing;
 use crate::unique::{Mark, Sketch};
 
@@ -38,7 +39,7 @@ fn counts(text: &str) -> Cells {
     text.split(' ').map(count).collect()
 }
 
-fn ban(text: &str) -> Fact {
+fn ban(text: &str) -> Banning {
     let fields: Vec<&str> = text.split(' ').collect();
     let number = |index: usize| fields[index].parse::<u64>().unwrap();
     let reason = if fields[4] == "-" { "" } else { fields[4] };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::given::{author, even, listing};
 use crate::counter::{Bounds, CONTRIBUTORS_MAX, COUNT_MOST, Joined, Row, SlotCounter};
+use crate::fact::{Fact, Stated};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
 use crate::replica::{Event, Input, LinkId, Output, Replica, ReplicaConfig};
@@ -265,19 +266,25 @@ fn sketches_of_slots_too_far_ahead_or_over_are_refused() {
     assert_eq!(near.takes(vec![unknown], NOW).1, [Event::UnknownTable { pop: PopId(2), identity: 7 }]);
 }
 
+/// The space of the fact that waits to be sent.
+fn space_of(store: &Store) -> u64 {
+    let Some(Fact::Listing(listing)) = store.fact(store.take_facts()[0]) else { panic!("an entry of a list") };
+    listing.space().unwrap()
+}
+
 #[test]
 fn a_peer_states_list_entries_as_itself_and_within_bounds() {
     let (mut near, _) = pair(10, 50);
     let list = near.store.list("l").unwrap();
     near.store.list_set(list, "own", true, NOW.plus(9), NOW).unwrap();
-    let identity = near.store.listing(near.store.take_listings()[0]).unwrap().list;
+    let identity = space_of(&near.store);
     let entry = |by: u16, made_at: u64, until: u64, kept: u64| crate::list::Listing {
         list: identity,
         ..listing(NOW.0 + made_at, by, true, NOW.0 + until, NOW.0 + kept)
     };
     let frame = |entry: crate::list::Listing| {
         let mut builder = Builder::new();
-        assert_eq!(builder.listing(entry), Room::Taken);
+        assert_eq!(builder.fact(&Fact::Listing(entry)), Room::Taken);
         builder
     };
     let delta = DeltaHead { author: author(2, 1).into(), from: 0, to: 0, at: 0 };
@@ -319,7 +326,7 @@ fn entries_that_do_not_fit_are_dropped_and_told_once() {
         let mut builder = Builder::new();
         let mut entry = listing(NOW.0, 2, true, NOW.0 + 9_000, NOW.0 + 9_000);
         entry.entry.element = Arc::from(name);
-        assert_eq!(builder.listing(entry), Room::Taken);
+        assert_eq!(builder.fact(&Fact::Listing(entry)), Room::Taken);
         told.extend(near.takes(vec![builder.delta(&delta, NEWEST)], NOW).1);
     }
     assert_eq!(told, [Event::NoRoom { pop: PopId(2) }]);
@@ -339,13 +346,13 @@ fn peers_fill_half_of_the_room_with_one_list_at_most() {
     let store = Store::with_bounds(config, StoreBounds { lists_max: 6, ..StoreBounds::default() });
     let (one, other) = (store.list("one").unwrap(), store.list("other").unwrap());
     store.list_set(one, "own", true, NOW.plus(9), NOW).unwrap();
-    let identity = store.listing(store.take_listings()[0]).unwrap().list;
+    let identity = space_of(&store);
     for n in 0..9 {
         let mut entry = listing(NOW.0, 2, true, NOW.0 + 9_000, NOW.0 + 9_000);
         entry.list = identity;
         entry.entry.element = Arc::from(format!("10.0.0.{n}"));
         let taken = if n < 2 { Offered::Taken } else { Offered::Full };
-        assert_eq!(store.offer_listing(entry, NOW), taken);
+        assert_eq!(store.offer_fact(Fact::Listing(entry), NOW), taken);
     }
     assert_eq!(store.list_entries(one, NOW).len(), 3);
     assert_eq!(store.list_set(other, "own", true, NOW.plus(9), NOW), Ok(()));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ban::{Ban, Fact};
+use crate::ban::{Ban, Banning};
 use crate::counter::{Row, SlotCounter, Widths};
+use crate::fact::Fact;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
 use crate::list::{ListEntry, Listing};
@@ -27,19 +28,22 @@ pub(super) fn even() -> Widths {
 pub(super) type Cells = Vec<(Author, Row)>;
 
 /// Encodes rows and facts into a frame and reads them back.
-pub(super) fn through_the_wire(rows: &[(Author, Row)], facts: &[Fact]) -> (Cells, Vec<Fact>) {
+pub(super) fn through_the_wire(rows: &[(Author, Row)], facts: &[Banning]) -> (Cells, Vec<Banning>) {
     let mut builder = Builder::new();
     for (author, row) in rows {
         assert_eq!(builder.row(1, Key64(7), *author, row.clone()), Room::Taken);
     }
     for fact in facts {
-        assert_eq!(builder.fact(fact.clone()), Room::Taken);
+        assert_eq!(builder.fact(&Fact::Ban(fact.clone())), Room::Taken);
     }
     let (mut rows, mut facts) = (Vec::new(), Vec::new());
     for state in read_back(builder) {
         match state {
             State::Counters(block) => rows.extend(block.rows.into_iter().map(|(_, author, row)| (author, row))),
-            State::Facts(block) => facts.extend(block),
+            State::Facts(block) => facts.extend(block.into_iter().map(|fact| match fact {
+                Fact::Ban(fact) => fact,
+                other => panic!("{other:?} was not sent"),
+            })),
             other => panic!("{other:?} was not sent"),
         }
     }
@@ -82,11 +86,10 @@ pub(super) fn sent_sketch(sketch: &Sketch) -> Sketch {
 /// An entry of a list after a trip over the wire.
 pub(super) fn sent_listing(listing: &Listing) -> Listing {
     let mut builder = Builder::new();
-    assert_eq!(builder.listing(listing.clone()), Room::Taken);
-    match read_back(builder).pop() {
-        Some(State::Listings(mut block)) => block.remove(0),
-        other => panic!("{other:?} was not sent"),
-    }
+    assert_eq!(builder.fact(&Fact::Listing(listing.clone())), Room::Taken);
+    let Some(State::Facts(mut block)) = read_back(builder).pop() else { panic!("no fact was sent") };
+    let Fact::Listing(listing) = block.remove(0) else { panic!("no entry of a list was sent") };
+    listing
 }
 
 pub(super) fn listing(made_at: u64, made_by: u16, present: bool, until: u64, kept: u64) -> Listing {
@@ -132,7 +135,7 @@ pub(super) struct Stated<'a> {
     pub(super) made_by: u16,
 }
 
-pub(super) fn fact(stated: &Stated<'_>) -> Fact {
+pub(super) fn fact(stated: &Stated<'_>) -> Banning {
     let ban = Ban {
         subject: Arc::from("192.0.2.9/32"),
         epoch: stated.epoch,
@@ -143,5 +146,5 @@ pub(super) fn fact(stated: &Stated<'_>) -> Fact {
         made_by: author(stated.made_by, 1).actor,
         applied_at: Time::ZERO,
     };
-    Fact { ban, kept: Time(stated.kept) }
+    Banning { ban, kept: Time(stated.kept) }
 }

@@ -2,6 +2,7 @@
 
 use super::given::{Stated, author, fact, listing};
 use crate::counter::Row;
+use crate::fact::Fact;
 use crate::key::{Domain, Key64, Secret};
 use crate::unique::{Mark, Sketch};
 use crate::wire::{self, Ack, Builder, DeltaHead, Digest, Frame, Hello, RangeHead, Room, Seen, State, WireError};
@@ -78,7 +79,15 @@ fn a_range() {
     for life in [7, 8] {
         builder.row(0xbb, Key64(1), author(3, life), row.clone());
     }
-    builder.fact(fact(&Stated { epoch: 1, until: 9, kept: 10, level: 2, reason: "x", made_at: 4, made_by: 3 }));
+    builder.fact(&Fact::Ban(fact(&Stated {
+        epoch: 1,
+        until: 9,
+        kept: 10,
+        level: 2,
+        reason: "x",
+        made_at: 4,
+        made_by: 3,
+    })));
     let head = RangeHead { from: 0, to: 1, at: 5 };
     assert_eq!(hex(&builder.clone().range(&head, 1)), RANGE_1);
     let bytes = builder.range(&head, 2);
@@ -94,7 +103,7 @@ fn a_range_of_sketches_and_list_entries() {
     let small = Seen { key: Key64(0x1000), slot: 300, sketch: marks.into_iter().collect() };
     builder.seen(0xdd, small);
     builder.seen(0xdd, Seen { key: Key64(0x0fff), slot: 298, sketch: marks[..1].iter().copied().collect() });
-    builder.listing(listing(1_800_000_000_000, 3, true, 1_800_000_060_000, 1_800_003_660_000));
+    builder.fact(&Fact::Listing(listing(1_800_000_000_000, 3, true, 1_800_000_060_000, 1_800_003_660_000)));
     let bytes = builder.range(&RangeHead { from: 0, to: 1, at: 5 }, 2);
     assert_eq!(hex(&bytes), SKETCHES);
     assert!(matches!(Frame::decode(&bytes), Ok(Frame::Range(..))));

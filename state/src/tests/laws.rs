@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::given::{
     Cells, Stated, author, fact, held, join_all, joined, listing, sent_listing, sent_sketch, through_the_wire,
 };
-use crate::ban::Fact;
+use crate::ban::Banning;
 use crate::counter::{Row, Widths};
+use crate::fact::Stated as _;
 use crate::identity::Author;
 use crate::list::Listing;
 use crate::rung::Rung;
@@ -37,7 +38,7 @@ fn widths() -> impl Strategy<Value = Widths> {
     ]
 }
 
-fn facts() -> impl Strategy<Value = Fact> {
+fn facts() -> impl Strategy<Value = Banning> {
     let few = |values: &'static [u64]| prop::sample::select(values);
     let number = || few(&[0, 1, 2, u64::MAX]);
     let stated = (number(), number(), number(), 0..2_u8, prop::sample::select(vec!["", "a", "b"]), number(), 1..3_u16);
@@ -46,7 +47,7 @@ fn facts() -> impl Strategy<Value = Fact> {
     })
 }
 
-fn join(mut one: Fact, other: &Fact) -> Fact {
+fn join(mut one: Banning, other: &Banning) -> Banning {
     one.join(through_the_wire(&[], std::slice::from_ref(other)).1.remove(0));
     one
 }

@@ -5,18 +5,16 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::FRAME_MAX;
-use super::block::{self, BLOCK_HEAD, COUNTERS, FACTS, LISTINGS, PACKED, SKETCHES};
+use super::block::{self, BLOCK_HEAD, COUNTERS, PACKED, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
-use super::facts::{self, FACT_MOST, FACTS_MAX};
+use super::facts::{Facts, HEADS_MOST};
 use super::frame::{self, DELTA, RANGE};
-use super::listings::{self, LISTING_MOST, LISTINGS_MAX};
 use super::sketches::{self, Seen, UNIQUES_MOST};
-use crate::ban::Fact;
 use crate::counter::Row;
+use crate::fact::Fact;
 use crate::identity::Author;
 use crate::key::Key64;
-use crate::list::Listing;
 
 /// The most bytes of a frame's type and head: a delta's head is three numbers of 64 bits and an author.
 const HEAD_MOST: usize = 1 + BLOCK_HEAD + 3 * 9 + 3 + 5 + 9;
@@ -36,8 +34,7 @@ pub(crate) struct Builder {
     /// The (table, author) pairs met, each of which costs an entry in a block's list.
     authors: BTreeSet<(u64, Author)>,
     tables: BTreeSet<u64>,
-    facts: Vec<Fact>,
-    listings: Vec<Listing>,
+    facts: Facts,
     /// With their tables.
     seen: Vec<(u64, Seen)>,
     uniques: BTreeSet<u64>,
@@ -46,14 +43,13 @@ pub(crate) struct Builder {
 
 impl Builder {
     pub(crate) fn new() -> Builder {
-        // The blocks of facts and of list entries are always reckoned with.
-        let weight = HEAD_MOST + 2 * (BLOCK_HEAD + 3);
+        // The blocks of facts are always reckoned with.
+        let weight = HEAD_MOST + HEADS_MOST;
         Builder {
             rows: Vec::new(),
             authors: BTreeSet::new(),
             tables: BTreeSet::new(),
-            facts: Vec::new(),
-            listings: Vec::new(),
+            facts: Facts::default(),
             seen: Vec::new(),
             uniques: BTreeSet::new(),
             weight,
@@ -61,7 +57,7 @@ impl Builder {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.facts.is_empty() && self.listings.is_empty() && self.seen.is_empty()
+        self.rows.is_empty() && self.facts.is_empty() && self.seen.is_empty()
     }
 
     /// Takes a row. One without cells says nothing and is left out.
@@ -86,21 +82,9 @@ impl Builder {
         Room::Taken
     }
 
-    pub(crate) fn fact(&mut self, fact: Fact) -> Room {
-        if self.facts.len() >= FACTS_MAX || self.weight + FACT_MOST > FRAME_MAX {
-            return Room::Full;
-        }
-        self.weight += FACT_MOST;
-        self.facts.push(fact);
-        Room::Taken
-    }
-
-    pub(crate) fn listing(&mut self, listing: Listing) -> Room {
-        if self.listings.len() >= LISTINGS_MAX || self.weight + LISTING_MOST > FRAME_MAX {
-            return Room::Full;
-        }
-        self.weight += LISTING_MOST;
-        self.listings.push(listing);
+    pub(crate) fn fact(&mut self, fact: &Fact) -> Room {
+        let Some(weight) = self.facts.take(fact, self.weight) else { return Room::Full };
+        self.weight += weight;
         Room::Taken
     }
 
@@ -133,12 +117,7 @@ impl Builder {
     }
 
     fn finish(self, mut out: Vec<u8>, version: u16) -> Bytes {
-        if !self.facts.is_empty() {
-            block::put(&mut out, FACTS, &facts::encode(&self.facts));
-        }
-        if !self.listings.is_empty() {
-            block::put(&mut out, LISTINGS, &listings::encode(&self.listings));
-        }
+        self.facts.put(&mut out);
         put_rows(&mut out, self.rows, &self.tables, version);
         put_seen(&mut out, self.seen, &self.uniques);
         out.into()

@@ -1,77 +1,74 @@
-//! Facts about bans, in bincode. Few and rare beside counters, so plain.
-
-use std::sync::Arc;
+//! Facts of all kinds: each kind in a block of its own, in bincode, few and rare beside counters. Each says in its own file what
+//! one looks like; here is what bounds them in a frame and in memory.
 
 use bincode::{Decode, Encode};
 
 use super::WireError;
-use crate::ban::{Ban, Fact, TEXT_MAX};
-use crate::identity::{Actor, PopId};
-use crate::time::Time;
+use super::block::{self, BLOCK_HEAD, FACTS, LISTINGS};
+use super::{FRAME_MAX, bans, listings};
+use crate::fact::{Fact, Kind};
 
 /// Facts in one block.
-pub(super) const FACTS_MAX: usize = 256;
+const FACTS_MAX: usize = 256;
 
-/// The most bytes that one fact takes: two texts with their lengths, five numbers of 64 bits, level, POP, node.
-pub(super) const FACT_MOST: usize = 2 * (TEXT_MAX + 1) + 5 * 9 + 1 + 3 + 5;
+/// The most bytes of the blocks of all kinds before their facts.
+pub(super) const HEADS_MOST: usize = Kind::ALL.len() * (BLOCK_HEAD + 3);
 
 /// The most memory that decoding a block may claim.
 const DECODE_MAX: usize = 128 * 1024;
 
-#[derive(Encode, Decode)]
-struct WireFact {
-    subject: String,
-    epoch: u64,
-    until: u64,
-    kept: u64,
-    level: u8,
-    reason: String,
-    made_at: u64,
-    pop: u16,
-    node: u32,
+/// The facts of a frame, by kinds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    bans: Vec<bans::WireBan>,
+    listings: Vec<listings::WireListing>,
 }
 
-pub(super) fn encode(facts: &[Fact]) -> Vec<u8> {
-    let wire: Vec<WireFact> = facts.iter().map(to_wire).collect();
-    // Writing to memory does not fail; should it, the peer refuses an empty block by name.
-    bincode::encode_to_vec(wire, bincode::config::standard()).unwrap_or_default()
+impl Facts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bans.is_empty() && self.listings.is_empty()
+    }
+
+    /// Takes a fact if a frame of this weight has room for it; says what it weighs.
+    pub(super) fn take(&mut self, fact: &Fact, weight: usize) -> Option<usize> {
+        match fact {
+            Fact::Ban(fact) => take(&mut self.bans, fact, bans::MOST, weight),
+            Fact::Listing(fact) => take(&mut self.listings, fact, listings::MOST, weight),
+        }
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        put(out, FACTS, &self.bans);
+        put(out, LISTINGS, &self.listings);
+    }
 }
 
-pub(super) fn decode(body: &[u8]) -> Result<Vec<Fact>, WireError> {
+fn take<F, W: for<'f> From<&'f F>>(facts: &mut Vec<W>, fact: &F, most: usize, weight: usize) -> Option<usize> {
+    if facts.len() >= FACTS_MAX || weight + most > FRAME_MAX {
+        return None;
+    }
+    facts.push(W::from(fact));
+    Some(most)
+}
+
+fn put<W: Encode>(out: &mut Vec<u8>, kind: u8, facts: &Vec<W>) {
+    if !facts.is_empty() {
+        // Writing to memory does not fail; should it, the peer refuses an empty block by name.
+        block::put(out, kind, &bincode::encode_to_vec(facts, bincode::config::standard()).unwrap_or_default());
+    }
+}
+
+/// The facts of a block of this kind.
+pub(super) fn decode<W: Decode<()>>(
+    body: &[u8],
+    what: &'static str,
+    fact: impl Fn(W) -> Fact,
+) -> Result<Vec<Fact>, WireError> {
     let limited = bincode::config::standard().with_limit::<DECODE_MAX>();
-    let read: Result<(Vec<WireFact>, usize), _> = bincode::decode_from_slice(body, limited);
-    let (wire, read) = read.map_err(|error| WireError::Facts(error.to_string()))?;
+    let read: Result<(Vec<W>, usize), _> = bincode::decode_from_slice(body, limited);
+    let (wire, read) = read.map_err(|error| WireError::Facts { what, cause: error.to_string() })?;
     if read < body.len() {
         return Err(WireError::Trailing(body.len() - read));
     }
-    Ok(wire.into_iter().map(from_wire).collect())
-}
-
-fn to_wire(fact: &Fact) -> WireFact {
-    let Fact { ban, kept } = fact;
-    WireFact {
-        subject: ban.subject.to_string(),
-        epoch: ban.epoch,
-        until: ban.until.0,
-        kept: kept.0,
-        level: ban.level,
-        reason: ban.reason.to_string(),
-        made_at: ban.made_at.0,
-        pop: ban.made_by.pop.0,
-        node: ban.made_by.node,
-    }
-}
-
-fn from_wire(wire: WireFact) -> Fact {
-    let ban = Ban {
-        subject: Arc::from(wire.subject),
-        epoch: wire.epoch,
-        until: Time(wire.until),
-        level: wire.level,
-        reason: Arc::from(wire.reason),
-        made_at: Time(wire.made_at),
-        made_by: Actor { pop: PopId(wire.pop), node: wire.node },
-        applied_at: Time::ZERO,
-    };
-    Fact { ban, kept: Time(wire.kept) }
+    Ok(wire.into_iter().map(fact).collect())
 }

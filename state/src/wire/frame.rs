@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
+use super::bans::WireBan;
 use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, PACKED, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
-use super::listings;
+use super::listings::WireListing;
 use super::reader::Reader;
 use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
-use crate::ban::Fact;
-use crate::list::Listing;
+use crate::fact::Fact;
 
 pub(super) const HELLO: u8 = 1;
 pub(super) const DELTA: u8 = 2;
@@ -37,7 +37,6 @@ pub(crate) enum State {
     Counters(Rows),
     Facts(Vec<Fact>),
     Sketches(Sketches),
-    Listings(Vec<Listing>),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -90,9 +89,12 @@ impl Iterator for Blocks<'_> {
         let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
             COUNTERS => counters::v1::decode(body).map(State::Counters),
             PACKED => counters::packed::decode(body).map(State::Counters),
-            FACTS => facts::decode(body).map(State::Facts),
+            FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
-            LISTINGS => listings::decode(body).map(State::Listings),
+            LISTINGS => {
+                let listing = |listing: WireListing| Fact::Listing(listing.into());
+                facts::decode(body, "list entries", listing).map(State::Facts)
+            }
             _ => Ok(State::Unknown),
         });
         let left = reader.left();

@@ -6,12 +6,13 @@
 //! ```
 //!
 //! The first block of a frame is its head: a control message in bincode, decoded under a limit. The others carry state:
-//! [`counters`] and [`sketches`] in forms of our own, [`facts`] about bans and [`listings`] in bincode. Frames of an unknown type and blocks of an unknown kind are
+//! [`counters`] and [`sketches`] in forms of our own, [`facts`] in bincode. Frames of an unknown type and blocks of an unknown kind are
 //! skipped, so that a newer peer can say more. A message never changes: what a later version adds goes into another block.
 //!
 //! Decoding is total: any bytes give a value or a [`WireError`], and every count is checked against the bytes that are there
 //! before anything is allocated for it.
 
+mod bans;
 mod bits;
 mod block;
 mod builder;
@@ -64,8 +65,6 @@ pub(crate) enum WireError {
     Range(&'static str),
     #[error("{0} bytes follow the end of a block's content")]
     Trailing(usize),
-    #[error("a block of facts cannot be read: {0}")]
-    Facts(String),
-    #[error("a block of list entries cannot be read: {0}")]
-    Listings(String),
+    #[error("a block of {what} cannot be read: {cause}")]
+    Facts { what: &'static str, cause: String },
 }
