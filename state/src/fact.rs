@@ -104,6 +104,13 @@ impl Fact {
         }
     }
 
+    pub(crate) fn name(&self, secret: &Secret) -> Name {
+        match self {
+            Fact::Ban(fact) => Name { kind: Kind::Ban, key: fact.key(secret) },
+            Fact::Listing(fact) => Name { kind: Kind::Listing, key: fact.key(secret) },
+        }
+    }
+
     pub(crate) fn is_spent(&self, now: Time) -> bool {
         match self {
             Fact::Ban(fact) => fact.is_spent(now),

@@ -8,8 +8,7 @@
 //! answer: the other side's parts    ->  what differs is repaired
 //! ```
 //!
-//! Peers of protocol version 1, those whose configs count in other tables, and those whose clocks are far away, cannot be asked:
-//! they get a frame of state each time, each from where their last one ended.
+//! Peers whose configs count in other tables, and those whose clocks are far away, cannot compare: they get a frame of state each time, each from where their last one ended.
 
 use super::{LinkId, Replica};
 use crate::range::{PARTS, Range};
@@ -32,9 +31,6 @@ const FAR: u64 = 10_000;
 
 /// What has not changed for so long is known everywhere, or was not heard, ms.
 const SETTLED: u64 = 2_000;
-
-/// The first version that compares.
-const COMPARES: u16 = 2;
 
 /// How often a peer's digests were looked at lately.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,8 +56,7 @@ impl Replica {
     pub(super) fn stand(&mut self, id: LinkId, now: Time) {
         match self.links.get(id) {
             Some(link) if !link.has_room() || !link.repair.is_idle() => {}
-            Some(link) if link.version >= COMPARES => self.ask(id, now),
-            _ => self.tell_some(id, now),
+            _ => self.ask(id, now),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::wire::{Builder, DeltaHead, OLDEST, RangeHead, Room, Seen};
 const SILENCE: u64 = 5;
 
 /// Between ticks under load, ms.
-const TICK: u64 = 25;
+pub(super) const TICK: u64 = 25;
 
 /// Between urgent frames, ms.
 const URGENT: u64 = 1;

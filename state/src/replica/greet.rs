@@ -6,7 +6,7 @@ use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
 use crate::identity::{Author, PopId};
 use crate::time::Time;
-use crate::wire::{self, Hello, NEWEST, OLDEST};
+use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
 
 impl Replica {
     pub(super) fn connected(&mut self, id: LinkId, pop: PopId, reach: Reach, now: Time) {
@@ -27,7 +27,7 @@ impl Replica {
         let hello = Hello {
             oldest: OLDEST,
             newest: NEWEST,
-            features: 0,
+            features: FEATURES,
             cluster: self.config.cluster.clone(),
             secret_id: self.config.secret_id,
             roster_revision: self.config.roster_revision,
@@ -69,6 +69,7 @@ impl Replica {
     fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
         peer.link = Some(id);
+        peer.tells = hello.features & RELAYS != 0;
         peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
@@ -77,11 +78,13 @@ impl Replica {
         if let Some(link) = self.links.get_mut(id) {
             link.author = Some(author);
             link.version = hello.newest.min(NEWEST);
+            link.features = hello.features & FEATURES;
             link.inward.have = hello.base;
             // Answered at once: it is what tells the peer that its hello came.
             link.inward.ack_due = Some(now);
             link.repair.start();
         }
+        self.relay.changed(now);
     }
 
     fn refusal(&self, pop: PopId, author: Author, hello: &Hello) -> Option<CloseReason> {

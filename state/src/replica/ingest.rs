@@ -2,6 +2,7 @@
 //! counted, and the next frame is taken. Rows of any frame are joined, whether or not it follows on the last one; only a
 //! frame that follows moves what is acknowledged.
 
+use super::index::Item;
 use super::link::Link;
 use super::tempo::Reach;
 use super::{Event, LinkId, Replica};
@@ -33,9 +34,9 @@ impl Speaks {
     }
 }
 
-/// What of a frame was dropped.
+/// What came of a frame, beside what was taken.
 #[derive(Debug, Default)]
-struct Dropped {
+struct Outcome {
     things: u64,
     undecodable: Option<String>,
     foreign: Option<Actor>,
@@ -43,6 +44,8 @@ struct Dropped {
     ahead: bool,
     implausible: bool,
     no_room: bool,
+    /// What rose and somebody misses: not dropped, but passed on.
+    risen: Vec<(Actor, Item)>,
 }
 
 impl Replica {
@@ -53,36 +56,40 @@ impl Replica {
             peer.frames_in += 1;
             peer.bytes_in += bytes.len() as u64;
         }
-        let mut dropped = Dropped::default();
+        let mut outcome = Outcome::default();
         match (Frame::decode(bytes), author) {
-            (Err(error), _) => dropped.undecodable(&error),
+            (Err(error), _) => outcome.undecodable(&error),
             (Ok(Frame::Hello(hello)), _) => {
                 self.hello(id, &hello, now);
                 self.heard(id, hello.at, now);
             }
             // Nobody may speak before it said who it is; a sane peer's frame comes early only where order is not kept.
-            (Ok(_), None) => dropped.things += 1,
+            (Ok(_), None) => outcome.things += 1,
             (Ok(Frame::Delta(head, blocks)), Some(author)) => {
                 self.heard_greeted(id, head.at, now);
-                self.delta_in(id, author, &head, blocks, &mut dropped, now);
+                self.delta_in(id, author, &head, blocks, &mut outcome, now);
             }
-            (Ok(Frame::Range(head, blocks)), Some(_)) => {
+            (Ok(Frame::Range(head, blocks)), Some(author)) => {
                 self.heard_greeted(id, head.at, now);
-                self.range_in(id, &head, blocks, &mut dropped, now);
+                self.range_in(id, author, &head, blocks, &mut outcome, now);
             }
             (Ok(Frame::Digest(digest)), Some(_)) => {
                 self.heard_greeted(id, 0, now);
                 if !self.digest_in(id, &digest, now) {
-                    dropped.things += 1;
+                    outcome.things += 1;
                 }
+            }
+            (Ok(Frame::Misses(misses)), Some(_)) => {
+                self.heard_greeted(id, 0, now);
+                self.misses_in(id, &misses);
             }
             (Ok(Frame::Ack(ack)), Some(_)) => {
                 self.heard_greeted(id, ack.at, now);
                 self.ack_in(id, &ack, now);
             }
-            (Ok(Frame::Unknown), Some(_)) => dropped.things += 1,
+            (Ok(Frame::Unknown), Some(_)) => outcome.things += 1,
         }
-        self.report(id, pop, dropped);
+        self.report(id, pop, outcome);
     }
 
     /// A frame came on an established link.
@@ -93,6 +100,7 @@ impl Replica {
         }
         let Some(Author { actor, incarnation }) = link.author else { return };
         if self.peers.heard(actor, now) {
+            self.relay.changed(now);
             self.tell(Event::PeerUp { actor, incarnation });
         }
     }
@@ -111,16 +119,17 @@ impl Replica {
         author: Author,
         head: &DeltaHead,
         blocks: impl Iterator<Item = Result<State, WireError>>,
-        dropped: &mut Dropped,
+        outcome: &mut Outcome,
         now: Time,
     ) {
         let says = Author::from(head.author);
         if says != author {
-            dropped.foreign(says.actor);
+            outcome.foreign(says.actor);
             return;
         }
         self.changed = Some(now);
-        let whole = self.take_blocks(blocks, Speaks::For(author), dropped, now);
+        let whole = self.take_blocks(blocks, (author.actor, Speaks::For(author)), outcome, now);
+        self.pass_risen(outcome, now);
         let Some(link) = self.links.get_mut(id) else { return };
         let follows = head.from <= link.inward.have;
         if whole && follows {
@@ -132,12 +141,14 @@ impl Replica {
     fn range_in(
         &mut self,
         id: LinkId,
+        sender: Author,
         head: &RangeHead,
         blocks: impl Iterator<Item = Result<State, WireError>>,
-        dropped: &mut Dropped,
+        outcome: &mut Outcome,
         now: Time,
     ) {
-        let whole = self.take_blocks(blocks, Speaks::Roster, dropped, now);
+        let whole = self.take_blocks(blocks, (sender.actor, Speaks::Roster), outcome, now);
+        self.pass_risen(outcome, now);
         let Some(link) = self.links.get_mut(id) else { return };
         if whole && head.from <= link.inward.ranges {
             link.inward.ranges = link.inward.ranges.max(head.to);
@@ -173,18 +184,18 @@ impl Replica {
     fn take_blocks(
         &self,
         blocks: impl Iterator<Item = Result<State, WireError>>,
-        speaks: Speaks,
-        dropped: &mut Dropped,
+        (sender, speaks): (Actor, Speaks),
+        outcome: &mut Outcome,
         now: Time,
     ) -> bool {
         for block in blocks {
             match block {
-                Ok(State::Counters(rows)) => self.take_rows(rows, speaks, dropped, now),
-                Ok(State::Facts(facts)) => self.take_facts(facts, speaks, dropped, now),
-                Ok(State::Sketches(sketches)) => self.take_sketches(sketches, dropped, now),
-                Ok(State::Unknown) => dropped.things += 1,
+                Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
+                Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
+                Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),
+                Ok(State::Unknown) => outcome.things += 1,
                 Err(error) => {
-                    dropped.undecodable(&error);
+                    outcome.undecodable(&error);
                     return false;
                 }
             }
@@ -192,10 +203,10 @@ impl Replica {
         true
     }
 
-    fn take_rows(&self, rows: Rows, speaks: Speaks, dropped: &mut Dropped, now: Time) {
+    fn take_rows(&self, rows: Rows, speaks: Speaks, outcome: &mut Outcome, now: Time) {
         let Some(table) = self.store.by_identity(rows.table) else {
-            dropped.things += rows.rows.len() as u64;
-            dropped.unknown_table = Some(rows.table);
+            outcome.things += rows.rows.len() as u64;
+            outcome.unknown_table = Some(rows.table);
             return;
         };
         for (key, author, row) in rows.rows {
@@ -204,42 +215,63 @@ impl Replica {
                 Speaks::Roster => author != self.me && self.peers.is_in_roster(author.actor.pop),
             };
             if !may {
-                dropped.foreign(author.actor);
+                outcome.foreign(author.actor);
                 continue;
             }
-            dropped.ingested(self.store.offer_row(table, key, author, row, now));
+            let ingested = self.store.offer_row(table, key, author, row, now);
+            self.note_risen(ingested.raised, author.actor, Item::Counter(table, key), outcome);
+            outcome.ingested(ingested);
         }
     }
 
     /// Sketches have no author: any peer may pass on what it knows of them.
-    fn take_sketches(&self, sketches: Sketches, dropped: &mut Dropped, now: Time) {
+    fn take_sketches(&self, sketches: Sketches, sender: Actor, outcome: &mut Outcome, now: Time) {
         let Some(table) = self.store.uniques_by_identity(sketches.table) else {
-            dropped.things += sketches.seen.len() as u64;
-            dropped.unknown_table = Some(sketches.table);
+            outcome.things += sketches.seen.len() as u64;
+            outcome.unknown_table = Some(sketches.table);
             return;
         };
         for seen in sketches.seen {
-            dropped.ingested(self.store.offer_sketch(table, seen.key, (seen.slot, &seen.sketch), now));
+            let ingested = self.store.offer_sketch(table, seen.key, (seen.slot, &seen.sketch), now);
+            self.note_risen(ingested.raised, sender, Item::Uniques(table, seen.key), outcome);
+            outcome.ingested(ingested);
         }
     }
 
-    fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, dropped: &mut Dropped, now: Time) {
+    fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, outcome: &mut Outcome, now: Time) {
         for fact in facts {
-            if speaks.may_state(fact.made_by()) {
-                dropped.offered(self.store.offer_fact(fact, now));
+            let by = fact.made_by();
+            if speaks.may_state(by) {
+                let name = self.store.name(&fact);
+                let offered = self.store.offer_fact(fact, now);
+                self.note_risen(offered == Offered::Taken, by, Item::Fact(name), outcome);
+                outcome.offered(offered);
             } else {
-                dropped.foreign(fact.made_by());
+                outcome.foreign(by);
             }
         }
     }
 
+    /// Notes what rose here and may have to be passed on.
+    fn note_risen(&self, raised: bool, author: Actor, item: Item, outcome: &mut Outcome) {
+        if raised && self.peers.is_missed(author) {
+            outcome.risen.push((author, item));
+        }
+    }
+
+    fn pass_risen(&mut self, outcome: &mut Outcome, now: Time) {
+        for (author, item) in std::mem::take(&mut outcome.risen) {
+            self.rose(author, item, now);
+        }
+    }
+
     /// Counts what was dropped, and tells of each kind of trouble once per link.
-    fn report(&mut self, id: LinkId, pop: PopId, dropped: Dropped) {
+    fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome) {
         if let Some(peer) = self.peer_of(id) {
-            peer.dropped = peer.dropped.saturating_add(dropped.things);
+            peer.dropped = peer.dropped.saturating_add(outcome.things);
         }
         let Some(link) = self.links.get_mut(id) else { return };
-        for event in dropped.events(link, pop) {
+        for event in outcome.events(link, pop) {
             if let Some(peer) = self.peer_of(id) {
                 peer.last_error = Some(event.to_string());
             }
@@ -248,13 +280,13 @@ impl Replica {
     }
 }
 
-impl Dropped {
+impl Outcome {
     fn undecodable(&mut self, error: &WireError) {
         self.things += 1;
         self.undecodable = Some(error.to_string());
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, full }: Ingested) {
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, full, raised: _ }: Ingested) {
         self.things += ahead + expired + implausible + u64::from(full);
         self.ahead |= ahead > 0;
         self.implausible |= implausible > 0;

@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) author: Option<Author>,
     /// The newest protocol version that both ends speak; of meaning once there is an author.
     pub(super) version: u16,
+    /// What is optional and both ends can do; of meaning once there is an author.
+    pub(super) features: u64,
     /// Whether the peer has shown that it took our hello.
     pub(super) is_greeted: bool,
     pub(super) unsent: usize,
@@ -158,6 +160,7 @@ impl Link {
             hello_at: now,
             author: None,
             version: OLDEST,
+            features: 0,
             is_greeted: false,
             unsent: 0,
             last_out: now,

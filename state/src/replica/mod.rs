@@ -22,6 +22,7 @@ mod peer;
 mod peers;
 mod port;
 mod published;
+mod relay;
 mod repair;
 mod rtt;
 mod status;
@@ -45,6 +46,7 @@ use self::links::Links;
 use self::peer::Peer;
 use self::peers::Peers;
 use self::published::Published;
+use self::relay::Relay;
 use self::repair::Turn;
 use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
@@ -89,6 +91,7 @@ pub struct Replica {
     index: Index,
     pace: Pace,
     published: Published,
+    relay: Relay,
     turn: Turn,
     /// When the first input came.
     started: Option<Time>,
@@ -122,6 +125,7 @@ impl Replica {
             index: Index::new(index_max),
             pace: Pace::default(),
             published: Published::default(),
+            relay: Relay::default(),
             started: None,
             changed: None,
             outputs: VecDeque::new(),
@@ -141,7 +145,7 @@ impl Replica {
                     link.unsent = link.unsent.saturating_sub(bytes);
                 }
             }
-            Input::Gone { peer } => self.gone(peer),
+            Input::Gone { peer } => self.gone(peer, now),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
@@ -209,9 +213,10 @@ impl Replica {
     }
 
     /// A node has left its POP for good. One that is linked is not gone.
-    fn gone(&mut self, actor: Actor) {
+    fn gone(&mut self, actor: Actor, now: Time) {
         if self.peers.get(actor).is_some_and(|peer| peer.link.is_none()) {
             self.peers.forget(actor, self.me.actor.pop);
+            self.relay.changed(now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One other node, whether or not a link to it is up: what outlives its links.
 
+use std::collections::BTreeSet;
+
 use super::LinkId;
 use super::rtt::Rtt;
 use super::status::{PeerState, PeerStatus};
@@ -20,6 +22,10 @@ pub(super) struct Peer {
     /// As it was when a frame came last, see [`newest`](Peer::newest).
     pub(super) news: Option<Time>,
     pub(super) is_up: bool,
+    /// Whether it says whom it does not hear.
+    pub(super) tells: bool,
+    /// Whom it does not hear, as it said last.
+    pub(super) misses: BTreeSet<Actor>,
     pub(super) rtt: Rtt,
     pub(super) frames_in: u64,
     pub(super) frames_out: u64,
@@ -39,6 +45,8 @@ impl Peer {
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
             is_up: false,
+            tells: false,
+            misses: BTreeSet::new(),
             rtt: Rtt::default(),
             frames_in: 0,
             frames_out: 0,

@@ -18,6 +18,8 @@ pub(super) struct Peers {
     /// By when the newest that is known of them happened, oldest first; those never heard come before all.
     by_news: BTreeSet<(Option<Time>, Actor)>,
     up: usize,
+    /// By how many each is missed.
+    missed: BTreeMap<Actor, usize>,
     /// When one of those that are up may have fallen silent.
     look: Option<Time>,
 }
@@ -102,7 +104,38 @@ impl Peers {
         if let Some(peer) = self.by_actor.remove(&actor) {
             self.by_news.remove(&(peer.news, actor));
             self.up -= usize::from(peer.is_up);
+            peer.misses.iter().for_each(|missed| self.found(*missed));
         }
+    }
+
+    /// A peer says whom it does not hear.
+    pub(super) fn miss(&mut self, actor: Actor, missed: BTreeSet<Actor>) {
+        let Some(peer) = self.by_actor.get_mut(&actor) else { return };
+        for actor in &missed {
+            *self.missed.entry(*actor).or_default() += 1;
+        }
+        let before = std::mem::replace(&mut peer.misses, missed);
+        before.iter().for_each(|missed| self.found(*missed));
+    }
+
+    /// One less misses it.
+    fn found(&mut self, actor: Actor) {
+        if let Some(by) = self.missed.get_mut(&actor) {
+            *by -= 1;
+            if *by == 0 {
+                self.missed.remove(&actor);
+            }
+        }
+    }
+
+    /// Whether anybody misses it.
+    pub(super) fn is_missed(&self, actor: Actor) -> bool {
+        self.missed.contains_key(&actor)
+    }
+
+    /// Whether `actor` misses `other`.
+    pub(super) fn misses(&self, actor: Actor, other: Actor) -> bool {
+        self.by_actor.get(&actor).is_some_and(|peer| peer.misses.contains(&other))
     }
 
     /// A frame came from it; true if it was not heard before.

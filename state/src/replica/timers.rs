@@ -20,6 +20,7 @@ impl Replica {
         let touched = self.links.touched();
         self.file(touched);
         self.flush(now);
+        self.relay(now);
         self.take_turn(now);
         for id in self.links.take_due(now) {
             self.drive_link(id, now);
@@ -69,6 +70,7 @@ impl Replica {
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
         for actor in self.peers.fall_silent(now) {
+            self.relay.changed(now);
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
@@ -81,7 +83,7 @@ impl Replica {
     /// When [`Input::Timeout`](super::Input::Timeout) is due, unless something else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let due = [self.peers.next_look(), self.links.next_due(), self.pace.due(), self.turn.due()];
+        let due = [self.peers.next_look(), self.links.next_due(), self.pace.due(), self.turn.due(), self.relay.due()];
         due.into_iter().flatten().min()
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Ingested {
     pub(crate) implausible: u64,
     /// Whether there was no room for it.
     pub(crate) full: bool,
+    /// Whether anything of it was new.
+    pub(crate) raised: bool,
 }
 
 impl Store {
@@ -72,6 +74,11 @@ impl Store {
             Kind::Ban => self.bans.take(name.key).map(Fact::Ban),
             Kind::Listing => self.lists.take(name.key).map(Fact::Listing),
         }
+    }
+
+    /// What a fact is called.
+    pub(crate) fn name(&self, fact: &Fact) -> Name {
+        fact.name(&self.secret)
     }
 
     /// A fact.
@@ -175,11 +182,12 @@ impl Store {
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
         let Refused { ahead, expired, implausible } = refused;
-        let ingested = Ingested { ahead, expired, implausible, full: false };
+        let ingested = Ingested { ahead, expired, implausible, full: false, raised: false };
         let Some(newest) = row.newest(widths).filter(|_| author != self.me) else { return ingested };
         let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
         match at.visit_or(key, || newest, now, join) {
-            Some(Joined::Raised | Joined::Unchanged) => ingested,
+            Some(Joined::Raised) => Ingested { raised: true, ..ingested },
+            Some(Joined::Unchanged) => ingested,
             Some(Joined::Crowded) | None => Ingested { full: true, ..ingested },
         }
     }

@@ -188,7 +188,7 @@ impl Uniques {
             Standing::Over => Ingested { expired: 1, ..Ingested::default() },
             Standing::Live => {
                 let joined = table.visit(key, now, |known| known.join(table.span, slot, sketch, now));
-                Ingested { full: joined.is_none(), ..Ingested::default() }
+                Ingested { full: joined.is_none(), raised: joined == Some(true), ..Ingested::default() }
             }
         }
     }

@@ -7,13 +7,11 @@ use super::reader::Reader;
 pub(super) const BLOCK_HEAD: usize = 9;
 
 pub(super) const HEAD: u8 = 1;
-/// Counters as in version 1.
-pub(super) const COUNTERS: u8 = 2;
+// 2 was counters in version 1.
 pub(super) const FACTS: u8 = 3;
 pub(super) const SKETCHES: u8 = 4;
 pub(super) const LISTINGS: u8 = 5;
-/// Counters from version 2 on.
-pub(super) const PACKED: u8 = 6;
+pub(super) const COUNTERS: u8 = 6;
 
 fn checksum(kind: u8, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::FRAME_MAX;
-use super::block::{self, BLOCK_HEAD, COUNTERS, PACKED, SKETCHES};
+use super::block::{self, BLOCK_HEAD, COUNTERS, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
 use super::facts::{Facts, HEADS_MOST};
 use super::frame::{self, DELTA, RANGE};
 use super::sketches::{self, Seen, UNIQUES_MOST};
+use super::{FRAME_MAX, NEWEST, OLDEST};
 use crate::counter::Row;
 use crate::fact::Fact;
 use crate::identity::Author;
@@ -117,14 +117,15 @@ impl Builder {
     }
 
     fn finish(self, mut out: Vec<u8>, version: u16) -> Bytes {
+        debug_assert!((OLDEST..=NEWEST).contains(&version), "a version that is not spoken");
         self.facts.put(&mut out);
-        put_rows(&mut out, self.rows, &self.tables, version);
+        put_rows(&mut out, self.rows, &self.tables);
         put_seen(&mut out, self.seen, &self.uniques);
         out.into()
     }
 }
 
-fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables: &BTreeSet<u64>, version: u16) {
+fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables: &BTreeSet<u64>) {
     rows.sort_unstable_by_key(|(table, key, author, _)| (*table, *key, *author));
     // A counter that was forgotten and made anew in one tick is in the queue twice.
     rows.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
@@ -134,10 +135,7 @@ fn put_rows(out: &mut Vec<u8>, mut rows: Vec<(u64, Key64, Author, Row)>, tables:
         while let Some((_, key, author, row)) = rows.next_if(|(of, ..)| of == table) {
             of_table.push((key, author, row));
         }
-        match version {
-            0 | 1 => block::put(out, COUNTERS, &counters::v1::encode(*table, &of_table)),
-            _ => block::put(out, PACKED, &counters::packed::encode(*table, &of_table)),
-        }
+        block::put(out, COUNTERS, &counters::encode(*table, &of_table));
     }
 }
 

@@ -5,13 +5,19 @@ use bincode::{Decode, Encode};
 use super::{FRAME_MAX, WireError};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 
+/// A feature: says whom it does not hear ([`Misses`]), and passes on what others miss.
+pub(crate) const RELAYS: u64 = 1;
+
+/// The features of this node.
+pub(crate) const FEATURES: u64 = RELAYS;
+
 /// Who a peer is, said first on every link and again until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Hello {
     /// The oldest and the newest protocol version it speaks.
     pub(crate) oldest: u16,
     pub(crate) newest: u16,
-    /// Bits for what is optional; none yet.
+    /// Bits for what is optional, such as [`RELAYS`]; those that are not known mean nothing.
     pub(crate) features: u64,
     pub(crate) cluster: String,
     pub(crate) secret_id: u64,
@@ -73,6 +79,23 @@ pub(crate) struct Digest {
     pub(crate) settled: bool,
     /// The instant that it is about: node time of whoever asked first, ms.
     pub(crate) at: u64,
+}
+
+/// Whom a node does not hear; said to those who have the feature [`RELAYS`].
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Misses {
+    /// By POP and node.
+    actors: Vec<(u16, u32)>,
+}
+
+impl Misses {
+    pub(crate) fn of(actors: &[Actor]) -> Misses {
+        Misses { actors: actors.iter().map(|actor| (actor.pop.0, actor.node)).collect() }
+    }
+
+    pub(crate) fn actors(&self) -> impl Iterator<Item = Actor> {
+        self.actors.iter().map(|(pop, node)| Actor { pop: PopId(*pop), node: *node })
+    }
 }
 
 /// An [`Author`] as numbers.

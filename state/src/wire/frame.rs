@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::bans::WireBan;
-use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, PACKED, SKETCHES};
-use super::control::{self, Ack, DeltaHead, Digest, Hello, RangeHead};
+use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, SKETCHES};
+use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
 use super::listings::WireListing;
@@ -18,6 +18,7 @@ pub(super) const DELTA: u8 = 2;
 pub(super) const ACK: u8 = 3;
 pub(super) const RANGE: u8 = 4;
 pub(super) const DIGEST: u8 = 5;
+pub(super) const MISSES: u8 = 6;
 
 /// A frame that came.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) enum Frame<'a> {
     Ack(Ack),
     Range(RangeHead, Blocks<'a>),
     Digest(Digest),
+    Misses(Misses),
     /// Of a type that this version does not know.
     Unknown,
 }
@@ -60,7 +62,7 @@ impl<'a> Frame<'a> {
         }
         let mut reader = Reader::new(bytes, "a frame");
         let frame = reader.u8()?;
-        if !(HELLO..=DIGEST).contains(&frame) {
+        if !(HELLO..=MISSES).contains(&frame) {
             return Ok(Frame::Unknown);
         }
         let (kind, head) = block::take(&mut reader)?;
@@ -73,6 +75,7 @@ impl<'a> Frame<'a> {
             DELTA => Frame::Delta(control::decode(head)?, blocks),
             ACK => Frame::Ack(control::decode(head)?),
             DIGEST => Frame::Digest(control::decode(head)?),
+            MISSES => Frame::Misses(control::decode(head)?),
             _ => Frame::Range(control::decode(head)?, blocks),
         })
     }
@@ -87,8 +90,7 @@ impl Iterator for Blocks<'_> {
         }
         let mut reader = Reader::new(self.rest, "a block");
         let state = block::take(&mut reader).and_then(|(kind, body)| match kind {
-            COUNTERS => counters::v1::decode(body).map(State::Counters),
-            PACKED => counters::packed::decode(body).map(State::Counters),
+            COUNTERS => counters::decode(body).map(State::Counters),
             FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
             LISTINGS => {
@@ -123,4 +125,8 @@ pub(crate) fn ack(ack: &Ack) -> Bytes {
 
 pub(crate) fn digest(digest: &Digest) -> Bytes {
     start(DIGEST, digest).into()
+}
+
+pub(crate) fn misses(misses: &Misses) -> Bytes {
+    start(MISSES, misses).into()
 }

@@ -26,9 +26,9 @@ mod saved;
 mod sketches;
 
 pub(crate) use self::builder::{Builder, Room};
-pub(crate) use self::control::{Ack, DeltaHead, Digest, Hello, RangeHead};
+pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, RELAYS, RangeHead};
 pub(crate) use self::counters::Rows;
-pub(crate) use self::frame::{Frame, State, ack, digest, hello};
+pub(crate) use self::frame::{Frame, State, ack, digest, hello, misses};
 pub(crate) use self::saved::{Saved, SavedHead, end as saved_end, head as saved_head};
 pub(crate) use self::sketches::{Seen, Sketches};
 
@@ -36,11 +36,11 @@ pub(crate) use self::sketches::{Seen, Sketches};
 pub const FRAME_MAX: usize = 64 * 1024;
 
 /// The oldest protocol version that this node speaks.
-pub(crate) const OLDEST: u16 = 1;
+pub(crate) const OLDEST: u16 = 2;
 
-/// The newest protocol version that this node speaks. Version 2 has packed counters ([`counters::packed`]) and
-/// digests ([`Digest`]).
-pub(crate) const NEWEST: u16 = 2;
+/// The newest protocol version that this node speaks. Version 3 has kinds of state that version 2 does not know. What is
+/// optional within a version has a bit in [`Hello::features`].
+pub(crate) const NEWEST: u16 = 3;
 
 /// What is wrong with a frame. The frame is guilty, not the receiver's state, which has not changed by the bad part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

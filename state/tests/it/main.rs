@@ -11,6 +11,7 @@ mod facts;
 mod greet;
 mod lists;
 mod peek;
+mod relay;
 mod repair;
 mod sim;
 mod snapshot;

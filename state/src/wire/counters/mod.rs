@@ -1,8 +1,8 @@
-//! Rows of one table, in columns: neighbours in a column are alike, so numbers stay small. Two forms: [`packed`] is said to peers
-//! of this version, [`v1`] to those of the one before. Either is understood from anybody.
+//! Rows of one table, in columns: neighbours in a column are alike, so numbers stay small ([`packed`]).
 
-pub(super) mod packed;
-pub(super) mod v1;
+mod packed;
+
+pub(super) use self::packed::{decode, encode};
 
 use super::WireError;
 use super::reader::{Reader, put_varint, varint_len};
@@ -16,7 +16,7 @@ const AUTHOR_LEAST: usize = 3;
 /// The most bytes of an author: varints of 16, 32 and 64 bits.
 pub(super) const AUTHOR_MOST: usize = 3 + 5 + 10;
 
-/// The most bytes of a block, of either form, beside authors and rows: table, counts of authors, rows and shapes, greatest head,
+/// The most bytes of a block beside authors and rows: table, counts of authors, rows and shapes, greatest head,
 /// first key, width.
 pub(super) const TABLE_MOST: usize = 8 + 3 * 5 + 10 + 8 + 1;
 
@@ -27,7 +27,7 @@ pub(crate) struct Rows {
     pub(crate) rows: Vec<(Key64, Author, Row)>,
 }
 
-/// The most bytes that a row takes beside its author, in either form.
+/// The most bytes that a row takes beside its author.
 pub(super) fn weight(row: &Row) -> usize {
     let values = row.fine.iter().chain(&row.coarse).filter(|count| **count > 0);
     // Key, author's index, head, masks, shape's index.

@@ -1,4 +1,4 @@
-//! The present form. The heads and masks of rows are few different ones, so each *shape* is told once:
+//! The heads and masks of rows are few different ones, so each *shape* is told once:
 //!
 //! ```text
 //! table (u64, LE), authors (count, then POP, node, incarnation each), rows (count),
