@@ -19,7 +19,8 @@ pub struct Actor {
     pub node: u32,
 }
 
-/// One life of an actor's memory. A later life has a greater number.
+/// One life of an actor's memory. A later life has a number that is greater by more than 65,535: those between are the life's
+/// *generations*, under which it counts keys anew that it had to forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u64);
 
@@ -62,6 +63,21 @@ pub struct Author {
     pub actor: Actor,
     /// In which life.
     pub incarnation: Incarnation,
+}
+
+impl Author {
+    /// The author of what this one counts under a key that it had to forget and counts anew. Its rows of before are elsewhere
+    /// and say more, so counts under the same name would be masked there.
+    pub(crate) const fn in_generation(self, generation: u16) -> Author {
+        let incarnation = Incarnation(self.incarnation.0.saturating_add(generation as u64));
+        Author { actor: self.actor, incarnation }
+    }
+
+    /// Whether `row` is this one in any generation. Lives are so far apart that no later one is meant.
+    pub(crate) fn covers(self, row: Author) -> bool {
+        let generation = row.incarnation.0.checked_sub(self.incarnation.0);
+        self.actor == row.actor && generation.is_some_and(|generation| generation <= u16::MAX.into())
+    }
 }
 
 impl fmt::Display for PopId {

@@ -156,7 +156,7 @@ impl Fill<'_> {
             }
             for (author, row) in self.store.rows(table, key, self.now) {
                 // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
-                if author != self.receiver && self.builder.row(identity, key, author, row) == Room::Full {
+                if !self.receiver.covers(author) && self.builder.row(identity, key, author, row) == Room::Full {
                     return Some(Filled::Frame);
                 }
             }

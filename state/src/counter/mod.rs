@@ -61,6 +61,8 @@ pub(crate) struct SlotCounter {
     has_carry: bool,
     /// Whether the own row waits to be sent.
     pub(crate) dirty: bool,
+    /// Under which generation of this life the own row goes to peers.
+    generation: u16,
 }
 
 const _: () = assert!(size_of::<SlotCounter>() == 64);
@@ -96,7 +98,18 @@ impl SlotCounter {
     /// An empty counter whose newest fine slot is `head`.
     pub(crate) fn new(head: u64) -> SlotCounter {
         let small = Small::default();
-        SlotCounter { head, small, more: None, backlog: 0.0, busy_for: 0, has_carry: false, dirty: false }
+        let (has_carry, dirty, generation) = (false, false, 0);
+        SlotCounter { head, small, more: None, backlog: 0.0, busy_for: 0, has_carry, dirty, generation }
+    }
+
+    /// The same, whose own row goes to peers under a generation.
+    pub(crate) fn of_generation(head: u64, generation: u16) -> SlotCounter {
+        SlotCounter { generation, ..SlotCounter::new(head) }
+    }
+
+    /// The generation of the own row, if that says anything; peers know it then.
+    pub(crate) fn stated_generation(&self) -> Option<u16> {
+        (!self.own().is_empty()).then_some(self.generation)
     }
 
     /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the

@@ -118,11 +118,11 @@ impl SlotCounter {
         }
     }
 
-    /// The own row: the cells that can have changed since an instant.
-    pub(crate) fn own_row(&self, widths: Widths, since: Time) -> Row {
+    /// The own row: the cells that can have changed since an instant, and under which generation of `me`.
+    pub(crate) fn own_row(&self, widths: Widths, me: Author, since: Time) -> (Author, Row) {
         let mut row = Row::of(self.own(), self.head, widths);
         row.only_since(since, widths);
-        row
+        (me.in_generation(self.generation), row)
     }
 
     /// All rows that count something, in their authors' order.
@@ -135,7 +135,8 @@ impl SlotCounter {
 
     fn rows(&self, me: Author) -> impl Iterator<Item = (Author, Counts<'_>)> {
         let others = self.others().into_iter().flat_map(|others| &others.rows);
-        std::iter::once((me, self.own())).chain(others.map(|(author, cells)| (*author, cells.counts())))
+        std::iter::once((me.in_generation(self.generation), self.own()))
+            .chain(others.map(|(author, cells)| (*author, cells.counts())))
     }
 }
 

@@ -111,7 +111,7 @@ impl Replica {
                     Fresh::No => self.store.own_row(table, key, since),
                 };
                 match (self.store.identity(table), row) {
-                    (Some(identity), Some(row)) => builder.row(identity, key, self.me, row),
+                    (Some(identity), Some((author, row))) => builder.row(identity, key, author, row),
                     // Forgotten meanwhile: there is nothing left to say.
                     _ => Room::Taken,
                 }

@@ -211,8 +211,8 @@ impl Replica {
         };
         for (key, author, row) in rows.rows {
             let may = match speaks {
-                Speaks::For(sender) => author == sender,
-                Speaks::Roster => author != self.me && self.peers.is_in_roster(author.actor.pop),
+                Speaks::For(sender) => sender.covers(author),
+                Speaks::Roster => !self.me.covers(author) && self.peers.is_in_roster(author.actor.pop),
             };
             if !may {
                 outcome.foreign(author.actor);

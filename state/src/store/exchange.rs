@@ -54,18 +54,18 @@ impl Store {
     }
 
     /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
-    pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<Row> {
+    pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
         at.counters().change(key, |counter| {
             counter.dirty = false;
-            counter.own_row(at.widths(), since)
+            counter.own_row(at.widths(), self.me, since)
         })
     }
 
     /// The own row of a counter: the cells that can have changed since an instant.
-    pub(crate) fn own_row(&self, table: TableId, key: Key64, since: Time) -> Option<Row> {
+    pub(crate) fn own_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        at.read(key, |counter| counter.own_row(at.widths(), since))
+        at.read(key, |counter| counter.own_row(at.widths(), self.me, since))
     }
 
     /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.
@@ -176,14 +176,14 @@ impl Store {
         rows
     }
 
-    /// Joins another author's row.
+    /// Joins another author's row. Rows of this life are its own to say: one that it forgot is not taken back.
     pub(crate) fn offer_row(&self, table: TableId, key: Key64, author: Author, mut row: Row, now: Time) -> Ingested {
         let Some(at) = self.at(table) else { return Ingested::default() };
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
         let Refused { ahead, expired, implausible } = refused;
         let ingested = Ingested { ahead, expired, implausible, full: false, raised: false };
-        let Some(newest) = row.newest(widths).filter(|_| author != self.me) else { return ingested };
+        let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
         let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
         match at.visit_or(key, || newest, now, join) {
             Some(Joined::Raised) => Ingested { raised: true, ..ingested },

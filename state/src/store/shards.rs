@@ -15,6 +15,16 @@ pub(crate) const SHARDS: usize = 256;
 /// Locks inside one shard: the fewest that `dashmap` can have.
 const LOCKS: usize = 2;
 
+/// How a full map makes room: of a sample of entries the one with the least rank is forgotten.
+pub(super) struct GiveWay<R, G> {
+    /// Entries that are looked at.
+    pub(super) sample: usize,
+    /// Entries without a rank stay.
+    pub(super) rank: R,
+    /// What is done before an entry is gone, under its lock.
+    pub(super) last: G,
+}
+
 /// A bounded map.
 pub(crate) struct Shards<K, V> {
     maps: Box<[DashMap<K, V, AsIs>]>,
@@ -67,21 +77,28 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         }
     }
 
-    /// Changes the value. If there is none and the map is full, one other entry gives way: of a sample the one with the least
-    /// rank, see [`evict`](Shards::evict). `None` when that makes no room.
+    /// Changes the value. If there is none, what `aside` says under the key's lock stands instead; if that is nothing, a value
+    /// is made, and where the map is full one other entry gives way. `None` when that makes no room.
     pub(super) fn visit<R, N: Ord>(
         &self,
         key: K,
+        aside: impl FnOnce() -> Option<R>,
         make: impl FnOnce() -> V,
-        (sample, rank): (usize, impl Fn(&V) -> Option<N>),
+        give_way: GiveWay<impl Fn(&V) -> Option<N>, impl Fn(K, &V)>,
         visit: impl FnOnce(&mut V) -> R,
     ) -> Option<R> {
         match self.map(key.shard())?.entry(key) {
             Entry::Occupied(mut known) => return Some(visit(known.get_mut())),
-            Entry::Vacant(vacant) if self.reserve() => return Some(visit(&mut vacant.insert(make()))),
-            Entry::Vacant(_) => {}
+            Entry::Vacant(vacant) => {
+                if let Some(said) = aside() {
+                    return Some(said);
+                }
+                if self.reserve() {
+                    return Some(visit(&mut vacant.insert(make())));
+                }
+            }
         }
-        self.evict(key.shard(), sample, rank);
+        self.make_room(key.shard(), give_way);
         self.change_or(key, make, visit)
     }
 
@@ -107,11 +124,18 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     }
 
     /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries
-    /// without a rank stay. Which entries are in the sample is up to the map; nothing that is sent depends on it.
+    /// without a rank stay.
     pub(super) fn evict<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) {
+        self.make_room(near, GiveWay { sample, rank, last: |_, _: &V| {} });
+    }
+
+    /// Forgets one entry. Which ones are in the sample is up to the map; nothing that is sent depends on it.
+    fn make_room<R: Ord>(&self, near: u8, give_way: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(K, &V)>) {
+        let GiveWay { sample, rank, last } = give_way;
         let Some(key) = self.least(near, sample, &rank) else { return };
         // It may have been touched since it was looked at.
-        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, |_, value| rank(value).is_some()));
+        let goes = |key: &K, value: &V| rank(value).inspect(|_| last(*key, value)).is_some();
+        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, goes));
         self.release(usize::from(gone.is_some()));
     }
 

@@ -1,9 +1,9 @@
 //! A table: the counters of one limit or one kind of offence.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use super::TABLES_MAX;
-use super::shards::Shards;
+use super::shards::{GiveWay, Shards};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{SlotCounter, Widths};
 use crate::key::{Domain, Key64, Secret, Sharded};
@@ -63,6 +63,9 @@ pub(super) struct Table {
     /// The bits of the greatest rate it was charged with; 0 before. While peers are not heard, a limit charges at its share of
     /// the rate; joins must not drain at that when they are heard again. A drain that is too fast only says too little.
     rate: AtomicU64,
+    /// Under which counters that are made count. It is above those of all that were forgotten, so that one that comes back is
+    /// another author to peers, who add it instead of taking the greater count.
+    generation: AtomicU16,
     counters: Shards<Key64, SlotCounter>,
 }
 
@@ -73,6 +76,7 @@ impl Table {
             widths: Widths::new(spec.fine, spec.coarse),
             replicated: spec.replicated,
             rate: AtomicU64::new(0),
+            generation: AtomicU16::new(0),
             counters: Shards::new(keys_max),
         }
     }
@@ -126,12 +130,23 @@ impl Table {
         now: Time,
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
-        self.counters.visit(
-            key,
-            || SlotCounter::new(head()),
-            (SAMPLE, |counter: &SlotCounter| self.rank(counter, self.rate(), now)),
-            visit,
-        )
+        let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now);
+        let give_way = GiveWay { sample: SAMPLE, rank, last: |_, counter: &SlotCounter| self.forget(counter, now) };
+        self.counters.visit(key, || None, || self.make(head()), give_way, visit)
+    }
+
+    fn make(&self, head: u64) -> SlotCounter {
+        SlotCounter::of_generation(head, self.generation.load(Ordering::Relaxed))
+    }
+
+    /// A counter is about to be forgotten, under its own lock: whoever makes it again sees what is written here.
+    fn forget(&self, counter: &SlotCounter, now: Time) {
+        if counter.is_expired(self.widths, self.rate(), now) {
+            return;
+        }
+        if let Some(generation) = counter.stated_generation() {
+            self.generation.fetch_max(generation.saturating_add(1), Ordering::Relaxed);
+        }
     }
 
     /// What a charge would say: the counter is looked at as it would be after it was found or made, and stays as it is.

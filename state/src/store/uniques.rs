@@ -2,7 +2,7 @@
 
 use super::dirty::Dirty;
 use super::registry::Registry;
-use super::shards::Shards;
+use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull};
 use crate::key::{Domain, Key64, Secret};
 use crate::rung::Rung;
@@ -63,7 +63,13 @@ impl Sketches {
             (false, true) => None,
             (false, false) => Some(known.touched()),
         };
-        self.keys.visit(key, || Distinct::new(now), (SAMPLE, rank), visit)
+        self.keys.visit(
+            key,
+            || None,
+            || Distinct::new(now),
+            GiveWay { sample: SAMPLE, rank, last: |_, _: &Distinct| {} },
+            visit,
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::given::author;
+use super::given::{ME, author};
 use crate::bucket::Bucket;
 use crate::counter::{Carry, Row, SlotCounter, Widths};
 use crate::rung::Rung;
@@ -71,7 +71,7 @@ proptest! {
         let mut now = Time(100_000);
         let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(now)), SlotCounter::new(widths.fine_slot(now)));
         let (mut real, mut at) = (0.0_f64, now);
-        let mut row = near.own_row(widths, Time::ZERO);
+        let mut row = near.own_row(widths, ME, Time::ZERO).1;
         for (gap, n, what, back) in steps {
             now = now.plus(gap);
             real = (real - bucket.rate_per_ms * now.since(at) as f64).max(0.0);
@@ -86,8 +86,8 @@ proptest! {
                 }
                 // A whole row, or the part that can have changed lately.
                 row = match gap % 3 {
-                    0 => near.own_row(widths, Time::ZERO),
-                    1 => near.own_row(widths, now.minus(back)),
+                    0 => near.own_row(widths, ME, Time::ZERO).1,
+                    1 => near.own_row(widths, ME, now.minus(back)).1,
                     _ => row,
                 };
             }
@@ -109,8 +109,8 @@ fn a_part_of_a_row_and_then_all_of_it_count_once() {
         near.charge(widths, &bucket, 1, start.plus(second * 1_000));
     }
     let now = start.plus(4_100);
-    far.join(widths, author(1, 1), &near.own_row(widths, start.plus(4_000)), Some(bucket.rate_per_ms));
-    far.join(widths, author(1, 1), &near.own_row(widths, Time::ZERO), Some(bucket.rate_per_ms));
+    far.join(widths, author(1, 1), &near.own_row(widths, ME, start.plus(4_000)).1, Some(bucket.rate_per_ms));
+    far.join(widths, author(1, 1), &near.own_row(widths, ME, Time::ZERO).1, Some(bucket.rate_per_ms));
     let level = far.level(widths, bucket.rate_per_ms, now);
     assert!((level - (6.0 - 4_100.0 * bucket.rate_per_ms)).abs() < 1e-9, "{level}");
 }
@@ -125,7 +125,7 @@ fn the_first_charge_builds_on_what_was_joined() {
         near.add(widths, 40, None, start.plus(second * 1_000));
     }
     let mut far = SlotCounter::new(0);
-    far.join(widths, author(1, 1), &near.own_row(widths, Time::ZERO), None);
+    far.join(widths, author(1, 1), &near.own_row(widths, ME, Time::ZERO).1, None);
     let now = start.plus(4_500);
     // 200 tokens from 0 s to 4 s, all at their slots' starts, less 4.5 s at 10 a second.
     assert!((far.level(widths, RATE, now) - 155.0).abs() < 1e-9);

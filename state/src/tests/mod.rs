@@ -3,6 +3,7 @@
 
 mod algebra;
 mod bounds;
+mod forget;
 mod given;
 mod golden;
 mod late;

@@ -98,14 +98,14 @@ fn the_greatest_life_that_counted_is_seen() {
         node.frames(1, START).iter().for_each(|frame| reading.frame(frame).unwrap());
         (reading.seen(), reading.finish().unwrap().incarnation)
     };
-    let greater = Node::new(9);
+    let greater = Node::new(9 << 16);
     greater.store.add(greater.shared, greater.store.key(&[b"k"]), 1, START);
     let node = Node::new(1);
     assert_eq!(seen(&node), (None, Incarnation(1)));
     node.store.add(node.shared, node.store.key(&[b"k"]), 1, START);
     assert_eq!(seen(&node), (Some(Incarnation(1)), Incarnation(1)));
-    node.restore(&greater.frames(9, START), START);
-    assert_eq!(seen(&node), (Some(Incarnation(9)), Incarnation(1)));
+    node.restore(&greater.frames(9 << 16, START), START);
+    assert_eq!(seen(&node), (Some(Incarnation(9 << 16)), Incarnation(1)));
 }
 
 #[test]
