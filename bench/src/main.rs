@@ -8,6 +8,7 @@ mod programs;
 mod reload;
 mod rules;
 mod server;
+mod sim;
 mod state;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ struct Args {
 enum Name {
     /// The replicated state: a hit, a join, memory and wire.
     State(state::Args),
+    /// A cluster in virtual time, under load and in trouble.
+    Sim(sim::Args),
     /// Rules: one, many, with and without the index; lists; loading.
     Rules(rules::Args),
     /// Requests that fail while configs are reloaded, good and bad in turns, under the load of wrk.
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let Args { json: _, name } = Args::parse();
     let measured = match name {
         Name::State(args) => state::measure(&args),
+        Name::Sim(args) => sim::measure(&args),
         Name::Rules(args) => rules::measure(&args),
         Name::Reload(args) => reload::measure(&args),
         Name::Peers(args) => peers::measure(&args),

@@ -25,6 +25,9 @@ const RANGES_MAX: usize = 2 * PARTS;
 /// Each time in vain doubles the patience, up to so many times.
 const PATIENCE_DOUBLINGS: u32 = 3;
 
+/// And up to so long, ms: the round trips of a peer that was slow or stopped say nothing of what it takes when it is not.
+const PATIENCE_MAX: u64 = 10_000;
+
 #[derive(Debug)]
 pub(super) struct Link {
     /// Whom its certificate names.
@@ -145,8 +148,8 @@ impl Patience {
 
     /// When it runs out: `least` is the least that it lasts, ms.
     pub(super) fn ends(&self, rtt: Option<u64>, least: u64) -> Time {
-        let least = rtt.unwrap_or(0).saturating_mul(4).max(least);
-        self.since.plus(least.saturating_mul(1 << self.in_vain))
+        let patience = rtt.unwrap_or(0).saturating_mul(4).max(least).saturating_mul(1 << self.in_vain);
+        self.since.plus(patience.min(PATIENCE_MAX.max(least)))
     }
 }
 

@@ -177,7 +177,7 @@ fn a_statement_is_known_everywhere_after_one_trip() {
 #[test]
 fn the_last_word_is_not_the_fastest_clocks() {
     let mut world = World::new(2, 3, &[], NET);
-    world.nodes[0].ahead = 400;
+    world.set_ahead(0, 400);
     world.run(world.now.plus(1_000));
     say(&world, 0, true, 60_000);
     world.run(world.now.plus(100));

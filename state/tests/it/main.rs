@@ -10,11 +10,13 @@ mod fabric;
 mod facts;
 mod greet;
 mod lists;
+mod load;
 mod peek;
 mod relay;
 mod repair;
-mod sim;
 mod snapshot;
 mod support;
 mod total;
 mod uniques;
+
+use selvedge_sim as sim;

@@ -1,0 +1,28 @@
+//! A cluster of replicas in one thread and in virtual time. Everything random comes from one seed, so a run is replayed by it.
+//!
+//! [`World`] holds the nodes, the network between them and the time. A network follows one of two models: over *datagrams*
+//! each frame is lost, doubled or delayed on its own, which is where laws are held; over *TCP* frames keep their order, a
+//! loss costs a round trip and nothing is lost while the connection stands, which is where figures come from. Any pair may be
+//! cut in either way or both, which tells nobody; a node may crash, stop, be slow, or have a clock that is ahead
+//! ([`Fault`]).
+//!
+//! [`load`], [`converge`] and [`stopped`] are runs that say what they saw, for tests to judge and for the bench to print.
+
+mod city;
+mod fault;
+pub mod load;
+mod make;
+mod network;
+mod node;
+mod queue;
+mod truth;
+mod wire;
+mod world;
+
+pub use self::city::{CITIES, City};
+pub use self::fault::Fault;
+pub use self::make::{SECRET, START, actor, config, replica, seeds, spec, store_of, uniques_spec};
+pub use self::network::{Network, Tcp};
+pub use self::node::Node;
+pub use self::truth::Truth;
+pub use self::world::{DELTA, DIGEST, RANGE, World};

@@ -1,0 +1,71 @@
+//! Stores, replicas and seeds.
+
+use std::sync::Arc;
+
+use selvedge_state::{
+    Actor, Incarnation, PopId, Replica, ReplicaConfig, Rung, Store, StoreConfig, TableSpec, Time, UniquesSpec,
+};
+
+/// The cluster's secret.
+pub const SECRET: [u8; 16] = *b"the same in all.";
+
+/// An instant far from 0, at the start of a slot of every width.
+pub const START: Time = Time(1_800_000_000_000 / 3_600_000 * 3_600_000);
+
+/// The one node of a POP.
+#[must_use]
+pub fn actor(pop: u16) -> Actor {
+    Actor { pop: PopId(pop), node: 0 }
+}
+
+/// The store of a POP's node in one of its lives.
+#[must_use]
+pub fn store_of(pop: u16, life: u64, roster: u16, keys_max: usize, bans_max: usize) -> Arc<Store> {
+    let (me, incarnation) = (actor(pop), Incarnation(life));
+    Arc::new(Store::new(StoreConfig { me, incarnation, secret: SECRET, keys_max, bans_max, roster }))
+}
+
+/// The replica of a POP's node, in a roster of POPs 1 to `roster`.
+#[must_use]
+pub fn replica(pop: u16, life: u64, boot: u64, roster: u16, store: &Arc<Store>) -> Replica {
+    Replica::new(config(pop, life, boot, roster), Arc::clone(store))
+}
+
+/// What [`replica`] is made of.
+#[must_use]
+pub fn config(pop: u16, life: u64, boot: u64, roster: u16) -> ReplicaConfig {
+    ReplicaConfig {
+        cluster: "test".to_owned(),
+        secret_id: 7,
+        roster_revision: 1,
+        me: actor(pop),
+        incarnation: Incarnation(life),
+        boot,
+        peers: (1..=roster).filter(|other| *other != pop).map(PopId).collect(),
+        seed: u64::from(pop) << 32 | boot,
+    }
+}
+
+/// A replicated table of counters.
+#[must_use]
+pub fn spec(uid: &str, fine: Rung, coarse: Rung) -> TableSpec {
+    TableSpec { uid: uid.to_owned(), shape: "client.ip".to_owned(), fine, coarse, replicated: true }
+}
+
+/// A replicated table of distinct counts.
+#[must_use]
+pub fn uniques_spec(slot: Rung) -> UniquesSpec {
+    UniquesSpec { uid: "users".to_owned(), shape: "client.net".to_owned(), slot, replicated: true }
+}
+
+/// The seeds to run with: those given, or the one in `SELVEDGE_SEED`.
+///
+/// # Panics
+/// When `SELVEDGE_SEED` is not a number.
+#[must_use]
+pub fn seeds(given: &[u64]) -> Vec<u64> {
+    match std::env::var("SELVEDGE_SEED") {
+        Ok(seed) => vec![seed.parse().expect("SELVEDGE_SEED is a number")],
+        Err(_) => given.to_vec(),
+    }
+}

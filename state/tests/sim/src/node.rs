@@ -1,0 +1,77 @@
+//! One node of the simulated cluster.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use selvedge_state::{Event, LinkId, ListId, Replica, Store, TableId, TableSpec, UniquesId};
+
+use crate::World;
+use crate::make::{replica, store_of, uniques_spec};
+
+/// A node, with what the world knows of it.
+#[derive(Debug)]
+pub struct Node {
+    /// Its POP.
+    pub pop: u16,
+    /// Which life of its memory this is.
+    pub life: u64,
+    /// Its store.
+    pub store: Arc<Store>,
+    /// Its replica.
+    pub replica: Replica,
+    /// The tables that the world was made with.
+    pub tables: Vec<TableId>,
+    /// A table of distinct counts, with slots of [`World::SLOT`].
+    pub uniques: UniquesId,
+    /// A list.
+    pub list: ListId,
+    /// How far its clock is ahead, ms. See [`World::set_ahead`].
+    pub ahead: u64,
+    /// What its replica told.
+    pub events: Vec<Event>,
+    /// How long it takes to get to a frame that has come, ms.
+    pub slow: u64,
+    /// Whether it runs: one that is stopped neither reads nor writes.
+    pub is_stopped: bool,
+    /// The links that are up, by its names for them, and the node at the other end.
+    pub(crate) links: BTreeMap<LinkId, usize>,
+}
+
+/// The nodes whose stores have called, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<Vec<usize>>>);
+
+impl Calls {
+    fn call(&self, node: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(node);
+    }
+
+    pub(crate) fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What nodes have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Kind {
+    pub(crate) specs: Vec<TableSpec>,
+    pub(crate) roster: u16,
+    pub(crate) keys_max: usize,
+    pub(crate) calls: Calls,
+}
+
+impl Kind {
+    /// A node without links. Nodes are POPs 1 and so on.
+    pub(crate) fn node(&self, index: usize, life: u64, boot: u64) -> Node {
+        let pop = u16::try_from(index + 1).expect("no more nodes than POPs");
+        let store = store_of(pop, life, self.roster, self.keys_max, 1_000);
+        let tables = self.specs.iter().map(|spec| store.table(spec).expect("room for a table")).collect();
+        let calls = self.calls.clone();
+        store.on_dirty(Box::new(move || calls.call(index)));
+        let replica = replica(pop, life, boot, self.roster, &store);
+        let uniques = store.uniques(&uniques_spec(World::SLOT)).expect("room for a table");
+        let list = store.list("blocked").expect("room for a list");
+        let (events, links) = (Vec::new(), BTreeMap::new());
+        Node { pop, life, store, replica, tables, uniques, list, ahead: 0, events, slow: 0, is_stopped: false, links }
+    }
+}

@@ -1,0 +1,391 @@
+//! Nodes, the network between them, and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use selvedge_state::{FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Rung, TableSpec, Time};
+
+use crate::CITIES;
+use crate::make;
+use crate::network::{Model, Network, Tcp};
+use crate::node::{Calls, Kind, Node};
+use crate::queue::{Event, Queue, Timers};
+use crate::wire::{Wire, far, near, place};
+
+/// The type of a frame of changes, its first byte.
+pub const DELTA: u8 = 2;
+/// Of a frame of repair.
+pub const RANGE: u8 = 4;
+/// Of a frame of digests.
+pub const DIGEST: u8 = 5;
+
+/// A cluster of nodes, the network between them, and the time.
+#[derive(Debug)]
+pub struct World {
+    /// The time that has come. A node's clock may be ahead of it.
+    pub now: Time,
+    /// Where everything random comes from.
+    pub rng: fastrand::Rng,
+    /// The nodes. A node's number is its place here, its POP one more.
+    pub nodes: Vec<Node>,
+    /// How datagrams fare.
+    pub network: Network,
+    /// Frames and bytes that left, by the type of the frame.
+    pub sent: BTreeMap<u8, (u64, u64)>,
+    /// The most bytes that ever waited in one node's process to be sent to one peer.
+    pub unsent_max: usize,
+    /// Inputs that replicas were given.
+    pub inputs: u64,
+    model: Model,
+    kind: Kind,
+    /// Ways that nothing passes: from, to.
+    cut: BTreeSet<(usize, usize)>,
+    wires: Vec<Wire>,
+    queue: Queue,
+    timers: Timers,
+    heard: Vec<usize>,
+}
+
+impl World {
+    /// The slots of distinct counts.
+    pub const SLOT: Rung = Rung::S10;
+
+    /// Nodes that are all linked to one another, over datagrams.
+    #[must_use]
+    pub fn new(seed: u64, nodes: u16, specs: &[TableSpec], network: Network) -> World {
+        World::with(seed, nodes, specs, network, Model::Datagrams)
+    }
+
+    /// Nodes that are all linked to one another, over TCP. They stand in the [`CITIES`] in turn.
+    #[must_use]
+    pub fn over_tcp(seed: u64, nodes: u16, specs: &[TableSpec], tcp: Tcp) -> World {
+        let network = Network { lost: 0, doubled: 0, delay: (1, 1) };
+        World::with(seed, nodes, specs, network, Model::Tcp(tcp))
+    }
+
+    fn with(seed: u64, nodes: u16, specs: &[TableSpec], network: Network, model: Model) -> World {
+        println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
+        let kind = Kind { specs: specs.to_vec(), roster: nodes, keys_max: 10_000, calls: Calls::default() };
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut world = World {
+            now: make::START,
+            nodes: (0..usize::from(nodes)).map(|node| kind.node(node, 1, rng.u64(..))).collect(),
+            rng,
+            network,
+            sent: BTreeMap::new(),
+            unsent_max: 0,
+            inputs: 0,
+            model,
+            kind,
+            cut: BTreeSet::new(),
+            wires: Vec::new(),
+            queue: Queue::default(),
+            timers: Timers::default(),
+            heard: Vec::new(),
+        };
+        for a in 0..world.nodes.len() {
+            for b in a + 1..world.nodes.len() {
+                world.link(a, b);
+            }
+        }
+        world
+    }
+
+    /// The time on a node's clock.
+    #[must_use]
+    pub fn clock(&self, node: usize) -> Time {
+        self.now.plus(self.nodes[node].ahead)
+    }
+
+    /// Sets how far a node's clock is ahead, ms. A clock that a node reads never goes back.
+    pub fn set_ahead(&mut self, node: usize, ms: u64) {
+        self.nodes[node].ahead = self.nodes[node].ahead.max(ms);
+        self.set_timer(node);
+    }
+
+    /// A key by its number.
+    #[must_use]
+    pub fn key(&self, key: u16) -> Key64 {
+        self.nodes[0].store.key(&[&key.to_le_bytes()])
+    }
+
+    /// Who a node is now.
+    #[must_use]
+    pub fn author(&self, node: usize) -> (selvedge_state::Actor, Incarnation) {
+        (make::actor(self.nodes[node].pop), Incarnation(self.nodes[node].life))
+    }
+
+    /// What a frame takes at least from one node to another over TCP, ms.
+    #[must_use]
+    pub fn one_way(&self, a: usize, b: usize) -> u64 {
+        CITIES[a % CITIES.len()].one_way(&CITIES[b % CITIES.len()])
+    }
+
+    /// Links two nodes, beside whatever link they have.
+    pub fn link(&mut self, a: usize, b: usize) {
+        let wire = self.wires.len();
+        self.wires.push(Wire::new([a, b], self.one_way(a, b)));
+        for (side, here, there) in [(0, a, b), (1, b, a)] {
+            self.nodes[here].links.insert(near(wire, side), there);
+        }
+        for (side, here, there) in [(0, a, b), (1, b, a)] {
+            let peer = PopId(self.nodes[there].pop);
+            self.feed(here, Input::Connected { link: near(wire, side), peer });
+        }
+    }
+
+    /// Whether two nodes are linked.
+    #[must_use]
+    pub fn is_linked(&self, a: usize, b: usize) -> bool {
+        self.nodes[a].links.values().any(|far| *far == b)
+    }
+
+    fn links_between(&self, a: usize, b: usize) -> Vec<LinkId> {
+        self.nodes[a].links.iter().filter(|(_, other)| **other == b).map(|(link, _)| *link).collect()
+    }
+
+    /// Ends all links between two nodes, seen by both.
+    pub fn unlink(&mut self, a: usize, b: usize) {
+        for link in self.links_between(a, b) {
+            self.take_down(link);
+            self.feed(a, Input::Disconnected { link });
+            self.feed(b, Input::Disconnected { link: far(link) });
+        }
+    }
+
+    /// What is on its way there is lost.
+    fn take_down(&mut self, link: LinkId) {
+        let (wire, _) = place(link);
+        let ends = self.wires[wire].ends;
+        self.wires[wire] = Wire { is_up: false, ..Wire::new(ends, 0) };
+        self.nodes[ends[0]].links.remove(&near(wire, 0));
+        self.nodes[ends[1]].links.remove(&near(wire, 1));
+    }
+
+    /// From now on nothing passes between two nodes, and nobody is told.
+    pub fn cut(&mut self, a: usize, b: usize) {
+        self.cut_way(a, b);
+        self.cut_way(b, a);
+    }
+
+    /// From now on nothing passes from one node to another, and nobody is told.
+    pub fn cut_way(&mut self, from: usize, to: usize) {
+        self.cut.insert((from, to));
+    }
+
+    /// Nothing is cut any more. What TCP holds is said again.
+    pub fn heal(&mut self) {
+        for (from, to) in std::mem::take(&mut self.cut) {
+            // What came through while acknowledgements did not is acknowledged now, too.
+            for link in self.links_between(from, to).into_iter().flat_map(|link| [link, far(link)]) {
+                let (wire, side) = place(link);
+                let due = self.now.plus(self.wires[wire].delay);
+                self.wires[wire].ways[side].again(due);
+                self.queue.push(due, Event::Arrival(link));
+            }
+        }
+    }
+
+    /// A node loses its memory and starts again, with the clock it had; its links are made anew.
+    pub fn crash(&mut self, node: usize) {
+        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
+        let (life, ahead) = (self.nodes[node].life + 1, self.nodes[node].ahead);
+        for other in &others {
+            self.unlink(*other, node);
+        }
+        self.nodes[node] = Node { ahead, ..self.kind.node(node, life, self.rng.u64(..)) };
+        for other in others {
+            self.link(node, other);
+        }
+    }
+
+    /// A node neither reads nor writes from now on, and its time stands still.
+    pub fn stop(&mut self, node: usize) {
+        self.nodes[node].is_stopped = true;
+        self.timers.set(node, None);
+    }
+
+    /// A stopped node goes on, with what its sockets hold.
+    pub fn resume(&mut self, node: usize) {
+        if !std::mem::take(&mut self.nodes[node].is_stopped) {
+            return;
+        }
+        let links: Vec<LinkId> = self.nodes[node].links.keys().copied().collect();
+        for link in links {
+            self.queue.push(self.now, Event::Arrival(far(link)));
+            self.pump(link);
+        }
+        self.feed(node, Input::Dirty);
+    }
+
+    /// Gives a replica an input, and does what it says. A stopped node takes nothing.
+    pub fn feed(&mut self, node: usize, input: Input) {
+        let now = self.clock(node);
+        self.inputs += 1;
+        self.nodes[node].replica.handle(input, now);
+        while let Some(output) = self.nodes[node].replica.poll_output() {
+            match output {
+                Output::Send { link, frame } => self.say(node, link, frame),
+                Output::Publish { .. } => unreachable!("these links are direct"),
+                Output::Close { link, .. } => {
+                    if let Some(other) = self.nodes[node].links.get(&link).copied() {
+                        self.take_down(link);
+                        self.feed(other, Input::Disconnected { link: far(link) });
+                    }
+                }
+                Output::Event(event) => self.nodes[node].events.push(event),
+            }
+        }
+        self.set_timer(node);
+    }
+
+    fn set_timer(&mut self, node: usize) {
+        let of = &self.nodes[node];
+        let due = of.replica.poll_timeout().filter(|_| !of.is_stopped).map(|at| at.minus(of.ahead));
+        self.timers.set(node, due);
+    }
+
+    fn say(&mut self, node: usize, link: LinkId, frame: Bytes) {
+        assert!(frame.len() <= FRAME_MAX, "a frame of {} bytes", frame.len());
+        let sent = self.sent.entry(frame[0]).or_default();
+        *sent = (sent.0 + 1, sent.1 + frame.len() as u64);
+        let ((wire, side), now) = (place(link), self.clock(node));
+        if !self.wires[wire].is_up {
+            return;
+        }
+        match self.model {
+            Model::Datagrams => {
+                self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
+                self.datagram(link, &frame);
+            }
+            Model::Tcp(_) => {
+                let way = &mut self.wires[wire].ways[side];
+                way.unsent_bytes += frame.len();
+                way.unsent.push_back(frame);
+                let bytes = self.pump(link);
+                let way = &self.wires[wire].ways[side];
+                self.unsent_max = self.unsent_max.max(way.unsent_bytes);
+                if bytes > 0 {
+                    self.nodes[node].replica.handle(Input::Sent { link, bytes }, now);
+                }
+            }
+        }
+    }
+
+    fn datagram(&mut self, link: LinkId, frame: &Bytes) {
+        let (wire, side) = place(link);
+        let ends = self.wires[wire].ends;
+        if self.cut.contains(&(ends[side], ends[1 - side])) {
+            return;
+        }
+        let copies = if self.rng.u8(..100) < self.network.lost {
+            0
+        } else if self.rng.u8(..100) < self.network.doubled {
+            2
+        } else {
+            1
+        };
+        for _ in 0..copies {
+            let (least, most) = self.network.delay;
+            let takes = self.rng.u64(least..=most) + self.nodes[ends[1 - side]].slow;
+            self.queue.push(self.now.plus(takes), Event::Datagram(far(link), frame.clone()));
+        }
+    }
+
+    /// Moves what this end of a link says from its process to its socket, as far as there is room. Says how many bytes went.
+    fn pump(&mut self, link: LinkId) -> usize {
+        let (wire, side) = place(link);
+        let Model::Tcp(tcp) = self.model else { return 0 };
+        let (delay, ends) = (self.wires[wire].delay, self.wires[wire].ends);
+        let mut bytes = 0;
+        while !self.nodes[ends[side]].is_stopped
+            && let Some(frame) = self.wires[wire].ways[side].next(tcp.socket)
+        {
+            bytes += frame.len();
+            let takes = tcp.takes(delay, frame.len(), &mut self.rng) + self.nodes[ends[1 - side]].slow;
+            let due = self.wires[wire].ways[side].fly(frame, self.now.plus(takes));
+            self.queue.push(due, Event::Arrival(link));
+        }
+        bytes
+    }
+
+    /// Something that this end of a link said may have come to the other.
+    fn arrive(&mut self, link: LinkId) {
+        let (wire, side) = place(link);
+        let [from, to] = [self.wires[wire].ends[side], self.wires[wire].ends[1 - side]];
+        loop {
+            if self.nodes[to].is_stopped || self.cut.contains(&(from, to)) {
+                return;
+            }
+            let acknowledged = !self.cut.contains(&(to, from));
+            let Some(bytes) = self.wires[wire].ways[side].arrived(self.now, acknowledged) else { break };
+            self.heard.push(to);
+            self.feed(to, Input::Frame { link: far(link), bytes });
+        }
+        let bytes = self.pump(link);
+        if bytes > 0 {
+            self.feed(from, Input::Sent { link, bytes });
+        }
+    }
+
+    /// Lets time pass up to `until`, with all that is due on the way.
+    pub fn run(&mut self, until: Time) {
+        while self.step(until) {}
+    }
+
+    /// Goes on to the next instant at which something is due, and does that; `until` comes first if nothing is due before.
+    /// False when that has come.
+    pub fn step(&mut self, until: Time) -> bool {
+        self.heard.clear();
+        self.wake();
+        let next = self.queue.next().into_iter().chain(self.timers.next()).min();
+        let Some(next) = next.filter(|next| *next <= until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
+        self.now = self.now.max(next);
+        for event in self.queue.take(self.now).unwrap_or_default() {
+            match event {
+                Event::Arrival(link) => self.arrive(link),
+                Event::Datagram(link, bytes) => {
+                    let (wire, side) = place(link);
+                    let node = self.wires[wire].ends[side];
+                    if self.wires[wire].is_up && !self.nodes[node].is_stopped {
+                        self.heard.push(node);
+                        self.feed(node, Input::Frame { link, bytes });
+                    }
+                }
+            }
+        }
+        for node in self.timers.take(self.now) {
+            self.feed(node, Input::Timeout);
+            let again = self.nodes[node].replica.poll_timeout();
+            assert!(again.is_none_or(|at| at > self.clock(node)), "node {node} would spin: due {again:?}");
+        }
+        self.wake();
+        true
+    }
+
+    /// The nodes that frames came to in the last step, as often as they came.
+    #[must_use]
+    pub fn heard(&self) -> &[usize] {
+        &self.heard
+    }
+
+    /// What the shell does when the store calls: the replica hears that something waits.
+    fn wake(&mut self) {
+        for node in self.kind.calls.take() {
+            if !self.nodes[node].is_stopped {
+                self.feed(node, Input::Dirty);
+            }
+        }
+    }
+
+    /// Bytes that wait in a node's process and in its sockets to get to a peer.
+    #[must_use]
+    pub fn held_for(&self, node: usize, peer: usize) -> (usize, usize) {
+        let ways =
+            self.links_between(node, peer).into_iter().map(place).map(|(wire, side)| &self.wires[wire].ways[side]);
+        ways.fold((0, 0), |(process, sockets), way| (process + way.unsent_bytes, sockets + way.socket))
+    }
+}
