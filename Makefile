@@ -1,12 +1,15 @@
 # Everything a person or CI runs. `make demo` and `make test` install what they miss.
 
-.PHONY: demo tour test lint bench soak deny tools
+.PHONY: demo tour test lint bench fuzz soak deny tools
 
 CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
 ARGS ?=
 # Which figures: make bench NAMES="state rules"
 NAMES ?= state rules reload peers
+# How long each fuzz target runs, and which do.
+SECONDS ?= 60
+TARGETS ?= frames snapshot config expression request
 # How often the soak repeats the tour.
 ROUNDS ?= 10
 
@@ -25,6 +28,7 @@ test: tools
 
 lint: tools
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 # The release build: fat LTO, one codegen unit; the first one takes some minutes.
@@ -35,6 +39,13 @@ bench: tools
 soak: tools
 	$(CARGO) build --quiet --locked -p selvedge
 	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; target/debug/selvedge demo --tour || exit 1; done
+
+# Everything that reads bytes from outside, with random bytes; what is found is kept in fuzz/corpus, which `make test` replays.
+# Stable Rust has no sanitizers, and here is no unsafe code that would need them.
+fuzz: tools
+	@command -v cargo-fuzz >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
+	@for target in $(TARGETS); do \
+	  $(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 || exit 1; done
 
 # Bans, licences and sources. The advisory database is asked only with ADVISORIES=1: it may be out of reach.
 deny:

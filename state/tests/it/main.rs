@@ -4,6 +4,7 @@ mod bounds;
 mod bucket;
 mod compare;
 mod converge;
+mod corpus;
 mod counts;
 mod defects;
 mod fabric;
