@@ -279,7 +279,10 @@ impl Driver {
             | CloseReason::OtherSecret { .. }
             | CloseReason::NotItsCertificate { .. }
             | CloseReason::Myself(_) => true,
-            CloseReason::Superseded { .. } | CloseReason::NoHello | CloseReason::TooMany => false,
+            CloseReason::Superseded { .. }
+            | CloseReason::Barred { .. }
+            | CloseReason::NoHello
+            | CloseReason::TooMany => false,
         };
         self.close(link, if refused { Down::Refused(Cause::Hello(text)) } else { Down::Replica(text) });
         inputs.push_back(Input::Disconnected { link });

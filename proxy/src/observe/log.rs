@@ -147,6 +147,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::UnknownTable { pop, .. } => ("unknown_table", *pop),
         Event::ClockAhead { pop } => ("clock_ahead", *pop),
         Event::Implausible { pop } => ("implausible", *pop),
+        Event::Barred { pop, .. } => ("barred", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
         Event::Broken { rule } => {

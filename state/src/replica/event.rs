@@ -72,6 +72,14 @@ pub enum Event {
         /// The peer.
         pop: PopId,
     },
+    /// A peer sent too many frames that cannot be read or say what it may not say: its link is ended, and it is not listened to for
+    /// a while.
+    Barred {
+        /// The peer.
+        pop: PopId,
+        /// For how long, ms.
+        ms: u64,
+    },
     /// There was no room for what a peer sent; dropped. Told once per link.
     NoRoom {
         /// The peer.
@@ -110,6 +118,9 @@ impl fmt::Display for Event {
             }
             Event::ClockAhead { pop } => write!(f, "POP {pop} counts in slots that are too far ahead; dropped"),
             Event::Implausible { pop } => write!(f, "POP {pop} counted more than any node can; dropped"),
+            Event::Barred { pop, ms } => {
+                write!(f, "POP {pop} sent too many bad frames; it is not listened to for {} s", ms / 1000)
+            }
             Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),
             Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),

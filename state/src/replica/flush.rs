@@ -12,13 +12,22 @@ use super::{Event, LinkId, Output, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, OLDEST, RangeHead, Room, Seen};
+use crate::wire::{Builder, DeltaHead, FRAME_MAX, OLDEST, RangeHead, Room, Seen};
 
 /// After so much silence a change is sent at once, ms.
 const SILENCE: u64 = 5;
 
-/// Between ticks under load, ms.
+/// Between ticks under load, ms, at the most.
 pub(super) const TICK: u64 = 25;
+
+/// A tick comes up to so much earlier, ms, so that nodes that began together do not go on together.
+const JITTER: u64 = 5;
+
+/// A link on which so many bytes wait to leave for the network is congested.
+const CONGESTED: usize = FRAME_MAX;
+
+/// The longest time between ticks, ms, however long round trips take.
+const TICK_LONGEST: u64 = 500;
 
 /// Between urgent frames, ms.
 const URGENT: u64 = 1;
@@ -34,6 +43,8 @@ pub(super) struct Pace {
     ticked: Option<Time>,
     /// When the next one is due; none while nothing waits.
     due: Option<Time>,
+    /// Whether that one waits for the network.
+    congested: bool,
     urgent: Option<Time>,
     /// When the next urgent frame is due.
     pub(super) urgent_due: Option<Time>,
@@ -44,13 +55,14 @@ impl Pace {
         self.due.into_iter().chain(self.urgent_due).min()
     }
 
-    /// Something waits.
-    fn wait(&mut self, now: Time) -> Time {
-        let soonest = match self.ticked {
-            Some(ticked) if now < ticked.plus(SILENCE) => ticked.plus(TICK),
+    /// Something waits that did not before. After a silence it does not wait long, unless the network is what it waits for.
+    fn begin(&mut self, period: u64, now: Time) {
+        let silence = if period > TICK { period } else { SILENCE };
+        self.congested = period > TICK;
+        self.due = Some(match self.ticked {
+            Some(ticked) if now < ticked.plus(silence) => ticked.plus(period),
             _ => now,
-        };
-        *self.due.get_or_insert(soonest)
+        });
     }
 
     fn wait_urgent(&mut self, now: Time) -> Time {
@@ -71,7 +83,15 @@ impl Replica {
             self.hurry(&facts, now);
         }
         let waits = waiting.counters > 0 || waiting.uniques > 0;
-        if waits && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
+        if !waits {
+            return;
+        }
+        if self.pace.due.is_none() {
+            let period = self.period();
+            self.pace.begin(period, now);
+        }
+        let full = waiting.counters >= FRAME_WORTH && !self.pace.congested;
+        if full || self.pace.due.is_some_and(|due| due <= now) {
             let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
             self.pace.ticked = Some(now);
             self.pace.due = None;
@@ -80,6 +100,23 @@ impl Replica {
             self.publish(counters.chain(uniques).collect(), since, now);
             self.index.mark(now.minus(STRAGGLE));
         }
+    }
+
+    /// How long changes gather, ms. While most links are congested it is the round trip of the slowest one: what changes again meanwhile is
+    /// said once.
+    fn period(&mut self) -> u64 {
+        let (mut links, mut congested, mut slowest) = (0, 0, TICK);
+        for (_, link) in self.links.established() {
+            links += 1;
+            if link.unsent >= CONGESTED {
+                congested += 1;
+                slowest = slowest.max(self.rtt(link).unwrap_or(0));
+            }
+        }
+        if congested * 2 > links {
+            return slowest.min(TICK_LONGEST);
+        }
+        TICK - self.turn.random() % (JITTER + 1)
     }
 
     /// Gives each item its place in the sequence and sends the frames. Items say what changed since `since`, or since what

@@ -51,6 +51,9 @@ impl Replica {
         if self.peers.meet(author.actor).is_none() {
             return self.close(id, CloseReason::TooMany);
         }
+        if let Some(ms) = self.peers.get(author.actor).and_then(|peer| peer.budget.barred(now)) {
+            return self.close(id, CloseReason::Barred { ms });
+        }
         if let Some(other) = self.peers.get(author.actor).and_then(|peer| peer.link) {
             let theirs = self.links.get(other).and_then(|link| link.author);
             match theirs {

@@ -5,7 +5,7 @@
 use super::index::Item;
 use super::link::Link;
 use super::tempo::Reach;
-use super::{Event, LinkId, Replica};
+use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
 use crate::store::{Ingested, Offered};
@@ -89,7 +89,7 @@ impl Replica {
             }
             (Ok(Frame::Unknown), Some(_)) => outcome.things += 1,
         }
-        self.report(id, pop, outcome);
+        self.report(id, pop, outcome, now);
     }
 
     /// A frame came on an established link.
@@ -266,7 +266,8 @@ impl Replica {
     }
 
     /// Counts what was dropped, and tells of each kind of trouble once per link.
-    fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome) {
+    fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome, now: Time) {
+        let bad = outcome.is_bad();
         if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(outcome.things);
         }
@@ -277,10 +278,20 @@ impl Replica {
             }
             self.tell(event);
         }
+        if bad && let Some(ms) = self.peer_of(id).and_then(|peer| peer.budget.spend(now)) {
+            self.tell(Event::Barred { pop, ms });
+            self.close(id, CloseReason::Barred { ms });
+        }
     }
 }
 
 impl Outcome {
+    /// Whether only a broken or hostile peer can have sent this. Clocks and configs that differ, and rooms that are full, are no
+    /// fault of a frame.
+    fn is_bad(&self) -> bool {
+        self.undecodable.is_some() || self.foreign.is_some() || self.implausible
+    }
+
     fn undecodable(&mut self, error: &WireError) {
         self.things += 1;
         self.undecodable = Some(error.to_string());

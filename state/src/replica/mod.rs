@@ -10,6 +10,7 @@
 //! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
 //! what requests may spend; it never deletes state.
 
+mod budget;
 mod compare;
 mod event;
 mod flush;

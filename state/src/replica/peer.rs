@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::LinkId;
+use super::budget::Budget;
 use super::rtt::Rtt;
 use super::status::{PeerState, PeerStatus};
 use super::tempo::Reach;
@@ -32,6 +33,7 @@ pub(super) struct Peer {
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) dropped: u64,
+    pub(super) budget: Budget,
     pub(super) last_error: Option<String>,
 }
 
@@ -53,6 +55,7 @@ impl Peer {
             bytes_in: 0,
             bytes_out: 0,
             dropped: 0,
+            budget: Budget::default(),
             last_error: None,
         }
     }

@@ -127,6 +127,11 @@ pub enum CloseReason {
         /// The life of the peer that the other link speaks for.
         by: Incarnation,
     },
+    /// The peer sent too many frames that cannot be read or say what it may not say, and is not listened to for a while.
+    Barred {
+        /// For how long, ms.
+        ms: u64,
+    },
     /// No hello came in time.
     NoHello,
     /// Too many links of that POP have not said hello yet, or too many nodes are known.
@@ -151,6 +156,9 @@ impl fmt::Display for CloseReason {
             }
             CloseReason::Myself(actor) => write!(f, "the peer says it is {actor}, which is this node"),
             CloseReason::Superseded { by } => write!(f, "a newer link of that node took over (incarnation {:x})", by.0),
+            CloseReason::Barred { ms } => {
+                write!(f, "the peer sent too many bad frames and is not listened to for {} s", ms.div_ceil(1000))
+            }
             CloseReason::TooMany => {
                 write!(f, "that POP has too many links without a hello, or the cluster too many nodes")
             }

@@ -88,7 +88,7 @@ impl Replica {
     }
 
     /// The worst of the last round trips to a link's other end.
-    fn rtt(&self, link: &Link) -> Option<u64> {
+    pub(super) fn rtt(&self, link: &Link) -> Option<u64> {
         link.actor().and_then(|actor| self.peers.get(actor)).and_then(|peer| peer.rtt.worst())
     }
 
