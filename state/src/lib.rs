@@ -40,8 +40,8 @@ pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStat
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
-    BanError, CONTRIBUTORS_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull,
-    TableId, TableSpec, UniquesId, UniquesSpec,
+    BanError, CONTRIBUTORS_MAX, Coverage, KIN_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig,
+    TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use wire::FRAME_MAX;

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::store::{Ingested, Offered, Store};
+use crate::store::{Ingested, Offered, Store, Told};
 use crate::time::Time;
 use crate::walk::{Filled, Walk};
 use crate::wire::{Builder, NEWEST, RangeHead, Saved, SavedHead, State, WireError, saved_end, saved_head};
@@ -263,7 +263,7 @@ impl Store {
         match state {
             State::Counters(block) => match self.any_by_identity(block.table) {
                 Some(table) => block.rows.into_iter().for_each(|(key, author, row)| {
-                    restored.ingested(self.offer_row(table, key, author, row, now));
+                    restored.ingested(self.offer_row((table, key), (author, row), Told::Known, now));
                 }),
                 None => restored.left += block.rows.len() as u64,
             },

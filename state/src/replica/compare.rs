@@ -62,7 +62,7 @@ impl Replica {
 
     /// Asks a peer about the next range.
     fn ask(&mut self, id: LinkId, now: Time) {
-        let bits = (0..=8).step_by(4).find(|bits| self.store.keys_about() >> bits <= ASKED).unwrap_or(8);
+        let bits = (0..=8).step_by(4).find(|bits| self.store.keys_about(now) >> bits <= ASKED).unwrap_or(8);
         // Nodes start at different ranges, so that a peer is not asked the same by all at once.
         let first = Range::new((self.turn.random() >> 48) as u16 & ((1 << bits) - 1), bits).unwrap_or(Range::ALL);
         let Some(link) = self.links.get_mut(id) else { return };
@@ -72,7 +72,7 @@ impl Replica {
         let settled = self.changes(now);
         let digests = self.store.digests(range, instant(now, settled));
         let (prefix, bits, at) = (range.prefix(), range.bits(), now.0);
-        let tables = self.store.tables_digest();
+        let tables = self.store.tables_digest(now);
         let question = Digest { tables, prefix, bits, parts: vec![sum(&digests)], answer: false, settled, at };
         self.send(id, wire::digest(&question), now);
     }
@@ -86,10 +86,10 @@ impl Replica {
     pub(super) fn digest_in(&mut self, id: LinkId, digest: &Digest, now: Time) -> bool {
         let Some(range) = Range::new(digest.prefix, digest.bits) else { return false };
         let Some(link) = self.links.get_mut(id) else { return false };
-        if !link.repair.heard.once_more(now) || self.store.keys_about() >> range.bits() > DIGESTED_MAX {
+        if !link.repair.heard.once_more(now) || self.store.keys_about(now) >> range.bits() > DIGESTED_MAX {
             return false;
         }
-        if digest.tables != self.store.tables_digest() || digest.at.abs_diff(now.0) > FAR {
+        if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR {
             self.tell_some(id, now);
             return true;
         }

@@ -8,7 +8,7 @@ use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
-use crate::store::{Ingested, Offered};
+use crate::store::{Ingested, Offered, Told};
 use crate::time::Time;
 use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
@@ -25,6 +25,14 @@ enum Speaks {
 }
 
 impl Speaks {
+    /// Why its rows are said.
+    fn told(self) -> Told {
+        match self {
+            Speaks::For(_) => Told::Changed,
+            Speaks::Roster => Told::Known,
+        }
+    }
+
     /// Whether a frame may hold a fact of this author. A fact outlives the POP that made it: whoever repairs passes it on.
     fn may_state(self, author: Actor) -> bool {
         match self {
@@ -218,7 +226,7 @@ impl Replica {
                 outcome.foreign(author.actor);
                 continue;
             }
-            let ingested = self.store.offer_row(table, key, author, row, now);
+            let ingested = self.store.offer_row((table, key), (author, row), speaks.told(), now);
             self.note_risen(ingested.raised, author.actor, Item::Counter(table, key), outcome);
             outcome.ingested(ingested);
         }

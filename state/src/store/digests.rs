@@ -5,8 +5,8 @@
 //! may have dropped already. While counts change, what is still under way differs between any two nodes; then only what was
 //! *settled* some time before that instant is covered: slots that were over, facts that were stated.
 
-use super::Store;
 use super::facts::Facts;
+use super::{Store, Table};
 use crate::counter::SLOTS;
 use crate::fact::Stated;
 use crate::identity::Author;
@@ -79,7 +79,7 @@ impl Store {
     }
 
     fn digest_rows(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
-        for (_, table) in self.tables.after(None).filter(|(_, table)| table.is_replicated()) {
+        for table in self.compared(when.at) {
             let (widths, identity) = (table.widths(), table.identity());
             table.counters().each_in(shard, |key, counter| {
                 if range.holds(&key) {
@@ -94,18 +94,22 @@ impl Store {
         }
     }
 
-    /// Says which tables go to peers here: nodes that count in others cannot compare what they know.
-    pub(crate) fn tables_digest(&self) -> u64 {
-        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated());
-        let identities = counters.map(|(_, table)| table.identity()).chain(self.uniques.identities());
+    /// The tables of counters that are compared with peers.
+    fn compared(&self, now: Time) -> impl Iterator<Item = &Table> {
+        let compared = self.tables.after(None).filter(move |(number, table)| table.is_compared(*number, now));
+        compared.map(|(_, table)| table)
+    }
+
+    /// Says which tables are compared here: nodes that count in others, or hold but a part of one, cannot compare what they know.
+    pub(crate) fn tables_digest(&self, now: Time) -> u64 {
+        let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
         let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }
 
     /// Keys of the largest table that goes to peers, bans and elements included, as far as they decide how finely to compare.
-    pub(crate) fn keys_about(&self) -> usize {
-        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated()).map(|(_, table)| table.len());
-        let counters = counters.fold(0, usize::saturating_add);
+    pub(crate) fn keys_about(&self, now: Time) -> usize {
+        let counters = self.compared(now).map(Table::len).fold(0, usize::saturating_add);
         counters
             .saturating_add(self.uniques.keys_of_all())
             .saturating_add(self.bans.len())

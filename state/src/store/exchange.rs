@@ -1,7 +1,7 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
-use super::{Store, Table, TableId, UniquesId};
+use super::{Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
 use crate::identity::Author;
@@ -176,16 +176,43 @@ impl Store {
         rows
     }
 
-    /// Joins another author's row. Rows of this life are its own to say: one that it forgot is not taken back.
-    pub(crate) fn offer_row(&self, table: TableId, key: Key64, author: Author, mut row: Row, now: Time) -> Ingested {
+    /// Joins another author's row. Rows of this life are its own to say: one that it forgot is not taken back. A row that is
+    /// only [`Told::Known`] makes no other key be forgotten: what two full nodes hold of different keys would go to and fro.
+    pub(crate) fn offer_row(
+        &self,
+        (table, key): (TableId, Key64),
+        (author, mut row): (Author, Row),
+        told: Told,
+        now: Time,
+    ) -> Ingested {
         let Some(at) = self.at(table) else { return Ingested::default() };
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
         let Refused { ahead, expired, implausible } = refused;
         let ingested = Ingested { ahead, expired, implausible, full: false, raised: false };
         let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
-        let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
-        match at.visit_or(key, || newest, now, join) {
+        // Whose turn it is takes what rises here; nobody takes it over meanwhile.
+        let heir = self.heir(table, at).map(|(heir, turn)| (heir, turn, at.lineage().hand()));
+        let mut risen = Vec::new();
+        let join = |counter: &mut SlotCounter| {
+            counter.join_telling(widths, (author, &row), at.rate(), |tokens, from| {
+                if heir.is_some() && tokens > 0 {
+                    risen.push((tokens, from));
+                }
+            })
+        };
+        let withheld = || {
+            let withheld = told == Told::Known && at.counters().is_full();
+            withheld.then(|| {
+                at.leave_out(now);
+                Joined::Unchanged
+            })
+        };
+        let joined = at.visit_unless(key, withheld, || newest, now, join);
+        if let Some((heir, turn, _)) = &heir {
+            heir.inherit(key, &risen, *turn);
+        }
+        match joined {
             Some(Joined::Raised) => Ingested { raised: true, ..ingested },
             Some(Joined::Unchanged) => ingested,
             Some(Joined::Crowded) | None => Ingested { full: true, ..ingested },

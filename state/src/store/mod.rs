@@ -8,10 +8,13 @@
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
+mod counters;
+mod crowd;
 mod digests;
 mod dirty;
 mod exchange;
 mod facts;
+mod lineage;
 mod lists;
 mod peers;
 mod registry;
@@ -27,24 +30,26 @@ pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
+pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
 pub use self::peers::Peers;
-pub use self::table::{TableFull, TableId, TableSpec};
+pub(crate) use self::table::Told;
+pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
 use self::dirty::Dirty;
 use self::facts::Facts;
+use self::lineage::Lineages;
 use self::peers::Heard;
 use self::registry::Registry;
 use self::sweep::SweepCursor;
 use self::table::Table;
 use self::uniques::Uniques;
 use crate::ban::{Ban, Banning, Statement};
-use crate::bucket::{Bucket, Charge};
 use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::{Domain, Key64, Secret};
+use crate::key::{Key64, Secret};
 use crate::list::{ListEntry, Listing, Wanted};
 use crate::time::Time;
 
@@ -97,6 +102,7 @@ pub struct Store {
     secret: Secret,
     keys_max: usize,
     tables: Registry<Table>,
+    lineages: Lineages,
     uniques: Uniques,
     lists: Facts<Listing>,
     bans: Facts<Banning>,
@@ -126,6 +132,7 @@ impl Store {
             secret: Secret::new(config.secret),
             keys_max: config.keys_max,
             tables: Registry::new(),
+            lineages: Lineages::default(),
             uniques: Uniques::new(bounds.uniques_max),
             lists: Facts::new(bounds.lists_max),
             bans: Facts::new(config.bans_max),
@@ -133,97 +140,6 @@ impl Store {
             heard: Heard::new(config.roster),
             sweep: SweepCursor::default(),
         }
-    }
-
-    /// Finds or makes the table of this identity. Two configs that state the same identity share its counts.
-    ///
-    /// # Errors
-    /// [`TableFull`] when the store holds [`TABLES_MAX`] tables already; nothing is made then.
-    pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
-        let identity = spec.identity(&self.secret);
-        self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max)).map(TableId::new)
-    }
-
-    fn at(&self, id: TableId) -> Option<&Table> {
-        self.tables.get(id.number())
-    }
-
-    /// The keyed hash of a counter's parts. Parts are framed by length, so no two lists of parts run together.
-    #[must_use]
-    pub fn key(&self, parts: &[&[u8]]) -> Key64 {
-        Key64(self.secret.hash64(Domain::Key, parts))
-    }
-
-    /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
-    pub fn charge(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        let Some(at) = self.at(table) else { return Charge::Full };
-        at.remember_rate(bucket.rate_per_ms);
-        let visit = at.visit(key, now, |counter| {
-            let charge = counter.charge(at.widths(), bucket, cost, now);
-            let changed = cost > 0 && matches!(charge, Charge::Admitted { .. });
-            (charge, changed && self.dirty.mark(at, counter))
-        });
-        let Some((charge, newly)) = visit else { return Charge::Full };
-        if newly {
-            self.dirty.counter(table, key);
-        }
-        charge
-    }
-
-    /// What [`charge`](Store::charge) would say now. Nothing is charged, made or forgotten.
-    #[must_use]
-    pub fn peek(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        self.at(table).map_or(Charge::Full, |at| at.peek(key, bucket, cost, now))
-    }
-
-    /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
-    #[must_use]
-    pub fn level(&self, table: TableId, key: Key64, bucket: &Bucket, now: Time) -> f64 {
-        let read = |at: &Table| at.read(key, |counter| counter.level(at.widths(), bucket.rate_per_ms, now));
-        self.at(table).and_then(read).unwrap_or(0.0)
-    }
-
-    /// Counts `n` without asking. A table at its cap that can forget nothing does not count it.
-    pub fn add(&self, table: TableId, key: Key64, n: u32, now: Time) {
-        let Some(at) = self.at(table) else { return };
-        let visit = at.visit(key, now, |counter| {
-            counter.add(at.widths(), n, at.rate(), now);
-            n > 0 && self.dirty.mark(at, counter)
-        });
-        if visit == Some(true) {
-            self.dirty.counter(table, key);
-        }
-    }
-
-    /// What was counted in the last `window_ms`: all since the end of the slot that the window's start lies in, and of what
-    /// that slot counted, as far as it has come, the part of time that the window covers, rounded down. So it differs from the
-    /// truth by at most what was counted in that one slot, to either side. It is a fine one where the window reaches back
-    /// seven fine slots or less, else a coarse one, without the part that fine slots tell. A window longer than eight coarse
-    /// slots reads as those eight.
-    #[must_use]
-    pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
-        let read = |at: &Table| at.read(key, |counter| counter.counted(at.widths(), window_ms, now));
-        self.at(table).and_then(read).unwrap_or(0)
-    }
-
-    /// What each author counted over the eight coarse slots, in the authors' order.
-    #[must_use]
-    pub fn counts(&self, table: TableId, key: Key64, now: Time) -> Vec<(Actor, Incarnation, u64)> {
-        let read = |at: &Table| at.read(key, |counter| counter.sums(at.widths(), self.me, now));
-        let sums = self.at(table).and_then(read).unwrap_or_default();
-        sums.into_iter().map(|(author, sum)| (author.actor, author.incarnation, sum)).collect()
-    }
-
-    /// Keys that a table holds, expired ones included until they are swept.
-    #[must_use]
-    pub fn keys(&self, table: TableId) -> usize {
-        self.at(table).map_or(0, Table::len)
-    }
-
-    /// The `n` keys with the greatest sums over the eight coarse slots, greatest first, ties by key. Visits the whole table.
-    #[must_use]
-    pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key64, u64)> {
-        self.at(table).map(|at| at.top(n, now)).unwrap_or_default()
     }
 
     /// Finds or makes the table of distinct counts of this identity. Two configs that state the same identity share it.

@@ -15,6 +15,9 @@ pub(crate) const SHARDS: usize = 256;
 /// Locks inside one shard: the fewest that `dashmap` can have.
 const LOCKS: usize = 2;
 
+/// A shard that is filled to less than this part is made anew, smaller, when something of it was dropped.
+const SPARE: usize = 8;
+
 /// How a full map makes room: of a sample of entries the one with the least rank is forgotten.
 pub(super) struct GiveWay<R, G> {
     /// Entries that are looked at.
@@ -111,7 +114,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         self.len.fetch_sub(n, Ordering::Relaxed);
     }
 
-    /// Keeps what passes in one shard.
+    /// Keeps what passes in one shard, and gives its memory back when most of it is free.
     pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
         let Some(map) = self.map(shard) else { return };
         let mut dropped = 0;
@@ -121,6 +124,9 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
             keep
         });
         self.release(dropped);
+        if dropped > 0 && map.len() < map.capacity() / SPARE {
+            map.shrink_to_fit();
+        }
     }
 
     /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries

@@ -28,8 +28,7 @@ impl Store {
             self.lists.sweep(shard, now);
             self.uniques.sweep(shard, now);
             for (_, table) in self.tables.after(None) {
-                let (widths, rate) = (table.widths(), table.rate());
-                table.counters().retain(shard, |counter| !counter.is_expired(widths, rate, now));
+                table.sweep(shard, now);
             }
         }
     }
