@@ -104,6 +104,13 @@ impl Fact {
         }
     }
 
+    pub(crate) fn made_at(&self) -> Time {
+        match self {
+            Fact::Ban(fact) => fact.made_at(),
+            Fact::Listing(fact) => fact.made_at(),
+        }
+    }
+
     pub(crate) fn name(&self, secret: &Secret) -> Name {
         match self {
             Fact::Ban(fact) => Name { kind: Kind::Ban, key: fact.key(secret) },

@@ -28,6 +28,7 @@ mod store;
 mod tests;
 mod time;
 mod unique;
+mod void;
 mod walk;
 mod wire;
 
@@ -44,4 +45,5 @@ pub use store::{
     TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;
+pub use void::{VOIDS_MAX, Void};
 pub use wire::FRAME_MAX;

@@ -287,8 +287,8 @@ impl Restored {
         self.left += other.left;
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, full, raised: _ }: Ingested) {
-        let left = full || ahead + expired + implausible > 0;
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+        let left = full || ahead + expired + implausible + void > 0;
         self.taken += u64::from(!left);
         self.left += u64::from(left);
     }

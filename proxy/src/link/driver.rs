@@ -240,7 +240,9 @@ impl Driver {
             | Input::Reached { link, .. }
             | Input::Frame { link, .. }
             | Input::Sent { link, .. } => Some(*link),
-            Input::Disconnected { .. } | Input::Gone { .. } | Input::Dirty | Input::Timeout => None,
+            Input::Disconnected { .. } | Input::Gone { .. } | Input::Roster { .. } | Input::Dirty | Input::Timeout => {
+                None
+            }
         };
         let now = self.clock.now();
         let asked = catch_unwind(AssertUnwindSafe(|| {

@@ -150,6 +150,10 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::Barred { pop, .. } => ("barred", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
+        Event::Void { .. } => {
+            metrics.event("void");
+            return tracing::error!("{event}");
+        }
         Event::Broken { rule } => {
             metrics.event("broken");
             return tracing::error!(rule, "a rule of the replica is broken; it goes on");

@@ -371,6 +371,24 @@ impl SlotCounter {
         others.get_or_insert_with(|| Others { total, rows: Vec::new(), aside: None })
     }
 
+    /// Drops the rows of other authors that are void, as if they had never been; true if there were any. The carry knew them too, so it is
+    /// built anew from what is left.
+    pub(crate) fn void(&mut self, is_void: impl Fn(Author) -> bool) -> bool {
+        let own = Cells::of(self.own());
+        let Some(Others { total, rows, aside }) = self.others_mut() else { return false };
+        let before = rows.len();
+        rows.retain(|(author, _)| !is_void(*author));
+        if rows.len() == before {
+            return false;
+        }
+        *total = own;
+        for cells in rows.iter().map(|(_, cells)| cells).chain(aside.as_deref()) {
+            total.change().add_all(cells.counts());
+        }
+        self.set_carry(None);
+        true
+    }
+
     /// Finds or makes the row of another author, beside the sum over all.
     fn contributor(&mut self, author: Author) -> Option<(&mut Cells, &mut Cells)> {
         let Others { total, rows, .. } = self.others_or_new();

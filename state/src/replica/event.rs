@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::identity::{Actor, Incarnation, PopId};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 
 /// Something that happened to the replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,11 @@ pub enum Event {
         /// For how long, ms.
         ms: u64,
     },
+    /// The roster voids what this node says in this life: it has to start again.
+    Void {
+        /// This node.
+        author: Author,
+    },
     /// There was no room for what a peer sent; dropped. Told once per link.
     NoRoom {
         /// The peer.
@@ -120,6 +125,9 @@ impl fmt::Display for Event {
             Event::Implausible { pop } => write!(f, "POP {pop} counted more than any node can; dropped"),
             Event::Barred { pop, ms } => {
                 write!(f, "POP {pop} sent too many bad frames; it is not listened to for {} s", ms / 1000)
+            }
+            Event::Void { author } => {
+                write!(f, "the roster voids what {author} says, which is this node: it has to be restarted")
             }
             Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),

@@ -41,7 +41,11 @@ impl Replica {
 
     pub(super) fn hello(&mut self, id: LinkId, hello: &Hello, now: Time) {
         let Some(link) = self.links.get(id) else { return };
-        if link.author.is_some() {
+        if let Some(actor) = link.actor() {
+            // It says it again when its roster was changed, or when it did not hear ours in time.
+            if let Some(peer) = self.peers.get_mut(actor) {
+                peer.roster_revision = Some(hello.roster_revision);
+            }
             return;
         }
         let (pop, author) = (link.peer, Author::from(hello.author));
@@ -72,6 +76,7 @@ impl Replica {
     fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
         peer.link = Some(id);
+        peer.roster_revision = Some(hello.roster_revision);
         peer.tells = hello.features & RELAYS != 0;
         peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));

@@ -305,8 +305,8 @@ impl Outcome {
         self.undecodable = Some(error.to_string());
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, full, raised: _ }: Ingested) {
-        self.things += ahead + expired + implausible + u64::from(full);
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+        self.things += ahead + expired + implausible + void + u64::from(full);
         self.ahead |= ahead > 0;
         self.implausible |= implausible > 0;
         self.no_room |= full;

@@ -53,6 +53,7 @@ use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::Store;
 use crate::time::Time;
+use crate::void::Void;
 
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
@@ -147,6 +148,7 @@ impl Replica {
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),
+            Input::Roster { revision, pops, voids } => self.roster(revision, &pops, &voids, now),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
@@ -218,6 +220,25 @@ impl Replica {
         if self.peers.get(actor).is_some_and(|peer| peer.link.is_none()) {
             self.peers.forget(actor, self.me.actor.pop);
             self.relay.changed(now);
+        }
+    }
+
+    /// The roster is another one.
+    fn roster(&mut self, revision: u64, pops: &[PopId], voids: &[Void], now: Time) {
+        self.config.roster_revision = revision;
+        self.store.set_voids(voids);
+        if self.store.is_void() {
+            self.tell(Event::Void { author: self.me });
+        }
+        self.peers.set_roster(self.me.actor.pop, pops);
+        let left = self.links.iter().filter(|(_, link)| !self.peers.is_in_roster(link.peer));
+        for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
+            self.close(id, CloseReason::NotInRoster(pop));
+        }
+        self.peers.leave();
+        self.relay.changed(now);
+        for id in self.established() {
+            self.say_hello(id, now);
         }
     }
 

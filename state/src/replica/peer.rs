@@ -17,6 +17,8 @@ pub(super) struct Peer {
     pub(super) link: Option<LinkId>,
     /// Its life and its process, as it said last.
     pub(super) life: Option<(Incarnation, u64)>,
+    /// The revision of its roster, as it said last.
+    pub(super) roster_revision: Option<u64>,
     pub(super) heard_at: Option<Time>,
     /// One that said nothing for so long is not heard, ms.
     pub(super) heard_for: u64,
@@ -43,6 +45,7 @@ impl Peer {
             actor,
             link: None,
             life: None,
+            roster_revision: None,
             heard_at: None,
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
@@ -77,6 +80,7 @@ impl Peer {
             lag_ms: self.newest().map(|news| now.since(news)),
             rtt_ms: self.rtt.worst(),
             incarnation: self.life.map(|(incarnation, _)| incarnation),
+            roster_revision: self.roster_revision,
             behind,
             frames_in: self.frames_in,
             frames_out: self.frames_out,

@@ -27,11 +27,27 @@ pub(super) struct Peers {
 impl Peers {
     /// A place for each of these POPs but `me`'s.
     pub(super) fn new(me: Actor, pops: &[PopId]) -> Peers {
-        let mut peers = Peers { roster: pops.iter().copied().chain([me.pop]).collect(), ..Peers::default() };
-        for pop in peers.roster.clone().into_iter().filter(|pop| *pop != me.pop) {
-            peers.add(Actor { pop, node: 0 });
-        }
+        let mut peers = Peers::default();
+        peers.set_roster(me.pop, pops);
         peers
+    }
+
+    /// The roster names these POPs beside `mine`: those that are new get a place.
+    pub(super) fn set_roster(&mut self, mine: PopId, pops: &[PopId]) {
+        self.roster = pops.iter().copied().chain([mine]).collect();
+        for pop in pops.iter().filter(|pop| **pop != mine) {
+            if self.first_of(*pop).is_none() {
+                self.add(Actor { pop: *pop, node: 0 });
+            }
+        }
+    }
+
+    /// Forgets the nodes of POPs that the roster does not name any more.
+    pub(super) fn leave(&mut self) {
+        let left = self.by_actor.keys().filter(|actor| !self.roster.contains(&actor.pop));
+        for actor in left.copied().collect::<Vec<_>>() {
+            self.remove(actor);
+        }
     }
 
     /// Whether the roster names this POP.

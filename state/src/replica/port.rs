@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::event::Event;
 use crate::identity::{Actor, Incarnation, PopId};
+use crate::void::Void;
 
 /// One connection, by a number its owner never uses twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,15 @@ pub enum Input {
     Gone {
         /// The node.
         peer: Actor,
+    },
+    /// The roster was changed. Links to POPs that left it are closed; what they counted stays until its time is over.
+    Roster {
+        /// Its revision.
+        revision: u64,
+        /// The other POPs.
+        pops: Vec<PopId>,
+        /// What counts for nothing.
+        voids: Vec<Void>,
     },
     /// The store has something to send.
     Dirty,

@@ -37,6 +37,8 @@ pub struct PeerStatus {
     pub rtt_ms: Option<u64>,
     /// Its life, as it said last.
     pub incarnation: Option<Incarnation>,
+    /// The revision of its roster, as it said last.
+    pub roster_revision: Option<u64>,
     /// Changed keys that it has not acknowledged.
     pub behind: u64,
     /// Frames that came from it.

@@ -27,6 +27,8 @@ pub(crate) struct Ingested {
     pub(crate) expired: u64,
     /// Counts that no node can have counted.
     pub(crate) implausible: u64,
+    /// Rows of voided lives.
+    pub(crate) void: u64,
     /// Whether there was no room for it.
     pub(crate) full: bool,
     /// Whether anything of it was new.
@@ -186,10 +188,13 @@ impl Store {
         now: Time,
     ) -> Ingested {
         let Some(at) = self.at(table) else { return Ingested::default() };
+        if self.voids.cover(author) {
+            return Ingested { void: 1, ..Ingested::default() };
+        }
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
         let Refused { ahead, expired, implausible } = refused;
-        let ingested = Ingested { ahead, expired, implausible, full: false, raised: false };
+        let ingested = Ingested { ahead, expired, implausible, ..Ingested::default() };
         let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
         // Whose turn it is takes what rises here; nobody takes it over meanwhile.
         let heir = self.heir(table, at).map(|(heir, turn)| (heir, turn, at.lineage().hand()));
@@ -221,6 +226,9 @@ impl Store {
 
     /// Joins another node's fact.
     pub(crate) fn offer_fact(&self, fact: Fact, now: Time) -> Offered {
+        if self.voids.cover_statement(fact.made_by(), fact.made_at()) {
+            return Offered::Refused;
+        }
         match fact {
             Fact::Ban(fact) => self.bans.offer(&self.secret, fact, now),
             Fact::Listing(fact) => self.lists.offer(&self.secret, fact, now),

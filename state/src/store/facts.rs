@@ -199,6 +199,11 @@ impl<F: Stated> Facts<F> {
         self.entries.retain(shard, |entry| !entry.fact.is_spent(now));
     }
 
+    /// Drops what passes.
+    pub(super) fn drop_all(&self, shard: u8, drop: impl Fn(&F) -> bool) {
+        self.entries.retain(shard, |entry| !drop(&entry.fact));
+    }
+
     /// Joins a peer's fact. Never forwarded: its author tells everybody.
     pub(super) fn offer(&self, secret: &Secret, fact: F, now: Time) -> Offered {
         match fact.check(now) {

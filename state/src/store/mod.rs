@@ -22,6 +22,7 @@ mod shards;
 mod sweep;
 mod table;
 mod uniques;
+mod voiding;
 
 use std::fmt;
 
@@ -52,6 +53,7 @@ use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Key64, Secret};
 use crate::list::{ListEntry, Listing, Wanted};
 use crate::time::Time;
+use crate::void::Voids;
 
 /// Tables of one kind that one store holds: of counters, of distinct counts, and lists. They are made by configs, never by
 /// clients or peers.
@@ -109,6 +111,7 @@ pub struct Store {
     dirty: Dirty,
     heard: Heard,
     sweep: SweepCursor,
+    voids: Voids,
 }
 
 impl fmt::Debug for Store {
@@ -139,6 +142,7 @@ impl Store {
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
             sweep: SweepCursor::default(),
+            voids: Voids::default(),
         }
     }
 

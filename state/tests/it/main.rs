@@ -21,5 +21,6 @@ mod snapshot;
 mod support;
 mod total;
 mod uniques;
+mod voids;
 
 use selvedge_sim as sim;
