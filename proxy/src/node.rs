@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use selvedge_conf::{Mode, Scope};
 use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Ban, Incarnation, Key64, PeerState, PopId, Store, Time};
+use selvedge_state::{Actor, Ban, Clocks, Incarnation, Key64, PeerState, PopId, Standing, Store, Time};
 
 use crate::admin::{report, unknown};
 use crate::cache::Cache;
@@ -124,6 +124,8 @@ impl Node {
             peers_roster: peers.roster,
             lag_ms: peers.lag_ms,
             wall_ahead_ms: self.clock.wall_ahead_ms(),
+            offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
+            settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
             tails: self.witness.hub.tails(),
@@ -173,6 +175,8 @@ impl Node {
                 state: state_name(peer.state).to_owned(),
                 lag_ms: peer.lag_ms,
                 rtt_ms: peer.rtt_ms,
+                offset_ms: peer.ahead_ms,
+                clock: clock_name(peer.clocks).to_owned(),
                 incarnation: peer.incarnation.map(|incarnation| incarnation.0),
                 behind: peer.behind,
                 bytes_in: peer.bytes_in,
@@ -185,6 +189,8 @@ impl Node {
             roster: peers.roster,
             heard: peers.heard,
             lag_ms: peers.lag_ms,
+            standing: standing_name(peers.standing).to_owned(),
+            offset_ms: status.state.ahead_ms,
             listening: status.local_address,
             apart: links.is_apart(),
             peers: status.state.peers.into_iter().map(peer).collect(),
@@ -329,6 +335,21 @@ impl Node {
         let subject = subject(&old.subject)?;
         let lifted = self.store.unban(&subject, self.clock.now());
         lifted.map(|ban| self.ban_report(ban)).ok_or_else(|| format!("{subject} is not banned"))
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Settled => "settled",
+        Standing::Warming => "warming",
+        Standing::Clock => "clock",
+    }
+}
+
+fn clock_name(clocks: Clocks) -> &'static str {
+    match clocks {
+        Clocks::Agree => "agrees",
+        Clocks::Differ => "differs",
     }
 }
 

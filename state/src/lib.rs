@@ -37,11 +37,13 @@ pub use bucket::{Bucket, Charge};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
-pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status};
+pub use replica::{
+    Clocks, CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
+};
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
-    BanError, CONTRIBUTORS_MAX, Coverage, KIN_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig,
+    BanError, CONTRIBUTORS_MAX, Coverage, KIN_MAX, ListError, ListId, Peers, Standing, Store, StoreBounds, StoreConfig,
     TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;

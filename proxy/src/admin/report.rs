@@ -117,6 +117,13 @@ pub struct Cluster {
     pub heard: u16,
     /// Age of the newest thing heard from the peer heard least, ms.
     pub lag_ms: u64,
+    /// settled; warming while it has just started and not every POP has said yet what it knows; clock while its clock is further from
+    /// that of most POPs than 500 ms.
+    #[serde(default)]
+    pub standing: String,
+    /// How far the median of the clocks heard, its own among them, is ahead of its own, ms; of two in the middle the nearer one.
+    #[serde(default)]
+    pub offset_ms: i64,
     /// Where it listens for peers.
     pub listening: SocketAddr,
     /// Whether an operator keeps it apart.
@@ -147,6 +154,12 @@ pub struct Peer {
     pub lag_ms: Option<u64>,
     /// Worst round trip of the last few, ms.
     pub rtt_ms: Option<u64>,
+    /// How far its clock is ahead, ms, as the quickest of the last few round trips tells.
+    #[serde(default)]
+    pub offset_ms: Option<i64>,
+    /// agrees, or differs: no counts are exchanged with it then.
+    #[serde(default)]
+    pub clock: String,
     /// Its life's number.
     pub incarnation: Option<u64>,
     /// What it has not acknowledged yet.

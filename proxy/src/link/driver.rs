@@ -283,6 +283,7 @@ impl Driver {
             | CloseReason::Myself(_) => true,
             CloseReason::Superseded { .. }
             | CloseReason::Barred { .. }
+            | CloseReason::Afresh
             | CloseReason::NoHello
             | CloseReason::TooMany => false,
         };

@@ -59,6 +59,8 @@ struct Gauges {
     peers_roster: IntGauge,
     lag: IntGauge,
     wall_ahead: IntGauge,
+    offset: IntGauge,
+    settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
     tails: IntGauge,
@@ -80,6 +82,10 @@ pub struct Reading {
     pub lag_ms: u64,
     /// How far the wall clock is ahead of node time, ms.
     pub wall_ahead_ms: i64,
+    /// How far the median of the clocks heard is ahead of node time, ms.
+    pub offset_ms: i64,
+    /// Neither warming nor with a clock that differs from most.
+    pub settled: bool,
     /// Bans in force.
     pub bans: usize,
     /// Keys in each limit's table, by limit.
@@ -219,6 +225,8 @@ impl Gauges {
             peers_roster: gauge(&series::CLUSTER_ROSTER)?,
             lag: gauge(&series::CLUSTER_LAG_MS)?,
             wall_ahead: gauge(&series::CLOCK_WALL_AHEAD_MS)?,
+            offset: gauge(&series::CLOCK_OFFSET_MS)?,
+            settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
             tails: gauge(&series::TAILS)?,
@@ -248,6 +256,8 @@ impl Gauges {
         self.peers_roster.set(reading.peers_roster.into());
         self.lag.set(whole(reading.lag_ms));
         self.wall_ahead.set(reading.wall_ahead_ms);
+        self.offset.set(reading.offset_ms);
+        self.settled.set(reading.settled.into());
         self.bans.set(whole(reading.bans as u64));
         for (limit, keys) in config.limits.iter().zip(&reading.limit_keys) {
             self.limit_keys.with_label_values(&[limit.name.as_str()]).set(whole(*keys as u64));

@@ -50,8 +50,8 @@ const FILLS: usize = 4;
 const DECISIONS: usize = 3;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;
-/// Six of links, thirteen of the replica.
-const EVENTS: usize = 19;
+/// Six of links, eighteen of the replica.
+const EVENTS: usize = 24;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -73,6 +73,14 @@ pub(super) const CACHE_OBJECTS: Family =
     family("selvedge_cache_objects", "Objects the cache holds.", &[], By::Fixed(1));
 pub(super) const CACHE_REQUESTS: Family =
     family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
+pub(super) const CLOCK_OFFSET_MS: Family = family(
+    "selvedge_clock_offset_ms",
+    "How far the median of the clocks heard is ahead of node time.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const CLUSTER_SETTLED: Family =
+    family("selvedge_cluster_settled", "1 unless warming, or with a clock that differs from most.", &[], By::Fixed(1));
 pub(super) const CLOCK_WALL_AHEAD_MS: Family =
     family("selvedge_clock_wall_ahead_ms", "How far the wall clock is ahead of node time.", &[], By::Fixed(1));
 pub(super) const CLUSTER_EVENTS: Family =
@@ -138,18 +146,20 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 28] = [
+pub const FAMILIES: [Family; 30] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
     CACHE_FILLS,
     CACHE_OBJECTS,
     CACHE_REQUESTS,
+    CLOCK_OFFSET_MS,
     CLOCK_WALL_AHEAD_MS,
     CLUSTER_EVENTS,
     CLUSTER_HEARD,
     CLUSTER_LAG_MS,
     CLUSTER_ROSTER,
+    CLUSTER_SETTLED,
     CONFIG_INFO,
     CONFIG_LAST_RELOAD_SUCCESS,
     CONFIG_LAST_RELOAD_TIMESTAMP_SECONDS,

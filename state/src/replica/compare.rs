@@ -10,6 +10,8 @@
 //!
 //! Peers whose configs count in other tables, and those whose clocks are far away, cannot compare: they get a frame of state each time, each from where their last one ended.
 
+use super::clocks::Clocks;
+use super::link::Link;
 use super::{LinkId, Replica};
 use crate::range::{PARTS, Range};
 use crate::store::{Digests, Instant};
@@ -52,11 +54,28 @@ impl Asked {
 }
 
 impl Replica {
-    /// One turn of the standing repair. A link that is still being repaired needs none.
+    /// One turn of the standing repair. A link that is still being repaired needs none, nor one that has long not acknowledged what it is sent. So
+    /// to be asked means to have been told everything.
     pub(super) fn stand(&mut self, id: LinkId, now: Time) {
         match self.links.get(id) {
-            Some(link) if !link.has_room() || !link.repair.is_idle() => {}
-            _ => self.ask(id, now),
+            Some(link) if !link.has_room() || !link.repair.is_idle() || link.out.patience.is_out() => {}
+            Some(link) if self.compares_with(link) => self.ask(id, now),
+            _ => self.tell_some(id, now),
+        }
+    }
+
+    /// What differs only by clocks would be repaired again and again.
+    fn compares_with(&self, link: &Link) -> bool {
+        link.actor().is_some_and(|actor| self.clocks(actor) == Clocks::Agree)
+    }
+
+    /// When a link's first repair is over, the peer is asked at once: its answer is whether it knows the same, and to be asked tells it that it
+    /// has heard everything.
+    pub(super) fn stand_first(&mut self, id: LinkId, now: Time) {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.author.is_some()) else { return };
+        if !link.repair.has_stood && link.repair.is_idle() && link.has_room() {
+            link.repair.has_stood = true;
+            self.stand(id, now);
         }
     }
 
@@ -86,10 +105,15 @@ impl Replica {
     pub(super) fn digest_in(&mut self, id: LinkId, digest: &Digest, now: Time) -> bool {
         let Some(range) = Range::new(digest.prefix, digest.bits) else { return false };
         let Some(link) = self.links.get_mut(id) else { return false };
+        if !link.repair.is_idle() {
+            // What differs may be under way.
+            return true;
+        }
         if !link.repair.heard.once_more(now) || self.store.keys_about(now) >> range.bits() > DIGESTED_MAX {
             return false;
         }
-        if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR {
+        let compares = self.links.get(id).is_some_and(|link| self.compares_with(link));
+        if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR || !compares {
             self.tell_some(id, now);
             return true;
         }

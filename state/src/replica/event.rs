@@ -67,6 +67,25 @@ pub enum Event {
         /// The peer.
         pop: PopId,
     },
+    /// A peer's clock and this node's are further apart than the drift bound: no cells are exchanged with it.
+    ClocksDiffer {
+        /// The peer.
+        actor: Actor,
+        /// How far it is ahead, ms.
+        ahead_ms: i64,
+    },
+    /// They go together again.
+    ClocksAgree {
+        /// The peer.
+        actor: Actor,
+    },
+    /// This node's clock is the one that is wrong, if most of those heard are right: it counts for itself alone.
+    ClockWrong {
+        /// How far the median of the clocks heard is ahead, ms.
+        ahead_ms: i64,
+    },
+    /// It goes with that of most again.
+    ClockRight,
     /// A peer counted more than any node can; those cells are dropped. Told once per link.
     Implausible {
         /// The peer.
@@ -122,6 +141,18 @@ impl fmt::Display for Event {
                 write!(f, "POP {pop} counts in table {identity:016x}, which no config here knows; dropped")
             }
             Event::ClockAhead { pop } => write!(f, "POP {pop} counts in slots that are too far ahead; dropped"),
+            Event::ClocksDiffer { actor, ahead_ms } => {
+                write!(f, "the clock of node {actor} is {}: no counts are exchanged with it", off(*ahead_ms))
+            }
+            Event::ClocksAgree { actor } => write!(f, "the clock of node {actor} goes with this node's again"),
+            Event::ClockWrong { ahead_ms } => {
+                write!(
+                    f,
+                    "this node's clock is wrong: that of most nodes is {}; it counts for itself alone",
+                    off(*ahead_ms)
+                )
+            }
+            Event::ClockRight => write!(f, "this node's clock goes with that of most nodes again"),
             Event::Implausible { pop } => write!(f, "POP {pop} counted more than any node can; dropped"),
             Event::Barred { pop, ms } => {
                 write!(f, "POP {pop} sent too many bad frames; it is not listened to for {} s", ms / 1000)
@@ -134,4 +165,10 @@ impl fmt::Display for Event {
             Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),
         }
     }
+}
+
+/// How far another clock is off, in words.
+fn off(ahead_ms: i64) -> String {
+    let way = if ahead_ms < 0 { "behind" } else { "ahead" };
+    format!("{} ms {way}", ahead_ms.unsigned_abs())
 }

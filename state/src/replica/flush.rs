@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::clocks::Clocks;
 use super::index::Item;
 use super::tempo::Reach;
 use super::{Event, LinkId, Output, Replica};
@@ -97,7 +98,11 @@ impl Replica {
             self.pace.due = None;
             let counters = self.store.take_counters().into_iter().map(|(table, key)| Item::Counter(table, key));
             let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
-            self.publish(counters.chain(uniques).collect(), since, now);
+            let changed: Vec<Item> = counters.chain(uniques).collect();
+            match self.clock {
+                Clocks::Agree => self.publish(changed, since, now),
+                Clocks::Differ => self.keep_back(changed, since),
+            }
             self.index.mark(now.minus(STRAGGLE));
         }
     }
@@ -117,6 +122,14 @@ impl Replica {
             return slowest.min(TICK_LONGEST);
         }
         TICK - self.turn.random() % (JITTER + 1)
+    }
+
+    /// Takes what changed and tells nobody; repair brings it when clocks go together again.
+    fn keep_back(&self, items: Vec<Item>, since: Time) {
+        let mut nowhere = Builder::new();
+        for item in items {
+            let _ = self.put(&mut nowhere, item, since, Fresh::Yes);
+        }
     }
 
     /// Gives each item its place in the sequence and sends the frames. Items say what changed since `since`, or since what

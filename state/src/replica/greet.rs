@@ -1,7 +1,9 @@
 //! How links begin: each side says who it is, at once and again until the other shows that it heard. A stranger is refused by
 //! the name of what differs.
 
+use super::clocks::Clocks;
 use super::link::Link;
+use super::rtt::Rtt;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
 use crate::identity::{Author, PopId};
@@ -80,6 +82,10 @@ impl Replica {
         peer.tells = hello.features & RELAYS != 0;
         peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));
+        if before != peer.life {
+            // Another process has another clock.
+            (peer.rtt, peer.clocks) = (Rtt::default(), Clocks::Agree);
+        }
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
         }
@@ -88,11 +94,12 @@ impl Replica {
             link.version = hello.newest.min(NEWEST);
             link.features = hello.features & FEATURES;
             link.inward.have = hello.base;
-            // Answered at once: it is what tells the peer that its hello came.
-            link.inward.ack_due = Some(now);
+            link.inward.echo = Some((hello.at, now));
             link.repair.start();
         }
         self.relay.changed(now);
+        // Answered at once, before anything else: it tells the peer that its hello came, and by what clock the cells to come were counted.
+        self.acknowledge(id, now);
     }
 
     fn refusal(&self, pop: PopId, author: Author, hello: &Hello) -> Option<CloseReason> {

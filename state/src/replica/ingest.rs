@@ -2,8 +2,10 @@
 //! counted, and the next frame is taken. Rows of any frame are joined, whether or not it follows on the last one; only a
 //! frame that follows moves what is acknowledged.
 
+use super::clocks::Clocks;
 use super::index::Item;
 use super::link::Link;
+use super::rtt::Times;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
@@ -81,8 +83,9 @@ impl Replica {
                 self.heard_greeted(id, head.at, now);
                 self.range_in(id, author, &head, blocks, &mut outcome, now);
             }
-            (Ok(Frame::Digest(digest)), Some(_)) => {
+            (Ok(Frame::Digest(digest)), Some(author)) => {
                 self.heard_greeted(id, 0, now);
+                self.peers.told(author.actor);
                 if !self.digest_in(id, &digest, now) {
                     outcome.things += 1;
                 }
@@ -181,10 +184,8 @@ impl Replica {
         link.repair.acked(ack.ranges, now);
         // The echo is this node's own time; one of the future was not.
         if ack.echo > 0 && ack.echo <= now.0 {
-            let rtt = now.since(Time(ack.echo)).saturating_sub(ack.held);
-            if let Some(peer) = self.peer_of(id) {
-                peer.rtt.take(rtt);
-            }
+            let came = ack.at.saturating_sub(ack.held);
+            self.measured(id, Times { left: ack.echo, came, answered: ack.at, back: now.0 });
         }
     }
 
@@ -196,8 +197,10 @@ impl Replica {
         outcome: &mut Outcome,
         now: Time,
     ) -> bool {
+        let clocks = self.clocks(sender);
         for block in blocks {
             match block {
+                Ok(State::Counters(_) | State::Sketches(_)) if clocks == Clocks::Differ => {}
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),

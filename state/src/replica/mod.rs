@@ -8,9 +8,10 @@
 //! *Repair.* A new link starts with everything in ranges; after that a frame a second goes to one peer after another
 //! ([`repair`]).
 //! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
-//! what requests may spend; it never deletes state.
+//! what requests may spend; it never deletes state. Cells are exchanged with nodes that have the same time ([`clocks`]).
 
 mod budget;
+mod clocks;
 mod compare;
 mod event;
 mod flush;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::clocks::Clocks;
 pub use self::event::Event;
 pub use self::port::{CloseReason, Input, LinkId, Output};
 pub use self::status::{PeerState, PeerStatus, Status};
@@ -51,7 +53,7 @@ use self::relay::Relay;
 use self::repair::Turn;
 use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::store::Store;
+use crate::store::{Standing, Store};
 use crate::time::Time;
 use crate::void::Void;
 
@@ -95,6 +97,10 @@ pub struct Replica {
     published: Published,
     relay: Relay,
     turn: Turn,
+    /// Whether this node's clock goes with that of most.
+    clock: Clocks,
+    /// Whether it has just started and has not heard all that its peers know.
+    warming: bool,
     /// When the first input came.
     started: Option<Time>,
     /// When something last changed, here or at a peer.
@@ -117,6 +123,10 @@ impl Replica {
 
     /// A replica that remembers at most `index_max` changed keys for lagging peers.
     pub(crate) fn with_index_max(config: ReplicaConfig, store: Arc<Store>, index_max: usize) -> Replica {
+        let warming = !config.peers.is_empty();
+        if warming {
+            store.set_standing(Standing::Warming);
+        }
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },
             peers: Peers::new(config.me, &config.peers),
@@ -128,6 +138,8 @@ impl Replica {
             pace: Pace::default(),
             published: Published::default(),
             relay: Relay::default(),
+            clock: Clocks::Agree,
+            warming,
             started: None,
             changed: None,
             outputs: VecDeque::new(),
@@ -170,6 +182,7 @@ impl Replica {
         Status {
             published_frames: frames,
             published_bytes: bytes,
+            ahead_ms: self.peers.median_ahead(),
             peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect(),
         }
     }
@@ -199,7 +212,7 @@ impl Replica {
     }
 
     fn close(&mut self, id: LinkId, reason: CloseReason) {
-        if let Some(peer) = self.peer_of(id) {
+        if let Some(peer) = self.peer_of(id).filter(|_| reason != CloseReason::Afresh) {
             peer.last_error = Some(reason.to_string());
         }
         self.forget(id);

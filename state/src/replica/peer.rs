@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::LinkId;
 use super::budget::Budget;
+use super::clocks::Clocks;
 use super::rtt::Rtt;
 use super::status::{PeerState, PeerStatus};
 use super::tempo::Reach;
@@ -29,6 +30,12 @@ pub(super) struct Peer {
     pub(super) tells: bool,
     /// Whom it does not hear, as it said last.
     pub(super) misses: BTreeSet<Actor>,
+    /// Since when.
+    pub(super) up_at: Time,
+    /// Whether it has said all that it knows since it is up.
+    pub(super) told: bool,
+    /// Whether its clock goes with this node's.
+    pub(super) clocks: Clocks,
     pub(super) rtt: Rtt,
     pub(super) frames_in: u64,
     pub(super) frames_out: u64,
@@ -52,6 +59,9 @@ impl Peer {
             is_up: false,
             tells: false,
             misses: BTreeSet::new(),
+            up_at: Time::ZERO,
+            told: false,
+            clocks: Clocks::Agree,
             rtt: Rtt::default(),
             frames_in: 0,
             frames_out: 0,
@@ -79,6 +89,8 @@ impl Peer {
             },
             lag_ms: self.newest().map(|news| now.since(news)),
             rtt_ms: self.rtt.worst(),
+            ahead_ms: self.rtt.offset().map(|offset| offset.ahead_ms),
+            clocks: self.clocks,
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             roster_revision: self.roster_revision,
             behind,

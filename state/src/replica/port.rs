@@ -142,6 +142,8 @@ pub enum CloseReason {
         /// For how long, ms.
         ms: u64,
     },
+    /// Clocks that differed go together again: a new link begins with everything that both sides know.
+    Afresh,
     /// No hello came in time.
     NoHello,
     /// Too many links of that POP have not said hello yet, or too many nodes are known.
@@ -172,6 +174,7 @@ impl fmt::Display for CloseReason {
             CloseReason::TooMany => {
                 write!(f, "that POP has too many links without a hello, or the cluster too many nodes")
             }
+            CloseReason::Afresh => write!(f, "clocks go together again: a new link begins with all that both know"),
             CloseReason::NoHello => write!(f, "the peer did not say hello in time"),
         }
     }

@@ -1,7 +1,10 @@
 //! What happens by time alone, and when the next of it is due.
 
+use super::clocks::Clocks;
 use super::link::Link;
+use super::peers::TOLD_WITHIN;
 use super::{CloseReason, Event, LinkId, Replica};
+use crate::store::Standing;
 use crate::time::Time;
 use crate::wire::{self, Ack};
 
@@ -53,13 +56,14 @@ impl Replica {
             link.repair.rewind(now);
         }
         self.repair(id, now);
+        self.stand_first(id, now);
         let Some(link) = self.links.get(id).filter(|link| link.author.is_some()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {
             self.acknowledge(id, now);
         }
     }
 
-    fn acknowledge(&mut self, id: LinkId, now: Time) {
+    pub(super) fn acknowledge(&mut self, id: LinkId, now: Time) {
         let Some(link) = self.links.get_mut(id) else { return };
         link.inward.ack_due = None;
         let (echo, held) = link.inward.echo.map_or((0, 0), |(at, came)| (at, now.since(came)));
@@ -74,17 +78,36 @@ impl Replica {
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
-        let heard = u16::try_from(self.peers.up() + 1).unwrap_or(u16::MAX);
+        let tally = self.peers.tally(now);
+        self.warming &= tally.untold > 0 && now < self.warm_by();
+        // The first that are heard may be those that are wrong.
+        if !self.warming || tally.votes.are_all_in(self.peers.len()) {
+            self.set_clock(tally.votes.clock(self.clock));
+        }
+        let (standing, relied) = match (self.clock, self.warming) {
+            (Clocks::Differ, _) => (Standing::Clock, 0),
+            (Clocks::Agree, true) => (Standing::Warming, tally.relied),
+            (Clocks::Agree, false) => (Standing::Settled, tally.relied),
+        };
+        let heard = u16::try_from(relied + 1).unwrap_or(u16::MAX);
         let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
         self.store.set_known(known);
         self.store.set_heard(heard, news);
+        self.store.set_standing(standing);
+    }
+
+    /// When it is warm, whatever it heard.
+    fn warm_by(&self) -> Time {
+        self.started.unwrap_or_default().plus(TOLD_WITHIN)
     }
 
     /// When [`Input::Timeout`](super::Input::Timeout) is due, unless something else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let due = [self.peers.next_look(), self.links.next_due(), self.pace.due(), self.turn.due(), self.relay.due()];
-        due.into_iter().flatten().min()
+        let warm = (self.warming && self.started.is_some()).then(|| self.warm_by());
+        let own = [self.pace.due(), self.turn.due(), self.relay.due(), warm];
+        let due = [self.peers.next_look(), self.links.next_due()].into_iter().chain(own);
+        due.flatten().min()
     }
 
     /// The worst of the last round trips to a link's other end.

@@ -1,7 +1,7 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
-use super::{Store, Table, TableId, Told, UniquesId};
+use super::{Standing, Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
 use crate::identity::Author;
@@ -58,16 +58,17 @@ impl Store {
     /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
     pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        at.counters().change(key, |counter| {
+        let taken = at.counters().change(key, |counter| {
             counter.dirty = false;
             counter.own_row(at.widths(), self.me, since)
-        })
+        });
+        taken.filter(|_| self.tells_cells())
     }
 
     /// The own row of a counter: the cells that can have changed since an instant.
     pub(crate) fn own_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        at.read(key, |counter| counter.own_row(at.widths(), self.me, since))
+        at.read(key, |counter| counter.own_row(at.widths(), self.me, since)).filter(|_| self.tells_cells())
     }
 
     /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.
@@ -98,7 +99,7 @@ impl Store {
 
     /// What can have risen here since an instant in the sketches of a key, by slots.
     pub(crate) fn sketches_since(&self, table: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
-        self.uniques.since(table, key, since)
+        if self.tells_cells() { self.uniques.since(table, key, since) } else { Vec::new() }
     }
 
     /// What a table is called on the wire.
@@ -163,7 +164,7 @@ impl Store {
 
     /// All sketches of a key that live, by slots.
     pub(crate) fn live_sketches(&self, table: UniquesId, key: Key64, now: Time) -> Vec<(u64, Sketch)> {
-        self.uniques.live(table, key, now)
+        if self.tells_cells() { self.uniques.live(table, key, now) } else { Vec::new() }
     }
 
     /// All rows of a counter that are not expired.
@@ -171,9 +172,11 @@ impl Store {
         let Some(at) = self.at(table) else { return Vec::new() };
         let bounds = Bounds::at(now, at.widths());
         let mut rows = at.read(key, |counter| counter.all_rows(at.widths(), self.me)).unwrap_or_default();
-        rows.retain_mut(|(_, row)| {
+        let keeps_own = at.is_replicated() && !self.tells_cells();
+        rows.retain_mut(|(author, row)| {
             let _ = bounds.clip(row);
-            !row.is_empty()
+            let kept_back = keeps_own && self.me.covers(*author);
+            !row.is_empty() && !kept_back
         });
         rows
     }
@@ -249,5 +252,15 @@ impl Store {
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
         self.heard.write(heard, news);
+    }
+
+    /// Tells the store how this node stands to its peers. Whoever calls [`set_heard`](Store::set_heard) says so.
+    pub fn set_standing(&self, standing: Standing) {
+        self.heard.stand(standing);
+    }
+
+    /// Whether what is counted here may be told: not by a clock that is wrong.
+    fn tells_cells(&self) -> bool {
+        self.heard.standing() != Standing::Clock
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
 pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
-pub use self::peers::Peers;
+pub use self::peers::{Peers, Standing};
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bucket;
+mod clocks;
 mod compare;
 mod converge;
 mod corpus;
@@ -22,5 +23,6 @@ mod support;
 mod total;
 mod uniques;
 mod voids;
+mod warming;
 
 use selvedge_sim as sim;
