@@ -179,6 +179,9 @@ impl Node {
                 clock: clock_name(peer.clocks).to_owned(),
                 incarnation: peer.incarnation.map(|incarnation| incarnation.0),
                 behind: peer.behind,
+                draining: peer
+                    .draining
+                    .map(|older| report::Draining { incarnation: older.incarnation.0, behind: older.behind }),
                 bytes_in: peer.bytes_in,
                 bytes_out: peer.bytes_out,
                 // Trouble of the link is over once the peer is heard; what the replica complains of is not.

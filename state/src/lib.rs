@@ -38,7 +38,7 @@ pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
 pub use replica::{
-    Clocks, CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
+    Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
 };
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};

@@ -164,12 +164,24 @@ pub struct Peer {
     pub incarnation: Option<u64>,
     /// What it has not acknowledged yet.
     pub behind: u64,
+    /// Its life before, while that hands over to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Draining>,
     /// Payload bytes received from it.
     pub bytes_in: u64,
     /// Payload bytes sent to it.
     pub bytes_out: u64,
     /// The last thing that went wrong.
     pub error: Option<String>,
+}
+
+/// A life that hands over to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Its number.
+    pub incarnation: u64,
+    /// What it has not acknowledged yet.
+    pub behind: u64,
 }
 
 /// A peer connection that was refused.

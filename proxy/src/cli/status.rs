@@ -125,6 +125,9 @@ fn cluster_page(page: &mut String, cluster: &Cluster) {
         let (lag, rtt) = (millis(peer.lag_ms), millis(peer.rtt_ms));
         let clock = peer.offset_ms.map_or("-".to_owned(), |ms| format!("{ms:+} ms"));
         let _ = write!(page, "  {:<12} {:<12} {lag:>8} {rtt:>8} {clock:>8} {:>8}", peer.pop, peer.state, peer.behind);
+        if peer.draining.is_some() {
+            let _ = write!(page, "  handing over");
+        }
         if peer.clock == "differs" {
             let _ = write!(page, "  CLOCK DIFFERS");
         }

@@ -93,7 +93,8 @@ impl Replica {
     /// A round trip of a link is over.
     pub(super) fn measured(&mut self, id: LinkId, times: Times) {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
-        let Some(peer) = self.peers.get_mut(actor) else { return };
+        // A life that hands over is not asked for the time.
+        let Some(peer) = self.peers.get_mut(actor).filter(|peer| peer.link == Some(id)) else { return };
         let first = peer.rtt.offset().is_none();
         peer.rtt.take(times);
         let Some(offset) = peer.rtt.offset() else { return };

@@ -6,9 +6,18 @@ use super::link::Link;
 use super::rtt::Rtt;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
-use crate::identity::{Author, PopId};
+use crate::identity::{Author, Incarnation, PopId};
 use crate::time::Time;
 use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
+
+/// Who ends when a link says hello.
+enum GivesWay {
+    Nobody,
+    /// A link of before.
+    Link(LinkId),
+    /// The link itself, to one of a later life.
+    Itself(Incarnation),
+}
 
 impl Replica {
     pub(super) fn connected(&mut self, id: LinkId, pop: PopId, reach: Reach, now: Time) {
@@ -60,14 +69,10 @@ impl Replica {
         if let Some(ms) = self.peers.get(author.actor).and_then(|peer| peer.budget.barred(now)) {
             return self.close(id, CloseReason::Barred { ms });
         }
-        if let Some(other) = self.peers.get(author.actor).and_then(|peer| peer.link) {
-            let theirs = self.links.get(other).and_then(|link| link.author);
-            match theirs {
-                Some(theirs) if theirs.incarnation > author.incarnation => {
-                    return self.close(id, CloseReason::Superseded { by: theirs.incarnation });
-                }
-                _ => self.close(other, CloseReason::Superseded { by: author.incarnation }),
-            }
+        match self.gives_way(author) {
+            GivesWay::Nobody => {}
+            GivesWay::Link(other) => self.close(other, CloseReason::Superseded { by: author.incarnation }),
+            GivesWay::Itself(by) => return self.close(id, CloseReason::Superseded { by }),
         }
         if hello.roster_revision != self.config.roster_revision {
             self.tell(Event::RosterDiffers { pop, theirs: hello.roster_revision, ours: self.config.roster_revision });
@@ -75,8 +80,29 @@ impl Replica {
         self.establish(id, author, hello, now);
     }
 
+    /// Which link a new one takes the place of. A life has one link; a node has two while a process hands over to its successor, so that
+    /// what the older one counted last still comes. Of three lives the oldest gives way.
+    fn gives_way(&self, author: Author) -> GivesWay {
+        let life = |id: LinkId| Some((id, self.links.get(id)?.author?.incarnation));
+        let Some(peer) = self.peers.get(author.actor) else { return GivesWay::Nobody };
+        let lives = [peer.link, peer.draining].map(|id| id.and_then(life));
+        let same = lives.into_iter().flatten().find(|(_, life)| *life == author.incarnation);
+        match (same, lives) {
+            (Some((id, _)), _) => GivesWay::Link(id),
+            (None, [Some(_), Some((oldest, life))]) if author.incarnation > life => GivesWay::Link(oldest),
+            (None, [Some((_, newest)), Some(_)]) => GivesWay::Itself(newest),
+            (None, _) => GivesWay::Nobody,
+        }
+    }
+
     fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
+        let newest = self.peers.get(author.actor).and_then(|peer| self.links.get(peer.link?)?.author);
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
+        if newest.is_some_and(|newest| newest.incarnation > author.incarnation) {
+            peer.draining = Some(id);
+            return self.begin(id, author, hello, now);
+        }
+        peer.draining = peer.link.or(peer.draining);
         peer.link = Some(id);
         peer.roster_revision = Some(hello.roster_revision);
         peer.tells = hello.features & RELAYS != 0;
@@ -89,6 +115,10 @@ impl Replica {
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
         }
+        self.begin(id, author, hello, now);
+    }
+
+    fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         if let Some(link) = self.links.get_mut(id) {
             link.author = Some(author);
             link.version = hello.newest.min(NEWEST);

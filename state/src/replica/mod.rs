@@ -40,7 +40,7 @@ use bytes::Bytes;
 pub use self::clocks::Clocks;
 pub use self::event::Event;
 pub use self::port::{CloseReason, Input, LinkId, Output};
-pub use self::status::{PeerState, PeerStatus, Status};
+pub use self::status::{Draining, PeerState, PeerStatus, Status};
 
 use self::flush::Pace;
 use self::index::{INDEX_MAX, Index};
@@ -174,16 +174,17 @@ impl Replica {
     /// The peers as they are at `now`, by their ids.
     #[must_use]
     pub fn status(&self, now: Time) -> Status {
-        let behind = |peer: &Peer| {
-            let link = peer.link.and_then(|link| self.links.get(link));
-            link.map_or(0, |link| self.index.after(link.out.acked).count() as u64)
-        };
+        let link = |id: Option<LinkId>| id.and_then(|id| self.links.get(id));
+        let behind = |link: &Link| self.index.after(link.out.acked).count() as u64;
+        let draining = |link: &Link| Some(Draining { incarnation: link.author?.incarnation, behind: behind(link) });
+        let status =
+            |peer: &Peer| peer.status(now, link(peer.link).map_or(0, behind), link(peer.draining).and_then(draining));
         let Published { frames, bytes, .. } = self.published;
         Status {
             published_frames: frames,
             published_bytes: bytes,
             ahead_ms: self.peers.median_ahead(),
-            peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect(),
+            peers: self.peers.iter().map(status).collect(),
         }
     }
 
@@ -206,8 +207,11 @@ impl Replica {
     fn forget(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(id) else { return };
         let peer = link.actor().and_then(|actor| self.peers.get_mut(actor));
-        if let Some(peer) = peer.filter(|peer| peer.link == Some(id)) {
-            peer.link = None;
+        let Some(peer) = peer else { return };
+        if peer.link == Some(id) {
+            peer.link = peer.draining.take();
+        } else if peer.draining == Some(id) {
+            peer.draining = None;
         }
     }
 
@@ -287,8 +291,8 @@ impl Replica {
             Some("acked <= sent <= last")
         } else if acked < self.index.floor() {
             Some("no link lacks what the index dropped")
-        } else if link.actor().is_some_and(|actor| self.peers.get(actor).is_none_or(|peer| peer.link != Some(id))) {
-            Some("a peer has one established link, of its own")
+        } else if link.actor().is_some_and(|actor| !self.peers.get(actor).is_some_and(|peer| peer.has(id))) {
+            Some("a peer has one established link for each of two lives, of its own")
         } else {
             None
         }

@@ -6,7 +6,7 @@ use super::LinkId;
 use super::budget::Budget;
 use super::clocks::Clocks;
 use super::rtt::Rtt;
-use super::status::{PeerState, PeerStatus};
+use super::status::{Draining, PeerState, PeerStatus};
 use super::tempo::Reach;
 use crate::identity::{Actor, Incarnation};
 use crate::time::Time;
@@ -14,8 +14,10 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) actor: Actor,
-    /// The established link.
+    /// The established link, of its latest life if it has two.
     pub(super) link: Option<LinkId>,
+    /// That of the life before, which is handing over.
+    pub(super) draining: Option<LinkId>,
     /// Its life and its process, as it said last.
     pub(super) life: Option<(Incarnation, u64)>,
     /// The revision of its roster, as it said last.
@@ -51,6 +53,7 @@ impl Peer {
         Peer {
             actor,
             link: None,
+            draining: None,
             life: None,
             roster_revision: None,
             heard_at: None,
@@ -73,13 +76,18 @@ impl Peer {
         }
     }
 
+    /// Whether this is a link of its.
+    pub(super) fn has(&self, link: LinkId) -> bool {
+        self.link == Some(link) || self.draining == Some(link)
+    }
+
     /// Since when nothing newer is known of it: half a round trip before the last frame came.
     pub(super) fn newest(&self) -> Option<Time> {
         let way = self.rtt.worst().unwrap_or(0) / 2;
         self.heard_at.map(|at| Time(at.0.saturating_sub(way)))
     }
 
-    pub(super) fn status(&self, now: Time, behind: u64) -> PeerStatus {
+    pub(super) fn status(&self, now: Time, behind: u64, draining: Option<Draining>) -> PeerStatus {
         PeerStatus {
             actor: self.actor,
             state: match (self.is_up, self.heard_at) {
@@ -94,6 +102,7 @@ impl Peer {
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             roster_revision: self.roster_revision,
             behind,
+            draining,
             frames_in: self.frames_in,
             frames_out: self.frames_out,
             bytes_in: self.bytes_in,

@@ -27,6 +27,15 @@ pub enum PeerState {
     NeverHeard,
 }
 
+/// A life that hands over to the next one, over a link of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draining {
+    /// Which.
+    pub incarnation: Incarnation,
+    /// Changed keys that it has not acknowledged.
+    pub behind: u64,
+}
+
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
@@ -49,6 +58,8 @@ pub struct PeerStatus {
     pub roster_revision: Option<u64>,
     /// Changed keys that it has not acknowledged.
     pub behind: u64,
+    /// Its life before, while that hands over.
+    pub draining: Option<Draining>,
     /// Frames that came from it.
     pub frames_in: u64,
     /// Frames that went to it.

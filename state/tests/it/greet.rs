@@ -173,16 +173,38 @@ fn another_roster_is_told_and_let_in() {
     assert!(events(&outputs).contains(&Event::RosterDiffers { pop: PopId(2), theirs: 2, ours: 1 }));
 }
 
+/// A life of POP 2 by its number.
+fn life(incarnation: u64) -> ReplicaConfig {
+    ReplicaConfig { incarnation: Incarnation(incarnation), boot: incarnation, ..theirs() }
+}
+
 #[test]
-fn a_newer_life_takes_over_and_an_older_one_does_not() {
+fn a_process_and_its_successor_have_a_link_each_and_of_three_lives_the_oldest_gives_way() {
+    let lives = |us: &Side| {
+        let peer = us.replica.status(START).peers.swap_remove(0);
+        (peer.incarnation.map(|life| life.0 >> 16), peer.draining.map(|draining| draining.incarnation.0 >> 16))
+    };
+    let (five, six, seven) = (life(5 << 16), life(6 << 16), life(7 << 16));
     let mut us = ours();
-    us.hears(LINK, &[hello(theirs())]);
-    let younger = ReplicaConfig { incarnation: Incarnation(6), boot: 3, ..theirs() };
-    let outputs = us.hears(OTHER, &[hello(younger)]);
-    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: Incarnation(6) })]);
-    let outputs = us.hears(LinkId(3), &[hello(theirs())]);
-    assert_eq!(closed(&outputs), [(LinkId(3), CloseReason::Superseded { by: Incarnation(6) })]);
-    assert_eq!(us.replica.status(START).peers[0].incarnation, Some(Incarnation(6)));
+    us.hears(LINK, &[hello(five.clone())]);
+    assert_eq!(closed(&us.hears(OTHER, &[hello(six.clone())])), []);
+    assert_eq!(lives(&us), (Some(6), Some(5)));
+    // The older one's link is made anew, and stays the older one's.
+    let outputs = us.hears(LinkId(3), &[hello(five.clone())]);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: five.incarnation })]);
+    assert_eq!(lives(&us), (Some(6), Some(5)));
+    let outputs = us.hears(LinkId(4), &[hello(seven.clone())]);
+    assert_eq!(closed(&outputs), [(LinkId(3), CloseReason::Superseded { by: seven.incarnation })]);
+    assert_eq!(lives(&us), (Some(7), Some(6)));
+    let outputs = us.hears(LinkId(5), &[hello(five)]);
+    assert_eq!(closed(&outputs), [(LinkId(5), CloseReason::Superseded { by: seven.incarnation })]);
+    us.feed(Input::Disconnected { link: OTHER }, START);
+    assert_eq!(lives(&us), (Some(7), None));
+    // A successor that fails leaves the older one where it was.
+    assert_eq!(closed(&us.hears(LinkId(6), &[hello(six)])), []);
+    us.feed(Input::Disconnected { link: LinkId(4) }, START);
+    assert_eq!(us.replica.status(START).peers[0].state, PeerState::Up);
+    assert_eq!(lives(&us), (Some(7), None));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod edits;
 mod fabric;
 mod facts;
 mod greet;
+mod handover;
 mod lists;
 mod load;
 mod peek;

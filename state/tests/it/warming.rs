@@ -52,7 +52,8 @@ fn a_node_is_warm_when_each_peer_has_said_what_it_knows() {
 fn a_peer_that_is_never_heard_keeps_nobody_from_getting_warm() {
     for seed in seeds(&[3]) {
         let mut world = World::new(seed, 3, &[spec("limit", Rung::S1, Rung::M1)], QUICK);
-        (world.cut(0, 2), world.cut(1, 2));
+        world.cut(0, 2);
+        world.cut(1, 2);
         pass(&mut world, 9_900);
         assert_eq!(standing(&world, 0), (Standing::Warming, 2));
         assert_eq!(standing(&world, 2), (Standing::Warming, 1), "and its share is its own alone");
