@@ -125,7 +125,12 @@ impl SlotCounter {
 
     /// The generation of the own row, if that says anything; peers know it then.
     pub(crate) fn stated_generation(&self) -> Option<u16> {
-        (!self.own().is_empty()).then_some(self.generation)
+        self.is_own().then_some(self.generation)
+    }
+
+    /// Whether this node itself counted in it.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.own().is_empty()
     }
 
     /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the

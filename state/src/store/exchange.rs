@@ -216,7 +216,7 @@ impl Store {
                 Joined::Unchanged
             })
         };
-        let joined = at.visit_unless(key, withheld, || newest, now, join);
+        let joined = at.visit_told(key, withheld, newest, now, join);
         if let Some((heir, turn, _)) = &heir {
             heir.inherit(key, &risen, *turn);
         }

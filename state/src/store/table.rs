@@ -159,7 +159,8 @@ impl Table {
         self.counters.read(key, read)
     }
 
-    /// Changes a counter, made at `now` if there is none. `None` when the table is full and nothing can be forgotten.
+    /// Changes a counter that is charged here, made at `now` if there is none. `None` when the table is full and nothing can be
+    /// forgotten.
     pub(super) fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut SlotCounter) -> R) -> Option<R> {
         self.visit_unless(key, || None, || self.widths.fine_slot(now), now, visit)
     }
@@ -174,6 +175,32 @@ impl Table {
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
         let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now);
+        self.visit_ranked(key, aside, head, now, (rank, visit))
+    }
+
+    /// Changes a counter that a peer speaks of; `aside` and `head` as above. What peers counted makes room for it, never what
+    /// was counted here: a peer that names ever new keys has its own forgotten.
+    pub(super) fn visit_told<R>(
+        &self,
+        key: Key64,
+        aside: impl FnOnce() -> Option<R>,
+        head: u64,
+        now: Time,
+        visit: impl FnOnce(&mut SlotCounter) -> R,
+    ) -> Option<R> {
+        let spared = |counter: &SlotCounter| counter.is_own() && !counter.is_expired(self.widths, self.rate(), now);
+        let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| !spared(counter));
+        self.visit_ranked(key, aside, || head, now, (rank, visit))
+    }
+
+    fn visit_ranked<R>(
+        &self,
+        key: Key64,
+        aside: impl FnOnce() -> Option<R>,
+        head: impl FnOnce() -> u64,
+        now: Time,
+        (rank, visit): (impl Fn(&SlotCounter) -> Option<u64>, impl FnOnce(&mut SlotCounter) -> R),
+    ) -> Option<R> {
         let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
         let give_way = GiveWay { sample: SAMPLE, rank, last };
         let visited = self.counters.visit(key, aside, || self.make(key, head(), self.rate(), now), give_way, visit);

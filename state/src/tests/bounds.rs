@@ -16,8 +16,8 @@ use crate::time::Time;
 use crate::unique::Mark;
 use crate::wire::{Builder, DeltaHead, Digest, Frame, Hello, NEWEST, RangeHead, Room, Seen};
 
-const LINK: LinkId = LinkId(1);
-const NOW: Time = Time(1_800_000_000_000);
+pub(super) const LINK: LinkId = LinkId(1);
+pub(super) const NOW: Time = Time(1_800_000_000_000);
 
 fn row(head: u64) -> Row {
     Row { head, fine: [1, 0, 0, 0, 0, 0, 0, 0], coarse: [1, 0, 0, 0, 0, 0, 0, 0] }
@@ -55,13 +55,13 @@ fn cells_too_far_ahead_or_past_the_floor_are_refused() {
     assert_eq!(clipped(0), (true, 0, 2));
 }
 
-struct Node {
-    replica: Replica,
-    store: Arc<Store>,
-    table: TableId,
+pub(super) struct Node {
+    pub(super) replica: Replica,
+    pub(super) store: Arc<Store>,
+    pub(super) table: TableId,
 }
 
-fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
+pub(super) fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
     let (me, incarnation) = (Actor { pop: PopId(pop), node: 0 }, Incarnation(1));
     let config = StoreConfig { me, incarnation, secret: [3; 16], keys_max, bans_max: 2, roster: 3 };
     let store = Arc::new(Store::with_bounds(config, StoreBounds { lists_max: 3, ..StoreBounds::default() }));
@@ -82,7 +82,7 @@ fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
 }
 
 impl Node {
-    fn feed(&mut self, input: Input, now: Time) -> (Vec<Bytes>, Vec<Event>) {
+    pub(super) fn feed(&mut self, input: Input, now: Time) -> (Vec<Bytes>, Vec<Event>) {
         self.replica.handle(input, now);
         let (mut frames, mut events) = (Vec::new(), Vec::new());
         while let Some(output) = self.replica.poll_output() {
@@ -99,7 +99,7 @@ impl Node {
         (frames, events)
     }
 
-    fn takes(&mut self, frames: Vec<Bytes>, now: Time) -> (Vec<Bytes>, Vec<Event>) {
+    pub(super) fn takes(&mut self, frames: Vec<Bytes>, now: Time) -> (Vec<Bytes>, Vec<Event>) {
         let (mut out, mut events) = (Vec::new(), Vec::new());
         for bytes in frames {
             let (more, told) = self.feed(Input::Frame { link: LINK, bytes }, now);
@@ -111,7 +111,7 @@ impl Node {
 }
 
 /// Two nodes that have said hello.
-fn pair(keys_max: usize, index_max: usize) -> (Node, Node) {
+pub(super) fn pair(keys_max: usize, index_max: usize) -> (Node, Node) {
     let (mut near, mut far) = (node(1, keys_max, index_max), node(2, keys_max, index_max));
     let (to_far, _) = near.feed(Input::Connected { link: LINK, peer: PopId(2) }, NOW);
     let (to_near, _) = far.feed(Input::Connected { link: LINK, peer: PopId(1) }, NOW);

@@ -6,5 +6,6 @@ mod bounds;
 mod forget;
 mod given;
 mod golden;
+mod hostile;
 mod late;
 mod laws;
