@@ -169,8 +169,8 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
             return tracing::error!(rule, "a rule of the replica is broken; it goes on");
         }
     };
-    metrics.event(name);
     let peer = pops.name(pop);
+    metrics.peer_event(&peer, name);
     match event {
         Event::PeerUp { .. } | Event::ClocksAgree { .. } => tracing::info!(peer, "{event}"),
         _ => tracing::warn!(peer, "{event}"),

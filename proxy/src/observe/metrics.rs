@@ -33,6 +33,7 @@ pub struct Metrics {
     /// By rule.
     connections: IntCounterVec,
     events: IntCounterVec,
+    peer_events: IntCounterVec,
     origin_failures: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
@@ -115,6 +116,7 @@ impl Metrics {
             undone: counters(&series::RULE_EFFECTS_UNDONE)?,
             connections: counters(&series::CONNECTIONS_DENIED)?,
             events: counters(&series::CLUSTER_EVENTS)?,
+            peer_events: counters(&series::PEER_EVENTS_TOTAL)?,
             origin_failures: counters(&series::ORIGIN_FAILURES)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
@@ -188,6 +190,12 @@ impl Metrics {
     /// Something happened to the replicated state.
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
+    }
+
+    /// The same, about one peer.
+    pub fn peer_event(&self, peer: &str, name: &str) {
+        self.event(name);
+        self.peer_events.with_label_values(&[peer, name]).inc();
     }
 
     /// All metrics in Prometheus' text format.

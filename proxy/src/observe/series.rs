@@ -33,6 +33,8 @@ enum By {
     Rule,
     /// For each rule that closes connections.
     Closing,
+    /// For each peer, in a cluster.
+    Peer(usize),
 }
 
 /// Series that make a scrape dear; more than this is worth a warning.
@@ -50,8 +52,12 @@ const FILLS: usize = 4;
 const DECISIONS: usize = 3;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;
-/// Six of links, eighteen of the replica.
-const EVENTS: usize = 24;
+/// Peers that are reckoned with: a config does not say how long its roster is.
+const PEERS: usize = 16;
+/// What a replica tells of a peer.
+const PEER_EVENTS: usize = 15;
+/// Six of links, nineteen of the replica.
+const EVENTS: usize = 25;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -136,6 +142,12 @@ pub(super) const TAIL_DROPPED: Family =
     family("selvedge_tail_dropped_total", "Lines lost to those who tail.", &[], By::Fixed(1));
 pub(super) const TAILS: Family = family("selvedge_tails", "Tails that are open.", &[], By::Fixed(1));
 
+pub(super) const PEER_EVENTS_TOTAL: Family = family(
+    "selvedge_peer_events_total",
+    "What the replicated state met with at a peer: each kind of trouble once per link.",
+    &["peer", "event"],
+    By::Peer(PEER_EVENTS),
+);
 pub(super) const SNAPSHOT_FAILURES: Family =
     family("selvedge_snapshot_failures_total", "Snapshots that could not be written.", &[], By::Fixed(1));
 pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
@@ -146,7 +158,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 30] = [
+pub const FAMILIES: [Family; 31] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -171,6 +183,7 @@ pub const FAMILIES: [Family; 30] = [
     LIMIT_KEYS,
     LOG_DROPPED,
     ORIGIN_FAILURES,
+    PEER_EVENTS_TOTAL,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
     SNAPSHOT_FAILURES,
@@ -188,6 +201,7 @@ impl Family {
             By::Limit(each) => config.limits.len() * each,
             By::Origin(each) => config.origins.len() * each,
             By::Rule => config.rules.iter().filter_map(meters::labels).count(),
+            By::Peer(each) => config.cluster.as_ref().map_or(0, |_| PEERS * each),
             By::Closing => config.rules.iter().filter(|rule| meters::closes(rule)).count(),
         }
     }
