@@ -97,6 +97,8 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
     };
     let store = Arc::new(Store::with_bounds(node, bounds));
+    // Before anything comes back from disk.
+    store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
     let metrics = Metrics::new()?;
     metrics.config_loaded(&config, started);
     let groups = Groups::default();
