@@ -85,6 +85,11 @@ impl Author {
     }
 }
 
+impl Actor {
+    /// No actor of any roster.
+    pub(crate) const NOBODY: Actor = Actor { pop: PopId(u16::MAX), node: u32::MAX };
+}
+
 impl fmt::Display for PopId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -19,7 +19,10 @@ mod fact;
 mod identity;
 mod key;
 mod list;
+mod marks;
+mod maximum;
 mod range;
+mod register;
 mod replica;
 mod rung;
 mod snapshot;
@@ -34,17 +37,22 @@ mod wire;
 
 pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
 pub use bucket::{Bucket, Charge};
+pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
+pub use marks::{Application, DOTS_MAX, Dot, FLOOR_DOTS_MAX};
+pub use maximum::Most;
+pub use register::VALUE_MAX;
 pub use replica::{
     Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
 };
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
-    BanError, CONTRIBUTORS_MAX, Coverage, KIN_MAX, ListError, ListId, Peers, Standing, Store, StoreBounds, StoreConfig,
-    TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
+    BanError, CONTRIBUTORS_MAX, Coverage, Fill, KIN_MAX, ListError, ListId, MaxError, MaxId, Peers, PurgeError,
+    RegisterError, RegistersId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec,
+    UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use void::{VOIDS_MAX, Void};

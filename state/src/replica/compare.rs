@@ -89,7 +89,8 @@ impl Replica {
         link.repair.asked = Some(range);
         // While nothing changes all is settled.
         let settled = self.changes(now);
-        let digests = self.store.digests(range, instant(now, settled));
+        let version = self.version(id);
+        let digests = self.store.digests(range, instant(now, settled, version));
         let (prefix, bits, at) = (range.prefix(), range.bits(), now.0);
         let tables = self.store.tables_digest(now);
         let question = Digest { tables, prefix, bits, parts: vec![sum(&digests)], answer: false, settled, at };
@@ -122,7 +123,7 @@ impl Replica {
             return true;
         }
         // As of the instant that the asking peer means, so that both look at the same slots.
-        let mine = self.store.digests(range, instant(Time(digest.at), digest.settled));
+        let mine = self.store.digests(range, instant(Time(digest.at), digest.settled, self.version(id)));
         let parts = mine.to_vec();
         match digest.parts.as_slice() {
             [whole] if *whole == sum(&mine) => {}
@@ -170,8 +171,8 @@ impl Replica {
     }
 }
 
-fn instant(at: Time, settled: bool) -> Instant {
-    Instant { at, settled: settled.then(|| at.minus(SETTLED)) }
+fn instant(at: Time, settled: bool, version: u16) -> Instant {
+    Instant { at, settled: settled.then(|| at.minus(SETTLED)), version }
 }
 
 fn sum(digests: &Digests) -> u64 {

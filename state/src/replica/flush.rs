@@ -182,7 +182,7 @@ impl Replica {
                     Fresh::No => self.store.fact(name),
                 };
                 // One that another node has superseded meanwhile is that node's to tell.
-                match fact.filter(|fact| fact.made_by() == self.me.actor) {
+                match fact.and_then(|fact| fact.said_by(self.me.actor)) {
                     Some(fact) => builder.fact(&fact),
                     None => Room::Taken,
                 }

@@ -35,10 +35,10 @@ impl Speaks {
         }
     }
 
-    /// Whether a frame may hold a fact of this author. A fact outlives the POP that made it: whoever repairs passes it on.
-    fn may_state(self, author: Actor) -> bool {
+    /// Whether a frame may hold a fact. A fact outlives the POP that made it: whoever repairs passes it on.
+    fn may_state(self, fact: &Fact) -> bool {
         match self {
-            Speaks::For(sender) => author == sender.actor,
+            Speaks::For(sender) => fact.is_all_of(sender.actor),
             Speaks::Roster => true,
         }
     }
@@ -252,7 +252,7 @@ impl Replica {
     fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, outcome: &mut Outcome, now: Time) {
         for fact in facts {
             let by = fact.made_by();
-            if speaks.may_state(by) {
+            if speaks.may_state(&fact) {
                 let name = self.store.name(&fact);
                 let offered = self.store.offer_fact(fact, now);
                 self.note_risen(offered == Offered::Taken, by, Item::Fact(name), outcome);

@@ -8,7 +8,7 @@
 use super::facts::Facts;
 use super::{Store, Table};
 use crate::counter::SLOTS;
-use crate::fact::Stated;
+use crate::fact::{Kind, Stated};
 use crate::identity::Author;
 use crate::key::{Domain, Sharded};
 use crate::range::{PARTS, Range};
@@ -28,6 +28,8 @@ pub(crate) struct Instant {
     pub(crate) at: Time,
     /// Only what was settled by then; everything when absent.
     pub(crate) settled: Option<Time>,
+    /// The protocol version of those who compare: only what it knows.
+    pub(crate) version: u16,
 }
 
 impl Instant {
@@ -51,8 +53,15 @@ impl Store {
     pub(crate) fn digests(&self, range: Range, when: Instant) -> Digests {
         let mut digests = [0; PARTS];
         for shard in range.shards() {
-            self.digest_facts(&self.bans, (range, shard), when, &mut digests);
-            self.digest_facts(&self.lists, (range, shard), when, &mut digests);
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_in(when.version)) {
+                match kind {
+                    Kind::Ban => self.digest_facts(&self.bans, (range, shard), when, &mut digests),
+                    Kind::Listing => self.digest_facts(&self.lists, (range, shard), when, &mut digests),
+                    Kind::Register => self.digest_facts(&self.registers, (range, shard), when, &mut digests),
+                    Kind::Maximum => self.digest_facts(&self.maxima, (range, shard), when, &mut digests),
+                    Kind::Mark => self.digest_facts(&self.marks, (range, shard), when, &mut digests),
+                }
+            }
             self.digest_rows(range, shard, when, &mut digests);
             self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
                 if range.holds(&key) && when.covers(end.0) {
@@ -114,6 +123,9 @@ impl Store {
             .saturating_add(self.uniques.keys_of_all())
             .saturating_add(self.bans.len())
             .saturating_add(self.lists.len())
+            .saturating_add(self.registers.len())
+            .saturating_add(self.maxima.len())
+            .saturating_add(self.marks.len())
     }
 
     fn hash_cell(&self, author: Author, numbers: &[u64; 5]) -> u64 {

@@ -57,11 +57,12 @@ impl Dirty {
         }
     }
 
-    /// `change` is the fact's key if it has to go into the queue.
-    pub(super) fn fact(&self, kind: Kind, change: Option<Key128>) {
-        let Some(key) = change.filter(|_| self.tracked) else { return };
-        if push(&self.facts, Name { kind, key }) == 1 {
-            self.call();
+    /// `changes` are the keys of facts that have to go into the queue.
+    pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
+        for key in changes.into_iter().filter(|_| self.tracked) {
+            if push(&self.facts, Name { kind, key }) == 1 {
+                self.call();
+            }
         }
     }
 

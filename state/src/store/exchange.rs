@@ -76,6 +76,9 @@ impl Store {
         match name.kind {
             Kind::Ban => self.bans.take(name.key).map(Fact::Ban),
             Kind::Listing => self.lists.take(name.key).map(Fact::Listing),
+            Kind::Register => self.registers.take(name.key).map(Fact::Register),
+            Kind::Maximum => self.maxima.take(name.key).map(Fact::Maximum),
+            Kind::Mark => self.marks.take(name.key).map(Fact::Mark),
         }
     }
 
@@ -89,6 +92,9 @@ impl Store {
         match name.kind {
             Kind::Ban => self.bans.get(name.key).map(Fact::Ban),
             Kind::Listing => self.lists.get(name.key).map(Fact::Listing),
+            Kind::Register => self.registers.get(name.key).map(Fact::Register),
+            Kind::Maximum => self.maxima.get(name.key).map(Fact::Maximum),
+            Kind::Mark => self.marks.get(name.key).map(Fact::Mark),
         }
     }
 
@@ -154,6 +160,9 @@ impl Store {
         match kind {
             Kind::Ban => self.bans.keys(shard, after),
             Kind::Listing => self.lists.keys(shard, after),
+            Kind::Register => self.registers.keys(shard, after),
+            Kind::Maximum => self.maxima.keys(shard, after),
+            Kind::Mark => self.marks.keys(shard, after),
         }
     }
 
@@ -229,13 +238,17 @@ impl Store {
 
     /// Joins another node's fact.
     pub(crate) fn offer_fact(&self, fact: Fact, now: Time) -> Offered {
-        if self.voids.cover_statement(fact.made_by(), fact.made_at()) {
-            return Offered::Refused;
-        }
-        match fact {
-            Fact::Ban(fact) => self.bans.offer(&self.secret, fact, now),
-            Fact::Listing(fact) => self.lists.offer(&self.secret, fact, now),
-        }
+        let Some(fact) = fact.without(&self.voids) else { return Offered::Refused };
+        let (kind, (offered, changes)) = match fact {
+            Fact::Ban(fact) => (Kind::Ban, self.bans.offer(fact, now)),
+            Fact::Listing(fact) => (Kind::Listing, self.lists.offer(fact, now)),
+            Fact::Register(fact) => (Kind::Register, self.registers.offer(fact, now)),
+            Fact::Maximum(fact) => (Kind::Maximum, self.maxima.offer(fact, now)),
+            Fact::Mark(fact) => (Kind::Mark, self.marks.offer(fact, now)),
+        };
+        // A floor that had to rise for it.
+        self.dirty.fact(kind, changes);
+        offered
     }
 
     /// Joins what another node knows of one slot of a key.

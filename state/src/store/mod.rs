@@ -14,9 +14,13 @@ mod digests;
 mod dirty;
 mod exchange;
 mod facts;
+mod floors;
 mod lineage;
 mod lists;
+mod marks;
+mod maxima;
 mod peers;
+mod registers;
 mod registry;
 mod shards;
 mod sweep;
@@ -25,6 +29,7 @@ mod uniques;
 mod voiding;
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 
 pub use self::bans::BanError;
 pub(crate) use self::digests::{Digests, Instant};
@@ -33,7 +38,10 @@ pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
 pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
+pub use self::marks::{Fill, PurgeError};
+pub use self::maxima::{MaxError, MaxId};
 pub use self::peers::{Peers, Standing};
+pub use self::registers::{RegisterError, RegistersId};
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
@@ -52,6 +60,9 @@ use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Key64, Secret};
 use crate::list::{ListEntry, Listing, Wanted};
+use crate::marks::Marked;
+use crate::maximum::Raised;
+use crate::register::Registered;
 use crate::time::Time;
 use crate::void::Voids;
 
@@ -86,11 +97,24 @@ pub struct StoreBounds {
     /// Elements that are remembered, in all lists together, those taken out and those that ended less than an hour ago
     /// included; one list has half of it at most. Default 100,000; an element takes some 300 bytes.
     pub lists_max: usize,
+    /// Registers that are remembered, in all spaces together. A value is refused where three quarters are taken, or half by its
+    /// space, removals and floors counted. Default 100,000; a register takes some 250 bytes and its value.
+    pub registers_max: usize,
+    /// Numbers that are remembered, in all spaces together. Default 100,000; a number takes some 200 bytes.
+    pub maxima_max: usize,
+    /// Purge keys that are remembered. Default 100,000; one takes some 200 bytes and 56 more for each actor that purged it.
+    pub marks_max: usize,
 }
 
 impl Default for StoreBounds {
     fn default() -> StoreBounds {
-        StoreBounds { uniques_max: 100_000, lists_max: 100_000 }
+        StoreBounds {
+            uniques_max: 100_000,
+            lists_max: 100_000,
+            registers_max: 100_000,
+            maxima_max: 100_000,
+            marks_max: 100_000,
+        }
     }
 }
 
@@ -108,6 +132,10 @@ pub struct Store {
     uniques: Uniques,
     lists: Facts<Listing>,
     bans: Facts<Banning>,
+    registers: Facts<Registered>,
+    maxima: Facts<Raised>,
+    marks: Facts<Marked>,
+    purges: AtomicU64,
     dirty: Dirty,
     heard: Heard,
     sweep: SweepCursor,
@@ -130,15 +158,20 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn with_bounds(config: StoreConfig, bounds: StoreBounds) -> Store {
+        let (me, secret) = (Author { actor: config.me, incarnation: config.incarnation }, Secret::new(config.secret));
         Store {
-            me: Author { actor: config.me, incarnation: config.incarnation },
-            secret: Secret::new(config.secret),
+            me,
             keys_max: config.keys_max,
             tables: Registry::new(),
             lineages: Lineages::default(),
             uniques: Uniques::new(bounds.uniques_max),
-            lists: Facts::new(bounds.lists_max),
-            bans: Facts::new(config.bans_max),
+            lists: Facts::new(bounds.lists_max, me, &secret),
+            bans: Facts::new(config.bans_max, me, &secret),
+            registers: Facts::new(bounds.registers_max, me, &secret),
+            maxima: Facts::new(bounds.maxima_max, me, &secret),
+            marks: Facts::new(bounds.marks_max, me, &secret),
+            purges: AtomicU64::new(0),
+            secret,
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
             sweep: SweepCursor::default(),

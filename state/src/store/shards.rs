@@ -80,6 +80,22 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         }
     }
 
+    /// Changes the value, made by `make` if there is none, whether or not the map is full.
+    pub(super) fn change_always<R>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
+        match self.map(key.shard())?.entry(key) {
+            Entry::Occupied(mut known) => Some(change(known.get_mut())),
+            Entry::Vacant(vacant) => {
+                self.len.fetch_add(1, Ordering::Relaxed);
+                Some(change(&mut vacant.insert(make())))
+            }
+        }
+    }
+
     /// Changes the value. If there is none, what `aside` says under the key's lock stands instead; if that is nothing, a value
     /// is made, and where the map is full one other entry gives way. `None` when that makes no room.
     pub(super) fn visit<R, N: Ord>(
@@ -116,6 +132,11 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Keeps what passes in one shard, and gives its memory back when most of it is free.
     pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
+        self.retain_mut(shard, |value| keep(value));
+    }
+
+    /// Changes what there is in one shard and keeps what passes.
+    pub(super) fn retain_mut(&self, shard: u8, mut keep: impl FnMut(&mut V) -> bool) {
         let Some(map) = self.map(shard) else { return };
         let mut dropped = 0;
         map.retain(|_, value| {

@@ -26,6 +26,9 @@ impl Store {
         for shard in self.sweep.next() {
             self.bans.sweep(shard, now);
             self.lists.sweep(shard, now);
+            self.registers.sweep(shard, now);
+            self.maxima.sweep(shard, now);
+            self.marks.sweep(shard, now);
             self.uniques.sweep(shard, now);
             for (_, table) in self.tables.after(None) {
                 table.sweep(shard, now);

@@ -1,11 +1,10 @@
 //! Taking back what voided authors said: it is dropped here, and refused from then on ([`exchange`](super::exchange)).
 
 use super::Store;
-use crate::fact::Stated;
 use crate::void::Void;
 
 impl Store {
-    /// Takes these voids in place of those of before, and drops all that they cover: rows of counters, bans and elements of lists. What was
+    /// Takes these voids in place of those of before, and drops all that they cover: rows of counters and facts of all kinds. What was
     /// dropped under a void of before comes back only if a peer says it again. Distinct counts have no author and stay until
     /// their slots are over. This node's own counts of this life are not dropped: peers refuse them, and it has to start
     /// again.
@@ -13,10 +12,11 @@ impl Store {
         if !self.voids.set(voids) {
             return;
         }
-        for shard in 0..=u8::MAX {
-            self.bans.drop_all(shard, |fact| self.voids.cover_statement(fact.made_by(), fact.made_at()));
-            self.lists.drop_all(shard, |fact| self.voids.cover_statement(fact.made_by(), fact.made_at()));
-        }
+        self.bans.void(&self.voids);
+        self.lists.void(&self.voids);
+        self.registers.void(&self.voids);
+        self.maxima.void(&self.voids);
+        self.marks.void(&self.voids);
         for (_, table) in self.tables.after(None) {
             table.counters().change_each(|counter| {
                 let _ = counter.void(|author| self.voids.cover(author));

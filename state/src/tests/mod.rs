@@ -3,6 +3,7 @@
 
 mod algebra;
 mod bounds;
+mod facts;
 mod forget;
 mod given;
 mod golden;

@@ -118,7 +118,7 @@ impl Builder {
 
     fn finish(self, mut out: Vec<u8>, version: u16) -> Bytes {
         debug_assert!((OLDEST..=NEWEST).contains(&version), "a version that is not spoken");
-        self.facts.put(&mut out);
+        self.facts.put(&mut out, version);
         put_rows(&mut out, self.rows, &self.tables);
         put_seen(&mut out, self.seen, &self.uniques);
         out.into()

@@ -3,12 +3,15 @@
 use bytes::Bytes;
 
 use super::bans::WireBan;
-use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, SKETCHES};
+use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
 use super::listings::WireListing;
+use super::marks::WireMark;
+use super::maxima::WireMaximum;
 use super::reader::Reader;
+use super::registers::WireRegister;
 use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
 use crate::fact::Fact;
@@ -97,6 +100,15 @@ impl Iterator for Blocks<'_> {
                 let listing = |listing: WireListing| Fact::Listing(listing.into());
                 facts::decode(body, "list entries", listing).map(State::Facts)
             }
+            REGISTERS => {
+                let register = |register: WireRegister| Fact::Register(register.into());
+                facts::decode(body, "registers", register).map(State::Facts)
+            }
+            MAXIMA => {
+                let maximum = |maximum: WireMaximum| Fact::Maximum(maximum.into());
+                facts::decode(body, "numbers", maximum).map(State::Facts)
+            }
+            MARKS => facts::decode(body, "marks", |mark: WireMark| Fact::Mark(mark.into())).map(State::Facts),
             _ => Ok(State::Unknown),
         });
         let left = reader.left();

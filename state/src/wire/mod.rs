@@ -21,7 +21,10 @@ mod counters;
 mod facts;
 mod frame;
 mod listings;
+mod marks;
+mod maxima;
 mod reader;
+mod registers;
 mod saved;
 mod sketches;
 

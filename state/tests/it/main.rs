@@ -17,6 +17,7 @@ mod handover;
 mod lists;
 mod load;
 mod peek;
+mod registers;
 mod relay;
 mod repair;
 mod snapshot;
