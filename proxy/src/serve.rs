@@ -87,7 +87,11 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let me = Actor { pop: membership.map_or(PopId(0), |membership| membership.me), node: 0 };
     let Identity { folder, found, secret, head } = identity(&config, membership, me, started)?;
     let incarnation = head.incarnation;
-    let bounds = StoreBounds { uniques_max: config.storage.uniques_max, lists_max: config.storage.lists_max };
+    let bounds = StoreBounds {
+        uniques_max: config.storage.uniques_max,
+        lists_max: config.storage.lists_max,
+        ..StoreBounds::default()
+    };
     let node = StoreConfig {
         me,
         incarnation,

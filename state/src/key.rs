@@ -88,6 +88,7 @@ pub(crate) enum Domain {
     Maximum = 12,
     Mark = 13,
     Floor = 14,
+    Ledger = 16,
 }
 
 /// The cluster's secret, as the key of all hashes.

@@ -83,7 +83,7 @@ impl Replica {
             self.publish(facts.clone(), now, now);
             self.hurry(&facts, now);
         }
-        let waits = waiting.counters > 0 || waiting.uniques > 0;
+        let waits = waiting.counters > 0 || waiting.uniques > 0 || waiting.ledgers > 0;
         if !waits {
             return;
         }
@@ -98,10 +98,14 @@ impl Replica {
             self.pace.due = None;
             let counters = self.store.take_counters().into_iter().map(|(table, key)| Item::Counter(table, key));
             let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
-            let changed: Vec<Item> = counters.chain(uniques).collect();
+            let ledgers = self.store.take_ledgers().into_iter().map(|(table, key)| Item::Ledger(table, key));
+            let cells = counters.chain(uniques);
             match self.clock {
-                Clocks::Agree => self.publish(changed, since, now),
-                Clocks::Differ => self.keep_back(changed, since),
+                Clocks::Agree => self.publish(cells.chain(ledgers).collect(), since, now),
+                Clocks::Differ => {
+                    self.keep_back(cells.collect(), since);
+                    self.publish(ledgers.collect(), since, now);
+                }
             }
             self.index.mark(now.minus(STRAGGLE));
         }
@@ -175,6 +179,16 @@ impl Replica {
                 let mut seen = sketches.into_iter().map(|(slot, sketch)| Seen { key, slot, sketch });
                 // What is in the frame already when it turns out to be full does no harm: it comes again with the rest.
                 if seen.any(|seen| builder.seen(identity, seen) == Room::Full) { Room::Full } else { Room::Taken }
+            }
+            Item::Ledger(table, key) => {
+                let account = match fresh {
+                    Fresh::Yes => self.store.take_account(table, key),
+                    Fresh::No => self.store.own_account(table, key),
+                };
+                match (self.store.ledgers_identity(table), account) {
+                    (Some(identity), Some(account)) => builder.account(identity, key, self.me, account),
+                    _ => Room::Taken,
+                }
             }
             Item::Fact(name) => {
                 let fact = match fresh {

@@ -7,6 +7,7 @@ use super::rtt::Rtt;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
 use crate::identity::{Author, Incarnation, PopId};
+use crate::store::Hearing;
 use crate::time::Time;
 use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
 
@@ -115,10 +116,14 @@ impl Replica {
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
         }
+        if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
+            self.miss_unlinked(Author { actor: author.actor, incarnation: life });
+        }
         self.begin(id, author, hello, now);
     }
 
     fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
+        self.store.hears(author.actor, author.incarnation, Hearing::Heard);
         if let Some(link) = self.links.get_mut(id) {
             link.author = Some(author);
             link.version = hello.newest.min(NEWEST);

@@ -10,9 +10,9 @@ use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
-use crate::store::{Ingested, Offered, Told};
+use crate::store::{Hearing, Ingested, Offered, Told};
 use crate::time::Time;
-use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
+use crate::wire::{Accounts, Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
 /// A piece of a repair is acknowledged after so long, ms: more of them may be under way.
 const RANGE_ACK_DELAY: u64 = 10;
@@ -112,6 +112,7 @@ impl Replica {
         let Some(Author { actor, incarnation }) = link.author else { return };
         if self.peers.heard(actor, now) {
             self.relay.changed(now);
+            self.store.hears(actor, incarnation, Hearing::Heard);
             self.tell(Event::PeerUp { actor, incarnation });
         }
     }
@@ -204,6 +205,7 @@ impl Replica {
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),
+                Ok(State::Accounts(accounts)) => self.take_accounts(accounts, speaks, outcome, now),
                 Ok(State::Unknown) => outcome.things += 1,
                 Err(error) => {
                     outcome.undecodable(&error);
@@ -221,17 +223,38 @@ impl Replica {
             return;
         };
         for (key, author, row) in rows.rows {
-            let may = match speaks {
-                Speaks::For(sender) => sender.covers(author),
-                Speaks::Roster => !self.me.covers(author) && self.peers.is_in_roster(author.actor.pop),
-            };
-            if !may {
+            if !self.may_write(speaks, author) {
                 outcome.foreign(author.actor);
                 continue;
             }
             let ingested = self.store.offer_row((table, key), (author, row), speaks.told(), now);
             self.note_risen(ingested.raised, author.actor, Item::Counter(table, key), outcome);
             outcome.ingested(ingested);
+        }
+    }
+
+    fn take_accounts(&self, accounts: Accounts, speaks: Speaks, outcome: &mut Outcome, now: Time) {
+        let Some(table) = self.store.ledgers_by_identity(accounts.table) else {
+            outcome.things += accounts.accounts.len() as u64;
+            outcome.unknown_table = Some(accounts.table);
+            return;
+        };
+        for (key, author, account) in accounts.accounts {
+            if !self.may_write(speaks, author) {
+                outcome.foreign(author.actor);
+                continue;
+            }
+            let ingested = self.store.offer_account(table, key, author, account, now);
+            self.note_risen(ingested.raised, author.actor, Item::Ledger(table, key), outcome);
+            outcome.ingested(ingested);
+        }
+    }
+
+    /// Whether a frame may hold a row or an account of this author.
+    fn may_write(&self, speaks: Speaks, author: Author) -> bool {
+        match speaks {
+            Speaks::For(sender) => sender.covers(author),
+            Speaks::Roster => !self.me.covers(author) && self.peers.is_in_roster(author.actor.pop),
         }
     }
 

@@ -53,7 +53,7 @@ use self::relay::Relay;
 use self::repair::Turn;
 use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::store::{Standing, Store};
+use crate::store::{Hearing, Standing, Store};
 use crate::time::Time;
 use crate::void::Void;
 
@@ -206,12 +206,25 @@ impl Replica {
 
     fn forget(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(id) else { return };
-        let peer = link.actor().and_then(|actor| self.peers.get_mut(actor));
-        let Some(peer) = peer else { return };
+        let Some(author) = link.author else { return };
+        let Some(peer) = self.peers.get_mut(author.actor) else { return };
         if peer.link == Some(id) {
             peer.link = peer.draining.take();
         } else if peer.draining == Some(id) {
             peer.draining = None;
+        }
+        // The newest life may come back; one that handed over does not.
+        if peer.life.is_some_and(|(life, _)| life != author.incarnation) {
+            self.miss_unlinked(author);
+        }
+    }
+
+    /// A life of a peer that has no link any more is not heard.
+    fn miss_unlinked(&mut self, author: Author) {
+        let Some(peer) = self.peers.get(author.actor) else { return };
+        let links = [peer.link, peer.draining].into_iter().flatten().filter_map(|id| self.links.get(id));
+        if !links.filter_map(|link| link.author).any(|linked| linked == author) {
+            self.store.hears(author.actor, author.incarnation, Hearing::Silent);
         }
     }
 
@@ -235,6 +248,9 @@ impl Replica {
     /// A node has left its POP for good. One that is linked is not gone.
     fn gone(&mut self, actor: Actor, now: Time) {
         if self.peers.get(actor).is_some_and(|peer| peer.link.is_none()) {
+            if let Some((life, _)) = self.peers.get(actor).and_then(|peer| peer.life) {
+                self.store.hears(actor, life, Hearing::Silent);
+            }
             self.peers.forget(actor, self.me.actor.pop);
             self.relay.changed(now);
         }

@@ -4,7 +4,7 @@ use super::clocks::Clocks;
 use super::link::Link;
 use super::peers::TOLD_WITHIN;
 use super::{CloseReason, Event, LinkId, Replica};
-use crate::store::Standing;
+use crate::store::{Hearing, Standing};
 use crate::time::Time;
 use crate::wire::{self, Ack};
 
@@ -74,6 +74,11 @@ impl Replica {
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
         for actor in self.peers.fall_silent(now) {
+            let draining = self.peers.get(actor).and_then(|peer| self.links.get(peer.draining?)?.author);
+            let life = self.peers.get(actor).and_then(|peer| peer.life);
+            for life in life.map(|(life, _)| life).into_iter().chain(draining.map(|author| author.incarnation)) {
+                self.store.hears(actor, life, Hearing::Silent);
+            }
             self.relay.changed(now);
             self.tell(Event::PeerDown { actor });
         }

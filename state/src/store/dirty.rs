@@ -4,7 +4,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::table::Table;
-use super::{TableId, UniquesId, Waiting};
+use super::{LedgerId, TableId, UniquesId, Waiting};
 use crate::counter::SlotCounter;
 use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
@@ -20,6 +20,7 @@ pub(super) struct Dirty {
     tracked: bool,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
+    ledgers: Mutex<Vec<(LedgerId, Key64)>>,
     facts: Mutex<Vec<Name>>,
     wake: OnceLock<Wake>,
 }
@@ -30,6 +31,7 @@ impl Dirty {
             tracked,
             counters: Mutex::default(),
             uniques: Mutex::default(),
+            ledgers: Mutex::default(),
             facts: Mutex::default(),
             wake: OnceLock::new(),
         }
@@ -57,6 +59,12 @@ impl Dirty {
         }
     }
 
+    pub(super) fn ledger(&self, table: LedgerId, key: Key64) {
+        if push(&self.ledgers, (table, key)) == 1 {
+            self.call();
+        }
+    }
+
     /// `changes` are the keys of facts that have to go into the queue.
     pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
         for key in changes.into_iter().filter(|_| self.tracked) {
@@ -78,7 +86,12 @@ impl Dirty {
     }
 
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting { counters: len(&self.counters), uniques: len(&self.uniques), facts: len(&self.facts) }
+        Waiting {
+            counters: len(&self.counters),
+            uniques: len(&self.uniques),
+            ledgers: len(&self.ledgers),
+            facts: len(&self.facts),
+        }
     }
 
     pub(super) fn take_counters(&self) -> Vec<(TableId, Key64)> {
@@ -87,6 +100,10 @@ impl Dirty {
 
     pub(super) fn take_uniques(&self) -> Vec<(UniquesId, Key64)> {
         take(&self.uniques)
+    }
+
+    pub(super) fn take_ledgers(&self) -> Vec<(LedgerId, Key64)> {
+        take(&self.ledgers)
     }
 
     pub(super) fn take_facts(&self) -> Vec<Name> {

@@ -1,11 +1,12 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
-use super::{Standing, Store, Table, TableId, Told, UniquesId};
+use super::{Hearing, LedgerId, Standing, Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
-use crate::identity::Author;
+use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Key64, Key128};
+use crate::ledger::Account;
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::walk::Reach;
@@ -15,10 +16,11 @@ use crate::walk::Reach;
 pub(crate) struct Waiting {
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
+    pub(crate) ledgers: usize,
     pub(crate) facts: usize,
 }
 
-/// What became of a peer's row or sketch.
+/// What became of a peer's row, account or sketch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Ingested {
     /// Cells and slots that began too far ahead.
@@ -50,6 +52,11 @@ impl Store {
         self.dirty.take_uniques()
     }
 
+    /// Takes the keys of the ledgers whose own accounts changed, in order.
+    pub(crate) fn take_ledgers(&self) -> Vec<(LedgerId, Key64)> {
+        self.dirty.take_ledgers()
+    }
+
     /// Takes the names of the changed facts, in order.
     pub(crate) fn take_facts(&self) -> Vec<Name> {
         self.dirty.take_facts()
@@ -69,6 +76,41 @@ impl Store {
     pub(crate) fn own_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
         at.read(key, |counter| counter.own_row(at.widths(), self.me, since)).filter(|_| self.tells_cells())
+    }
+
+    /// The own account of a ledger that was marked, and marks it as taken: what changes from now on marks it again.
+    pub(crate) fn take_account(&self, table: LedgerId, key: Key64) -> Option<Account> {
+        self.ledgers.take(table, key)
+    }
+
+    /// The own account of a ledger.
+    pub(crate) fn own_account(&self, table: LedgerId, key: Key64) -> Option<Account> {
+        self.ledgers.own(table, key)
+    }
+
+    /// All accounts of a ledger that are not over.
+    pub(crate) fn accounts(&self, table: LedgerId, key: Key64, now: Time) -> Vec<(Author, Account)> {
+        self.ledgers.accounts(table, key, self.me, now)
+    }
+
+    /// What a table of ledgers is called on the wire.
+    pub(crate) fn ledgers_identity(&self, table: LedgerId) -> Option<u64> {
+        self.ledgers.identity(table)
+    }
+
+    /// The table of ledgers of an identity.
+    pub(crate) fn ledgers_by_identity(&self, identity: u64) -> Option<LedgerId> {
+        self.ledgers.by_identity(identity)
+    }
+
+    /// The table of ledgers after this one; the first one after `None`.
+    pub(crate) fn next_ledgers(&self, after: Option<LedgerId>) -> Option<LedgerId> {
+        self.ledgers.next(after)
+    }
+
+    /// The keys of one shard of a table of ledgers above `after`, in order.
+    pub(crate) fn ledger_keys_of(&self, table: LedgerId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
+        self.ledgers.keys(table, shard, after)
     }
 
     /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.
@@ -234,6 +276,29 @@ impl Store {
             Some(Joined::Unchanged) => ingested,
             Some(Joined::Crowded) | None => Ingested { full: true, ..ingested },
         }
+    }
+
+    /// Joins another author's account.
+    pub(crate) fn offer_account(
+        &self,
+        table: LedgerId,
+        key: Key64,
+        author: Author,
+        account: Account,
+        now: Time,
+    ) -> Ingested {
+        if self.voids.cover(author) {
+            return Ingested { void: 1, ..Ingested::default() };
+        }
+        if self.me.covers(author) {
+            return Ingested::default();
+        }
+        self.ledgers.offer(table, key, (author, account), now)
+    }
+
+    /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
+    pub fn hears(&self, actor: Actor, incarnation: Incarnation, hearing: Hearing) {
+        self.cluster.hears(Author { actor, incarnation }, hearing);
     }
 
     /// Joins another node's fact.

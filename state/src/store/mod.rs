@@ -8,6 +8,7 @@
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
+mod cluster;
 mod counters;
 mod crowd;
 mod digests;
@@ -15,6 +16,8 @@ mod dirty;
 mod exchange;
 mod facts;
 mod floors;
+mod gauges;
+mod ledgers;
 mod lineage;
 mod lists;
 mod marks;
@@ -32,10 +35,14 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 pub use self::bans::BanError;
+pub use self::cluster::Hearing;
 pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
+pub use self::gauges::GaugeId;
+pub(crate) use self::ledgers::LedgerId;
+pub use self::ledgers::LedgerSpec;
 pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
 pub use self::marks::{Fill, PurgeError};
@@ -47,8 +54,10 @@ pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
+use self::cluster::Cluster;
 use self::dirty::Dirty;
 use self::facts::Facts;
+use self::ledgers::Ledgers;
 use self::lineage::Lineages;
 use self::peers::Heard;
 use self::registry::Registry;
@@ -104,6 +113,9 @@ pub struct StoreBounds {
     pub maxima_max: usize,
     /// Purge keys that are remembered. Default 100,000; one takes some 200 bytes and 56 more for each actor that purged it.
     pub marks_max: usize,
+    /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 200 bytes, and 150 more for each author
+    /// beside this node.
+    pub ledgers_max: usize,
 }
 
 impl Default for StoreBounds {
@@ -114,6 +126,7 @@ impl Default for StoreBounds {
             registers_max: 100_000,
             maxima_max: 100_000,
             marks_max: 100_000,
+            ledgers_max: 100_000,
         }
     }
 }
@@ -131,6 +144,7 @@ pub struct Store {
     lineages: Lineages,
     uniques: Uniques,
     lists: Facts<Listing>,
+    ledgers: Ledgers,
     bans: Facts<Banning>,
     registers: Facts<Registered>,
     maxima: Facts<Raised>,
@@ -138,6 +152,7 @@ pub struct Store {
     purges: AtomicU64,
     dirty: Dirty,
     heard: Heard,
+    cluster: Cluster,
     sweep: SweepCursor,
     voids: Voids,
 }
@@ -166,6 +181,7 @@ impl Store {
             lineages: Lineages::default(),
             uniques: Uniques::new(bounds.uniques_max),
             lists: Facts::new(bounds.lists_max, me, &secret),
+            ledgers: Ledgers::new(bounds.ledgers_max),
             bans: Facts::new(config.bans_max, me, &secret),
             registers: Facts::new(bounds.registers_max, me, &secret),
             maxima: Facts::new(bounds.maxima_max, me, &secret),
@@ -174,6 +190,7 @@ impl Store {
             secret,
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
+            cluster: Cluster::default(),
             sweep: SweepCursor::default(),
             voids: Voids::default(),
         }

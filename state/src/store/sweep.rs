@@ -30,6 +30,7 @@ impl Store {
             self.maxima.sweep(shard, now);
             self.marks.sweep(shard, now);
             self.uniques.sweep(shard, now);
+            self.ledgers.sweep(shard, &self.dirty, now);
             for (_, table) in self.tables.after(None) {
                 table.sweep(shard, now);
             }

@@ -4,7 +4,8 @@ use super::Store;
 use crate::void::Void;
 
 impl Store {
-    /// Takes these voids in place of those of before, and drops all that they cover: rows of counters and facts of all kinds. What was
+    /// Takes these voids in place of those of before, and drops all that they cover: rows of counters, accounts, and facts of all
+    /// kinds. What was
     /// dropped under a void of before comes back only if a peer says it again. Distinct counts have no author and stay until
     /// their slots are over. This node's own counts of this life are not dropped: peers refuse them, and it has to start
     /// again.
@@ -17,6 +18,7 @@ impl Store {
         self.registers.void(&self.voids);
         self.maxima.void(&self.voids);
         self.marks.void(&self.voids);
+        self.ledgers.drop_all(|author| self.voids.cover(author));
         for (_, table) in self.tables.after(None) {
             table.counters().change_each(|counter| {
                 let _ = counter.void(|author| self.voids.cover(author));

@@ -10,3 +10,4 @@ mod golden;
 mod hostile;
 mod late;
 mod laws;
+mod ledgers;

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::accounts::{self, Accounts};
 use super::bans::WireBan;
-use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
+use super::block::{self, ACCOUNTS, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
@@ -42,6 +43,7 @@ pub(crate) enum State {
     Counters(Rows),
     Facts(Vec<Fact>),
     Sketches(Sketches),
+    Accounts(Accounts),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -96,6 +98,7 @@ impl Iterator for Blocks<'_> {
             COUNTERS => counters::decode(body).map(State::Counters),
             FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
+            ACCOUNTS => accounts::decode(body).map(State::Accounts),
             LISTINGS => {
                 let listing = |listing: WireListing| Fact::Listing(listing.into());
                 facts::decode(body, "list entries", listing).map(State::Facts)

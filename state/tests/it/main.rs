@@ -12,6 +12,7 @@ mod defects;
 mod edits;
 mod fabric;
 mod facts;
+mod gauges;
 mod greet;
 mod handover;
 mod lists;

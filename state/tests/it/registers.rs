@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use selvedge_state::{
-    FACT_MEMORY, Incarnation, MaxError, Most, RegisterError, Snapshot, SnapshotHead, Store, StoreBounds, Time,
-    VALUE_MAX, Void,
+    FACT_MEMORY, Incarnation, MaxError, Most, RegisterError, Snapshot, SnapshotHead, Store, StoreBounds, VALUE_MAX,
+    Void,
 };
 
 use crate::support::{START, actor, store, store_bounded};
@@ -172,8 +172,8 @@ fn said(world: &World) -> Vec<impl PartialEq + std::fmt::Debug + use<>> {
     let of = |store: &Store| {
         let space = store.registers("sessions").unwrap();
         let numbers = store.maxima("revoked_at", Most::Ahead(500), world.now).unwrap();
-        let values = (0..20_u8).map(|key| store.register_get(space, &[key], world.now)).collect();
-        let raised = (0..20_u8).map(|key| store.max_get(numbers, &[key], world.now)).collect();
+        let values: Vec<_> = (0..20_u8).map(|key| store.register_get(space, &[key], world.now)).collect();
+        let raised: Vec<_> = (0..20_u8).map(|key| store.max_get(numbers, &[key], world.now)).collect();
         (values, raised, store.registers_floor(space))
     };
     world.nodes.iter().map(|node| of(&node.store)).collect()
