@@ -1,6 +1,6 @@
 # Everything a person or CI runs. `make demo` and `make test` install what they miss.
 
-.PHONY: demo tour test lint bench fuzz soak deny tools
+.PHONY: demo tour test lint bench fuzz soak deny loom tools
 
 CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
@@ -22,6 +22,10 @@ test: tools
 	@if command -v cargo-nextest >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --no-fail-fast --lib --bins --tests; fi
+
+# What threads share, in every order that the memory model allows: `--cfg loom` puts loom where std was (state/src/sync.rs).
+loom: tools
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --target-dir target/loom -p selvedge-state --lib schedules
 
 lint: tools
 	$(CARGO) fmt --all --check

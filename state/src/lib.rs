@@ -28,6 +28,7 @@ mod replica;
 mod rung;
 mod snapshot;
 mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod time;

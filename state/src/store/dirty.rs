@@ -1,13 +1,14 @@
 //! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
 //! queues are bounded by what the store holds.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 
 use super::table::Table;
 use super::{LedgerId, TableId, UniquesId, Waiting};
 use crate::counter::SlotCounter;
 use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
+use crate::sync::Mutex;
 
 /// Changed counters that fill a frame: the replica is woken again when so many wait.
 pub(crate) const FRAME_WORTH: usize = 4096;
@@ -15,7 +16,7 @@ pub(crate) const FRAME_WORTH: usize = 4096;
 type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The queues.
-pub(super) struct Dirty {
+pub(crate) struct Dirty {
     /// False in a cluster of one: nobody would ever take anything.
     tracked: bool,
     counters: Mutex<Vec<(TableId, Key64)>>,
@@ -26,7 +27,7 @@ pub(super) struct Dirty {
 }
 
 impl Dirty {
-    pub(super) fn new(tracked: bool) -> Dirty {
+    pub(crate) fn new(tracked: bool) -> Dirty {
         Dirty {
             tracked,
             counters: Mutex::default(),
@@ -43,11 +44,11 @@ impl Dirty {
     }
 
     /// Marks something replicated under its own lock; true if it has to go into its queue.
-    pub(super) fn tracks(&self, dirty: &mut bool) -> bool {
+    pub(crate) fn tracks(&self, dirty: &mut bool) -> bool {
         self.tracked && !std::mem::replace(dirty, true)
     }
 
-    pub(super) fn counter(&self, table: TableId, key: Key64) {
+    pub(crate) fn counter(&self, table: TableId, key: Key64) {
         if matches!(push(&self.counters, (table, key)), 1 | FRAME_WORTH) {
             self.call();
         }
@@ -94,7 +95,7 @@ impl Dirty {
         }
     }
 
-    pub(super) fn take_counters(&self) -> Vec<(TableId, Key64)> {
+    pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
         take(&self.counters)
     }
 

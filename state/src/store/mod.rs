@@ -25,6 +25,7 @@ mod maxima;
 mod peers;
 mod registers;
 mod registry;
+mod room;
 mod shards;
 mod sweep;
 mod table;
@@ -49,13 +50,18 @@ pub use self::marks::{Fill, PurgeError};
 pub use self::maxima::{MaxError, MaxId};
 pub use self::peers::{Peers, Standing};
 pub use self::registers::{RegisterError, RegistersId};
+#[cfg(all(loom, test))]
+pub(crate) use self::room::{Generations, Rate, Room};
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
 use self::cluster::Cluster;
+#[cfg(not(loom))]
 use self::dirty::Dirty;
+#[cfg(loom)]
+pub(crate) use self::dirty::Dirty;
 use self::facts::Facts;
 use self::ledgers::Ledgers;
 use self::lineage::Lineages;

@@ -2,11 +2,11 @@
 //! in key order, which is what repair needs; inside a cut it is a `dashmap`.
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
+use super::room::Room;
 use crate::key::{AsIs, Sharded};
 
 /// Shards of a map.
@@ -31,14 +31,13 @@ pub(super) struct GiveWay<R, G> {
 /// A bounded map.
 pub(crate) struct Shards<K, V> {
     maps: Box<[DashMap<K, V, AsIs>]>,
-    len: AtomicUsize,
-    max: usize,
+    room: Room,
 }
 
 impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     pub(super) fn new(max: usize) -> Shards<K, V> {
         let map = || DashMap::with_capacity_and_hasher_and_shard_amount(0, AsIs, LOCKS);
-        Shards { maps: (0..SHARDS).map(|_| map()).collect(), len: AtomicUsize::new(0), max }
+        Shards { maps: (0..SHARDS).map(|_| map()).collect(), room: Room::new(max) }
     }
 
     fn map(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
@@ -46,15 +45,15 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.room.taken()
     }
 
     pub(super) fn max(&self) -> usize {
-        self.max
+        self.room.max()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len() >= self.max
+        self.len() >= self.max()
     }
 
     pub(super) fn read<R>(&self, key: K, read: impl FnOnce(&V) -> R) -> Option<R> {
@@ -67,13 +66,13 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Changes the value, made by `make` if there is none. `None` when the map is full.
     pub(super) fn change_or<R>(&self, key: K, make: impl FnOnce() -> V, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        if !self.reserve() {
+        if !self.room.reserve() {
             return None;
         }
         match self.map(key.shard())?.entry(key) {
             Entry::Occupied(mut known) => {
                 // Another thread made it since the caller looked.
-                self.release(1);
+                self.room.release(1);
                 Some(change(known.get_mut()))
             }
             Entry::Vacant(vacant) => Some(change(&mut vacant.insert(make()))),
@@ -90,7 +89,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         match self.map(key.shard())?.entry(key) {
             Entry::Occupied(mut known) => Some(change(known.get_mut())),
             Entry::Vacant(vacant) => {
-                self.len.fetch_add(1, Ordering::Relaxed);
+                self.room.exceed();
                 Some(change(&mut vacant.insert(make())))
             }
         }
@@ -112,22 +111,13 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
                 if let Some(said) = aside() {
                     return Some(said);
                 }
-                if self.reserve() {
+                if self.room.reserve() {
                     return Some(visit(&mut vacant.insert(make())));
                 }
             }
         }
         self.make_room(key.shard(), give_way);
         self.change_or(key, make, visit)
-    }
-
-    fn reserve(&self) -> bool {
-        let more = |len: usize| (len < self.max).then_some(len + 1);
-        self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn release(&self, n: usize) {
-        self.len.fetch_sub(n, Ordering::Relaxed);
     }
 
     /// Keeps what passes in one shard, and gives its memory back when most of it is free.
@@ -144,7 +134,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
             dropped += usize::from(!keep);
             keep
         });
-        self.release(dropped);
+        self.room.release(dropped);
         if dropped > 0 && map.len() < map.capacity() / SPARE {
             map.shrink_to_fit();
         }
@@ -163,7 +153,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         // It may have been touched since it was looked at.
         let goes = |key: &K, value: &V| rank(value).inspect(|_| last(*key, value)).is_some();
         let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, goes));
-        self.release(usize::from(gone.is_some()));
+        self.room.release(usize::from(gone.is_some()));
     }
 
     /// The entry that [`evict`](Shards::evict) would forget.

@@ -1,11 +1,12 @@
 //! A table: the counters of one limit or one kind of offence.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::TABLES_MAX;
 use super::crowd::{Crowd, EIGHTH};
 use super::lineage::Lineage;
+use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{SLOTS, SlotCounter, Widths};
@@ -49,7 +50,7 @@ impl TableSpec {
 pub struct TableId(u16);
 
 impl TableId {
-    pub(super) fn new(number: u16) -> TableId {
+    pub(crate) fn new(number: u16) -> TableId {
         TableId(number)
     }
 
@@ -90,12 +91,10 @@ pub(super) struct Table {
     widths: Widths,
     replicated: bool,
     lineage: Arc<Lineage>,
-    /// The bits of the greatest rate it was charged with; 0 before. While peers are not heard, a limit charges at its share of
+    /// The greatest rate it was charged with. While peers are not heard, a limit charges at its share of
     /// the rate; joins must not drain at that when they are heard again. A drain that is too fast only says too little.
-    rate: AtomicU64,
-    /// Under which counters that are made count. It is above those of all that were forgotten, so that one that comes back is
-    /// another author to peers, who add it instead of taking the greater count.
-    generation: AtomicU16,
+    rate: Rate,
+    generations: Generations,
     /// Until when it is [`Coverage::Partial`], ms.
     partial_until: AtomicU64,
     /// Made when the table is nearly full, and kept.
@@ -110,8 +109,8 @@ impl Table {
             widths: Widths::new(spec.fine, spec.coarse),
             replicated: spec.replicated,
             lineage,
-            rate: AtomicU64::new(0),
-            generation: AtomicU16::new(0),
+            rate: Rate::new(),
+            generations: Generations::new(),
             partial_until: AtomicU64::new(0),
             crowd: OnceLock::new(),
             counters: Shards::new(keys_max),
@@ -142,17 +141,12 @@ impl Table {
         self.counters.len()
     }
 
-    /// Written only when it grows, so that charging threads share the cache line.
     pub(super) fn remember_rate(&self, rate: f64) {
-        // Positive numbers and their bits are in the same order.
-        if self.rate.load(Ordering::Relaxed) < rate.to_bits() {
-            self.rate.fetch_max(rate.to_bits(), Ordering::Relaxed);
-        }
+        self.rate.remember(rate);
     }
 
     pub(super) fn rate(&self) -> Option<f64> {
-        let bits = self.rate.load(Ordering::Relaxed);
-        (bits != 0).then(|| f64::from_bits(bits))
+        self.rate.get()
     }
 
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&SlotCounter) -> R) -> Option<R> {
@@ -215,7 +209,7 @@ impl Table {
         let turn = self.lineage.turn().1;
         // One that has kin has yet to take over from them.
         let turn = if self.lineage.has_kin() { turn.wrapping_sub(1) } else { turn };
-        let mut counter = SlotCounter::born(head, self.generation.load(Ordering::Relaxed), turn);
+        let mut counter = SlotCounter::born(head, self.generations.newest(), turn);
         if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {
             let level = crowd.level(key, rate, now);
             if level > 0.0 {
@@ -235,7 +229,7 @@ impl Table {
         }
         self.leave_out(now);
         if let Some(generation) = counter.stated_generation() {
-            self.generation.fetch_max(generation.saturating_add(1), Ordering::Relaxed);
+            self.generations.end(generation);
         }
         let own = rate.map(|rate| (rate, counter.own_level(self.widths, rate, now)));
         if let Some((rate, level)) = own.filter(|(_, level)| *level > 0.0) {

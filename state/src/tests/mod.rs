@@ -11,3 +11,5 @@ mod hostile;
 mod late;
 mod laws;
 mod ledgers;
+#[cfg(loom)]
+mod schedules;
