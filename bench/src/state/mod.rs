@@ -1,6 +1,7 @@
-//! The replicated state: a hit on a known key ([`hits`]), memory for a key ([`memory`]), a join through the wire, bytes for a changed
+//! The replicated state: a hit on a known key ([`hits`]), memory for a key ([`memory`]), a flood of them ([`flood`]), a join through the wire, bytes for a changed
 //! counter, and what peers cost ([`wire`]).
 
+mod flood;
 mod hits;
 mod memory;
 mod wire;
@@ -107,5 +108,6 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     hits::measure(args, &names, &mut figures)?;
     memory::measure(args, &names, &mut figures)?;
     wire::measure(args, &names, &mut figures)?;
+    flood::measure(args.keys, &mut figures)?;
     Ok(figures)
 }
