@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use selvedge_conf::{Mode, Scope};
 use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Ban, Clocks, Incarnation, Key64, PeerState, PopId, Standing, Store, Time};
+use selvedge_state::{Actor, Ban, Clocks, Coverage, Incarnation, Key64, PeerState, PopId, Standing, Store, Time};
 
 use crate::admin::{report, unknown};
 use crate::cache::Cache;
@@ -128,6 +128,7 @@ impl Node {
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+            limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
             tails: self.witness.hub.tails(),
             tail_dropped: self.witness.hub.dropped(),
         };
@@ -159,9 +160,19 @@ impl Node {
                 evicted: cache.evicted,
             },
             kept: self.keeper.as_ref().map(Keeper::status),
+            partial: self.partial(&plan),
             bans: self.store.bans(now).len(),
             log_dropped: self.log.dropped(),
         }
+    }
+
+    fn coverage(&self, limit: &Limit) -> Coverage {
+        self.store.coverage(limit.table(), self.clock.now())
+    }
+
+    fn partial(&self, plan: &Plan) -> Vec<String> {
+        let limits = plan.filters.limits().iter().filter(|limit| self.coverage(limit) == Coverage::Partial);
+        limits.map(|limit| limit.facts().name.clone()).collect()
     }
 
     fn cluster(&self, links: &Links) -> report::Cluster {

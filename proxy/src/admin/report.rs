@@ -40,6 +40,9 @@ pub struct Status {
     /// What outlives the process; absent when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// Limits whose tables are too full to hold all keys they counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<String>,
     /// Bans in force.
     pub bans: usize,
     /// Access-log lines dropped.

@@ -49,6 +49,9 @@ fn page(status: &Status) -> String {
         "cache {} objects, {} of {} bytes; {} bans",
         cache.objects, cache.bytes, cache.bytes_max, status.bans
     );
+    if !status.partial.is_empty() {
+        let _ = writeln!(page, "PARTIAL: more keys than fit are counted by {}", status.partial.join(", "));
+    }
     if let Some(kept) = &status.kept {
         kept_page(&mut page, kept, status.now);
     }

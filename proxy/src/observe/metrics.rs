@@ -10,7 +10,7 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use selvedge_conf::Config;
-use selvedge_state::Time;
+use selvedge_state::{Coverage, Time};
 
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
@@ -64,6 +64,7 @@ struct Gauges {
     settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
+    limit_partial: IntGaugeVec,
     tails: IntGauge,
     tail_dropped: IntCounter,
 }
@@ -91,6 +92,8 @@ pub struct Reading {
     pub bans: usize,
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
+    /// Whether each limit's table holds all keys it counted, by limit.
+    pub limit_coverage: Vec<Coverage>,
     /// Who tail now.
     pub tails: usize,
     /// Lines lost to those who tail.
@@ -159,6 +162,7 @@ impl Metrics {
         retain_all(&self.connections, known);
         retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
         self.gauges.limit_keys.reset();
+        self.gauges.limit_partial.reset();
         self.config.info.reset();
         self.config.info.with_label_values(&[config.revision.as_str()]).set(1);
         self.config.success.set(1);
@@ -237,6 +241,7 @@ impl Gauges {
             settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
+            limit_partial: gauges(registry, &series::LIMIT_PARTIAL)?,
             tails: gauge(&series::TAILS)?,
             tail_dropped: counter(&series::TAIL_DROPPED)?,
         })
@@ -269,6 +274,10 @@ impl Gauges {
         self.bans.set(whole(reading.bans as u64));
         for (limit, keys) in config.limits.iter().zip(&reading.limit_keys) {
             self.limit_keys.with_label_values(&[limit.name.as_str()]).set(whole(*keys as u64));
+        }
+        for (limit, coverage) in config.limits.iter().zip(&reading.limit_coverage) {
+            let partial = i64::from(*coverage == Coverage::Partial);
+            self.limit_partial.with_label_values(&[limit.name.as_str()]).set(partial);
         }
     }
 }

@@ -126,6 +126,12 @@ pub(super) const LIMIT_DECISIONS: Family = family(
 );
 pub(super) const LIMIT_KEYS: Family =
     family("selvedge_limit_keys", "Keys a limit counts by now.", &["limit"], By::Limit(1));
+pub(super) const LIMIT_PARTIAL: Family = family(
+    "selvedge_limit_partial",
+    "Whether a limit's table is too full to hold all keys it counted (1) or holds them all (0).",
+    &["limit"],
+    By::Limit(1),
+);
 pub(super) const LOG_DROPPED: Family =
     family("selvedge_log_dropped_total", "Access-log lines dropped.", &[], By::Fixed(1));
 pub(super) const ORIGIN_FAILURES: Family =
@@ -158,7 +164,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 31] = [
+pub const FAMILIES: [Family; 32] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -181,6 +187,7 @@ pub const FAMILIES: [Family; 31] = [
     HTTP_REQUESTS,
     LIMIT_DECISIONS,
     LIMIT_KEYS,
+    LIMIT_PARTIAL,
     LOG_DROPPED,
     ORIGIN_FAILURES,
     PEER_EVENTS_TOTAL,
