@@ -45,7 +45,7 @@ pub use self::status::{Draining, PeerState, PeerStatus, Status};
 use self::flush::Pace;
 use self::index::{INDEX_MAX, Index};
 use self::link::{Link, Outward};
-use self::links::Links;
+use self::links::{Links, Room};
 use self::peer::Peer;
 use self::peers::Peers;
 use self::published::Published;
@@ -154,9 +154,11 @@ impl Replica {
             Input::Reached { link, peer } => self.connected(link, peer, Reach::Shared, now),
             Input::Disconnected { link } => self.forget(link),
             Input::Frame { link, bytes } => self.frame(link, &bytes, now),
+            // Of each frame that is sent the replica hears this, so it costs no more than it must: a link that had room wanted
+            // for nothing.
             Input::Sent { link, bytes } => {
-                if let Some(link) = self.links.get_mut(link) {
-                    link.unsent = link.unsent.saturating_sub(bytes);
+                if self.links.left(link, bytes) == Room::WasThere {
+                    return;
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),

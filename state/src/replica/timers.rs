@@ -57,7 +57,8 @@ impl Replica {
         }
         self.repair(id, now);
         self.stand_first(id, now);
-        let Some(link) = self.links.get(id).filter(|link| link.author.is_some()) else { return };
+        // Where nothing leaves, one more heartbeat a while would add up.
+        let Some(link) = self.links.get(id).filter(|link| link.author.is_some() && link.has_room()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {
             self.acknowledge(id, now);
         }
@@ -128,8 +129,8 @@ impl Replica {
             (!link.is_greeted).then(|| link.hello_at.plus(HELLO_AGAIN)),
             link.out.is_waiting().then(|| link.out.patience.ends(rtt, tempo.patience)),
             (!link.repair.flight.is_empty()).then(|| link.repair.patience.ends(rtt, REPAIR_PATIENCE)),
-            link.author.is_some().then(|| link.last_out.plus(tempo.heartbeat)),
-            link.inward.ack_due,
+            (link.author.is_some() && link.has_room()).then(|| link.last_out.plus(tempo.heartbeat)),
+            link.inward.ack_due.filter(|_| link.has_room()),
             link.repair.again,
         ];
         timeouts.into_iter().flatten().min()

@@ -177,9 +177,14 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         least.map(|(_, key)| key)
     }
 
+    /// A shard, if it can hold anything: many maps are empty, and looking into each of their shards would take its locks.
+    fn filled(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
+        self.map(shard).filter(|_| self.len() > 0)
+    }
+
     /// The keys of one shard above `after`, in their order.
     pub(super) fn keys(&self, shard: u8, after: Option<K>) -> Vec<K> {
-        let Some(map) = self.map(shard) else { return Vec::new() };
+        let Some(map) = self.filled(shard) else { return Vec::new() };
         let mut keys: Vec<K> = map.iter().map(|entry| *entry.key()).filter(|key| Some(*key) > after).collect();
         keys.sort_unstable();
         keys
@@ -194,7 +199,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Visits the entries of one shard, in no order.
     pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(K, &V)) {
-        for entry in self.map(shard).into_iter().flatten() {
+        for entry in self.filled(shard).into_iter().flatten() {
             visit(*entry.key(), entry.value());
         }
     }

@@ -22,6 +22,7 @@ mod registers;
 mod relay;
 mod repair;
 mod snapshot;
+mod stopped;
 mod support;
 mod total;
 mod uniques;
