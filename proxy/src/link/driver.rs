@@ -46,6 +46,8 @@ pub(crate) enum Message {
     Sent { link: LinkId, bytes: usize },
     /// The link is gone.
     Closed { link: LinkId, cause: Down },
+    /// Another roster is in force.
+    Roster { revision: u64, pops: Vec<PopId> },
 }
 
 struct Link {
@@ -144,6 +146,7 @@ impl Driver {
             Message::Sent { link, bytes } if self.is_live(link) => self.feed(Input::Sent { link, bytes }),
             Message::Frame { .. } | Message::Sent { .. } => {}
             Message::Closed { link, cause } => self.closed(link, cause),
+            Message::Roster { revision, pops } => self.feed(Input::Roster { revision, pops }),
         }
     }
 

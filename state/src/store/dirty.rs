@@ -1,6 +1,7 @@
 //! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
 //! queues are bounded by what the store holds.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError};
 
 use super::table::Table;
@@ -17,8 +18,8 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The queues.
 pub(crate) struct Dirty {
-    /// False in a cluster of one: nobody would ever take anything.
-    tracked: bool,
+    /// False where nobody would ever take anything: in a cluster of one, until there is somebody to wake.
+    tracked: AtomicBool,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
     ledgers: Mutex<Vec<(LedgerId, Key64)>>,
@@ -29,13 +30,17 @@ pub(crate) struct Dirty {
 impl Dirty {
     pub(crate) fn new(tracked: bool) -> Dirty {
         Dirty {
-            tracked,
+            tracked: AtomicBool::new(tracked),
             counters: Mutex::default(),
             uniques: Mutex::default(),
             ledgers: Mutex::default(),
             facts: Mutex::default(),
             wake: OnceLock::new(),
         }
+    }
+
+    fn is_tracked(&self) -> bool {
+        self.tracked.load(Ordering::Relaxed)
     }
 
     /// Marks a counter under its own lock; true if it has to go into the queue.
@@ -45,7 +50,7 @@ impl Dirty {
 
     /// Marks something replicated under its own lock; true if it has to go into its queue.
     pub(crate) fn tracks(&self, dirty: &mut bool) -> bool {
-        self.tracked && !std::mem::replace(dirty, true)
+        self.is_tracked() && !std::mem::replace(dirty, true)
     }
 
     pub(crate) fn counter(&self, table: TableId, key: Key64) {
@@ -68,7 +73,7 @@ impl Dirty {
 
     /// `changes` are the keys of facts that have to go into the queue.
     pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
-        for key in changes.into_iter().filter(|_| self.tracked) {
+        for key in changes.into_iter().filter(|_| self.is_tracked()) {
             if push(&self.facts, Name { kind, key }) == 1 {
                 self.call();
             }
@@ -78,6 +83,7 @@ impl Dirty {
     pub(super) fn on_dirty(&self, wake: Wake) {
         // A second one is not taken: the first owner may still wait for it.
         let _ = self.wake.set(wake);
+        self.tracked.store(true, Ordering::Relaxed);
     }
 
     fn call(&self) {
