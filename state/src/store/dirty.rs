@@ -6,7 +6,7 @@ use std::sync::{OnceLock, PoisonError};
 
 use super::table::Table;
 use super::{LedgerId, TableId, UniquesId, Waiting};
-use crate::counter::SlotCounter;
+use crate::counter::{Lane, SlotCounter};
 use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
 use crate::sync::Mutex;
@@ -20,6 +20,8 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 pub(crate) struct Dirty {
     /// False where nobody would ever take anything: in a cluster of one, until there is somebody to wake.
     tracked: AtomicBool,
+    /// Those near a limit. One that came near while it waited with the rest is in both queues.
+    near: Mutex<Vec<(TableId, Key64)>>,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
     ledgers: Mutex<Vec<(LedgerId, Key64)>>,
@@ -31,6 +33,7 @@ impl Dirty {
     pub(crate) fn new(tracked: bool) -> Dirty {
         Dirty {
             tracked: AtomicBool::new(tracked),
+            near: Mutex::default(),
             counters: Mutex::default(),
             uniques: Mutex::default(),
             ledgers: Mutex::default(),
@@ -43,9 +46,18 @@ impl Dirty {
         self.tracked.load(Ordering::Relaxed)
     }
 
-    /// Marks a counter under its own lock; true if it has to go into the queue.
-    pub(super) fn mark(&self, table: &Table, counter: &mut SlotCounter) -> bool {
-        table.is_replicated() && self.tracks(&mut counter.dirty)
+    /// Marks a counter under its own lock; true if it has to go into the queue of that lane.
+    pub(super) fn mark(&self, table: &Table, counter: &mut SlotCounter, lane: Lane) -> bool {
+        table.is_replicated() && self.marks(&mut counter.waits, lane)
+    }
+
+    /// Marks what waits in a lane; true if it did not wait there or in an earlier one.
+    pub(crate) fn marks(&self, waits: &mut Option<Lane>, lane: Lane) -> bool {
+        let newly = self.is_tracked() && *waits < Some(lane);
+        if newly {
+            *waits = Some(lane);
+        }
+        newly
     }
 
     /// Marks something replicated under its own lock; true if it has to go into its queue.
@@ -53,8 +65,12 @@ impl Dirty {
         self.is_tracked() && !std::mem::replace(dirty, true)
     }
 
-    pub(crate) fn counter(&self, table: TableId, key: Key64) {
-        if matches!(push(&self.counters, (table, key)), 1 | FRAME_WORTH) {
+    pub(crate) fn counter(&self, table: TableId, key: Key64, lane: Lane) {
+        let queue = match lane {
+            Lane::NearLimit => &self.near,
+            Lane::Rest => &self.counters,
+        };
+        if matches!(push(queue, (table, key)), 1 | FRAME_WORTH) {
             self.call();
         }
     }
@@ -94,11 +110,16 @@ impl Dirty {
 
     pub(super) fn waiting(&self) -> Waiting {
         Waiting {
+            near: len(&self.near),
             counters: len(&self.counters),
             uniques: len(&self.uniques),
             ledgers: len(&self.ledgers),
             facts: len(&self.facts),
         }
+    }
+
+    pub(crate) fn take_near(&self) -> Vec<(TableId, Key64)> {
+        take(&self.near)
     }
 
     pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
@@ -126,6 +147,8 @@ fn len<T>(queue: &Mutex<Vec<T>>) -> usize {
 fn take<T: Ord>(queue: &Mutex<Vec<T>>) -> Vec<T> {
     let mut taken = std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner));
     taken.sort_unstable();
+    // One that went ahead and waits again is in the queue of the rest twice.
+    taken.dedup();
     taken
 }
 
