@@ -18,6 +18,7 @@ mod dial;
 mod driver;
 mod knocks;
 pub mod membership;
+pub mod nats;
 mod pump;
 mod refused;
 pub mod roster;
@@ -30,18 +31,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use selvedge_state::{LinkId, PopId, Replica, Store};
+use selvedge_state::{Actor, LinkId, PopId, Replica, Store};
 use tokio::sync::watch::{self as flag, Receiver};
 use tokio::sync::{Notify, mpsc};
 
 pub use self::accept::HANDSHAKES_MAX;
 use self::apart::Apart;
 use self::board::{Board, lock};
-pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role};
+pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role, Way};
 pub use self::cause::{Cause, Down};
 pub use self::dial::HANDSHAKE_MAX;
 use self::driver::{Driver, MESSAGES_MAX, Message};
 pub use self::driver::{LINKS_PER_PEER, LINKS_PER_PEER_CLOSING};
+use self::nats::{Fabric, FabricStatus, NatsConfig};
 pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
 pub use self::refused::{REFUSALS_MAX, Refusal, Side};
 use self::roster::Roster;
@@ -53,12 +55,14 @@ use crate::clock::Clock;
 pub struct LinkConfig {
     /// The cluster.
     pub roster: Roster,
-    /// This node's POP.
-    pub me: PopId,
+    /// This node.
+    pub me: Actor,
     /// Its certificate and key, and the authorities it trusts.
     pub identity: Identity,
     /// Where peers reach it, bound already, so that a taken port is the caller's error.
     pub listener: TcpListener,
+    /// NATS, where peers are reached over it; without it each two POPs keep a connection.
+    pub nats: Option<NatsConfig>,
     /// Takes the events.
     pub on_event: OnEvent,
     /// Answers peers that watch.
@@ -72,6 +76,7 @@ pub struct Links {
     clock: Clock,
     local_address: SocketAddr,
     stopped: Receiver<bool>,
+    fabric: Option<Arc<Fabric>>,
     shared: Arc<Shared>,
 }
 
@@ -87,6 +92,8 @@ pub struct LinkStatus {
     pub local_address: SocketAddr,
     /// Defects caught so far.
     pub faults: u64,
+    /// NATS, where peers are reached over it.
+    pub fabric: Option<FabricStatus>,
 }
 
 /// What the link tasks share.
@@ -120,7 +127,8 @@ impl Links {
         clock: Clock,
         shutdown: Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
-        let LinkConfig { roster, me, identity, listener, on_event, on_watch } = config;
+        let LinkConfig { roster, me: actor, identity, listener, nats, on_event, on_watch } = config;
+        let me = actor.pop;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
@@ -136,18 +144,28 @@ impl Links {
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
         let shared = Arc::new(Shared { me, roster, identity, board: board_too, messages, links, watchers, apart });
-        for peer in shared.roster.peers(me).filter(|peer| me < peer.id) {
+        let fabric = nats.map(|config| {
+            let (fabric, letters) = Fabric::new(shared.roster.cluster(), actor, clock.clone());
+            tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
+            fabric
+        });
+        for peer in shared.roster.peers(me).filter(|peer| fabric.is_none() && me < peer.id) {
             tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
         }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let apart = shared.apart.heard();
-        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart);
+        let driver =
+            Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart, fabric.clone());
         let (ended, stopped) = flag::channel(false);
+        let leaving = fabric.clone();
         tokio::spawn(async move {
             driver.run(shutdown).await;
+            if let Some(fabric) = leaving {
+                fabric.leave().await;
+            }
             ended.send_replace(true);
         });
-        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, shared }))
+        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, fabric, shared }))
     }
 
     /// The links as they are now. Takes the replica's lock for a moment.
@@ -159,6 +177,7 @@ impl Links {
             refused: self.board.refusals(),
             local_address: self.local_address,
             faults: self.board.faults(),
+            fabric: self.fabric.as_deref().map(Fabric::status),
         }
     }
 

@@ -105,13 +105,21 @@ pub fn links_failed(error: &std::io::Error) {
 pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
     match event {
         LinkEvent::Replica(event) => replica_event(event, metrics, pops),
-        LinkEvent::Up { pop, address } => {
+        LinkEvent::Up { pop, way } => {
             metrics.event("link_up");
-            tracing::info!(peer = pops.name(*pop), %address, "link up");
+            tracing::info!(peer = pops.name(*pop), %way, "link up");
         }
         LinkEvent::Down { pop, cause } => {
             metrics.event("link_down");
             tracing::warn!(peer = pops.name(*pop), %cause, "link down");
+        }
+        LinkEvent::FabricUp => {
+            metrics.event("nats_up");
+            tracing::info!("connected to NATS");
+        }
+        LinkEvent::FabricDown(cause) => {
+            metrics.event("nats_down");
+            tracing::warn!(cause, "no NATS; this node counts alone until it is back");
         }
         LinkEvent::Unreachable { pop, cause } => {
             metrics.event("unreachable");

@@ -166,7 +166,8 @@ impl Cluster {
         let log = Arc::clone(&events);
         let config = LinkConfig {
             roster,
-            me,
+            me: actor,
+            nats: None,
             identity,
             listener: self.listeners[index].take().unwrap(),
             on_event: Box::new(move |event: &LinkEvent| log.lock().unwrap().push(format!("{event:?}"))),
