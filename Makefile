@@ -1,14 +1,14 @@
 # Everything a person or CI runs. `make demo` and `make test` install what they miss.
 
-.PHONY: demo tour test lint bench soak deny tools
+.PHONY: demo tour test lint bench fuzz soak deny loom tools
 
 CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
 ARGS ?=
 # Which figures: make bench NAMES="state rules"
 NAMES ?= state rules reload peers
-# How often the soak repeats the tour.
-ROUNDS ?= 10
+# Which fuzz targets run.
+TARGETS ?= frames snapshot config expression request
 
 demo: tools
 	$(CARGO) run --quiet --locked -p selvedge -- demo $(ARGS)
@@ -23,8 +23,13 @@ test: tools
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else $(CARGO) test --locked --workspace --no-fail-fast --lib --bins --tests; fi
 
+# What threads share, in every order that the memory model allows: `--cfg loom` puts loom where std was (state/src/sync.rs).
+loom: tools
+	RUSTFLAGS="--cfg loom" $(CARGO) test --locked --release --target-dir target/loom -p selvedge-state --lib schedules
+
 lint: tools
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 # The release build: fat LTO, one codegen unit; the first one takes some minutes.
@@ -32,9 +37,19 @@ bench: tools
 	$(CARGO) build --quiet --locked --release --workspace --bins
 	@for name in $(NAMES); do target/release/selvedge-bench $$name || exit 1; done
 
+# Nine processes in network namespaces (on loopback where none may be made), and trouble by a seed: SECONDS=600 SEED=7.
+soak: SECONDS ?= 600
 soak: tools
-	$(CARGO) build --quiet --locked -p selvedge
-	@for round in $$(seq $(ROUNDS)); do echo "round $$round of $(ROUNDS)"; target/debug/selvedge demo --tour || exit 1; done
+	$(CARGO) build --quiet --locked -p selvedge --bins --examples
+	target/debug/examples/soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+# Everything that reads bytes from outside, with random bytes; what is found is kept in fuzz/corpus, which `make test` replays.
+# Stable Rust has no sanitizers, and here is no unsafe code that would need them.
+fuzz: SECONDS ?= 60
+fuzz: tools
+	@command -v cargo-fuzz >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
+	@for target in $(TARGETS); do \
+	  $(CARGO) fuzz run --sanitizer none $$target -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=10 -rss_limit_mb=2048 || exit 1; done
 
 # Bans, licences and sources. The advisory database is asked only with ADVISORIES=1: it may be out of reach.
 deny:

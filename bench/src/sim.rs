@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
+use selvedge_sim::converge::{self, Spread, quantile};
 use selvedge_sim::load::{self, Load, Weather};
+use selvedge_sim::stopped::Stopped;
 
 use crate::figures::{Figures, rounded};
 
@@ -23,9 +25,85 @@ pub(crate) struct Args {
     /// No faults beside loss.
     #[arg(long)]
     fair: bool,
+    /// This part alone; all of them otherwise.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Virtual minutes for which a node is stopped.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    minutes: u16,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// The cluster that `nodes` and the rest describe, under load.
+    Load,
+    /// How fast changes spread among 100 POPs.
+    Spread,
+    /// What four nodes hold for a fifth that is stopped.
+    Stopped,
+}
+
+/// POPs among which changes spread.
+const POPS: u16 = 100;
+
+/// Updates a second while a node is stopped.
+const STORM: u64 = 100_000;
+
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
+    let asked = |part: Part| args.only.is_none_or(|only| only == part);
+    let mut figures = Figures::default();
+    if asked(Part::Spread) {
+        spread(args, &mut figures)?;
+    }
+    if asked(Part::Stopped) {
+        stopped(args, &mut figures);
+    }
+    if asked(Part::Load) {
+        figures.group("load", under_load(args)?);
+    }
+    Ok(figures)
+}
+
+fn spread(args: &Args, figures: &mut Figures) -> Result<(), String> {
+    let spreads = converge::run(Spread { nodes: POPS, seed: args.seed, seconds: args.seconds, updates: args.updates });
+    if spreads.lost > 0 {
+        return Err(format!("seed {}: {} changes did not get everywhere", args.seed, spreads.lost));
+    }
+    figures.add("converge_changes", spreads.last_over_bound.len());
+    for (name, values, part) in [
+        ("converge_p50_ms_over_owd", &spreads.over_way, 500),
+        ("converge_p99_ms_over_owd", &spreads.over_way, 990),
+        ("last_pop_p50_ms_over_bound", &spreads.last_over_bound, 500),
+        ("last_pop_p99_ms_over_bound", &spreads.last_over_bound, 990),
+    ] {
+        figures.add(name, quantile(values, part));
+    }
+    Ok(())
+}
+
+/// Sampled ten times a minute, after the first minute.
+fn stopped(args: &Args, figures: &mut Figures) {
+    let mut cluster = Stopped::new(args.seed, STORM);
+    cluster.pass(60);
+    let (mut held, mut heap) = (Vec::new(), Vec::new());
+    for minute in 1..args.minutes {
+        let grown = allocation_counter::measure(|| {
+            for _ in 0..10 {
+                cluster.pass(6);
+                held.push(cluster.held());
+            }
+        });
+        heap.push(grown.bytes_current);
+        eprintln!("minute {minute}: {:?}, the heap of all nodes grew by {} bytes", held.last(), grown.bytes_current);
+    }
+    figures.add("stopped_peer_bytes", held.iter().map(|held| held.process).max());
+    figures.add("stopped_peer_socket_bytes", held.iter().map(|held| held.sockets).max());
+    figures.add("stopped_peer_changes_behind", held.iter().map(|held| held.behind).max());
+    figures.add("stopped_heap_growth_bytes_per_minute", heap.last().copied());
+    figures.add("stopped_back_ms", cluster.resume());
+}
+
+fn under_load(args: &Args) -> Result<Figures, String> {
     let weather = if args.fair { Weather::Fair } else { Weather::Foul };
     let (nodes, seed, seconds, updates) = (args.nodes, args.seed, args.seconds, args.updates);
     let began = Instant::now();

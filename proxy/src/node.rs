@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use selvedge_conf::{Mode, Scope};
 use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Ban, Incarnation, Key64, PeerState, PopId, Store, Time};
+use selvedge_state::{Actor, Ban, Clocks, Coverage, Incarnation, Key64, PeerState, PopId, Standing, Store, Time};
 
 use crate::admin::{report, unknown};
 use crate::cache::Cache;
@@ -124,8 +124,11 @@ impl Node {
             peers_roster: peers.roster,
             lag_ms: peers.lag_ms,
             wall_ahead_ms: self.clock.wall_ahead_ms(),
+            offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
+            settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+            limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
             tails: self.witness.hub.tails(),
             tail_dropped: self.witness.hub.dropped(),
         };
@@ -157,9 +160,19 @@ impl Node {
                 evicted: cache.evicted,
             },
             kept: self.keeper.as_ref().map(Keeper::status),
+            partial: self.partial(&plan),
             bans: self.store.bans(now).len(),
             log_dropped: self.log.dropped(),
         }
+    }
+
+    fn coverage(&self, limit: &Limit) -> Coverage {
+        self.store.coverage(limit.table(), self.clock.now())
+    }
+
+    fn partial(&self, plan: &Plan) -> Vec<String> {
+        let limits = plan.filters.limits().iter().filter(|limit| self.coverage(limit) == Coverage::Partial);
+        limits.map(|limit| limit.facts().name.clone()).collect()
     }
 
     fn cluster(&self, links: &Links) -> report::Cluster {
@@ -173,8 +186,13 @@ impl Node {
                 state: state_name(peer.state).to_owned(),
                 lag_ms: peer.lag_ms,
                 rtt_ms: peer.rtt_ms,
+                offset_ms: peer.ahead_ms,
+                clock: clock_name(peer.clocks).to_owned(),
                 incarnation: peer.incarnation.map(|incarnation| incarnation.0),
                 behind: peer.behind,
+                draining: peer
+                    .draining
+                    .map(|older| report::Draining { incarnation: older.incarnation.0, behind: older.behind }),
                 bytes_in: peer.bytes_in,
                 bytes_out: peer.bytes_out,
                 // Trouble of the link is over once the peer is heard; what the replica complains of is not.
@@ -185,6 +203,8 @@ impl Node {
             roster: peers.roster,
             heard: peers.heard,
             lag_ms: peers.lag_ms,
+            standing: standing_name(peers.standing).to_owned(),
+            offset_ms: status.state.ahead_ms,
             listening: status.local_address,
             apart: links.is_apart(),
             peers: status.state.peers.into_iter().map(peer).collect(),
@@ -329,6 +349,21 @@ impl Node {
         let subject = subject(&old.subject)?;
         let lifted = self.store.unban(&subject, self.clock.now());
         lifted.map(|ban| self.ban_report(ban)).ok_or_else(|| format!("{subject} is not banned"))
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Settled => "settled",
+        Standing::Warming => "warming",
+        Standing::Clock => "clock",
+    }
+}
+
+fn clock_name(clocks: Clocks) -> &'static str {
+    match clocks {
+        Clocks::Agree => "agrees",
+        Clocks::Differ => "differs",
     }
 }
 

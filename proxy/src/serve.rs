@@ -87,7 +87,11 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let me = membership.map_or(Actor { pop: PopId(0), node: 0 }, |membership| membership.me);
     let Identity { folder, found, secret, head } = identity(&config, membership, me, started)?;
     let incarnation = head.incarnation;
-    let bounds = StoreBounds { uniques_max: config.storage.uniques_max, lists_max: config.storage.lists_max };
+    let bounds = StoreBounds {
+        uniques_max: config.storage.uniques_max,
+        lists_max: config.storage.lists_max,
+        ..StoreBounds::default()
+    };
     let node = StoreConfig {
         me,
         incarnation,
@@ -97,6 +101,8 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
     };
     let store = Arc::new(Store::with_bounds(node, bounds));
+    // Before anything comes back from disk.
+    store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
     let metrics = Metrics::new()?;
     metrics.config_loaded(&config, started);
     let groups = Groups::default();

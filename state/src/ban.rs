@@ -174,7 +174,7 @@ impl Stated for Banning {
         Joined::Changed
     }
 
-    fn applied(&mut self, now: Time) {
+    fn applied(&mut self, now: Time, _next: &mut dyn FnMut() -> u64) {
         self.ban.applied_at = now;
     }
 

@@ -34,6 +34,11 @@ impl Incarnation {
     /// The greatest number of an instant.
     const LATEST: u64 = u64::MAX >> Incarnation::RANDOM;
 
+    /// When this life began, by its own clock.
+    pub(crate) const fn began(self) -> Time {
+        Time(self.0 >> Incarnation::RANDOM)
+    }
+
     /// The life that begins at `now`, greater than those that are known of its actor: the one that was `written` down here last, and
     /// the greatest one that was `seen` with others. The high bits are `now` or two more than theirs; two, since a life may write
     /// under any of the 65,536 numbers from its own on, and no two lives may share one.
@@ -78,6 +83,11 @@ impl Author {
         let generation = row.incarnation.0.checked_sub(self.incarnation.0);
         self.actor == row.actor && generation.is_some_and(|generation| generation <= u16::MAX.into())
     }
+}
+
+impl Actor {
+    /// No actor of any roster.
+    pub(crate) const NOBODY: Actor = Actor { pop: PopId(u16::MAX), node: u32::MAX };
 }
 
 impl fmt::Display for PopId {

@@ -82,6 +82,13 @@ pub(crate) enum Domain {
     List = 6,
     Listing = 7,
     Digest = 8,
+    Registers = 9,
+    Register = 10,
+    Maxima = 11,
+    Maximum = 12,
+    Mark = 13,
+    Floor = 14,
+    Ledger = 16,
 }
 
 /// The cluster's secret, as the key of all hashes.

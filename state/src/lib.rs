@@ -5,8 +5,8 @@
 //! [`Replica`] is owned by one task: inputs go in, frames and events come out, no socket and no clock inside. Time is a
 //! parameter everywhere, so that a simulation can run a whole cluster in one thread.
 //!
-//! Two families of values. *Rows* (counts) have one writer each and die by absolute time; they join by the
-//! greatest count of each cell. *Facts* may be written by anybody: [bans](Ban) and [elements of lists](ListEntry) join by a
+//! Two families of values. *Rows* have one writer each and die by absolute time: counts join by the greatest count of each cell,
+//! accounts (gauges) by the latest version of each author. *Facts* may be written by anybody: [bans](Ban) and [elements of lists](ListEntry) join by a
 //! total order, the registers of distinct counts by the greatest rank.
 
 #![forbid(unsafe_code)]
@@ -18,30 +18,46 @@ mod counter;
 mod fact;
 mod identity;
 mod key;
+mod ledger;
 mod list;
+mod marks;
+mod maximum;
 mod range;
+mod register;
 mod replica;
 mod rung;
 mod snapshot;
 mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod time;
 mod unique;
+mod void;
 mod walk;
 mod wire;
 
 pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
 pub use bucket::{Bucket, Charge};
+pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
+pub use ledger::AUTHORS_MAX;
+pub use ledger::gauge::{GAUGE_MEMORY, Raised};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
-pub use replica::{CloseReason, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status};
+pub use marks::{Application, DOTS_MAX, Dot, FLOOR_DOTS_MAX};
+pub use maximum::Most;
+pub use register::VALUE_MAX;
+pub use replica::{
+    Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
+};
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
-    BanError, CONTRIBUTORS_MAX, ListError, ListId, Peers, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull,
-    TableId, TableSpec, UniquesId, UniquesSpec,
+    BanError, CONTRIBUTORS_MAX, Coverage, Fill, GaugeId, Hearing, KIN_MAX, LedgerSpec, ListError, ListId, MaxError,
+    MaxId, Peers, PurgeError, RegisterError, RegistersId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX,
+    TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;
+pub use void::{VOIDS_MAX, Void};
 pub use wire::FRAME_MAX;

@@ -10,7 +10,7 @@
 use bytes::Bytes;
 
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::store::{Ingested, Offered, Store};
+use crate::store::{Ingested, Offered, Store, Told};
 use crate::time::Time;
 use crate::walk::{Filled, Walk};
 use crate::wire::{Builder, NEWEST, RangeHead, Saved, SavedHead, State, WireError, saved_end, saved_head};
@@ -240,11 +240,13 @@ impl Reading {
 
 /// The lives in which an actor counted.
 fn lives(state: &State, actor: Actor) -> impl Iterator<Item = Incarnation> {
-    let rows = match state {
-        State::Counters(block) => block.rows.as_slice(),
-        State::Sketches(_) | State::Facts(_) | State::Unknown => &[],
+    let (rows, accounts): (&[_], &[_]) = match state {
+        State::Counters(block) => (&block.rows, &[]),
+        State::Accounts(block) => (&[], &block.accounts),
+        State::Sketches(_) | State::Facts(_) | State::Unknown => (&[], &[]),
     };
-    rows.iter().filter(move |(_, author, _)| author.actor == actor).map(|(_, author, _)| author.incarnation)
+    let authors = rows.iter().map(|(_, author, _)| *author).chain(accounts.iter().map(|(_, author, _)| *author));
+    authors.filter(move |author| author.actor == actor).map(|author| author.incarnation)
 }
 
 impl Store {
@@ -263,7 +265,7 @@ impl Store {
         match state {
             State::Counters(block) => match self.any_by_identity(block.table) {
                 Some(table) => block.rows.into_iter().for_each(|(key, author, row)| {
-                    restored.ingested(self.offer_row(table, key, author, row, now));
+                    restored.ingested(self.offer_row((table, key), (author, row), Told::Known, now));
                 }),
                 None => restored.left += block.rows.len() as u64,
             },
@@ -274,6 +276,12 @@ impl Store {
                 None => restored.left += block.seen.len() as u64,
             },
             State::Facts(facts) => facts.into_iter().for_each(|fact| restored.offered(self.offer_fact(fact, now))),
+            State::Accounts(block) => match self.ledgers_by_identity(block.table) {
+                Some(table) => block.accounts.into_iter().for_each(|(key, author, account)| {
+                    restored.ingested(self.offer_account(table, key, author, account, now));
+                }),
+                None => restored.left += block.accounts.len() as u64,
+            },
             State::Unknown => restored.left += 1,
         }
         restored
@@ -287,8 +295,8 @@ impl Restored {
         self.left += other.left;
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, full, raised: _ }: Ingested) {
-        let left = full || ahead + expired + implausible > 0;
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+        let left = full || ahead + expired + implausible + void > 0;
         self.taken += u64::from(!left);
         self.left += u64::from(left);
     }

@@ -5,7 +5,7 @@ use crate::fact::{Kind, Name};
 use crate::identity::Author;
 use crate::key::{Key64, Key128, Sharded};
 use crate::range::Range;
-use crate::store::{Store, TableId, UniquesId};
+use crate::store::{LedgerId, Store, TableId, UniquesId};
 use crate::time::Time;
 use crate::wire::{Builder, Room, Seen};
 
@@ -36,6 +36,7 @@ enum Place {
     Facts(Kind, Option<Key128>),
     Table(TableId, Option<Key64>),
     Uniques(UniquesId, Option<Key64>),
+    Ledgers(LedgerId, Option<Key64>),
 }
 
 /// Why a fill stopped.
@@ -78,6 +79,7 @@ impl Walk {
                 Place::Facts(kind, after) => fill.facts(self, kind, after),
                 Place::Table(table, after) => fill.table(self, table, after),
                 Place::Uniques(table, after) => fill.uniques(self, table, after),
+                Place::Ledgers(table, after) => fill.ledgers(self, table, after),
             };
             if let Some(stopped) = stopped {
                 return stopped;
@@ -98,15 +100,23 @@ impl Place {
 
     /// The place after all keys of this one, in the same shard.
     fn next(self, store: &Store, reach: Reach) -> Option<Place> {
-        let table = |after| store.next_table(after, reach).map(|table| Place::Table(table, None));
-        let uniques = |after| store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
+        let ledgers = |after| store.next_ledgers(after).map(|table| Place::Ledgers(table, None));
+        let uniques = |after| {
+            let next = store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
+            next.or_else(|| ledgers(None))
+        };
+        let table = |after| {
+            let next = store.next_table(after, reach).map(|table| Place::Table(table, None));
+            next.or_else(|| uniques(None))
+        };
         match self {
             Place::Facts(kind, _) => match kind.next() {
                 Some(kind) => Some(Place::Facts(kind, None)),
-                None => table(None).or_else(|| uniques(None)),
+                None => table(None),
             },
-            Place::Table(at, _) => table(Some(at)).or_else(|| uniques(None)),
+            Place::Table(at, _) => table(Some(at)),
             Place::Uniques(at, _) => uniques(Some(at)),
+            Place::Ledgers(at, _) => ledgers(Some(at)),
         }
     }
 }
@@ -178,6 +188,23 @@ impl Fill<'_> {
                 }
             }
             walk.place = Place::Uniques(table, Some(key));
+        }
+        None
+    }
+
+    fn ledgers(&mut self, walk: &mut Walk, table: LedgerId, after: Option<Key64>) -> Option<Filled> {
+        let identity = self.store.ledgers_identity(table)?;
+        for key in self.within(self.store.ledger_keys_of(table, walk.shard, after)) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
+            }
+            for (author, account) in self.store.accounts(table, key, self.now) {
+                // As with rows; where a frame does not hold all accounts of a key, comparison brings the rest.
+                if author != self.receiver && self.builder.account(identity, key, author, account) == Room::Full {
+                    return Some(Filled::Frame);
+                }
+            }
+            walk.place = Place::Ledgers(table, Some(key));
         }
         None
     }

@@ -1,7 +1,9 @@
-//! The replicated state: a hit on a known key ([`hits`]), memory for a key ([`memory`]), a join through the wire, bytes for a changed
-//! counter, and what peers cost ([`wire`]).
+//! The replicated state: a hit on a known key ([`hits`]), memory for a key ([`memory`]), a flood of them ([`flood`]), a join through
+//! the wire, bytes for a changed counter, what peers cost ([`wire`]), and how long a new node takes to know everything ([`join`]).
 
+mod flood;
 mod hits;
+mod join;
 mod memory;
 mod wire;
 mod zipf;
@@ -107,5 +109,7 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     hits::measure(args, &names, &mut figures)?;
     memory::measure(args, &names, &mut figures)?;
     wire::measure(args, &names, &mut figures)?;
+    flood::measure(args.keys, &mut figures)?;
+    join::measure(&names, &mut figures)?;
     Ok(figures)
 }

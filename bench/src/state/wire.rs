@@ -139,7 +139,7 @@ fn frames(of: &mut Replica, on: LinkId) -> Vec<bytes::Bytes> {
 }
 
 /// POP `me` of so many.
-fn replica(bench: &Bench, me: u16, pops: u16) -> Replica {
+pub(super) fn replica(bench: &Bench, me: u16, pops: u16) -> Replica {
     let config = ReplicaConfig {
         cluster: "bench".to_owned(),
         secret_id: 1,

@@ -299,6 +299,8 @@ pub enum Field {
     Lag,
     /// `peers.heard`, an int: POPs heard, this one included.
     Heard,
+    /// `peers.warming`, a bool: whether this POP has just started and not every other has said yet what it knows.
+    Warming,
     /// `peers.roster`, an int: POPs in the roster, this one included.
     Roster,
 }

@@ -3,6 +3,7 @@
 mod arbitrary;
 mod asked;
 mod bounds;
+mod corpus;
 mod declared;
 mod docs;
 mod examples;

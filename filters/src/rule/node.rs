@@ -4,6 +4,7 @@ use http::HeaderName;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use selvedge_conf::expr::{Arithmetic, Field, Function, TimePart};
+use selvedge_state::Standing;
 
 use super::arithmetic;
 use super::call;
@@ -165,6 +166,7 @@ fn field<'v>(field: Field, eval: &Eval<'v, '_>) -> Option<Datum<'v>> {
             Value::Duration(SignedDuration::from_millis(i64::try_from(peers().lag_ms).unwrap_or(time::LAG_MAX_MS)))
         }
         Field::Heard => Value::Int(i64::from(peers().heard)),
+        Field::Warming => Value::Bool(peers().standing == Standing::Warming),
         Field::Roster => Value::Int(i64::from(peers().roster)),
         Field::Tags => {
             let tags = context.tags.try_borrow().ok()?;

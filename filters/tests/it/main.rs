@@ -4,6 +4,7 @@ mod agree;
 mod bans;
 mod cache;
 mod connections;
+mod corpus;
 mod counts;
 mod decisions;
 mod forms;

@@ -40,6 +40,9 @@ pub struct Status {
     /// What outlives the process; absent when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// Limits whose tables are too full to hold all keys they counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<String>,
     /// Bans in force.
     pub bans: usize,
     /// Access-log lines dropped.
@@ -117,6 +120,13 @@ pub struct Cluster {
     pub heard: u16,
     /// Age of the newest thing heard from the peer heard least, ms.
     pub lag_ms: u64,
+    /// settled; warming while it has just started and not every POP has said yet what it knows; clock while its clock is further from
+    /// that of most POPs than 500 ms.
+    #[serde(default)]
+    pub standing: String,
+    /// How far the median of the clocks heard, its own among them, is ahead of its own, ms; of two in the middle the nearer one.
+    #[serde(default)]
+    pub offset_ms: i64,
     /// Where it listens for peers.
     pub listening: SocketAddr,
     /// Whether an operator keeps it apart.
@@ -147,16 +157,34 @@ pub struct Peer {
     pub lag_ms: Option<u64>,
     /// Worst round trip of the last few, ms.
     pub rtt_ms: Option<u64>,
+    /// How far its clock is ahead, ms, as the quickest of the last few round trips tells.
+    #[serde(default)]
+    pub offset_ms: Option<i64>,
+    /// agrees, or differs: no counts are exchanged with it then.
+    #[serde(default)]
+    pub clock: String,
     /// Its life's number.
     pub incarnation: Option<u64>,
     /// What it has not acknowledged yet.
     pub behind: u64,
+    /// Its life before, while that hands over to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Draining>,
     /// Payload bytes received from it.
     pub bytes_in: u64,
     /// Payload bytes sent to it.
     pub bytes_out: u64,
     /// The last thing that went wrong.
     pub error: Option<String>,
+}
+
+/// A life that hands over to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Its number.
+    pub incarnation: u64,
+    /// What it has not acknowledged yet.
+    pub behind: u64,
 }
 
 /// A peer connection that was refused.

@@ -49,6 +49,9 @@ fn page(status: &Status) -> String {
         "cache {} objects, {} of {} bytes; {} bans",
         cache.objects, cache.bytes, cache.bytes_max, status.bans
     );
+    if !status.partial.is_empty() {
+        let _ = writeln!(page, "PARTIAL: more keys than fit are counted by {}", status.partial.join(", "));
+    }
     if let Some(kept) = &status.kept {
         kept_page(&mut page, kept, status.now);
     }
@@ -107,11 +110,30 @@ fn cluster_page(page: &mut String, cluster: &Cluster) {
     let apart = if cluster.apart { "   KEEPS APART: `selvedge cluster join` ends it" } else { "" };
     let _ =
         writeln!(page, "cluster  {} of {} POPs heard, lag {} ms{apart}", cluster.heard, cluster.roster, cluster.lag_ms);
-    let _ = writeln!(page, "\n  {:<12} {:<12} {:>8} {:>8} {:>8}", "POP", "link", "lag", "rtt", "behind");
+    match cluster.standing.as_str() {
+        "warming" => page
+            .push_str("warming: not every POP has said yet what it knows; limits go by the share of those that have\n"),
+        "clock" => {
+            let _ = writeln!(
+                page,
+                "CLOCK: most POPs are {} ms from this one's time, so it counts for itself alone; a restart takes the wall clock as it is",
+                cluster.offset_ms
+            );
+        }
+        _ => {}
+    }
+    let _ = writeln!(page, "\n  {:<12} {:<12} {:>8} {:>8} {:>8} {:>8}", "POP", "link", "lag", "rtt", "clock", "behind");
     let millis = |value: Option<u64>| value.map_or("-".to_owned(), |ms| format!("{ms} ms"));
     for peer in &cluster.peers {
         let (lag, rtt) = (millis(peer.lag_ms), millis(peer.rtt_ms));
-        let _ = write!(page, "  {:<12} {:<12} {lag:>8} {rtt:>8} {:>8}", peer.pop, peer.state, peer.behind);
+        let clock = peer.offset_ms.map_or("-".to_owned(), |ms| format!("{ms:+} ms"));
+        let _ = write!(page, "  {:<12} {:<12} {lag:>8} {rtt:>8} {clock:>8} {:>8}", peer.pop, peer.state, peer.behind);
+        if peer.draining.is_some() {
+            let _ = write!(page, "  handing over");
+        }
+        if peer.clock == "differs" {
+            let _ = write!(page, "  CLOCK DIFFERS");
+        }
         let _ = match &peer.error {
             Some(error) => writeln!(page, "  {error}"),
             None => writeln!(page),

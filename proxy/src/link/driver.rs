@@ -271,7 +271,9 @@ impl Driver {
             | Input::Reached { link, .. }
             | Input::Frame { link, .. }
             | Input::Sent { link, .. } => Some(*link),
-            Input::Disconnected { .. } | Input::Gone { .. } | Input::Dirty | Input::Timeout => None,
+            Input::Disconnected { .. } | Input::Gone { .. } | Input::Roster { .. } | Input::Dirty | Input::Timeout => {
+                None
+            }
         };
         let now = self.clock.now();
         let asked = catch_unwind(AssertUnwindSafe(|| {
@@ -317,7 +319,11 @@ impl Driver {
             | CloseReason::OtherSecret { .. }
             | CloseReason::NotItsCertificate { .. }
             | CloseReason::Myself(_) => true,
-            CloseReason::Superseded { .. } | CloseReason::NoHello | CloseReason::TooMany => false,
+            CloseReason::Superseded { .. }
+            | CloseReason::Barred { .. }
+            | CloseReason::Afresh
+            | CloseReason::NoHello
+            | CloseReason::TooMany => false,
         };
         self.close(link, if refused { Down::Refused(Cause::Hello(text)) } else { Down::Replica(text) });
         inputs.push_back(Input::Disconnected { link });

@@ -13,6 +13,12 @@
 //! name = "fra"
 //! region = "eu"
 //! address = "fra.example.net:7946"
+//!
+//! # What POP 1 said in its lives from one on, and before another, counts for nothing.
+//! [[void]]
+//! pop = 1
+//! from = 117964800000000000
+//! before = 117964987654321000
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,7 +26,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use selvedge_state::PopId;
+use selvedge_state::{Actor, Incarnation, PopId, VOIDS_MAX, Void};
 use serde::Deserialize;
 
 use super::secret::SecretId;
@@ -40,6 +46,7 @@ pub struct Roster {
     secret: PathBuf,
     secret_id: SecretId,
     pops: BTreeMap<u16, RosterPop>,
+    voids: Vec<Void>,
 }
 
 /// One POP of the roster.
@@ -109,6 +116,15 @@ pub enum RosterError {
     /// A secret id that is not 16 hex digits.
     #[error("secret id {0:?} must be 16 hex digits")]
     SecretId(String),
+    /// A void that ends before it begins.
+    #[error("void of POP {pop}: `before` must be a later life than `from`")]
+    VoidEnds {
+        /// Whose.
+        pop: u16,
+    },
+    /// More than [`VOIDS_MAX`] voids.
+    #[error("{0} voids, at most {VOIDS_MAX} are kept; drop those that are older than what is remembered")]
+    TooManyVoids(usize),
     /// A POP that the roster does not name.
     #[error("no POP is called {name}; the roster names {known}")]
     Unknown {
@@ -135,6 +151,27 @@ struct RawRoster {
     ca: PathBuf,
     secret: RawSecret,
     pop: Vec<RawPop>,
+    #[serde(default)]
+    void: Vec<RawVoid>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawVoid {
+    pop: u16,
+    #[serde(default)]
+    node: u32,
+    /// Lives, as `selvedge status --json` shows incarnations.
+    from: u64,
+    before: u64,
+}
+
+impl RawVoid {
+    fn read(self) -> Result<Void, RosterError> {
+        let RawVoid { pop, node, from, before } = self;
+        let to = before.checked_sub(1).filter(|to| *to >= from).ok_or(RosterError::VoidEnds { pop })?;
+        Ok(Void { actor: Actor { pop: PopId(pop), node }, from: Incarnation(from), to: Incarnation(to) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -179,6 +216,10 @@ impl Roster {
         let mut roster = Self::new(raw.cluster, raw.revision, secret_id, pops)?;
         roster.ca = folder.join(raw.ca);
         roster.secret = folder.join(raw.secret.file);
+        if raw.void.len() > VOIDS_MAX {
+            return Err(RosterError::TooManyVoids(raw.void.len()));
+        }
+        roster.voids = raw.void.into_iter().map(RawVoid::read).collect::<Result<_, _>>()?;
         Ok(roster)
     }
 
@@ -221,10 +262,16 @@ impl Roster {
             secret: PathBuf::from("cluster.secret"),
             secret_id,
             pops: by_id,
+            voids: Vec::new(),
         })
     }
 
-    /// The text of this roster's file.
+    /// What counts for nothing.
+    pub fn voids(&self) -> &[Void] {
+        &self.voids
+    }
+
+    /// The text of this roster's file, as `init` writes it.
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let path = |path: &Path| quoted(&path.to_string_lossy());
@@ -399,6 +446,22 @@ mod tests {
             Roster::new("edge".into(), 1, SecretId(1), vec![]).unwrap_err().to_string(),
             "the roster names no POP"
         );
+    }
+
+    #[test]
+    fn voids_are_stretches_of_lives() {
+        let with = |void: &str| parse(&[pop("1", "fra", "a:1"), format!("[[void]]\n{void}\n")]);
+        let roster = with("pop = 7\nfrom = 160\nbefore = 176").unwrap();
+        let actor = Actor { pop: PopId(7), node: 0 };
+        assert_eq!(roster.voids(), [Void { actor, from: Incarnation(160), to: Incarnation(175) }]);
+        let error = |void: &str| with(void).unwrap_err().to_string();
+        assert_eq!(
+            error("pop = 7\nfrom = 160\nbefore = 160"),
+            "void of POP 7: `before` must be a later life than `from`"
+        );
+        assert!(error("pop = 7").contains("missing field `from`"));
+        let many = "pop = 7\nfrom = 1\nbefore = 2\n[[void]]\n".repeat(VOIDS_MAX) + "pop = 7\nfrom = 1\nbefore = 2";
+        assert!(error(&many).starts_with("1025 voids, at most 1024 are kept"));
     }
 
     #[test]

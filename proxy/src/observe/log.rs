@@ -154,18 +154,33 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::ForeignAck { pop } => ("foreign_ack", *pop),
         Event::UnknownTable { pop, .. } => ("unknown_table", *pop),
         Event::ClockAhead { pop } => ("clock_ahead", *pop),
+        Event::ClocksDiffer { actor, .. } => ("clocks_differ", actor.pop),
+        Event::ClocksAgree { actor } => ("clocks_agree", actor.pop),
+        Event::ClockWrong { .. } => {
+            metrics.event("clock_wrong");
+            return tracing::error!("{event}");
+        }
+        Event::ClockRight => {
+            metrics.event("clock_right");
+            return tracing::info!("{event}");
+        }
         Event::Implausible { pop } => ("implausible", *pop),
+        Event::Barred { pop, .. } => ("barred", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
+        Event::Void { .. } => {
+            metrics.event("void");
+            return tracing::error!("{event}");
+        }
         Event::Broken { rule } => {
             metrics.event("broken");
             return tracing::error!(rule, "a rule of the replica is broken; it goes on");
         }
     };
-    metrics.event(name);
     let peer = pops.name(pop);
+    metrics.peer_event(&peer, name);
     match event {
-        Event::PeerUp { .. } => tracing::info!(peer, "{event}"),
+        Event::PeerUp { .. } | Event::ClocksAgree { .. } => tracing::info!(peer, "{event}"),
         _ => tracing::warn!(peer, "{event}"),
     }
 }

@@ -10,7 +10,7 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use selvedge_conf::Config;
-use selvedge_state::Time;
+use selvedge_state::{Coverage, Time};
 
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
@@ -33,6 +33,7 @@ pub struct Metrics {
     /// By rule.
     connections: IntCounterVec,
     events: IntCounterVec,
+    peer_events: IntCounterVec,
     origin_failures: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
@@ -59,8 +60,11 @@ struct Gauges {
     peers_roster: IntGauge,
     lag: IntGauge,
     wall_ahead: IntGauge,
+    offset: IntGauge,
+    settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
+    limit_partial: IntGaugeVec,
     tails: IntGauge,
     tail_dropped: IntCounter,
 }
@@ -80,10 +84,16 @@ pub struct Reading {
     pub lag_ms: u64,
     /// How far the wall clock is ahead of node time, ms.
     pub wall_ahead_ms: i64,
+    /// How far the median of the clocks heard is ahead of node time, ms.
+    pub offset_ms: i64,
+    /// Neither warming nor with a clock that differs from most.
+    pub settled: bool,
     /// Bans in force.
     pub bans: usize,
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
+    /// Whether each limit's table holds all keys it counted, by limit.
+    pub limit_coverage: Vec<Coverage>,
     /// Who tail now.
     pub tails: usize,
     /// Lines lost to those who tail.
@@ -109,6 +119,7 @@ impl Metrics {
             undone: counters(&series::RULE_EFFECTS_UNDONE)?,
             connections: counters(&series::CONNECTIONS_DENIED)?,
             events: counters(&series::CLUSTER_EVENTS)?,
+            peer_events: counters(&series::PEER_EVENTS_TOTAL)?,
             origin_failures: counters(&series::ORIGIN_FAILURES)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
@@ -151,6 +162,7 @@ impl Metrics {
         retain_all(&self.connections, known);
         retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
         self.gauges.limit_keys.reset();
+        self.gauges.limit_partial.reset();
         self.config.info.reset();
         self.config.info.with_label_values(&[config.revision.as_str()]).set(1);
         self.config.success.set(1);
@@ -182,6 +194,12 @@ impl Metrics {
     /// Something happened to the replicated state.
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
+    }
+
+    /// The same, about one peer.
+    pub fn peer_event(&self, peer: &str, name: &str) {
+        self.event(name);
+        self.peer_events.with_label_values(&[peer, name]).inc();
     }
 
     /// All metrics in Prometheus' text format.
@@ -219,8 +237,11 @@ impl Gauges {
             peers_roster: gauge(&series::CLUSTER_ROSTER)?,
             lag: gauge(&series::CLUSTER_LAG_MS)?,
             wall_ahead: gauge(&series::CLOCK_WALL_AHEAD_MS)?,
+            offset: gauge(&series::CLOCK_OFFSET_MS)?,
+            settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
+            limit_partial: gauges(registry, &series::LIMIT_PARTIAL)?,
             tails: gauge(&series::TAILS)?,
             tail_dropped: counter(&series::TAIL_DROPPED)?,
         })
@@ -248,9 +269,15 @@ impl Gauges {
         self.peers_roster.set(reading.peers_roster.into());
         self.lag.set(whole(reading.lag_ms));
         self.wall_ahead.set(reading.wall_ahead_ms);
+        self.offset.set(reading.offset_ms);
+        self.settled.set(reading.settled.into());
         self.bans.set(whole(reading.bans as u64));
         for (limit, keys) in config.limits.iter().zip(&reading.limit_keys) {
             self.limit_keys.with_label_values(&[limit.name.as_str()]).set(whole(*keys as u64));
+        }
+        for (limit, coverage) in config.limits.iter().zip(&reading.limit_coverage) {
+            let partial = i64::from(*coverage == Coverage::Partial);
+            self.limit_partial.with_label_values(&[limit.name.as_str()]).set(partial);
         }
     }
 }

@@ -33,6 +33,8 @@ enum By {
     Rule,
     /// For each rule that closes connections.
     Closing,
+    /// For each peer, in a cluster.
+    Peer(usize),
 }
 
 /// Series that make a scrape dear; more than this is worth a warning.
@@ -50,8 +52,12 @@ const FILLS: usize = 4;
 const DECISIONS: usize = 3;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;
-/// Six of links, thirteen of the replica.
-const EVENTS: usize = 19;
+/// Peers that are reckoned with: a config does not say how long its roster is.
+const PEERS: usize = 16;
+/// What a replica tells of a peer.
+const PEER_EVENTS: usize = 15;
+/// Six of links, nineteen of the replica.
+const EVENTS: usize = 25;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -73,6 +79,14 @@ pub(super) const CACHE_OBJECTS: Family =
     family("selvedge_cache_objects", "Objects the cache holds.", &[], By::Fixed(1));
 pub(super) const CACHE_REQUESTS: Family =
     family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
+pub(super) const CLOCK_OFFSET_MS: Family = family(
+    "selvedge_clock_offset_ms",
+    "How far the median of the clocks heard is ahead of node time.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const CLUSTER_SETTLED: Family =
+    family("selvedge_cluster_settled", "1 unless warming, or with a clock that differs from most.", &[], By::Fixed(1));
 pub(super) const CLOCK_WALL_AHEAD_MS: Family =
     family("selvedge_clock_wall_ahead_ms", "How far the wall clock is ahead of node time.", &[], By::Fixed(1));
 pub(super) const CLUSTER_EVENTS: Family =
@@ -112,6 +126,12 @@ pub(super) const LIMIT_DECISIONS: Family = family(
 );
 pub(super) const LIMIT_KEYS: Family =
     family("selvedge_limit_keys", "Keys a limit counts by now.", &["limit"], By::Limit(1));
+pub(super) const LIMIT_PARTIAL: Family = family(
+    "selvedge_limit_partial",
+    "Whether a limit's table is too full to hold all keys it counted (1) or holds them all (0).",
+    &["limit"],
+    By::Limit(1),
+);
 pub(super) const LOG_DROPPED: Family =
     family("selvedge_log_dropped_total", "Access-log lines dropped.", &[], By::Fixed(1));
 pub(super) const ORIGIN_FAILURES: Family =
@@ -128,6 +148,12 @@ pub(super) const TAIL_DROPPED: Family =
     family("selvedge_tail_dropped_total", "Lines lost to those who tail.", &[], By::Fixed(1));
 pub(super) const TAILS: Family = family("selvedge_tails", "Tails that are open.", &[], By::Fixed(1));
 
+pub(super) const PEER_EVENTS_TOTAL: Family = family(
+    "selvedge_peer_events_total",
+    "What the replicated state met with at a peer: each kind of trouble once per link.",
+    &["peer", "event"],
+    By::Peer(PEER_EVENTS),
+);
 pub(super) const SNAPSHOT_FAILURES: Family =
     family("selvedge_snapshot_failures_total", "Snapshots that could not be written.", &[], By::Fixed(1));
 pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
@@ -138,18 +164,20 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 28] = [
+pub const FAMILIES: [Family; 32] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
     CACHE_FILLS,
     CACHE_OBJECTS,
     CACHE_REQUESTS,
+    CLOCK_OFFSET_MS,
     CLOCK_WALL_AHEAD_MS,
     CLUSTER_EVENTS,
     CLUSTER_HEARD,
     CLUSTER_LAG_MS,
     CLUSTER_ROSTER,
+    CLUSTER_SETTLED,
     CONFIG_INFO,
     CONFIG_LAST_RELOAD_SUCCESS,
     CONFIG_LAST_RELOAD_TIMESTAMP_SECONDS,
@@ -159,8 +187,10 @@ pub const FAMILIES: [Family; 28] = [
     HTTP_REQUESTS,
     LIMIT_DECISIONS,
     LIMIT_KEYS,
+    LIMIT_PARTIAL,
     LOG_DROPPED,
     ORIGIN_FAILURES,
+    PEER_EVENTS_TOTAL,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
     SNAPSHOT_FAILURES,
@@ -178,6 +208,7 @@ impl Family {
             By::Limit(each) => config.limits.len() * each,
             By::Origin(each) => config.origins.len() * each,
             By::Rule => config.rules.iter().filter_map(meters::labels).count(),
+            By::Peer(each) => config.cluster.as_ref().map_or(0, |_| PEERS * each),
             By::Closing => config.rules.iter().filter(|rule| meters::closes(rule)).count(),
         }
     }

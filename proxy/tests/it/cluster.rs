@@ -100,12 +100,21 @@ async fn two_pops_hear_each_other_and_a_new_life_has_a_greater_incarnation() {
     let origin = Origin::fixed("", "x").await;
     plan(folder.path(), &origin.url());
     let one = start(folder.path(), "one").await;
+    assert_eq!(one.status().await.cluster.unwrap().standing, "warming", "it has heard nobody yet");
+    assert!(one.command(&["status"]).await.1.contains("\nwarming: "));
     let two = start(folder.path(), "two").await;
     let heard = async |edge: &Edge| edge.status().await.cluster.unwrap().heard;
     eventually(DEADLINE, async || {
         if heard(&one).await == 2 && heard(&two).await == 2 { Ok(()) } else { Err("alone".to_owned()) }
     })
     .await;
+    let cluster = one.status().await.cluster.unwrap();
+    assert_eq!(
+        (cluster.standing.as_str(), cluster.peers[0].clock.as_str(), cluster.offset_ms),
+        ("settled", "agrees", 0)
+    );
+    let offset = cluster.peers[0].offset_ms.expect("measured");
+    assert!(offset.abs() < 500, "two processes of one machine, {offset} ms apart");
     let before = two.status().await.incarnation;
     let folder = two.kill().await;
     eventually(DEADLINE, async || if heard(&one).await == 1 { Ok(()) } else { Err("still heard".to_owned()) }).await;

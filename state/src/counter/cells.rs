@@ -94,6 +94,15 @@ impl CellsMut<'_> {
         }
     }
 
+    /// Adds the counts of another row, slot by slot. Both rings stand alike, so places are slots.
+    pub(super) fn add_all(&mut self, other: Counts<'_>) {
+        for place in 0..SLOTS {
+            for ring in [Ring::Fine, Ring::Coarse] {
+                self.add(ring, place, other.get(ring, place));
+            }
+        }
+    }
+
     /// Takes the greater count; says by how much it rose.
     pub(super) fn raise(&mut self, ring: Ring, slot: u64, to: u64) -> u64 {
         let raised = to.saturating_sub(self.counts().get(ring, slot));

@@ -26,6 +26,7 @@
 //! Folding needs the rate, which belongs to the caller. Each table remembers the rate it was last charged with, here alone;
 //! before the first charge there is no carry, and that charge builds one from the coarse cells.
 
+mod aside;
 mod carry;
 mod cells;
 mod read;
@@ -55,10 +56,11 @@ pub(crate) struct SlotCounter {
     /// The own row, while its counts are small.
     small: Small,
     more: Option<Box<More>>,
-    /// The [`Carry`], in two parts and only if `has_carry`: whole it would take eight bytes more.
+    /// The [`Carry`], in two parts: whole it would take eight bytes more. [`NO_CARRY`] while there is none.
     backlog: f64,
     busy_for: u32,
-    has_carry: bool,
+    /// When it last took over what the other tables of its lineage know.
+    turn: u8,
     /// Whether the own row waits to be sent.
     pub(crate) dirty: bool,
     /// Under which generation of this life the own row goes to peers.
@@ -66,6 +68,9 @@ pub(crate) struct SlotCounter {
 }
 
 const _: () = assert!(size_of::<SlotCounter>() == 64);
+
+/// A backlog is never below 0.
+const NO_CARRY: f64 = -1.0;
 
 /// What most keys never need.
 #[derive(Debug, Clone, Default)]
@@ -78,9 +83,11 @@ struct More {
 
 #[derive(Debug, Clone)]
 struct Others {
-    /// The sum over all authors, own included.
+    /// The sum over all authors, own included, and what is owed beside their rows.
     total: Cells,
     rows: Vec<(Author, Cells)>,
+    /// See [`aside`].
+    aside: Option<Box<Cells>>,
 }
 
 /// What a join did.
@@ -98,25 +105,39 @@ impl SlotCounter {
     /// An empty counter whose newest fine slot is `head`.
     pub(crate) fn new(head: u64) -> SlotCounter {
         let small = Small::default();
-        let (has_carry, dirty, generation) = (false, false, 0);
-        SlotCounter { head, small, more: None, backlog: 0.0, busy_for: 0, has_carry, dirty, generation }
+        let (dirty, generation, turn) = (false, 0, 0);
+        SlotCounter { head, small, more: None, backlog: NO_CARRY, busy_for: 0, dirty, generation, turn }
     }
 
-    /// The same, whose own row goes to peers under a generation.
-    pub(crate) fn of_generation(head: u64, generation: u16) -> SlotCounter {
-        SlotCounter { generation, ..SlotCounter::new(head) }
+    /// The same, whose own row goes to peers under a generation, and that took over in a turn.
+    pub(crate) fn born(head: u64, generation: u16, turn: u8) -> SlotCounter {
+        SlotCounter { generation, turn, ..SlotCounter::new(head) }
+    }
+
+    /// The turn in which it last took over what other tables know of its key.
+    pub(crate) fn turn(&self) -> u8 {
+        self.turn
+    }
+
+    pub(crate) fn set_turn(&mut self, turn: u8) {
+        self.turn = turn;
     }
 
     /// The generation of the own row, if that says anything; peers know it then.
     pub(crate) fn stated_generation(&self) -> Option<u16> {
-        (!self.own().is_empty()).then_some(self.generation)
+        self.is_own().then_some(self.generation)
+    }
+
+    /// Whether this node itself counted in it.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.own().is_empty()
     }
 
     /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the
     /// table's, when one is known.
     pub(crate) fn is_expired(&self, widths: Widths, rate: Option<f64>, now: Time) -> bool {
         let outlived = widths.coarse_slot(now) >= widths.coarse_of(self.head).saturating_add(SLOTS);
-        let owes = |rate| self.has_carry && self.level(widths, rate, now) > 0.0;
+        let owes = |rate| self.has_carry() && self.level(widths, rate, now) > 0.0;
         outlived && !rate.is_some_and(owes)
     }
 
@@ -178,12 +199,16 @@ impl SlotCounter {
     }
 
     fn carry(&self) -> Option<Carry> {
-        self.has_carry.then_some(Carry { backlog: self.backlog, busy_for: self.busy_for })
+        self.has_carry().then_some(Carry { backlog: self.backlog, busy_for: self.busy_for })
+    }
+
+    fn has_carry(&self) -> bool {
+        self.backlog >= 0.0
     }
 
     fn set_carry(&mut self, carry: Option<Carry>) {
-        self.has_carry = carry.is_some();
-        let Carry { backlog, busy_for } = carry.unwrap_or_default();
+        let none = Carry { backlog: NO_CARRY, busy_for: 0 };
+        let Carry { backlog, busy_for } = carry.unwrap_or(none);
         (self.backlog, self.busy_for) = (backlog, busy_for);
     }
 
@@ -219,7 +244,7 @@ impl SlotCounter {
     }
 
     fn build_carry(&mut self, widths: Widths, rate: Option<f64>) {
-        if let (false, Some(rate)) = (self.has_carry, rate) {
+        if let (false, Some(rate)) = (self.has_carry(), rate) {
             self.set_carry(Some(self.carry_of_coarse(widths, rate)));
         }
     }
@@ -264,9 +289,9 @@ impl SlotCounter {
             cells.advance(Ring::Coarse, coarse, newest_coarse);
         };
         self.change_own(advance);
-        if let Some(Others { total, rows }) = self.others_mut() {
+        if let Some(Others { total, rows, aside }) = self.others_mut() {
             let all = std::iter::once(total).chain(rows.iter_mut().map(|(_, cells)| cells));
-            all.for_each(|cells| advance(&mut cells.change()));
+            all.chain(aside.as_deref_mut()).for_each(|cells| advance(&mut cells.change()));
         }
         self.head = to;
     }
@@ -283,8 +308,21 @@ impl SlotCounter {
         carry
     }
 
-    /// Joins what `author` is known to have counted. The row's cells are within [`Bounds`] already.
+    /// Joins what `author` is known to have counted.
+    #[cfg(test)]
     pub(crate) fn join(&mut self, widths: Widths, author: Author, row: &Row, rate: Option<f64>) -> Joined {
+        self.join_telling(widths, (author, row), rate, |_, _| {})
+    }
+
+    /// Joins what an author is known to have counted; its row's cells are within [`Bounds`] already. Tells how much rose, and at
+    /// or after which instant it is known to have been counted.
+    pub(crate) fn join_telling(
+        &mut self,
+        widths: Widths,
+        (author, row): (Author, &Row),
+        rate: Option<f64>,
+        mut tell: impl FnMut(u64, Time),
+    ) -> Joined {
         let Some(newest) = row.newest(widths) else { return Joined::Unchanged };
         self.build_carry(widths, rate);
         self.advance(widths, newest, rate);
@@ -294,16 +332,18 @@ impl SlotCounter {
         let Some((total, cells)) = self.contributor(author) else { return Joined::Crowded };
         let (mut total, mut cells) = (total.change(), cells.change());
         let mut joined = Joined::Unchanged;
-        let mut in_ring = [0_u64; SLOTS as usize];
+        // What rose in the fine cells of each coarse slot, and the oldest of those, which comes last.
+        let mut in_ring = [(0_u64, 0_u64); SLOTS as usize];
         for (slot, count) in row.fine_cells().filter(|(slot, _)| *slot >= oldest) {
             let raised = cells.raise(Ring::Fine, slot, count);
             total.add(Ring::Fine, slot, raised);
-            if let Some(sum) = in_ring.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
-                *sum = sum.saturating_add(raised);
+            if raised == 0 {
+                continue;
             }
-            if raised > 0 {
-                joined = Joined::Raised;
+            if let Some((sum, from)) = in_ring.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
+                (*sum, *from) = (sum.saturating_add(raised), widths.fine_start(slot));
             }
+            joined = Joined::Raised;
         }
         for (slot, count) in row.coarse_cells(widths).filter(|(slot, _)| *slot >= oldest_coarse) {
             let raised = cells.raise(Ring::Coarse, slot, count);
@@ -311,10 +351,16 @@ impl SlotCounter {
             if raised > 0 {
                 joined = Joined::Raised;
             }
-            let known = in_ring.get((slot % SLOTS) as usize).copied().unwrap_or_default();
-            if let (Some(carry), Some(rate)) = (&mut carry, rate) {
-                let late = raised.saturating_sub(known);
-                row.explain(widths, slot, oldest, late, |amount, from| carry.late(amount, from, edge, rate));
+            let (known, from) = in_ring.get((slot % SLOTS) as usize).copied().unwrap_or_default();
+            // What is new in the coarse cell is told, once, though a partial row may bring the fine cells later.
+            tell(raised.min(known), Time(from));
+            row.explain(widths, slot, oldest, raised.saturating_sub(known), |amount, from| {
+                if let (Some(carry), Some(rate)) = (&mut carry, rate) {
+                    carry.late(amount, from, edge, rate);
+                }
+                tell(amount, Time(from));
+            });
+            if let Some(carry) = &mut carry {
                 // Cells that an earlier, partial row had counted as late turn out to be in the ring.
                 carry.early(known.saturating_sub(raised));
             }
@@ -323,13 +369,34 @@ impl SlotCounter {
         joined
     }
 
+    fn others_or_new(&mut self) -> &mut Others {
+        let known = self.others().is_some();
+        let total = if known { Cells::default() } else { Cells::of(self.own()) };
+        let others = &mut self.more.get_or_insert_default().others;
+        others.get_or_insert_with(|| Others { total, rows: Vec::new(), aside: None })
+    }
+
+    /// Drops the rows of other authors that are void, as if they had never been; true if there were any. The carry knew them too, so it is
+    /// built anew from what is left.
+    pub(crate) fn void(&mut self, is_void: impl Fn(Author) -> bool) -> bool {
+        let own = Cells::of(self.own());
+        let Some(Others { total, rows, aside }) = self.others_mut() else { return false };
+        let before = rows.len();
+        rows.retain(|(author, _)| !is_void(*author));
+        if rows.len() == before {
+            return false;
+        }
+        *total = own;
+        for cells in rows.iter().map(|(_, cells)| cells).chain(aside.as_deref()) {
+            total.change().add_all(cells.counts());
+        }
+        self.set_carry(None);
+        true
+    }
+
     /// Finds or makes the row of another author, beside the sum over all.
     fn contributor(&mut self, author: Author) -> Option<(&mut Cells, &mut Cells)> {
-        if self.others().is_none() {
-            let total = Cells::of(self.own());
-            self.more.get_or_insert_default().others = Some(Others { total, rows: Vec::new() });
-        }
-        let Others { total, rows } = self.others_mut()?;
+        let Others { total, rows, .. } = self.others_or_new();
         let index = match rows.iter().position(|(known, _)| *known == author) {
             Some(index) => index,
             None => {

@@ -61,7 +61,7 @@ impl SlotCounter {
         let mut told = [0_u64; SLOTS as usize];
         let mut sum = 0_u64;
         for slot in oldest..=self.head {
-            let count = total.get(Ring::Fine, slot);
+            let count = total.get(Ring::Fine, slot).saturating_sub(self.aside(Ring::Fine, slot));
             if let Some(told) = told.get_mut((widths.coarse_of(slot) % SLOTS) as usize) {
                 *told = told.saturating_add(count);
             }
@@ -72,7 +72,8 @@ impl SlotCounter {
         let reach = widths.coarse_slot(now).saturating_sub(SLOTS - 1).max(newest.saturating_sub(SLOTS - 1));
         for slot in reach..=newest {
             let told = told.get((slot % SLOTS) as usize).copied().unwrap_or_default();
-            let rest = total.get(Ring::Coarse, slot).saturating_sub(told);
+            let count = total.get(Ring::Coarse, slot).saturating_sub(self.aside(Ring::Coarse, slot));
+            let rest = count.saturating_sub(told);
             let start = widths.coarse_start(slot);
             let end = start.saturating_add(widths.coarse());
             // Late charges may be in a coarse slot alone, though the fine ones reach there.
@@ -83,7 +84,9 @@ impl SlotCounter {
 
     /// The sum over live coarse cells.
     pub(crate) fn sum(&self, widths: Widths, now: Time) -> u64 {
-        self.sum_of(self.total(), widths, now)
+        let all = self.sum_of(self.total(), widths, now);
+        let aside = self.others().and_then(|others| others.aside.as_deref());
+        all.saturating_sub(aside.map_or(0, |aside| self.sum_of(aside.counts(), widths, now)))
     }
 
     fn sum_of(&self, cells: Counts<'_>, widths: Widths, now: Time) -> u64 {

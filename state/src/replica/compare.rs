@@ -10,6 +10,8 @@
 //!
 //! Peers whose configs count in other tables, and those whose clocks are far away, cannot compare: they get a frame of state each time, each from where their last one ended.
 
+use super::clocks::Clocks;
+use super::link::Link;
 use super::{LinkId, Replica};
 use crate::range::{PARTS, Range};
 use crate::store::{Digests, Instant};
@@ -52,17 +54,34 @@ impl Asked {
 }
 
 impl Replica {
-    /// One turn of the standing repair. A link that is still being repaired needs none.
+    /// One turn of the standing repair. A link that is still being repaired needs none, nor one that has long not acknowledged what it is sent. So
+    /// to be asked means to have been told everything.
     pub(super) fn stand(&mut self, id: LinkId, now: Time) {
         match self.links.get(id) {
-            Some(link) if !link.has_room() || !link.repair.is_idle() => {}
-            _ => self.ask(id, now),
+            Some(link) if !link.has_room() || !link.repair.is_idle() || link.out.patience.is_out() => {}
+            Some(link) if self.compares_with(link) => self.ask(id, now),
+            _ => self.tell_some(id, now),
+        }
+    }
+
+    /// What differs only by clocks would be repaired again and again.
+    fn compares_with(&self, link: &Link) -> bool {
+        link.actor().is_some_and(|actor| self.clocks(actor) == Clocks::Agree)
+    }
+
+    /// When a link's first repair is over, the peer is asked at once: its answer is whether it knows the same, and to be asked tells it that it
+    /// has heard everything.
+    pub(super) fn stand_first(&mut self, id: LinkId, now: Time) {
+        let Some(link) = self.links.get_mut(id).filter(|link| link.author.is_some()) else { return };
+        if !link.repair.has_stood && link.repair.is_idle() && link.has_room() {
+            link.repair.has_stood = true;
+            self.stand(id, now);
         }
     }
 
     /// Asks a peer about the next range.
     fn ask(&mut self, id: LinkId, now: Time) {
-        let bits = (0..=8).step_by(4).find(|bits| self.store.keys_about() >> bits <= ASKED).unwrap_or(8);
+        let bits = (0..=8).step_by(4).find(|bits| self.store.keys_about(now) >> bits <= ASKED).unwrap_or(8);
         // Nodes start at different ranges, so that a peer is not asked the same by all at once.
         let first = Range::new((self.turn.random() >> 48) as u16 & ((1 << bits) - 1), bits).unwrap_or(Range::ALL);
         let Some(link) = self.links.get_mut(id) else { return };
@@ -70,9 +89,10 @@ impl Replica {
         link.repair.asked = Some(range);
         // While nothing changes all is settled.
         let settled = self.changes(now);
-        let digests = self.store.digests(range, instant(now, settled));
+        let version = self.version(id);
+        let digests = self.store.digests(range, instant(now, settled, version));
         let (prefix, bits, at) = (range.prefix(), range.bits(), now.0);
-        let tables = self.store.tables_digest();
+        let tables = self.store.tables_digest(now);
         let question = Digest { tables, prefix, bits, parts: vec![sum(&digests)], answer: false, settled, at };
         self.send(id, wire::digest(&question), now);
     }
@@ -86,10 +106,15 @@ impl Replica {
     pub(super) fn digest_in(&mut self, id: LinkId, digest: &Digest, now: Time) -> bool {
         let Some(range) = Range::new(digest.prefix, digest.bits) else { return false };
         let Some(link) = self.links.get_mut(id) else { return false };
-        if !link.repair.heard.once_more(now) || self.store.keys_about() >> range.bits() > DIGESTED_MAX {
+        if !link.repair.is_idle() {
+            // What differs may be under way.
+            return true;
+        }
+        if !link.repair.heard.once_more(now) || self.store.keys_about(now) >> range.bits() > DIGESTED_MAX {
             return false;
         }
-        if digest.tables != self.store.tables_digest() || digest.at.abs_diff(now.0) > FAR {
+        let compares = self.links.get(id).is_some_and(|link| self.compares_with(link));
+        if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR || !compares {
             self.tell_some(id, now);
             return true;
         }
@@ -98,7 +123,7 @@ impl Replica {
             return true;
         }
         // As of the instant that the asking peer means, so that both look at the same slots.
-        let mine = self.store.digests(range, instant(Time(digest.at), digest.settled));
+        let mine = self.store.digests(range, instant(Time(digest.at), digest.settled, self.version(id)));
         let parts = mine.to_vec();
         match digest.parts.as_slice() {
             [whole] if *whole == sum(&mine) => {}
@@ -146,8 +171,8 @@ impl Replica {
     }
 }
 
-fn instant(at: Time, settled: bool) -> Instant {
-    Instant { at, settled: settled.then(|| at.minus(SETTLED)) }
+fn instant(at: Time, settled: bool, version: u16) -> Instant {
+    Instant { at, settled: settled.then(|| at.minus(SETTLED)), version }
 }
 
 fn sum(digests: &Digests) -> u64 {

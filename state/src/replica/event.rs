@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::identity::{Actor, Incarnation, PopId};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 
 /// Something that happened to the replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +67,42 @@ pub enum Event {
         /// The peer.
         pop: PopId,
     },
+    /// A peer's clock and this node's are further apart than the drift bound: no cells are exchanged with it.
+    ClocksDiffer {
+        /// The peer.
+        actor: Actor,
+        /// How far it is ahead, ms.
+        ahead_ms: i64,
+    },
+    /// They go together again.
+    ClocksAgree {
+        /// The peer.
+        actor: Actor,
+    },
+    /// This node's clock is the one that is wrong, if most of those heard are right: it counts for itself alone.
+    ClockWrong {
+        /// How far the median of the clocks heard is ahead, ms.
+        ahead_ms: i64,
+    },
+    /// It goes with that of most again.
+    ClockRight,
     /// A peer counted more than any node can; those cells are dropped. Told once per link.
     Implausible {
         /// The peer.
         pop: PopId,
+    },
+    /// A peer sent too many frames that cannot be read or say what it may not say: its link is ended, and it is not listened to for
+    /// a while.
+    Barred {
+        /// The peer.
+        pop: PopId,
+        /// For how long, ms.
+        ms: u64,
+    },
+    /// The roster voids what this node says in this life: it has to start again.
+    Void {
+        /// This node.
+        author: Author,
     },
     /// There was no room for what a peer sent; dropped. Told once per link.
     NoRoom {
@@ -109,10 +141,34 @@ impl fmt::Display for Event {
                 write!(f, "POP {pop} counts in table {identity:016x}, which no config here knows; dropped")
             }
             Event::ClockAhead { pop } => write!(f, "POP {pop} counts in slots that are too far ahead; dropped"),
+            Event::ClocksDiffer { actor, ahead_ms } => {
+                write!(f, "the clock of node {actor} is {}: no counts are exchanged with it", off(*ahead_ms))
+            }
+            Event::ClocksAgree { actor } => write!(f, "the clock of node {actor} goes with this node's again"),
+            Event::ClockWrong { ahead_ms } => {
+                write!(
+                    f,
+                    "this node's clock is wrong: that of most nodes is {}; it counts for itself alone",
+                    off(*ahead_ms)
+                )
+            }
+            Event::ClockRight => write!(f, "this node's clock goes with that of most nodes again"),
             Event::Implausible { pop } => write!(f, "POP {pop} counted more than any node can; dropped"),
+            Event::Barred { pop, ms } => {
+                write!(f, "POP {pop} sent too many bad frames; it is not listened to for {} s", ms / 1000)
+            }
+            Event::Void { author } => {
+                write!(f, "the roster voids what {author} says, which is this node: it has to be restarted")
+            }
             Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),
             Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),
         }
     }
+}
+
+/// How far another clock is off, in words.
+fn off(ahead_ms: i64) -> String {
+    let way = if ahead_ms < 0 { "behind" } else { "ahead" };
+    format!("{} ms {way}", ahead_ms.unsigned_abs())
 }

@@ -6,19 +6,29 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::clocks::Clocks;
 use super::index::Item;
 use super::tempo::Reach;
 use super::{Event, LinkId, Output, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
-use crate::wire::{Builder, DeltaHead, OLDEST, RangeHead, Room, Seen};
+use crate::wire::{Builder, DeltaHead, FRAME_MAX, OLDEST, RangeHead, Room, Seen};
 
 /// After so much silence a change is sent at once, ms.
 const SILENCE: u64 = 5;
 
-/// Between ticks under load, ms.
+/// Between ticks under load, ms, at the most.
 pub(super) const TICK: u64 = 25;
+
+/// A tick comes up to so much earlier, ms, so that nodes that began together do not go on together.
+const JITTER: u64 = 5;
+
+/// A link on which so many bytes wait to leave for the network is congested.
+const CONGESTED: usize = FRAME_MAX;
+
+/// The longest time between ticks, ms, however long round trips take.
+const TICK_LONGEST: u64 = 500;
 
 /// Between urgent frames, ms.
 const URGENT: u64 = 1;
@@ -34,6 +44,8 @@ pub(super) struct Pace {
     ticked: Option<Time>,
     /// When the next one is due; none while nothing waits.
     due: Option<Time>,
+    /// Whether that one waits for the network.
+    congested: bool,
     urgent: Option<Time>,
     /// When the next urgent frame is due.
     pub(super) urgent_due: Option<Time>,
@@ -44,13 +56,14 @@ impl Pace {
         self.due.into_iter().chain(self.urgent_due).min()
     }
 
-    /// Something waits.
-    fn wait(&mut self, now: Time) -> Time {
-        let soonest = match self.ticked {
-            Some(ticked) if now < ticked.plus(SILENCE) => ticked.plus(TICK),
+    /// Something waits that did not before. After a silence it does not wait long, unless the network is what it waits for.
+    fn begin(&mut self, period: u64, now: Time) {
+        let silence = if period > TICK { period } else { SILENCE };
+        self.congested = period > TICK;
+        self.due = Some(match self.ticked {
+            Some(ticked) if now < ticked.plus(silence) => ticked.plus(period),
             _ => now,
-        };
-        *self.due.get_or_insert(soonest)
+        });
     }
 
     fn wait_urgent(&mut self, now: Time) -> Time {
@@ -70,15 +83,56 @@ impl Replica {
             self.publish(facts.clone(), now, now);
             self.hurry(&facts, now);
         }
-        let waits = waiting.counters > 0 || waiting.uniques > 0;
-        if waits && (self.pace.wait(now) <= now || waiting.counters >= FRAME_WORTH) {
+        let waits = waiting.counters > 0 || waiting.uniques > 0 || waiting.ledgers > 0;
+        if !waits {
+            return;
+        }
+        if self.pace.due.is_none() {
+            let period = self.period();
+            self.pace.begin(period, now);
+        }
+        let full = waiting.counters >= FRAME_WORTH && !self.pace.congested;
+        if full || self.pace.due.is_some_and(|due| due <= now) {
             let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
             self.pace.ticked = Some(now);
             self.pace.due = None;
             let counters = self.store.take_counters().into_iter().map(|(table, key)| Item::Counter(table, key));
             let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
-            self.publish(counters.chain(uniques).collect(), since, now);
+            let ledgers = self.store.take_ledgers().into_iter().map(|(table, key)| Item::Ledger(table, key));
+            let cells = counters.chain(uniques);
+            match self.clock {
+                Clocks::Agree => self.publish(cells.chain(ledgers).collect(), since, now),
+                Clocks::Differ => {
+                    self.keep_back(cells.collect(), since);
+                    self.publish(ledgers.collect(), since, now);
+                }
+            }
             self.index.mark(now.minus(STRAGGLE));
+        }
+    }
+
+    /// How long changes gather, ms. While most links are congested it is the round trip of the slowest one: what changes again meanwhile is
+    /// said once.
+    fn period(&mut self) -> u64 {
+        let (mut links, mut congested, mut slowest) = (0, 0, TICK);
+        for (_, link) in self.links.established() {
+            links += 1;
+            if link.unsent >= CONGESTED {
+                congested += 1;
+                slowest = slowest.max(self.rtt(link).unwrap_or(0));
+            }
+        }
+        if congested * 2 > links {
+            return slowest.min(TICK_LONGEST);
+        }
+        TICK - self.turn.random() % (JITTER + 1)
+    }
+
+    /// Takes what changed and tells nobody; repair brings it when clocks go together again.
+    fn keep_back(&self, items: Vec<Item>, since: Time) {
+        let mut nowhere = Builder::new();
+        for item in items {
+            let _ = self.put(&mut nowhere, item, since, Fresh::Yes);
         }
     }
 
@@ -126,13 +180,23 @@ impl Replica {
                 // What is in the frame already when it turns out to be full does no harm: it comes again with the rest.
                 if seen.any(|seen| builder.seen(identity, seen) == Room::Full) { Room::Full } else { Room::Taken }
             }
+            Item::Ledger(table, key) => {
+                let account = match fresh {
+                    Fresh::Yes => self.store.take_account(table, key),
+                    Fresh::No => self.store.own_account(table, key),
+                };
+                match (self.store.ledgers_identity(table), account) {
+                    (Some(identity), Some(account)) => builder.account(identity, key, self.me, account),
+                    _ => Room::Taken,
+                }
+            }
             Item::Fact(name) => {
                 let fact = match fresh {
                     Fresh::Yes => self.store.take_fact(name),
                     Fresh::No => self.store.fact(name),
                 };
                 // One that another node has superseded meanwhile is that node's to tell.
-                match fact.filter(|fact| fact.made_by() == self.me.actor) {
+                match fact.and_then(|fact| fact.said_by(self.me.actor)) {
                     Some(fact) => builder.fact(&fact),
                     None => Room::Taken,
                 }

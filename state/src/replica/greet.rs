@@ -1,12 +1,24 @@
 //! How links begin: each side says who it is, at once and again until the other shows that it heard. A stranger is refused by
 //! the name of what differs.
 
+use super::clocks::Clocks;
 use super::link::Link;
+use super::rtt::Rtt;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_OVER_FABRIC, STRANGERS_PER_POP};
-use crate::identity::{Author, PopId};
+use crate::identity::{Author, Incarnation, PopId};
+use crate::store::Hearing;
 use crate::time::Time;
 use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
+
+/// Who ends when a link says hello.
+enum GivesWay {
+    Nobody,
+    /// A link of before.
+    Link(LinkId),
+    /// The link itself, to one of a later life.
+    Itself(Incarnation),
+}
 
 impl Replica {
     pub(super) fn connected(&mut self, id: LinkId, pop: PopId, reach: Reach, now: Time) {
@@ -45,7 +57,11 @@ impl Replica {
 
     pub(super) fn hello(&mut self, id: LinkId, hello: &Hello, now: Time) {
         let Some(link) = self.links.get(id) else { return };
-        if link.author.is_some() {
+        if let Some(actor) = link.actor() {
+            // It says it again when its roster was changed, or when it did not hear ours in time.
+            if let Some(peer) = self.peers.get_mut(actor) {
+                peer.roster_revision = Some(hello.roster_revision);
+            }
             return;
         }
         let (pop, author) = (link.peer, Author::from(hello.author));
@@ -55,14 +71,13 @@ impl Replica {
         if self.peers.meet(author.actor).is_none() {
             return self.close(id, CloseReason::TooMany);
         }
-        if let Some(other) = self.peers.get(author.actor).and_then(|peer| peer.link) {
-            let theirs = self.links.get(other).and_then(|link| link.author);
-            match theirs {
-                Some(theirs) if theirs.incarnation > author.incarnation => {
-                    return self.close(id, CloseReason::Superseded { by: theirs.incarnation });
-                }
-                _ => self.close(other, CloseReason::Superseded { by: author.incarnation }),
-            }
+        if let Some(ms) = self.peers.get(author.actor).and_then(|peer| peer.budget.barred(now)) {
+            return self.close(id, CloseReason::Barred { ms });
+        }
+        match self.gives_way(author) {
+            GivesWay::Nobody => {}
+            GivesWay::Link(other) => self.close(other, CloseReason::Superseded { by: author.incarnation }),
+            GivesWay::Itself(by) => return self.close(id, CloseReason::Superseded { by }),
         }
         if hello.roster_revision != self.config.roster_revision {
             self.tell(Event::RosterDiffers { pop, theirs: hello.roster_revision, ours: self.config.roster_revision });
@@ -70,25 +85,60 @@ impl Replica {
         self.establish(id, author, hello, now);
     }
 
+    /// Which link a new one takes the place of. A life has one link; a node has two while a process hands over to its successor, so that
+    /// what the older one counted last still comes. Of three lives the oldest gives way.
+    fn gives_way(&self, author: Author) -> GivesWay {
+        let life = |id: LinkId| Some((id, self.links.get(id)?.author?.incarnation));
+        let Some(peer) = self.peers.get(author.actor) else { return GivesWay::Nobody };
+        let lives = [peer.link, peer.draining].map(|id| id.and_then(life));
+        let same = lives.into_iter().flatten().find(|(_, life)| *life == author.incarnation);
+        match (same, lives) {
+            (Some((id, _)), _) => GivesWay::Link(id),
+            (None, [Some(_), Some((oldest, life))]) if author.incarnation > life => GivesWay::Link(oldest),
+            (None, [Some((_, newest)), Some(_)]) => GivesWay::Itself(newest),
+            (None, _) => GivesWay::Nobody,
+        }
+    }
+
     fn establish(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
+        let newest = self.peers.get(author.actor).and_then(|peer| self.links.get(peer.link?)?.author);
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
+        if newest.is_some_and(|newest| newest.incarnation > author.incarnation) {
+            peer.draining = Some(id);
+            return self.begin(id, author, hello, now);
+        }
+        peer.draining = peer.link.or(peer.draining);
         peer.link = Some(id);
+        peer.roster_revision = Some(hello.roster_revision);
         peer.tells = hello.features & RELAYS != 0;
         peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));
+        if before != peer.life {
+            // Another process has another clock.
+            (peer.rtt, peer.clocks) = (Rtt::default(), Clocks::Agree);
+        }
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
         }
+        if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
+            self.miss_unlinked(Author { actor: author.actor, incarnation: life });
+        }
+        self.begin(id, author, hello, now);
+    }
+
+    fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
+        self.store.hears(author.actor, author.incarnation, Hearing::Heard);
         if let Some(link) = self.links.get_mut(id) {
             link.author = Some(author);
             link.version = hello.newest.min(NEWEST);
             link.features = hello.features & FEATURES;
             link.inward.have = hello.base;
-            // Answered at once: it is what tells the peer that its hello came.
-            link.inward.ack_due = Some(now);
+            link.inward.echo = Some((hello.at, now));
             link.repair.start();
         }
         self.relay.changed(now);
+        // Answered at once, before anything else: it tells the peer that its hello came, and by what clock the cells to come were counted.
+        self.acknowledge(id, now);
     }
 
     fn refusal(&self, pop: PopId, author: Author, hello: &Hello) -> Option<CloseReason> {

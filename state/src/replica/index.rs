@@ -12,7 +12,7 @@ use std::ops::Bound;
 use crate::fact::Name;
 use crate::identity::Seq;
 use crate::key::Key64;
-use crate::store::{TableId, UniquesId};
+use crate::store::{LedgerId, TableId, UniquesId};
 use crate::time::Time;
 
 /// Items that the index holds. A peer that lacks more is repaired in ranges.
@@ -27,6 +27,7 @@ pub(super) enum Item {
     Fact(Name),
     Counter(TableId, Key64),
     Uniques(UniquesId, Key64),
+    Ledger(LedgerId, Key64),
 }
 
 #[derive(Debug, Clone, Copy)]

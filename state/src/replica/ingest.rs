@@ -2,15 +2,17 @@
 //! counted, and the next frame is taken. Rows of any frame are joined, whether or not it follows on the last one; only a
 //! frame that follows moves what is acknowledged.
 
+use super::clocks::Clocks;
 use super::index::Item;
 use super::link::Link;
+use super::rtt::Times;
 use super::tempo::Reach;
-use super::{Event, LinkId, Replica};
+use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
-use crate::store::{Ingested, Offered};
+use crate::store::{Hearing, Ingested, Offered, Told};
 use crate::time::Time;
-use crate::wire::{Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
+use crate::wire::{Accounts, Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
 /// A piece of a repair is acknowledged after so long, ms: more of them may be under way.
 const RANGE_ACK_DELAY: u64 = 10;
@@ -25,10 +27,18 @@ enum Speaks {
 }
 
 impl Speaks {
-    /// Whether a frame may hold a fact of this author. A fact outlives the POP that made it: whoever repairs passes it on.
-    fn may_state(self, author: Actor) -> bool {
+    /// Why its rows are said.
+    fn told(self) -> Told {
         match self {
-            Speaks::For(sender) => author == sender.actor,
+            Speaks::For(_) => Told::Changed,
+            Speaks::Roster => Told::Known,
+        }
+    }
+
+    /// Whether a frame may hold a fact. A fact outlives the POP that made it: whoever repairs passes it on.
+    fn may_state(self, fact: &Fact) -> bool {
+        match self {
+            Speaks::For(sender) => fact.is_all_of(sender.actor),
             Speaks::Roster => true,
         }
     }
@@ -73,8 +83,9 @@ impl Replica {
                 self.heard_greeted(id, head.at, now);
                 self.range_in(id, author, &head, blocks, &mut outcome, now);
             }
-            (Ok(Frame::Digest(digest)), Some(_)) => {
+            (Ok(Frame::Digest(digest)), Some(author)) => {
                 self.heard_greeted(id, 0, now);
+                self.peers.told(author.actor);
                 if !self.digest_in(id, &digest, now) {
                     outcome.things += 1;
                 }
@@ -89,7 +100,7 @@ impl Replica {
             }
             (Ok(Frame::Unknown), Some(_)) => outcome.things += 1,
         }
-        self.report(id, pop, outcome);
+        self.report(id, pop, outcome, now);
     }
 
     /// A frame came on an established link.
@@ -101,6 +112,7 @@ impl Replica {
         let Some(Author { actor, incarnation }) = link.author else { return };
         if self.peers.heard(actor, now) {
             self.relay.changed(now);
+            self.store.hears(actor, incarnation, Hearing::Heard);
             self.tell(Event::PeerUp { actor, incarnation });
         }
     }
@@ -173,10 +185,8 @@ impl Replica {
         link.repair.acked(ack.ranges, now);
         // The echo is this node's own time; one of the future was not.
         if ack.echo > 0 && ack.echo <= now.0 {
-            let rtt = now.since(Time(ack.echo)).saturating_sub(ack.held);
-            if let Some(peer) = self.peer_of(id) {
-                peer.rtt.take(rtt);
-            }
+            let came = ack.at.saturating_sub(ack.held);
+            self.measured(id, Times { left: ack.echo, came, answered: ack.at, back: now.0 });
         }
     }
 
@@ -188,11 +198,14 @@ impl Replica {
         outcome: &mut Outcome,
         now: Time,
     ) -> bool {
+        let clocks = self.clocks(sender);
         for block in blocks {
             match block {
+                Ok(State::Counters(_) | State::Sketches(_)) if clocks == Clocks::Differ => {}
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),
+                Ok(State::Accounts(accounts)) => self.take_accounts(accounts, speaks, outcome, now),
                 Ok(State::Unknown) => outcome.things += 1,
                 Err(error) => {
                     outcome.undecodable(&error);
@@ -210,17 +223,38 @@ impl Replica {
             return;
         };
         for (key, author, row) in rows.rows {
-            let may = match speaks {
-                Speaks::For(sender) => sender.covers(author),
-                Speaks::Roster => !self.me.covers(author) && self.peers.is_in_roster(author.actor.pop),
-            };
-            if !may {
+            if !self.may_write(speaks, author) {
                 outcome.foreign(author.actor);
                 continue;
             }
-            let ingested = self.store.offer_row(table, key, author, row, now);
+            let ingested = self.store.offer_row((table, key), (author, row), speaks.told(), now);
             self.note_risen(ingested.raised, author.actor, Item::Counter(table, key), outcome);
             outcome.ingested(ingested);
+        }
+    }
+
+    fn take_accounts(&self, accounts: Accounts, speaks: Speaks, outcome: &mut Outcome, now: Time) {
+        let Some(table) = self.store.ledgers_by_identity(accounts.table) else {
+            outcome.things += accounts.accounts.len() as u64;
+            outcome.unknown_table = Some(accounts.table);
+            return;
+        };
+        for (key, author, account) in accounts.accounts {
+            if !self.may_write(speaks, author) {
+                outcome.foreign(author.actor);
+                continue;
+            }
+            let ingested = self.store.offer_account(table, key, author, account, now);
+            self.note_risen(ingested.raised, author.actor, Item::Ledger(table, key), outcome);
+            outcome.ingested(ingested);
+        }
+    }
+
+    /// Whether a frame may hold a row or an account of this author.
+    fn may_write(&self, speaks: Speaks, author: Author) -> bool {
+        match speaks {
+            Speaks::For(sender) => sender.covers(author),
+            Speaks::Roster => !self.me.covers(author) && self.peers.is_in_roster(author.actor.pop),
         }
     }
 
@@ -241,7 +275,7 @@ impl Replica {
     fn take_facts(&self, facts: Vec<Fact>, speaks: Speaks, outcome: &mut Outcome, now: Time) {
         for fact in facts {
             let by = fact.made_by();
-            if speaks.may_state(by) {
+            if speaks.may_state(&fact) {
                 let name = self.store.name(&fact);
                 let offered = self.store.offer_fact(fact, now);
                 self.note_risen(offered == Offered::Taken, by, Item::Fact(name), outcome);
@@ -266,7 +300,8 @@ impl Replica {
     }
 
     /// Counts what was dropped, and tells of each kind of trouble once per link.
-    fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome) {
+    fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome, now: Time) {
+        let bad = outcome.is_bad();
         if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(outcome.things);
         }
@@ -277,17 +312,27 @@ impl Replica {
             }
             self.tell(event);
         }
+        if bad && let Some(ms) = self.peer_of(id).and_then(|peer| peer.budget.spend(now)) {
+            self.tell(Event::Barred { pop, ms });
+            self.close(id, CloseReason::Barred { ms });
+        }
     }
 }
 
 impl Outcome {
+    /// Whether only a broken or hostile peer can have sent this. Clocks and configs that differ, and rooms that are full, are no
+    /// fault of a frame.
+    fn is_bad(&self) -> bool {
+        self.undecodable.is_some() || self.foreign.is_some() || self.implausible
+    }
+
     fn undecodable(&mut self, error: &WireError) {
         self.things += 1;
         self.undecodable = Some(error.to_string());
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, full, raised: _ }: Ingested) {
-        self.things += ahead + expired + implausible + u64::from(full);
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+        self.things += ahead + expired + implausible + void + u64::from(full);
         self.ahead |= ahead > 0;
         self.implausible |= implausible > 0;
         self.no_room |= full;

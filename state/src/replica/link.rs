@@ -95,6 +95,8 @@ pub(super) struct Repair {
     pub(super) again: Option<Time>,
     /// Where the standing repair goes on, for peers that cannot compare.
     pub(super) standing: Option<Walk>,
+    /// Whether the peer was asked, or told something, since all was sent for the first time.
+    pub(super) has_stood: bool,
     /// The range that was asked about last.
     pub(super) asked: Option<Range>,
     /// How often the peer was listened to.
@@ -147,6 +149,11 @@ impl Patience {
     }
 
     /// When it runs out: `least` is the least that it lasts, ms.
+    /// Whether it ran out as often as is counted, and nothing was acknowledged since: what was sent may all be lost.
+    pub(super) fn is_out(&self) -> bool {
+        self.in_vain >= PATIENCE_DOUBLINGS
+    }
+
     pub(super) fn ends(&self, rtt: Option<u64>, least: u64) -> Time {
         let patience = rtt.unwrap_or(0).saturating_mul(4).max(least).saturating_mul(1 << self.in_vain);
         self.since.plus(patience.min(PATIENCE_MAX.max(least)))

@@ -15,6 +15,13 @@ struct Filed {
     acked: Seq,
 }
 
+/// Whether a link had room for more before something left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    WasThere,
+    WasMissing,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Links {
     by_id: BTreeMap<LinkId, Link>,
@@ -38,6 +45,17 @@ impl Links {
         let link = self.by_id.get_mut(&id)?;
         self.touched.insert(id);
         Some(link)
+    }
+
+    /// Bytes of a link left for the network. It counts as touched if there was no room before.
+    pub(super) fn left(&mut self, id: LinkId, bytes: usize) -> Room {
+        let Some(link) = self.by_id.get_mut(&id) else { return Room::WasThere };
+        let room = if link.has_room() { Room::WasThere } else { Room::WasMissing };
+        link.unsent = link.unsent.saturating_sub(bytes);
+        if room == Room::WasMissing {
+            self.touched.insert(id);
+        }
+        room
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

@@ -8,8 +8,10 @@
 //! *Repair.* A new link starts with everything in ranges; after that a frame a second goes to one peer after another
 //! ([`repair`]).
 //! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
-//! what requests may spend; it never deletes state.
+//! what requests may spend; it never deletes state. Cells are exchanged with nodes that have the same time ([`clocks`]).
 
+mod budget;
+mod clocks;
 mod compare;
 mod event;
 mod flush;
@@ -35,14 +37,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::clocks::Clocks;
 pub use self::event::Event;
 pub use self::port::{CloseReason, Input, LinkId, Output};
-pub use self::status::{PeerState, PeerStatus, Status};
+pub use self::status::{Draining, PeerState, PeerStatus, Status};
 
 use self::flush::Pace;
 use self::index::{INDEX_MAX, Index};
 use self::link::{Link, Outward};
-use self::links::Links;
+use self::links::{Links, Room};
 use self::peer::Peer;
 use self::peers::Peers;
 use self::published::Published;
@@ -50,8 +53,9 @@ use self::relay::Relay;
 use self::repair::Turn;
 use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::store::Store;
+use crate::store::{Hearing, Standing, Store};
 use crate::time::Time;
+use crate::void::Void;
 
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
@@ -96,6 +100,10 @@ pub struct Replica {
     published: Published,
     relay: Relay,
     turn: Turn,
+    /// Whether this node's clock goes with that of most.
+    clock: Clocks,
+    /// Whether it has just started and has not heard all that its peers know.
+    warming: bool,
     /// When the first input came.
     started: Option<Time>,
     /// When something last changed, here or at a peer.
@@ -118,6 +126,10 @@ impl Replica {
 
     /// A replica that remembers at most `index_max` changed keys for lagging peers.
     pub(crate) fn with_index_max(config: ReplicaConfig, store: Arc<Store>, index_max: usize) -> Replica {
+        let warming = !config.peers.is_empty();
+        if warming {
+            store.set_standing(Standing::Warming);
+        }
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },
             peers: Peers::new(config.me, &config.peers),
@@ -129,6 +141,8 @@ impl Replica {
             pace: Pace::default(),
             published: Published::default(),
             relay: Relay::default(),
+            clock: Clocks::Agree,
+            warming,
             started: None,
             changed: None,
             outputs: VecDeque::new(),
@@ -143,12 +157,15 @@ impl Replica {
             Input::Reached { link, peer } => self.connected(link, peer, Reach::Shared, now),
             Input::Disconnected { link } => self.forget(link),
             Input::Frame { link, bytes } => self.frame(link, &bytes, now),
+            // Of each frame that is sent the replica hears this, so it costs no more than it must: a link that had room wanted
+            // for nothing.
             Input::Sent { link, bytes } => {
-                if let Some(link) = self.links.get_mut(link) {
-                    link.unsent = link.unsent.saturating_sub(bytes);
+                if self.links.left(link, bytes) == Room::WasThere {
+                    return;
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),
+            Input::Roster { revision, pops, voids } => self.roster(revision, &pops, &voids, now),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
@@ -162,15 +179,17 @@ impl Replica {
     /// The peers as they are at `now`, by their ids.
     #[must_use]
     pub fn status(&self, now: Time) -> Status {
-        let behind = |peer: &Peer| {
-            let link = peer.link.and_then(|link| self.links.get(link));
-            link.map_or(0, |link| self.index.after(link.out.acked).count() as u64)
-        };
+        let link = |id: Option<LinkId>| id.and_then(|id| self.links.get(id));
+        let behind = |link: &Link| self.index.after(link.out.acked).count() as u64;
+        let draining = |link: &Link| Some(Draining { incarnation: link.author?.incarnation, behind: behind(link) });
+        let status =
+            |peer: &Peer| peer.status(now, link(peer.link).map_or(0, behind), link(peer.draining).and_then(draining));
         let Published { frames, bytes, .. } = self.published;
         Status {
             published_frames: frames,
             published_bytes: bytes,
-            peers: self.peers.iter().map(|peer| peer.status(now, behind(peer))).collect(),
+            ahead_ms: self.peers.median_ahead(),
+            peers: self.peers.iter().map(status).collect(),
         }
     }
 
@@ -192,14 +211,30 @@ impl Replica {
 
     fn forget(&mut self, id: LinkId) {
         let Some(link) = self.links.remove(id) else { return };
-        let peer = link.actor().and_then(|actor| self.peers.get_mut(actor));
-        if let Some(peer) = peer.filter(|peer| peer.link == Some(id)) {
-            peer.link = None;
+        let Some(author) = link.author else { return };
+        let Some(peer) = self.peers.get_mut(author.actor) else { return };
+        if peer.link == Some(id) {
+            peer.link = peer.draining.take();
+        } else if peer.draining == Some(id) {
+            peer.draining = None;
+        }
+        // The newest life may come back; one that handed over does not.
+        if peer.life.is_some_and(|(life, _)| life != author.incarnation) {
+            self.miss_unlinked(author);
+        }
+    }
+
+    /// A life of a peer that has no link any more is not heard.
+    fn miss_unlinked(&mut self, author: Author) {
+        let Some(peer) = self.peers.get(author.actor) else { return };
+        let links = [peer.link, peer.draining].into_iter().flatten().filter_map(|id| self.links.get(id));
+        if !links.filter_map(|link| link.author).any(|linked| linked == author) {
+            self.store.hears(author.actor, author.incarnation, Hearing::Silent);
         }
     }
 
     fn close(&mut self, id: LinkId, reason: CloseReason) {
-        if let Some(peer) = self.peer_of(id) {
+        if let Some(peer) = self.peer_of(id).filter(|_| reason != CloseReason::Afresh) {
             peer.last_error = Some(reason.to_string());
         }
         self.forget(id);
@@ -218,8 +253,30 @@ impl Replica {
     /// A node has left its POP for good. One that is linked is not gone.
     fn gone(&mut self, actor: Actor, now: Time) {
         if self.peers.get(actor).is_some_and(|peer| peer.link.is_none()) {
+            if let Some((life, _)) = self.peers.get(actor).and_then(|peer| peer.life) {
+                self.store.hears(actor, life, Hearing::Silent);
+            }
             self.peers.forget(actor, self.me.actor.pop);
             self.relay.changed(now);
+        }
+    }
+
+    /// The roster is another one.
+    fn roster(&mut self, revision: u64, pops: &[PopId], voids: &[Void], now: Time) {
+        self.config.roster_revision = revision;
+        self.store.set_voids(voids);
+        if self.store.is_void() {
+            self.tell(Event::Void { author: self.me });
+        }
+        self.peers.set_roster(self.me.actor.pop, pops);
+        let left = self.links.iter().filter(|(_, link)| !self.peers.is_in_roster(link.peer));
+        for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
+            self.close(id, CloseReason::NotInRoster(pop));
+        }
+        self.peers.leave();
+        self.relay.changed(now);
+        for id in self.established() {
+            self.say_hello(id, now);
         }
     }
 
@@ -255,8 +312,8 @@ impl Replica {
             Some("acked <= sent <= last")
         } else if acked < self.index.floor() {
             Some("no link lacks what the index dropped")
-        } else if link.actor().is_some_and(|actor| self.peers.get(actor).is_none_or(|peer| peer.link != Some(id))) {
-            Some("a peer has one established link, of its own")
+        } else if link.actor().is_some_and(|actor| !self.peers.get(actor).is_some_and(|peer| peer.has(id))) {
+            Some("a peer has one established link for each of two lives, of its own")
         } else {
             None
         }

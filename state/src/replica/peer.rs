@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::LinkId;
+use super::budget::Budget;
+use super::clocks::Clocks;
 use super::rtt::Rtt;
-use super::status::{PeerState, PeerStatus};
+use super::status::{Draining, PeerState, PeerStatus};
 use super::tempo::Reach;
 use crate::identity::{Actor, Incarnation};
 use crate::time::Time;
@@ -12,10 +14,14 @@ use crate::time::Time;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) actor: Actor,
-    /// The established link.
+    /// The established link, of its latest life if it has two.
     pub(super) link: Option<LinkId>,
+    /// That of the life before, which is handing over.
+    pub(super) draining: Option<LinkId>,
     /// Its life and its process, as it said last.
     pub(super) life: Option<(Incarnation, u64)>,
+    /// The revision of its roster, as it said last.
+    pub(super) roster_revision: Option<u64>,
     pub(super) heard_at: Option<Time>,
     /// One that said nothing for so long is not heard, ms.
     pub(super) heard_for: u64,
@@ -26,12 +32,19 @@ pub(super) struct Peer {
     pub(super) tells: bool,
     /// Whom it does not hear, as it said last.
     pub(super) misses: BTreeSet<Actor>,
+    /// Since when.
+    pub(super) up_at: Time,
+    /// Whether it has said all that it knows since it is up.
+    pub(super) told: bool,
+    /// Whether its clock goes with this node's.
+    pub(super) clocks: Clocks,
     pub(super) rtt: Rtt,
     pub(super) frames_in: u64,
     pub(super) frames_out: u64,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) dropped: u64,
+    pub(super) budget: Budget,
     pub(super) last_error: Option<String>,
 }
 
@@ -40,21 +53,32 @@ impl Peer {
         Peer {
             actor,
             link: None,
+            draining: None,
             life: None,
+            roster_revision: None,
             heard_at: None,
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
             is_up: false,
             tells: false,
             misses: BTreeSet::new(),
+            up_at: Time::ZERO,
+            told: false,
+            clocks: Clocks::Agree,
             rtt: Rtt::default(),
             frames_in: 0,
             frames_out: 0,
             bytes_in: 0,
             bytes_out: 0,
             dropped: 0,
+            budget: Budget::default(),
             last_error: None,
         }
+    }
+
+    /// Whether this is a link of its.
+    pub(super) fn has(&self, link: LinkId) -> bool {
+        self.link == Some(link) || self.draining == Some(link)
     }
 
     /// Since when nothing newer is known of it: half a round trip before the last frame came.
@@ -63,7 +87,7 @@ impl Peer {
         self.heard_at.map(|at| Time(at.0.saturating_sub(way)))
     }
 
-    pub(super) fn status(&self, now: Time, behind: u64) -> PeerStatus {
+    pub(super) fn status(&self, now: Time, behind: u64, draining: Option<Draining>) -> PeerStatus {
         PeerStatus {
             actor: self.actor,
             state: match (self.is_up, self.heard_at) {
@@ -73,8 +97,12 @@ impl Peer {
             },
             lag_ms: self.newest().map(|news| now.since(news)),
             rtt_ms: self.rtt.worst(),
+            ahead_ms: self.rtt.offset().map(|offset| offset.ahead_ms),
+            clocks: self.clocks,
             incarnation: self.life.map(|(incarnation, _)| incarnation),
+            roster_revision: self.roster_revision,
             behind,
+            draining,
             frames_in: self.frames_in,
             frames_out: self.frames_out,
             bytes_in: self.bytes_in,

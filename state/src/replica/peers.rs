@@ -3,12 +3,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::clocks::{Clocks, Votes, median};
 use super::peer::Peer;
 use crate::identity::{Actor, PopId};
 use crate::time::Time;
 
 /// Nodes that are known at once, places included. The mesh is meant for some hundreds.
 pub(super) const PEERS_MAX: usize = 4096;
+
+/// A node that is heard is relied on when it has said all that it knows, after so long at the latest, ms.
+pub(super) const TOLD_WITHIN: u64 = 10_000;
+
+/// Who is relied on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Nodes whose counts are known here, as far as they may be known by now: they are heard, by a clock that goes with this
+    /// node's, and have said what they know.
+    pub(super) relied: usize,
+    /// Nodes that have not said what they know, those not heard included.
+    pub(super) untold: usize,
+    pub(super) votes: Votes,
+    /// When one that is heard is relied on whatever it said.
+    next: Option<Time>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Peers {
@@ -17,21 +34,39 @@ pub(super) struct Peers {
     roster: BTreeSet<PopId>,
     /// By when the newest that is known of them happened, oldest first; those never heard come before all.
     by_news: BTreeSet<(Option<Time>, Actor)>,
-    up: usize,
     /// By how many each is missed.
     missed: BTreeMap<Actor, usize>,
     /// When one of those that are up may have fallen silent.
     look: Option<Time>,
+    tally: Tally,
+    /// Something that the tally counts has changed.
+    is_stale: bool,
 }
 
 impl Peers {
     /// A place for each of these POPs but `me`'s.
     pub(super) fn new(me: Actor, pops: &[PopId]) -> Peers {
-        let mut peers = Peers { roster: pops.iter().copied().chain([me.pop]).collect(), ..Peers::default() };
-        for pop in peers.roster.clone().into_iter().filter(|pop| *pop != me.pop) {
-            peers.add(Actor { pop, node: 0 });
-        }
+        let mut peers = Peers::default();
+        peers.set_roster(me.pop, pops);
         peers
+    }
+
+    /// The roster names these POPs beside `mine`: those that are new get a place.
+    pub(super) fn set_roster(&mut self, mine: PopId, pops: &[PopId]) {
+        self.roster = pops.iter().copied().chain([mine]).collect();
+        for pop in pops.iter().filter(|pop| **pop != mine) {
+            if self.first_of(*pop).is_none() {
+                self.add(Actor { pop: *pop, node: 0 });
+            }
+        }
+    }
+
+    /// Forgets the nodes of POPs that the roster does not name any more.
+    pub(super) fn leave(&mut self) {
+        let left = self.by_actor.keys().filter(|actor| !self.roster.contains(&actor.pop));
+        for actor in left.copied().collect::<Vec<_>>() {
+            self.remove(actor);
+        }
     }
 
     /// Whether the roster names this POP.
@@ -43,9 +78,48 @@ impl Peers {
         self.by_actor.len()
     }
 
-    /// How many are heard.
-    pub(super) fn up(&self) -> usize {
-        self.up
+    /// Who is relied on now. Counts only after a change.
+    pub(super) fn tally(&mut self, now: Time) -> Tally {
+        if self.is_stale || self.tally.next.is_some_and(|next| next <= now) {
+            self.is_stale = false;
+            self.tally = self.count(now);
+        }
+        self.tally
+    }
+
+    fn count(&self, now: Time) -> Tally {
+        let mut tally = Tally { votes: Votes::of(self.by_actor.values()), ..Tally::default() };
+        for peer in self.by_actor.values() {
+            tally.untold += usize::from(!peer.told);
+            if peer.is_up && peer.clocks == Clocks::Agree {
+                let by = peer.up_at.plus(TOLD_WITHIN);
+                if peer.told || by <= now {
+                    tally.relied += 1;
+                } else {
+                    tally.next = Some(tally.next.map_or(by, |next| next.min(by)));
+                }
+            }
+        }
+        tally
+    }
+
+    /// Something that the tally counts has changed.
+    pub(super) fn recount(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// A node has said all that it knows.
+    pub(super) fn told(&mut self, actor: Actor) {
+        if let Some(peer) = self.by_actor.get_mut(&actor).filter(|peer| !peer.told) {
+            peer.told = true;
+            self.is_stale = true;
+        }
+    }
+
+    /// How far the median of the clocks heard is ahead of this node's, ms.
+    pub(super) fn median_ahead(&self) -> i64 {
+        let up = self.by_actor.values().filter(|peer| peer.is_up);
+        median(up.filter_map(|peer| peer.rtt.offset()).map(|offset| offset.ahead_ms))
     }
 
     pub(super) fn get(&self, actor: Actor) -> Option<&Peer> {
@@ -96,6 +170,7 @@ impl Peers {
     }
 
     fn add(&mut self, actor: Actor) {
+        self.is_stale = true;
         self.by_actor.insert(actor, Peer::new(actor));
         self.by_news.insert((None, actor));
     }
@@ -103,7 +178,7 @@ impl Peers {
     fn remove(&mut self, actor: Actor) {
         if let Some(peer) = self.by_actor.remove(&actor) {
             self.by_news.remove(&(peer.news, actor));
-            self.up -= usize::from(peer.is_up);
+            self.is_stale = true;
             peer.misses.iter().for_each(|missed| self.found(*missed));
         }
     }
@@ -151,8 +226,8 @@ impl Peers {
         if peer.is_up {
             return false;
         }
-        peer.is_up = true;
-        self.up += 1;
+        (peer.is_up, peer.up_at) = (true, now);
+        self.is_stale = true;
         let silent = now.plus(peer.heard_for);
         self.look = Some(self.look.map_or(silent, |look| look.min(silent)));
         true
@@ -168,8 +243,9 @@ impl Peers {
         for peer in self.by_actor.values_mut().filter(|peer| peer.is_up) {
             let until = peer.heard_at.unwrap_or_default().plus(peer.heard_for);
             if until <= now {
-                peer.is_up = false;
-                self.up -= 1;
+                // What it counts while it is not heard it has to say again.
+                (peer.is_up, peer.told) = (false, false);
+                self.is_stale = true;
                 silent.push(peer.actor);
             } else {
                 self.look = Some(self.look.map_or(until, |look| look.min(until)));
@@ -178,9 +254,9 @@ impl Peers {
         silent
     }
 
-    /// When one of them may have fallen silent.
+    /// When one of them may have fallen silent, or is relied on whatever it said.
     pub(super) fn next_look(&self) -> Option<Time> {
-        self.look
+        self.look.into_iter().chain(self.tally.next).min()
     }
 
     /// When the newest happened that is known of the one heard least: `Some(None)` if that one was never heard, `None` without

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::event::Event;
 use crate::identity::{Actor, Incarnation, PopId};
+use crate::void::Void;
 
 /// One connection, by a number its owner never uses twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,15 @@ pub enum Input {
     Gone {
         /// The node.
         peer: Actor,
+    },
+    /// The roster was changed. Links to POPs that left it are closed; what they counted stays until its time is over.
+    Roster {
+        /// Its revision.
+        revision: u64,
+        /// The other POPs.
+        pops: Vec<PopId>,
+        /// What counts for nothing.
+        voids: Vec<Void>,
     },
     /// The store has something to send.
     Dirty,
@@ -127,6 +137,13 @@ pub enum CloseReason {
         /// The life of the peer that the other link speaks for.
         by: Incarnation,
     },
+    /// The peer sent too many frames that cannot be read or say what it may not say, and is not listened to for a while.
+    Barred {
+        /// For how long, ms.
+        ms: u64,
+    },
+    /// Clocks that differed go together again: a new link begins with everything that both sides know.
+    Afresh,
     /// No hello came in time.
     NoHello,
     /// Too many links of that POP have not said hello yet, or too many nodes are known.
@@ -151,9 +168,13 @@ impl fmt::Display for CloseReason {
             }
             CloseReason::Myself(actor) => write!(f, "the peer says it is {actor}, which is this node"),
             CloseReason::Superseded { by } => write!(f, "a newer link of that node took over (incarnation {:x})", by.0),
+            CloseReason::Barred { ms } => {
+                write!(f, "the peer sent too many bad frames and is not listened to for {} s", ms.div_ceil(1000))
+            }
             CloseReason::TooMany => {
                 write!(f, "that POP has too many links without a hello, or the cluster too many nodes")
             }
+            CloseReason::Afresh => write!(f, "clocks go together again: a new link begins with all that both know"),
             CloseReason::NoHello => write!(f, "the peer did not say hello in time"),
         }
     }

@@ -123,6 +123,13 @@ impl Replica {
                 let full = seen.any(|(slot, sketch)| builder.seen(identity, Seen { key, slot, sketch }) == Room::Full);
                 if full { Room::Full } else { Room::Taken }
             }
+            Item::Ledger(table, key) => {
+                let Some(identity) = self.store.ledgers_identity(table) else { return Room::Taken };
+                let accounts = self.store.accounts(table, key, now);
+                let mut of_author = accounts.into_iter().filter(|(by, _)| by.actor == author);
+                let full = of_author.any(|(by, account)| builder.account(identity, key, by, account) == Room::Full);
+                if full { Room::Full } else { Room::Taken }
+            }
             Item::Fact(name) => self.store.fact(name).map_or(Room::Taken, |fact| builder.fact(&fact)),
         }
     }

@@ -1,5 +1,6 @@
 //! The peers at one moment.
 
+use super::clocks::Clocks;
 use crate::identity::{Actor, Incarnation};
 
 /// All nodes that are known, and a place for each POP of the roster of which none is, in their order.
@@ -7,6 +8,8 @@ use crate::identity::{Actor, Incarnation};
 pub struct Status {
     /// One for each peer.
     pub peers: Vec<PeerStatus>,
+    /// How far the median of the clocks heard, this node's own among them, is ahead of this node's, in ms. Of two in the middle, the nearer.
+    pub ahead_ms: i64,
     /// Frames that were published over a shared fabric, each once for all that are reached by it.
     pub published_frames: u64,
     /// Their bytes.
@@ -24,6 +27,15 @@ pub enum PeerState {
     NeverHeard,
 }
 
+/// A life that hands over to the next one, over a link of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draining {
+    /// Which.
+    pub incarnation: Incarnation,
+    /// Changed keys that it has not acknowledged.
+    pub behind: u64,
+}
+
 /// One peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerStatus {
@@ -35,10 +47,19 @@ pub struct PeerStatus {
     pub lag_ms: Option<u64>,
     /// The worst of the last few round trips, in ms.
     pub rtt_ms: Option<u64>,
+    /// How far its clock is ahead of this node's, in ms, by the quickest of the last few round trips; that is off by half of it
+    /// at most.
+    pub ahead_ms: Option<i64>,
+    /// Whether that is so little that cells are exchanged with it.
+    pub clocks: Clocks,
     /// Its life, as it said last.
     pub incarnation: Option<Incarnation>,
+    /// The revision of its roster, as it said last.
+    pub roster_revision: Option<u64>,
     /// Changed keys that it has not acknowledged.
     pub behind: u64,
+    /// Its life before, while that hands over.
+    pub draining: Option<Draining>,
     /// Frames that came from it.
     pub frames_in: u64,
     /// Frames that went to it.

@@ -1,7 +1,10 @@
 //! What happens by time alone, and when the next of it is due.
 
+use super::clocks::Clocks;
 use super::link::Link;
+use super::peers::TOLD_WITHIN;
 use super::{CloseReason, Event, LinkId, Replica};
+use crate::store::{Hearing, Standing};
 use crate::time::Time;
 use crate::wire::{self, Ack};
 
@@ -53,13 +56,15 @@ impl Replica {
             link.repair.rewind(now);
         }
         self.repair(id, now);
-        let Some(link) = self.links.get(id).filter(|link| link.author.is_some()) else { return };
+        self.stand_first(id, now);
+        // Where nothing leaves, one more heartbeat a while would add up.
+        let Some(link) = self.links.get(id).filter(|link| link.author.is_some() && link.has_room()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {
             self.acknowledge(id, now);
         }
     }
 
-    fn acknowledge(&mut self, id: LinkId, now: Time) {
+    pub(super) fn acknowledge(&mut self, id: LinkId, now: Time) {
         let Some(link) = self.links.get_mut(id) else { return };
         link.inward.ack_due = None;
         let (echo, held) = link.inward.echo.map_or((0, 0), |(at, came)| (at, now.since(came)));
@@ -70,25 +75,49 @@ impl Replica {
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
         for actor in self.peers.fall_silent(now) {
+            let draining = self.peers.get(actor).and_then(|peer| self.links.get(peer.draining?)?.author);
+            let life = self.peers.get(actor).and_then(|peer| peer.life);
+            for life in life.map(|(life, _)| life).into_iter().chain(draining.map(|author| author.incarnation)) {
+                self.store.hears(actor, life, Hearing::Silent);
+            }
             self.relay.changed(now);
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
-        let heard = u16::try_from(self.peers.up() + 1).unwrap_or(u16::MAX);
+        let tally = self.peers.tally(now);
+        self.warming &= tally.untold > 0 && now < self.warm_by();
+        // The first that are heard may be those that are wrong.
+        if !self.warming || tally.votes.are_all_in(self.peers.len()) {
+            self.set_clock(tally.votes.clock(self.clock));
+        }
+        let (standing, relied) = match (self.clock, self.warming) {
+            (Clocks::Differ, _) => (Standing::Clock, 0),
+            (Clocks::Agree, true) => (Standing::Warming, tally.relied),
+            (Clocks::Agree, false) => (Standing::Settled, tally.relied),
+        };
+        let heard = u16::try_from(relied + 1).unwrap_or(u16::MAX);
         let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
         self.store.set_known(known);
         self.store.set_heard(heard, news);
+        self.store.set_standing(standing);
+    }
+
+    /// When it is warm, whatever it heard.
+    fn warm_by(&self) -> Time {
+        self.started.unwrap_or_default().plus(TOLD_WITHIN)
     }
 
     /// When [`Input::Timeout`](super::Input::Timeout) is due, unless something else happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        let due = [self.peers.next_look(), self.links.next_due(), self.pace.due(), self.turn.due(), self.relay.due()];
-        due.into_iter().flatten().min()
+        let warm = (self.warming && self.started.is_some()).then(|| self.warm_by());
+        let own = [self.pace.due(), self.turn.due(), self.relay.due(), warm];
+        let due = [self.peers.next_look(), self.links.next_due()].into_iter().chain(own);
+        due.flatten().min()
     }
 
     /// The worst of the last round trips to a link's other end.
-    fn rtt(&self, link: &Link) -> Option<u64> {
+    pub(super) fn rtt(&self, link: &Link) -> Option<u64> {
         link.actor().and_then(|actor| self.peers.get(actor)).and_then(|peer| peer.rtt.worst())
     }
 
@@ -100,8 +129,8 @@ impl Replica {
             (!link.is_greeted).then(|| link.hello_at.plus(HELLO_AGAIN)),
             link.out.is_waiting().then(|| link.out.patience.ends(rtt, tempo.patience)),
             (!link.repair.flight.is_empty()).then(|| link.repair.patience.ends(rtt, REPAIR_PATIENCE)),
-            link.author.is_some().then(|| link.last_out.plus(tempo.heartbeat)),
-            link.inward.ack_due,
+            (link.author.is_some() && link.has_room()).then(|| link.last_out.plus(tempo.heartbeat)),
+            link.inward.ack_due.filter(|_| link.has_room()),
             link.repair.again,
         ];
         timeouts.into_iter().flatten().min()

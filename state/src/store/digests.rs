@@ -5,12 +5,13 @@
 //! may have dropped already. While counts change, what is still under way differs between any two nodes; then only what was
 //! *settled* some time before that instant is covered: slots that were over, facts that were stated.
 
-use super::Store;
 use super::facts::Facts;
+use super::{Store, Table};
 use crate::counter::SLOTS;
-use crate::fact::Stated;
+use crate::fact::{Kind, Stated};
 use crate::identity::Author;
 use crate::key::{Domain, Sharded};
+use crate::ledger::Account;
 use crate::range::{PARTS, Range};
 use crate::time::Time;
 use crate::unique::Sketch;
@@ -28,6 +29,8 @@ pub(crate) struct Instant {
     pub(crate) at: Time,
     /// Only what was settled by then; everything when absent.
     pub(crate) settled: Option<Time>,
+    /// The protocol version of those who compare: only what it knows.
+    pub(crate) version: u16,
 }
 
 impl Instant {
@@ -51,9 +54,17 @@ impl Store {
     pub(crate) fn digests(&self, range: Range, when: Instant) -> Digests {
         let mut digests = [0; PARTS];
         for shard in range.shards() {
-            self.digest_facts(&self.bans, (range, shard), when, &mut digests);
-            self.digest_facts(&self.lists, (range, shard), when, &mut digests);
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_in(when.version)) {
+                match kind {
+                    Kind::Ban => self.digest_facts(&self.bans, (range, shard), when, &mut digests),
+                    Kind::Listing => self.digest_facts(&self.lists, (range, shard), when, &mut digests),
+                    Kind::Register => self.digest_facts(&self.registers, (range, shard), when, &mut digests),
+                    Kind::Maximum => self.digest_facts(&self.maxima, (range, shard), when, &mut digests),
+                    Kind::Mark => self.digest_facts(&self.marks, (range, shard), when, &mut digests),
+                }
+            }
             self.digest_rows(range, shard, when, &mut digests);
+            self.digest_accounts(range, shard, when, &mut digests);
             self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
                 if range.holds(&key) && when.covers(end.0) {
                     add(&mut digests, range, &key, self.hash_sketch([identity, key.0, slot], sketch));
@@ -79,7 +90,7 @@ impl Store {
     }
 
     fn digest_rows(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
-        for (_, table) in self.tables.after(None).filter(|(_, table)| table.is_replicated()) {
+        for table in self.compared(when.at) {
             let (widths, identity) = (table.widths(), table.identity());
             table.counters().each_in(shard, |key, counter| {
                 if range.holds(&key) {
@@ -94,22 +105,40 @@ impl Store {
         }
     }
 
-    /// Says which tables go to peers here: nodes that count in others cannot compare what they know.
-    pub(crate) fn tables_digest(&self) -> u64 {
-        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated());
-        let identities = counters.map(|(_, table)| table.identity()).chain(self.uniques.identities());
+    fn digest_accounts(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+        let soon = when.at.plus(FORGOTTEN_SOON);
+        self.ledgers.each_in(shard, self.me, |table, key, author, account| {
+            if range.holds(&key) && table.is_compared(account, soon) && when.covers(account.version.at().0) {
+                add(digests, range, &key, self.hash_account([table.identity(), key.0], author, account));
+            }
+        });
+    }
+
+    /// The tables of counters that are compared with peers.
+    fn compared(&self, now: Time) -> impl Iterator<Item = &Table> {
+        let compared = self.tables.after(None).filter(move |(number, table)| table.is_compared(*number, now));
+        compared.map(|(_, table)| table)
+    }
+
+    /// Says which tables are compared here: nodes that count in others, or hold but a part of one, cannot compare what they know.
+    pub(crate) fn tables_digest(&self, now: Time) -> u64 {
+        let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
+        let identities = identities.chain(self.ledgers.identities());
         let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }
 
     /// Keys of the largest table that goes to peers, bans and elements included, as far as they decide how finely to compare.
-    pub(crate) fn keys_about(&self) -> usize {
-        let counters = self.tables.after(None).filter(|(_, table)| table.is_replicated()).map(|(_, table)| table.len());
-        let counters = counters.fold(0, usize::saturating_add);
+    pub(crate) fn keys_about(&self, now: Time) -> usize {
+        let counters = self.compared(now).map(Table::len).fold(0, usize::saturating_add);
         counters
             .saturating_add(self.uniques.keys_of_all())
+            .saturating_add(self.ledgers.keys_of_all())
             .saturating_add(self.bans.len())
             .saturating_add(self.lists.len())
+            .saturating_add(self.registers.len())
+            .saturating_add(self.maxima.len())
+            .saturating_add(self.marks.len())
     }
 
     fn hash_cell(&self, author: Author, numbers: &[u64; 5]) -> u64 {
@@ -118,6 +147,20 @@ impl Store {
         let by = [u64::from(actor.pop.0) << 32 | u64::from(actor.node), incarnation.0].map(u64::to_le_bytes);
         let [who, life] = by;
         self.secret.hash64(Domain::Digest, &[&table, &key, &width, &slot, &count, &who, &life])
+    }
+
+    fn hash_account(&self, of: [u64; 2], author: Author, account: &Account) -> u64 {
+        let who = |author: Author| {
+            let Author { actor, incarnation } = author;
+            [u64::from(actor.pop.0) << 32 | u64::from(actor.node), incarnation.0]
+        };
+        let (rate, burst) = account.terms;
+        let said = [account.version.0, account.ends.0, account.amount, account.claim, account.want, rate, burst];
+        let given = account.given.iter().flat_map(|gift| who(gift.to).into_iter().chain([gift.amount, gift.tokens]));
+        let numbers: Vec<[u8; 8]> =
+            of.into_iter().chain(who(author)).chain(said).chain(given).map(u64::to_le_bytes).collect();
+        let parts: Vec<&[u8]> = numbers.iter().map(<[u8; 8]>::as_slice).collect();
+        self.secret.hash64(Domain::Digest, &parts)
     }
 
     fn hash_sketch(&self, of: [u64; 3], sketch: &Sketch) -> u64 {

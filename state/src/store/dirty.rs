@@ -1,13 +1,14 @@
 //! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
 //! queues are bounded by what the store holds.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 
 use super::table::Table;
-use super::{TableId, UniquesId, Waiting};
+use super::{LedgerId, TableId, UniquesId, Waiting};
 use crate::counter::SlotCounter;
 use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
+use crate::sync::Mutex;
 
 /// Changed counters that fill a frame: the replica is woken again when so many wait.
 pub(crate) const FRAME_WORTH: usize = 4096;
@@ -15,21 +16,23 @@ pub(crate) const FRAME_WORTH: usize = 4096;
 type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The queues.
-pub(super) struct Dirty {
+pub(crate) struct Dirty {
     /// False in a cluster of one: nobody would ever take anything.
     tracked: bool,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
+    ledgers: Mutex<Vec<(LedgerId, Key64)>>,
     facts: Mutex<Vec<Name>>,
     wake: OnceLock<Wake>,
 }
 
 impl Dirty {
-    pub(super) fn new(tracked: bool) -> Dirty {
+    pub(crate) fn new(tracked: bool) -> Dirty {
         Dirty {
             tracked,
             counters: Mutex::default(),
             uniques: Mutex::default(),
+            ledgers: Mutex::default(),
             facts: Mutex::default(),
             wake: OnceLock::new(),
         }
@@ -41,11 +44,11 @@ impl Dirty {
     }
 
     /// Marks something replicated under its own lock; true if it has to go into its queue.
-    pub(super) fn tracks(&self, dirty: &mut bool) -> bool {
+    pub(crate) fn tracks(&self, dirty: &mut bool) -> bool {
         self.tracked && !std::mem::replace(dirty, true)
     }
 
-    pub(super) fn counter(&self, table: TableId, key: Key64) {
+    pub(crate) fn counter(&self, table: TableId, key: Key64) {
         if matches!(push(&self.counters, (table, key)), 1 | FRAME_WORTH) {
             self.call();
         }
@@ -57,11 +60,18 @@ impl Dirty {
         }
     }
 
-    /// `change` is the fact's key if it has to go into the queue.
-    pub(super) fn fact(&self, kind: Kind, change: Option<Key128>) {
-        let Some(key) = change.filter(|_| self.tracked) else { return };
-        if push(&self.facts, Name { kind, key }) == 1 {
+    pub(super) fn ledger(&self, table: LedgerId, key: Key64) {
+        if push(&self.ledgers, (table, key)) == 1 {
             self.call();
+        }
+    }
+
+    /// `changes` are the keys of facts that have to go into the queue.
+    pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
+        for key in changes.into_iter().filter(|_| self.tracked) {
+            if push(&self.facts, Name { kind, key }) == 1 {
+                self.call();
+            }
         }
     }
 
@@ -77,15 +87,24 @@ impl Dirty {
     }
 
     pub(super) fn waiting(&self) -> Waiting {
-        Waiting { counters: len(&self.counters), uniques: len(&self.uniques), facts: len(&self.facts) }
+        Waiting {
+            counters: len(&self.counters),
+            uniques: len(&self.uniques),
+            ledgers: len(&self.ledgers),
+            facts: len(&self.facts),
+        }
     }
 
-    pub(super) fn take_counters(&self) -> Vec<(TableId, Key64)> {
+    pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
         take(&self.counters)
     }
 
     pub(super) fn take_uniques(&self) -> Vec<(UniquesId, Key64)> {
         take(&self.uniques)
+    }
+
+    pub(super) fn take_ledgers(&self) -> Vec<(LedgerId, Key64)> {
+        take(&self.ledgers)
     }
 
     pub(super) fn take_facts(&self) -> Vec<Name> {

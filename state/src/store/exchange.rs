@@ -1,11 +1,12 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
-use super::{Store, Table, TableId, UniquesId};
+use super::{Hearing, LedgerId, Standing, Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
-use crate::identity::Author;
+use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Key64, Key128};
+use crate::ledger::Account;
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::walk::Reach;
@@ -15,10 +16,11 @@ use crate::walk::Reach;
 pub(crate) struct Waiting {
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
+    pub(crate) ledgers: usize,
     pub(crate) facts: usize,
 }
 
-/// What became of a peer's row or sketch.
+/// What became of a peer's row, account or sketch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Ingested {
     /// Cells and slots that began too far ahead.
@@ -27,6 +29,8 @@ pub(crate) struct Ingested {
     pub(crate) expired: u64,
     /// Counts that no node can have counted.
     pub(crate) implausible: u64,
+    /// Rows of voided lives.
+    pub(crate) void: u64,
     /// Whether there was no room for it.
     pub(crate) full: bool,
     /// Whether anything of it was new.
@@ -48,6 +52,11 @@ impl Store {
         self.dirty.take_uniques()
     }
 
+    /// Takes the keys of the ledgers whose own accounts changed, in order.
+    pub(crate) fn take_ledgers(&self) -> Vec<(LedgerId, Key64)> {
+        self.dirty.take_ledgers()
+    }
+
     /// Takes the names of the changed facts, in order.
     pub(crate) fn take_facts(&self) -> Vec<Name> {
         self.dirty.take_facts()
@@ -56,16 +65,52 @@ impl Store {
     /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
     pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        at.counters().change(key, |counter| {
+        let taken = at.counters().change(key, |counter| {
             counter.dirty = false;
             counter.own_row(at.widths(), self.me, since)
-        })
+        });
+        taken.filter(|_| self.tells_cells())
     }
 
     /// The own row of a counter: the cells that can have changed since an instant.
     pub(crate) fn own_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        at.read(key, |counter| counter.own_row(at.widths(), self.me, since))
+        at.read(key, |counter| counter.own_row(at.widths(), self.me, since)).filter(|_| self.tells_cells())
+    }
+
+    /// The own account of a ledger that was marked, and marks it as taken: what changes from now on marks it again.
+    pub(crate) fn take_account(&self, table: LedgerId, key: Key64) -> Option<Account> {
+        self.ledgers.take(table, key)
+    }
+
+    /// The own account of a ledger.
+    pub(crate) fn own_account(&self, table: LedgerId, key: Key64) -> Option<Account> {
+        self.ledgers.own(table, key)
+    }
+
+    /// All accounts of a ledger that are not over.
+    pub(crate) fn accounts(&self, table: LedgerId, key: Key64, now: Time) -> Vec<(Author, Account)> {
+        self.ledgers.accounts(table, key, self.me, now)
+    }
+
+    /// What a table of ledgers is called on the wire.
+    pub(crate) fn ledgers_identity(&self, table: LedgerId) -> Option<u64> {
+        self.ledgers.identity(table)
+    }
+
+    /// The table of ledgers of an identity.
+    pub(crate) fn ledgers_by_identity(&self, identity: u64) -> Option<LedgerId> {
+        self.ledgers.by_identity(identity)
+    }
+
+    /// The table of ledgers after this one; the first one after `None`.
+    pub(crate) fn next_ledgers(&self, after: Option<LedgerId>) -> Option<LedgerId> {
+        self.ledgers.next(after)
+    }
+
+    /// The keys of one shard of a table of ledgers above `after`, in order.
+    pub(crate) fn ledger_keys_of(&self, table: LedgerId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
+        self.ledgers.keys(table, shard, after)
     }
 
     /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.
@@ -73,6 +118,9 @@ impl Store {
         match name.kind {
             Kind::Ban => self.bans.take(name.key).map(Fact::Ban),
             Kind::Listing => self.lists.take(name.key).map(Fact::Listing),
+            Kind::Register => self.registers.take(name.key).map(Fact::Register),
+            Kind::Maximum => self.maxima.take(name.key).map(Fact::Maximum),
+            Kind::Mark => self.marks.take(name.key).map(Fact::Mark),
         }
     }
 
@@ -86,6 +134,9 @@ impl Store {
         match name.kind {
             Kind::Ban => self.bans.get(name.key).map(Fact::Ban),
             Kind::Listing => self.lists.get(name.key).map(Fact::Listing),
+            Kind::Register => self.registers.get(name.key).map(Fact::Register),
+            Kind::Maximum => self.maxima.get(name.key).map(Fact::Maximum),
+            Kind::Mark => self.marks.get(name.key).map(Fact::Mark),
         }
     }
 
@@ -96,7 +147,7 @@ impl Store {
 
     /// What can have risen here since an instant in the sketches of a key, by slots.
     pub(crate) fn sketches_since(&self, table: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
-        self.uniques.since(table, key, since)
+        if self.tells_cells() { self.uniques.since(table, key, since) } else { Vec::new() }
     }
 
     /// What a table is called on the wire.
@@ -151,6 +202,9 @@ impl Store {
         match kind {
             Kind::Ban => self.bans.keys(shard, after),
             Kind::Listing => self.lists.keys(shard, after),
+            Kind::Register => self.registers.keys(shard, after),
+            Kind::Maximum => self.maxima.keys(shard, after),
+            Kind::Mark => self.marks.keys(shard, after),
         }
     }
 
@@ -161,7 +215,7 @@ impl Store {
 
     /// All sketches of a key that live, by slots.
     pub(crate) fn live_sketches(&self, table: UniquesId, key: Key64, now: Time) -> Vec<(u64, Sketch)> {
-        self.uniques.live(table, key, now)
+        if self.tells_cells() { self.uniques.live(table, key, now) } else { Vec::new() }
     }
 
     /// All rows of a counter that are not expired.
@@ -169,35 +223,97 @@ impl Store {
         let Some(at) = self.at(table) else { return Vec::new() };
         let bounds = Bounds::at(now, at.widths());
         let mut rows = at.read(key, |counter| counter.all_rows(at.widths(), self.me)).unwrap_or_default();
-        rows.retain_mut(|(_, row)| {
+        let keeps_own = at.is_replicated() && !self.tells_cells();
+        rows.retain_mut(|(author, row)| {
             let _ = bounds.clip(row);
-            !row.is_empty()
+            let kept_back = keeps_own && self.me.covers(*author);
+            !row.is_empty() && !kept_back
         });
         rows
     }
 
-    /// Joins another author's row. Rows of this life are its own to say: one that it forgot is not taken back.
-    pub(crate) fn offer_row(&self, table: TableId, key: Key64, author: Author, mut row: Row, now: Time) -> Ingested {
+    /// Joins another author's row. Rows of this life are its own to say: one that it forgot is not taken back. A row that is
+    /// only [`Told::Known`] makes no other key be forgotten: what two full nodes hold of different keys would go to and fro.
+    pub(crate) fn offer_row(
+        &self,
+        (table, key): (TableId, Key64),
+        (author, mut row): (Author, Row),
+        told: Told,
+        now: Time,
+    ) -> Ingested {
         let Some(at) = self.at(table) else { return Ingested::default() };
+        if self.voids.cover(author) {
+            return Ingested { void: 1, ..Ingested::default() };
+        }
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(&mut row);
         let Refused { ahead, expired, implausible } = refused;
-        let ingested = Ingested { ahead, expired, implausible, full: false, raised: false };
+        let ingested = Ingested { ahead, expired, implausible, ..Ingested::default() };
         let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
-        let join = |counter: &mut SlotCounter| counter.join(widths, author, &row, at.rate());
-        match at.visit_or(key, || newest, now, join) {
+        // Whose turn it is takes what rises here; nobody takes it over meanwhile.
+        let heir = self.heir(table, at).map(|(heir, turn)| (heir, turn, at.lineage().hand()));
+        let mut risen = Vec::new();
+        let join = |counter: &mut SlotCounter| {
+            counter.join_telling(widths, (author, &row), at.rate(), |tokens, from| {
+                if heir.is_some() && tokens > 0 {
+                    risen.push((tokens, from));
+                }
+            })
+        };
+        let withheld = || {
+            let withheld = told == Told::Known && at.counters().is_full();
+            withheld.then(|| {
+                at.leave_out(now);
+                Joined::Unchanged
+            })
+        };
+        let joined = at.visit_told(key, withheld, newest, now, join);
+        if let Some((heir, turn, _)) = &heir {
+            heir.inherit(key, &risen, *turn);
+        }
+        match joined {
             Some(Joined::Raised) => Ingested { raised: true, ..ingested },
             Some(Joined::Unchanged) => ingested,
             Some(Joined::Crowded) | None => Ingested { full: true, ..ingested },
         }
     }
 
+    /// Joins another author's account.
+    pub(crate) fn offer_account(
+        &self,
+        table: LedgerId,
+        key: Key64,
+        author: Author,
+        account: Account,
+        now: Time,
+    ) -> Ingested {
+        if self.voids.cover(author) {
+            return Ingested { void: 1, ..Ingested::default() };
+        }
+        if self.me.covers(author) {
+            return Ingested::default();
+        }
+        self.ledgers.offer(table, key, (author, account), now)
+    }
+
+    /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
+    pub fn hears(&self, actor: Actor, incarnation: Incarnation, hearing: Hearing) {
+        self.cluster.hears(Author { actor, incarnation }, hearing);
+    }
+
     /// Joins another node's fact.
     pub(crate) fn offer_fact(&self, fact: Fact, now: Time) -> Offered {
-        match fact {
-            Fact::Ban(fact) => self.bans.offer(&self.secret, fact, now),
-            Fact::Listing(fact) => self.lists.offer(&self.secret, fact, now),
-        }
+        let Some(fact) = fact.without(&self.voids) else { return Offered::Refused };
+        let (kind, (offered, changes)) = match fact {
+            Fact::Ban(fact) => (Kind::Ban, self.bans.offer(fact, now)),
+            Fact::Listing(fact) => (Kind::Listing, self.lists.offer(fact, now)),
+            Fact::Register(fact) => (Kind::Register, self.registers.offer(fact, now)),
+            Fact::Maximum(fact) => (Kind::Maximum, self.maxima.offer(fact, now)),
+            Fact::Mark(fact) => (Kind::Mark, self.marks.offer(fact, now)),
+        };
+        // A floor that had to rise for it.
+        self.dirty.fact(kind, changes);
+        offered
     }
 
     /// Joins what another node knows of one slot of a key.
@@ -214,5 +330,15 @@ impl Store {
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
         self.heard.write(heard, news);
+    }
+
+    /// Tells the store how this node stands to its peers. Whoever calls [`set_heard`](Store::set_heard) says so.
+    pub fn set_standing(&self, standing: Standing) {
+        self.heard.stand(standing);
+    }
+
+    /// Whether what is counted here may be told: not by a clock that is wrong.
+    fn tells_cells(&self) -> bool {
+        self.heard.standing() != Standing::Clock
     }
 }

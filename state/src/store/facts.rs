@@ -5,14 +5,18 @@
 //! load: each entry of a named space holds a reference to it, and the number of references is the answer. It also says how many
 //! entries the space has: one takes half of the room at most, so that whoever can make a rule fill one leaves the others theirs.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::TableFull;
 use super::registry::Registry;
 use super::shards::Shards;
 use crate::fact::{Flaw, Joined, Stated};
+use crate::identity::Author;
 use crate::key::{Key128, Secret, Sharded};
+use crate::maximum::Most;
 use crate::time::Time;
+use crate::void::Voids;
 
 /// Facts that are looked at to find one to forget.
 const SAMPLE: usize = 1024;
@@ -41,6 +45,8 @@ pub(super) enum NoRoom {
 pub(super) struct Space {
     pub(super) identity: u64,
     pub(super) name: Arc<str>,
+    /// The greatest number that is plausible in it.
+    pub(super) most: Most,
 }
 
 impl Space {
@@ -72,10 +78,10 @@ impl<F: Stated> Entry<F> {
         self.fact.space() == Some(space.identity)
     }
 
-    fn join(&mut self, fact: F, now: Time) -> Joined {
+    fn join(&mut self, fact: F, now: Time, numbers: &AtomicU64) -> Joined {
         let joined = self.fact.join(fact);
         if joined == Joined::Changed {
-            self.fact.applied(now);
+            self.fact.applied(now, &mut || next(numbers));
         }
         joined
     }
@@ -88,13 +94,67 @@ impl<F: Stated> Entry<F> {
 
 /// All facts of one kind.
 pub(super) struct Facts<F> {
+    me: Author,
+    secret: Secret,
     spaces: Registry<Arc<Space>>,
     entries: Shards<Key128, Entry<F>>,
+    /// The last number that was given to what came to be known here.
+    numbers: AtomicU64,
+    /// Held while a floor is raised, and while something new is looked at against it and made.
+    pub(super) raising: Mutex<()>,
+    has_floors: AtomicBool,
+}
+
+/// Who says a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// This node: it goes into the queue.
+    Here,
+    /// A peer, who tells everybody itself.
+    There,
+}
+
+/// What came of a new entry.
+enum Made {
+    /// It is there; true if it has to go into the queue.
+    New(bool),
+    /// The floor says it.
+    Covered,
+    Full,
+}
+
+fn next(numbers: &AtomicU64) -> u64 {
+    numbers.fetch_add(1, Ordering::SeqCst).saturating_add(1)
 }
 
 impl<F: Stated> Facts<F> {
-    pub(super) fn new(max: usize) -> Facts<F> {
-        Facts { spaces: Registry::new(), entries: Shards::new(max) }
+    pub(super) fn new(max: usize, me: Author, secret: &Secret) -> Facts<F> {
+        Facts {
+            me,
+            secret: secret.clone(),
+            spaces: Registry::new(),
+            entries: Shards::new(max),
+            numbers: AtomicU64::new(0),
+            raising: Mutex::default(),
+            has_floors: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn me(&self) -> Author {
+        self.me
+    }
+
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    pub(super) fn has_floors(&self) -> bool {
+        self.has_floors.load(Ordering::Relaxed)
+    }
+
+    /// The last number that was given to what came to be known here.
+    pub(super) fn last_number(&self) -> u64 {
+        self.numbers.load(Ordering::SeqCst)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,10 +170,11 @@ impl<F: Stated> Facts<F> {
         self.max().div_ceil(2)
     }
 
-    /// Finds or makes the space of an identity.
-    pub(super) fn space(&self, identity: u64, name: &str) -> Result<u16, TableFull> {
+    /// Finds or makes the space of an identity. What peers said of it that is not plausible is forgotten then.
+    pub(super) fn space(&self, identity: u64, name: &str, (most, now): (Most, Time)) -> Result<u16, TableFull> {
         self.spaces.find_or(identity, || {
-            let space = Arc::new(Space { identity, name: Arc::from(name) });
+            let space = Arc::new(Space { identity, name: Arc::from(name), most });
+            self.retain(|fact| fact.space() != Some(identity) || fact.is_plausible(most, now));
             // What peers said before. No entry of this space can be made meanwhile: `offer` waits for the lock.
             self.entries.change_each(|entry| {
                 if entry.is_of(&space) {
@@ -145,7 +206,7 @@ impl<F: Stated> Facts<F> {
         if let Some(known) = self.entries.change(key, over) {
             return Ok(known);
         }
-        self.make_room(key, space, now);
+        self.make_room(key, space, self.max(), now);
         if space.is_some_and(|space| self.has_its_share(space)) {
             return Err(NoRoom::Share);
         }
@@ -178,8 +239,9 @@ impl<F: Stated> Facts<F> {
     pub(super) fn amend<R>(&self, key: Key128, next: impl FnOnce(&F) -> Option<(F, R)>) -> Option<(R, Option<Key128>)> {
         let amend = |entry: &mut Entry<F>| {
             let (fact, said) = next(&entry.fact)?;
+            let changed = fact != entry.fact;
             entry.fact = fact;
-            Some((said, entry.mark().then_some(key)))
+            Some((said, (changed && entry.mark()).then_some(key)))
         };
         self.entries.change(key, amend).flatten()
     }
@@ -199,64 +261,140 @@ impl<F: Stated> Facts<F> {
         self.entries.retain(shard, |entry| !entry.fact.is_spent(now));
     }
 
-    /// Joins a peer's fact. Never forwarded: its author tells everybody.
-    pub(super) fn offer(&self, secret: &Secret, fact: F, now: Time) -> Offered {
+    /// The space that a fact is of, once a config names it.
+    pub(super) fn named_of(&self, fact: &F) -> Option<&Arc<Space>> {
+        self.named(self.spaces.find_then(fact.space()?, |number| number)?)
+    }
+
+    /// Joins a peer's fact. The keys are those of what this node has to say because of it.
+    pub(super) fn offer(&self, fact: F, now: Time) -> (Offered, Vec<Key128>) {
         match fact.check(now) {
             Ok(()) => {}
-            Err(Flaw::Ahead) => return Offered::Ahead,
-            Err(Flaw::Unfit) => return Offered::Refused,
+            Err(Flaw::Ahead) => return (Offered::Ahead, Vec::new()),
+            Err(Flaw::Unfit) => return (Offered::Refused, Vec::new()),
         }
-        let key = fact.key(secret);
-        let mut offered = Some(fact);
-        let join = |entry: &mut Entry<F>| offered.take().map(|fact| entry.join(fact, now));
-        let joined = match self.entries.change(key, join).flatten() {
-            Some(joined) => Some(joined),
-            None => {
-                let Some(fact) = offered else { return Offered::Known };
-                let space = fact.space().and_then(|identity| self.spaces.find_then(identity, |number| number));
-                let space = space.and_then(|number| self.named(number));
-                self.make_room(key, space, now);
-                if space.is_some_and(|space| self.has_its_share(space)) { None } else { self.make(key, &fact, now) }
-            }
-        };
-        match joined {
-            Some(Joined::Changed) => Offered::Taken,
-            Some(Joined::Unchanged) => Offered::Known,
-            None => Offered::Full,
+        match self.named_of(&fact).map(|space| space.most).filter(|most| !fact.is_plausible(*most, now)) {
+            Some(Most::Ahead(_)) => (Offered::Ahead, Vec::new()),
+            Some(Most::Value(_)) => (Offered::Refused, Vec::new()),
+            None if fact.is_floor() => (self.offer_floor(&fact, now), Vec::new()),
+            None => self.join_in(fact.key(&self.secret), &fact, Said::There, now),
         }
     }
 
-    /// Makes an entry of what a peer said.
-    fn make(&self, key: Key128, fact: &F, now: Time) -> Option<Joined> {
-        let make = |space: Option<Arc<Space>>| {
+    /// Joins a fact to what is known. The keys are those that have to go into the queue.
+    pub(super) fn join_in(&self, key: Key128, fact: &F, said: Said, now: Time) -> (Offered, Vec<Key128>) {
+        let join = |entry: &mut Entry<F>| {
+            let joined = entry.join(fact.clone(), now, &self.numbers);
+            (joined, joined == Joined::Changed && said == Said::Here && entry.mark())
+        };
+        match self.entries.change(key, join) {
+            Some((Joined::Changed, newly)) => return (Offered::Taken, newly.then_some(key).into_iter().collect()),
+            Some((Joined::Unchanged, _)) => return (Offered::Known, Vec::new()),
+            Some((Joined::Crowded, _)) => return self.sink(fact, now),
+            None => {}
+        }
+        let space = self.named_of(fact).filter(|_| fact.height().is_none());
+        self.make_room(key, space, fact.places(self.max()), now);
+        let mut made = self.make(key, fact, said, now);
+        let mut keys = Vec::new();
+        if matches!(made, Made::Full) && fact.height().is_some() {
+            keys.extend(self.raise_for(fact, now));
+            made = self.make(key, fact, said, now);
+            match made {
+                Made::Covered => return (Offered::Taken, keys),
+                Made::New(_) => {}
+                // A room so small that the floor alone fills it, or others were faster.
+                Made::Full => {
+                    let (offered, sunk) = self.sink(fact, now);
+                    keys.extend(sunk);
+                    return (offered, keys);
+                }
+            }
+        }
+        match made {
+            Made::New(newly) => {
+                keys.extend(newly.then_some(key));
+                (Offered::Taken, keys)
+            }
+            Made::Covered => (Offered::Known, keys),
+            Made::Full => (Offered::Full, keys),
+        }
+    }
+
+    /// Makes an entry.
+    fn make(&self, key: Key128, fact: &F, said: Said, now: Time) -> Made {
+        let _raising = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_covered(fact) {
+            return Made::Covered;
+        }
+        let make = |space: Option<&Arc<Space>>| {
+            let shares = fact.height().is_none() && space.is_some_and(|space| self.has_its_share(space));
+            if shares || self.len() >= fact.places(self.max()) {
+                return None;
+            }
             let new = || {
                 let mut fact = fact.clone();
-                fact.applied(now);
-                Entry { fact, dirty: false, space }
+                fact.applied(now, &mut || next(&self.numbers));
+                Entry { fact, dirty: false, space: space.cloned() }
             };
-            let join = |entry: &mut Entry<F>| {
-                let _ = entry.join(fact.clone(), now);
-            };
-            self.entries.change_or(key, new, join).map(|()| Joined::Changed)
+            self.entries.change_or(key, new, |entry| {
+                // Another thread may have made one between the two looks.
+                let _ = entry.join(fact.clone(), now, &self.numbers);
+                said == Said::Here && entry.mark()
+            })
         };
-        match fact.space() {
+        let made = match fact.space() {
             Some(identity) => {
-                self.spaces.find_then(identity, |number| make(number.and_then(|number| self.named(number)).cloned()))
+                self.spaces.find_then(identity, |number| make(number.and_then(|number| self.named(number))))
             }
             None => make(None),
-        }
+        };
+        made.map_or(Made::Full, Made::New)
     }
 
-    /// Forgets one entry where the space's share or the room of all is full.
-    fn make_room(&self, key: Key128, space: Option<&Arc<Space>>, now: Time) {
+    /// Joins a floor, which has room in any case. True if it has to go into the queue.
+    pub(super) fn put_floor(&self, key: Key128, floor: &F, said: Said, now: Time) -> (Joined, bool) {
+        self.has_floors.store(true, Ordering::Relaxed);
+        let space = self.named_of(floor).cloned();
+        let mut is_new = false;
+        let make = || {
+            is_new = true;
+            let mut fact = floor.clone();
+            fact.applied(now, &mut || next(&self.numbers));
+            Entry { fact, dirty: false, space }
+        };
+        let joined = self.entries.change_always(key, make, |entry| {
+            let joined = entry.join(floor.clone(), now, &self.numbers);
+            (joined, said == Said::Here && joined != Joined::Crowded && entry.mark())
+        });
+        let (joined, newly) = joined.unwrap_or((Joined::Unchanged, false));
+        (if is_new { Joined::Changed } else { joined }, newly)
+    }
+
+    /// Forgets one entry where the space's share or the room for its like is full.
+    fn make_room(&self, key: Key128, space: Option<&Arc<Space>>, places: usize, now: Time) {
         if let Some(space) = space.filter(|space| self.has_its_share(space)) {
             self.entries.evict(key.shard(), SAMPLE, |entry| entry.rank(now).filter(|_| entry.is_of(space)));
-        } else if self.entries.is_full() {
+        } else if self.len() >= places {
             self.entries.evict(key.shard(), SAMPLE, |entry| entry.rank(now));
         }
     }
 
-    fn has_its_share(&self, space: &Arc<Space>) -> bool {
+    /// Keeps what passes.
+    pub(super) fn retain(&self, keep: impl Fn(&F) -> bool) {
+        (0..=u8::MAX).for_each(|shard| self.entries.retain(shard, |entry| keep(&entry.fact)));
+    }
+
+    /// Drops what is void.
+    pub(super) fn void(&self, voids: &Voids) {
+        let void = |entry: &mut Entry<F>| {
+            let left = entry.fact.without(voids);
+            left.map(|left| entry.fact = left).is_some()
+        };
+        (0..=u8::MAX).for_each(|shard| self.entries.retain_mut(shard, void));
+    }
+
+    pub(super) fn has_its_share(&self, space: &Arc<Space>) -> bool {
         space.entries() >= self.share()
     }
 

@@ -6,6 +6,7 @@ use super::TableFull;
 use super::facts::{Facts, NoRoom, Space};
 use crate::key::{Domain, Key128, Secret};
 use crate::list::{ELEMENT_MAX, ListEntry, Listing, Wanted, key_of};
+use crate::maximum::Most;
 use crate::time::Time;
 
 /// A list of one store.
@@ -47,7 +48,7 @@ pub enum ListError {
 
 impl Facts<Listing> {
     pub(super) fn list(&self, secret: &Secret, uid: &str) -> Result<ListId, TableFull> {
-        self.space(secret.hash64(Domain::List, &[uid.as_bytes()]), uid).map(ListId)
+        self.space(secret.hash64(Domain::List, &[uid.as_bytes()]), uid, (Most::Value(u64::MAX), Time::ZERO)).map(ListId)
     }
 
     /// States an element; says the key if it has to be sent.

@@ -8,45 +8,78 @@
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
+mod cluster;
+mod counters;
+mod crowd;
 mod digests;
 mod dirty;
 mod exchange;
 mod facts;
+mod floors;
+mod gauges;
+mod ledgers;
+mod lineage;
 mod lists;
+mod marks;
+mod maxima;
 mod peers;
+mod registers;
 mod registry;
+mod room;
 mod shards;
 mod sweep;
 mod table;
 mod uniques;
+mod voiding;
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 
 pub use self::bans::BanError;
+pub use self::cluster::Hearing;
 pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
 pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
+pub use self::gauges::GaugeId;
+pub(crate) use self::ledgers::LedgerId;
+pub use self::ledgers::LedgerSpec;
+pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
-pub use self::peers::Peers;
-pub use self::table::{TableFull, TableId, TableSpec};
+pub use self::marks::{Fill, PurgeError};
+pub use self::maxima::{MaxError, MaxId};
+pub use self::peers::{Peers, Standing};
+pub use self::registers::{RegisterError, RegistersId};
+#[cfg(all(loom, test))]
+pub(crate) use self::room::{Generations, Rate, Room};
+pub(crate) use self::table::Told;
+pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
+use self::cluster::Cluster;
+#[cfg(not(loom))]
 use self::dirty::Dirty;
+#[cfg(loom)]
+pub(crate) use self::dirty::Dirty;
 use self::facts::Facts;
+use self::ledgers::Ledgers;
+use self::lineage::Lineages;
 use self::peers::Heard;
 use self::registry::Registry;
 use self::sweep::SweepCursor;
 use self::table::Table;
 use self::uniques::Uniques;
 use crate::ban::{Ban, Banning, Statement};
-use crate::bucket::{Bucket, Charge};
 use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::{Domain, Key64, Secret};
+use crate::key::{Key64, Secret};
 use crate::list::{ListEntry, Listing, Wanted};
+use crate::marks::Marked;
+use crate::maximum::Raised;
+use crate::register::Registered;
 use crate::time::Time;
+use crate::void::Voids;
 
 /// Tables of one kind that one store holds: of counters, of distinct counts, and lists. They are made by configs, never by
 /// clients or peers.
@@ -79,11 +112,28 @@ pub struct StoreBounds {
     /// Elements that are remembered, in all lists together, those taken out and those that ended less than an hour ago
     /// included; one list has half of it at most. Default 100,000; an element takes some 300 bytes.
     pub lists_max: usize,
+    /// Registers that are remembered, in all spaces together. A value is refused where three quarters are taken, or half by its
+    /// space, removals and floors counted. Default 100,000; a register takes some 250 bytes and its value.
+    pub registers_max: usize,
+    /// Numbers that are remembered, in all spaces together. Default 100,000; a number takes some 200 bytes.
+    pub maxima_max: usize,
+    /// Purge keys that are remembered. Default 100,000; one takes some 200 bytes and 56 more for each actor that purged it.
+    pub marks_max: usize,
+    /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 200 bytes, and 150 more for each author
+    /// beside this node.
+    pub ledgers_max: usize,
 }
 
 impl Default for StoreBounds {
     fn default() -> StoreBounds {
-        StoreBounds { uniques_max: 100_000, lists_max: 100_000 }
+        StoreBounds {
+            uniques_max: 100_000,
+            lists_max: 100_000,
+            registers_max: 100_000,
+            maxima_max: 100_000,
+            marks_max: 100_000,
+            ledgers_max: 100_000,
+        }
     }
 }
 
@@ -97,12 +147,20 @@ pub struct Store {
     secret: Secret,
     keys_max: usize,
     tables: Registry<Table>,
+    lineages: Lineages,
     uniques: Uniques,
     lists: Facts<Listing>,
+    ledgers: Ledgers,
     bans: Facts<Banning>,
+    registers: Facts<Registered>,
+    maxima: Facts<Raised>,
+    marks: Facts<Marked>,
+    purges: AtomicU64,
     dirty: Dirty,
     heard: Heard,
+    cluster: Cluster,
     sweep: SweepCursor,
+    voids: Voids,
 }
 
 impl fmt::Debug for Store {
@@ -121,109 +179,27 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn with_bounds(config: StoreConfig, bounds: StoreBounds) -> Store {
+        let (me, secret) = (Author { actor: config.me, incarnation: config.incarnation }, Secret::new(config.secret));
         Store {
-            me: Author { actor: config.me, incarnation: config.incarnation },
-            secret: Secret::new(config.secret),
+            me,
             keys_max: config.keys_max,
             tables: Registry::new(),
+            lineages: Lineages::default(),
             uniques: Uniques::new(bounds.uniques_max),
-            lists: Facts::new(bounds.lists_max),
-            bans: Facts::new(config.bans_max),
+            lists: Facts::new(bounds.lists_max, me, &secret),
+            ledgers: Ledgers::new(bounds.ledgers_max),
+            bans: Facts::new(config.bans_max, me, &secret),
+            registers: Facts::new(bounds.registers_max, me, &secret),
+            maxima: Facts::new(bounds.maxima_max, me, &secret),
+            marks: Facts::new(bounds.marks_max, me, &secret),
+            purges: AtomicU64::new(0),
+            secret,
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
+            cluster: Cluster::default(),
             sweep: SweepCursor::default(),
+            voids: Voids::default(),
         }
-    }
-
-    /// Finds or makes the table of this identity. Two configs that state the same identity share its counts.
-    ///
-    /// # Errors
-    /// [`TableFull`] when the store holds [`TABLES_MAX`] tables already; nothing is made then.
-    pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
-        let identity = spec.identity(&self.secret);
-        self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max)).map(TableId::new)
-    }
-
-    fn at(&self, id: TableId) -> Option<&Table> {
-        self.tables.get(id.number())
-    }
-
-    /// The keyed hash of a counter's parts. Parts are framed by length, so no two lists of parts run together.
-    #[must_use]
-    pub fn key(&self, parts: &[&[u8]]) -> Key64 {
-        Key64(self.secret.hash64(Domain::Key, parts))
-    }
-
-    /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
-    pub fn charge(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        let Some(at) = self.at(table) else { return Charge::Full };
-        at.remember_rate(bucket.rate_per_ms);
-        let visit = at.visit(key, now, |counter| {
-            let charge = counter.charge(at.widths(), bucket, cost, now);
-            let changed = cost > 0 && matches!(charge, Charge::Admitted { .. });
-            (charge, changed && self.dirty.mark(at, counter))
-        });
-        let Some((charge, newly)) = visit else { return Charge::Full };
-        if newly {
-            self.dirty.counter(table, key);
-        }
-        charge
-    }
-
-    /// What [`charge`](Store::charge) would say now. Nothing is charged, made or forgotten.
-    #[must_use]
-    pub fn peek(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        self.at(table).map_or(Charge::Full, |at| at.peek(key, bucket, cost, now))
-    }
-
-    /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
-    #[must_use]
-    pub fn level(&self, table: TableId, key: Key64, bucket: &Bucket, now: Time) -> f64 {
-        let read = |at: &Table| at.read(key, |counter| counter.level(at.widths(), bucket.rate_per_ms, now));
-        self.at(table).and_then(read).unwrap_or(0.0)
-    }
-
-    /// Counts `n` without asking. A table at its cap that can forget nothing does not count it.
-    pub fn add(&self, table: TableId, key: Key64, n: u32, now: Time) {
-        let Some(at) = self.at(table) else { return };
-        let visit = at.visit(key, now, |counter| {
-            counter.add(at.widths(), n, at.rate(), now);
-            n > 0 && self.dirty.mark(at, counter)
-        });
-        if visit == Some(true) {
-            self.dirty.counter(table, key);
-        }
-    }
-
-    /// What was counted in the last `window_ms`: all since the end of the slot that the window's start lies in, and of what
-    /// that slot counted, as far as it has come, the part of time that the window covers, rounded down. So it differs from the
-    /// truth by at most what was counted in that one slot, to either side. It is a fine one where the window reaches back
-    /// seven fine slots or less, else a coarse one, without the part that fine slots tell. A window longer than eight coarse
-    /// slots reads as those eight.
-    #[must_use]
-    pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
-        let read = |at: &Table| at.read(key, |counter| counter.counted(at.widths(), window_ms, now));
-        self.at(table).and_then(read).unwrap_or(0)
-    }
-
-    /// What each author counted over the eight coarse slots, in the authors' order.
-    #[must_use]
-    pub fn counts(&self, table: TableId, key: Key64, now: Time) -> Vec<(Actor, Incarnation, u64)> {
-        let read = |at: &Table| at.read(key, |counter| counter.sums(at.widths(), self.me, now));
-        let sums = self.at(table).and_then(read).unwrap_or_default();
-        sums.into_iter().map(|(author, sum)| (author.actor, author.incarnation, sum)).collect()
-    }
-
-    /// Keys that a table holds, expired ones included until they are swept.
-    #[must_use]
-    pub fn keys(&self, table: TableId) -> usize {
-        self.at(table).map_or(0, Table::len)
-    }
-
-    /// The `n` keys with the greatest sums over the eight coarse slots, greatest first, ties by key. Visits the whole table.
-    #[must_use]
-    pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key64, u64)> {
-        self.at(table).map(|at| at.top(n, now)).unwrap_or_default()
     }
 
     /// Finds or makes the table of distinct counts of this identity. Two configs that state the same identity share it.

@@ -1,18 +1,35 @@
 //! How much of the cluster is heard: written by the replica, read by every request without a lock.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 
 use crate::time::Time;
+
+/// How this node stands to its peers: whether what it knows of them can be reckoned with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Standing {
+    /// Nothing is in the way.
+    #[default]
+    Settled,
+    /// It has just started, and not every node of the roster has said yet what it knows. Over after ten seconds.
+    Warming,
+    /// Its clock is further from that of most nodes than the drift bound: what it counts is told to nobody, and what they count is not
+    /// taken.
+    Clock,
+}
 
 /// The cluster as this node hears it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peers {
     /// Nodes that are known, this one included, and a POP of the roster of which none is known as one.
     pub roster: u16,
-    /// Nodes heard lately, this one included.
+    /// Nodes heard lately that have said what they know (or had ten seconds to) by a clock that goes with this node's; this one
+    /// included.
     pub heard: u16,
     /// Age of the newest thing heard, in ms, of the node heard least; 0 when alone.
     pub lag_ms: u64,
+    /// Whether what is known of them can be reckoned with.
+    pub standing: Standing,
 }
 
 pub(super) struct Heard {
@@ -20,6 +37,8 @@ pub(super) struct Heard {
     heard: AtomicU16,
     /// Node time of the newest news of the node heard least; [`ALONE`] without peers.
     news: AtomicU64,
+    /// A [`Standing`].
+    standing: AtomicU8,
 }
 
 /// No peers: nothing can be late.
@@ -27,12 +46,24 @@ const ALONE: u64 = u64::MAX;
 
 impl Heard {
     pub(super) fn new(roster: u16) -> Heard {
-        Heard { known: AtomicU16::new(roster.max(1)), heard: AtomicU16::new(1), news: AtomicU64::new(ALONE) }
+        let (known, heard, news) = (AtomicU16::new(roster.max(1)), AtomicU16::new(1), AtomicU64::new(ALONE));
+        Heard { known, heard, news, standing: AtomicU8::new(Standing::default() as u8) }
     }
 
     pub(super) fn read(&self, now: Time) -> Peers {
         let (heard, news) = (self.heard.load(Ordering::Relaxed), self.news.load(Ordering::Relaxed));
-        Peers { roster: self.known.load(Ordering::Relaxed), heard, lag_ms: now.since(Time(news)) }
+        let (roster, lag_ms) = (self.known.load(Ordering::Relaxed), now.since(Time(news)));
+        Peers { roster, heard, lag_ms, standing: self.standing() }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let standing = self.standing.load(Ordering::Relaxed);
+        let all = [Standing::Warming, Standing::Clock];
+        all.into_iter().find(|known| *known as u8 == standing).unwrap_or_default()
+    }
+
+    pub(super) fn stand(&self, standing: Standing) {
+        self.standing.store(standing as u8, Ordering::Relaxed);
     }
 
     pub(super) fn know(&self, known: u16) {

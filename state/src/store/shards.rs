@@ -2,11 +2,11 @@
 //! in key order, which is what repair needs; inside a cut it is a `dashmap`.
 
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
+use super::room::Room;
 use crate::key::{AsIs, Sharded};
 
 /// Shards of a map.
@@ -14,6 +14,9 @@ pub(crate) const SHARDS: usize = 256;
 
 /// Locks inside one shard: the fewest that `dashmap` can have.
 const LOCKS: usize = 2;
+
+/// A shard that is filled to less than this part is made anew, smaller, when something of it was dropped.
+const SPARE: usize = 8;
 
 /// How a full map makes room: of a sample of entries the one with the least rank is forgotten.
 pub(super) struct GiveWay<R, G> {
@@ -28,14 +31,13 @@ pub(super) struct GiveWay<R, G> {
 /// A bounded map.
 pub(crate) struct Shards<K, V> {
     maps: Box<[DashMap<K, V, AsIs>]>,
-    len: AtomicUsize,
-    max: usize,
+    room: Room,
 }
 
 impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     pub(super) fn new(max: usize) -> Shards<K, V> {
         let map = || DashMap::with_capacity_and_hasher_and_shard_amount(0, AsIs, LOCKS);
-        Shards { maps: (0..SHARDS).map(|_| map()).collect(), len: AtomicUsize::new(0), max }
+        Shards { maps: (0..SHARDS).map(|_| map()).collect(), room: Room::new(max) }
     }
 
     fn map(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
@@ -43,15 +45,15 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.room.taken()
     }
 
     pub(super) fn max(&self) -> usize {
-        self.max
+        self.room.max()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.len() >= self.max
+        self.len() >= self.max()
     }
 
     pub(super) fn read<R>(&self, key: K, read: impl FnOnce(&V) -> R) -> Option<R> {
@@ -64,16 +66,32 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Changes the value, made by `make` if there is none. `None` when the map is full.
     pub(super) fn change_or<R>(&self, key: K, make: impl FnOnce() -> V, change: impl FnOnce(&mut V) -> R) -> Option<R> {
-        if !self.reserve() {
+        if !self.room.reserve() {
             return None;
         }
         match self.map(key.shard())?.entry(key) {
             Entry::Occupied(mut known) => {
                 // Another thread made it since the caller looked.
-                self.release(1);
+                self.room.release(1);
                 Some(change(known.get_mut()))
             }
             Entry::Vacant(vacant) => Some(change(&mut vacant.insert(make()))),
+        }
+    }
+
+    /// Changes the value, made by `make` if there is none, whether or not the map is full.
+    pub(super) fn change_always<R>(
+        &self,
+        key: K,
+        make: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
+        match self.map(key.shard())?.entry(key) {
+            Entry::Occupied(mut known) => Some(change(known.get_mut())),
+            Entry::Vacant(vacant) => {
+                self.room.exceed();
+                Some(change(&mut vacant.insert(make())))
+            }
         }
     }
 
@@ -93,7 +111,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
                 if let Some(said) = aside() {
                     return Some(said);
                 }
-                if self.reserve() {
+                if self.room.reserve() {
                     return Some(visit(&mut vacant.insert(make())));
                 }
             }
@@ -102,17 +120,13 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         self.change_or(key, make, visit)
     }
 
-    fn reserve(&self) -> bool {
-        let more = |len: usize| (len < self.max).then_some(len + 1);
-        self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn release(&self, n: usize) {
-        self.len.fetch_sub(n, Ordering::Relaxed);
-    }
-
-    /// Keeps what passes in one shard.
+    /// Keeps what passes in one shard, and gives its memory back when most of it is free.
     pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
+        self.retain_mut(shard, |value| keep(value));
+    }
+
+    /// Changes what there is in one shard and keeps what passes.
+    pub(super) fn retain_mut(&self, shard: u8, mut keep: impl FnMut(&mut V) -> bool) {
         let Some(map) = self.map(shard) else { return };
         let mut dropped = 0;
         map.retain(|_, value| {
@@ -120,7 +134,10 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
             dropped += usize::from(!keep);
             keep
         });
-        self.release(dropped);
+        self.room.release(dropped);
+        if dropped > 0 && map.len() < map.capacity() / SPARE {
+            map.shrink_to_fit();
+        }
     }
 
     /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries
@@ -136,7 +153,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         // It may have been touched since it was looked at.
         let goes = |key: &K, value: &V| rank(value).inspect(|_| last(*key, value)).is_some();
         let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, goes));
-        self.release(usize::from(gone.is_some()));
+        self.room.release(usize::from(gone.is_some()));
     }
 
     /// The entry that [`evict`](Shards::evict) would forget.
@@ -160,9 +177,14 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         least.map(|(_, key)| key)
     }
 
+    /// A shard, if it can hold anything: many maps are empty, and looking into each of their shards would take its locks.
+    fn filled(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
+        self.map(shard).filter(|_| self.len() > 0)
+    }
+
     /// The keys of one shard above `after`, in their order.
     pub(super) fn keys(&self, shard: u8, after: Option<K>) -> Vec<K> {
-        let Some(map) = self.map(shard) else { return Vec::new() };
+        let Some(map) = self.filled(shard) else { return Vec::new() };
         let mut keys: Vec<K> = map.iter().map(|entry| *entry.key()).filter(|key| Some(*key) > after).collect();
         keys.sort_unstable();
         keys
@@ -177,7 +199,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Visits the entries of one shard, in no order.
     pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(K, &V)) {
-        for entry in self.map(shard).into_iter().flatten() {
+        for entry in self.filled(shard).into_iter().flatten() {
             visit(*entry.key(), entry.value());
         }
     }

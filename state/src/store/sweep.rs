@@ -26,10 +26,13 @@ impl Store {
         for shard in self.sweep.next() {
             self.bans.sweep(shard, now);
             self.lists.sweep(shard, now);
+            self.registers.sweep(shard, now);
+            self.maxima.sweep(shard, now);
+            self.marks.sweep(shard, now);
             self.uniques.sweep(shard, now);
+            self.ledgers.sweep(shard, &self.dirty, now);
             for (_, table) in self.tables.after(None) {
-                let (widths, rate) = (table.widths(), table.rate());
-                table.counters().retain(shard, |counter| !counter.is_expired(widths, rate, now));
+                table.sweep(shard, now);
             }
         }
     }

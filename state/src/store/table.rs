@@ -1,16 +1,21 @@
 //! A table: the counters of one limit or one kind of offence.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::TABLES_MAX;
-use super::shards::{GiveWay, Shards};
+use super::crowd::{Crowd, EIGHTH};
+use super::lineage::Lineage;
+use super::room::{Generations, Rate};
+use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
-use crate::counter::{SlotCounter, Widths};
+use crate::counter::{SLOTS, SlotCounter, Widths};
 use crate::key::{Domain, Key64, Secret, Sharded};
 use crate::rung::Rung;
 use crate::time::Time;
 
-/// What a table is. Its identity is a keyed hash of the name, the shape of its keys and its rungs, the same at every node.
+/// What a table is. Its identity is a keyed hash of the name, the shape of its keys and its rungs, the same at every node. Tables
+/// that differ in rungs alone are of one lineage: what is counted in one of them is read in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
     /// A name that stays when the config is edited, such as the limit's.
@@ -32,6 +37,12 @@ impl TableSpec {
         let replicated = [u8::from(self.replicated)];
         secret.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &rungs, &replicated])
     }
+
+    /// What stays the same when its rungs change. Never sent.
+    pub(super) fn lineage(&self, secret: &Secret) -> u64 {
+        let replicated = [u8::from(self.replicated)];
+        secret.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &replicated])
+    }
 }
 
 /// A table of one store.
@@ -39,7 +50,7 @@ impl TableSpec {
 pub struct TableId(u16);
 
 impl TableId {
-    pub(super) fn new(number: u16) -> TableId {
+    pub(crate) fn new(number: u16) -> TableId {
         TableId(number)
     }
 
@@ -56,27 +67,52 @@ pub struct TableFull;
 /// Counters that are looked at to find one to forget.
 const SAMPLE: usize = 32;
 
+/// Whether a table holds all keys that were counted in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Each key that counted something has a counter.
+    Whole,
+    /// It is or was full: within its memory keys were forgotten, or left to the sketch of those that have little. What it knows of others
+    /// is not compared with peers until that is over.
+    Partial,
+}
+
+/// Why a row is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It changed just now.
+    Changed,
+    /// In repair or a snapshot: no reason to forget another key.
+    Known,
+}
+
 pub(super) struct Table {
     identity: u64,
     widths: Widths,
     replicated: bool,
-    /// The bits of the greatest rate it was charged with; 0 before. While peers are not heard, a limit charges at its share of
+    lineage: Arc<Lineage>,
+    /// The greatest rate it was charged with. While peers are not heard, a limit charges at its share of
     /// the rate; joins must not drain at that when they are heard again. A drain that is too fast only says too little.
-    rate: AtomicU64,
-    /// Under which counters that are made count. It is above those of all that were forgotten, so that one that comes back is
-    /// another author to peers, who add it instead of taking the greater count.
-    generation: AtomicU16,
+    rate: Rate,
+    generations: Generations,
+    /// Until when it is [`Coverage::Partial`], ms.
+    partial_until: AtomicU64,
+    /// Made when the table is nearly full, and kept.
+    crowd: OnceLock<Crowd>,
     counters: Shards<Key64, SlotCounter>,
 }
 
 impl Table {
-    pub(super) fn new(identity: u64, spec: &TableSpec, keys_max: usize) -> Table {
+    pub(super) fn new(identity: u64, spec: &TableSpec, keys_max: usize, lineage: Arc<Lineage>) -> Table {
         Table {
             identity,
             widths: Widths::new(spec.fine, spec.coarse),
             replicated: spec.replicated,
-            rate: AtomicU64::new(0),
-            generation: AtomicU16::new(0),
+            lineage,
+            rate: Rate::new(),
+            generations: Generations::new(),
+            partial_until: AtomicU64::new(0),
+            crowd: OnceLock::new(),
             counters: Shards::new(keys_max),
         }
     }
@@ -93,6 +129,10 @@ impl Table {
         self.replicated
     }
 
+    pub(super) fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
     pub(super) fn counters(&self) -> &Shards<Key64, SlotCounter> {
         &self.counters
     }
@@ -101,68 +141,208 @@ impl Table {
         self.counters.len()
     }
 
-    /// Written only when it grows, so that charging threads share the cache line.
     pub(super) fn remember_rate(&self, rate: f64) {
-        // Positive numbers and their bits are in the same order.
-        if self.rate.load(Ordering::Relaxed) < rate.to_bits() {
-            self.rate.fetch_max(rate.to_bits(), Ordering::Relaxed);
-        }
+        self.rate.remember(rate);
     }
 
     pub(super) fn rate(&self) -> Option<f64> {
-        let bits = self.rate.load(Ordering::Relaxed);
-        (bits != 0).then(|| f64::from_bits(bits))
+        self.rate.get()
     }
 
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&SlotCounter) -> R) -> Option<R> {
         self.counters.read(key, read)
     }
 
-    /// Changes a counter, made at `now` if there is none. `None` when the table is full and nothing can be forgotten.
+    /// Changes a counter that is charged here, made at `now` if there is none. `None` when the table is full and nothing can be
+    /// forgotten.
     pub(super) fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut SlotCounter) -> R) -> Option<R> {
-        self.visit_or(key, || self.widths.fine_slot(now), now, visit)
+        self.visit_unless(key, || None, || self.widths.fine_slot(now), now, visit)
     }
 
-    pub(super) fn visit_or<R>(
+    /// The same; where there is none, what `aside` says stands instead, and one that is made has the head of `head`.
+    pub(super) fn visit_unless<R>(
         &self,
         key: Key64,
+        aside: impl FnOnce() -> Option<R>,
         head: impl FnOnce() -> u64,
         now: Time,
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
         let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now);
-        let give_way = GiveWay { sample: SAMPLE, rank, last: |_, counter: &SlotCounter| self.forget(counter, now) };
-        self.counters.visit(key, || None, || self.make(head()), give_way, visit)
+        self.visit_ranked(key, aside, head, now, (rank, visit))
     }
 
-    fn make(&self, head: u64) -> SlotCounter {
-        SlotCounter::of_generation(head, self.generation.load(Ordering::Relaxed))
+    /// Changes a counter that a peer speaks of; `aside` and `head` as above. What peers counted makes room for it, never what
+    /// was counted here: a peer that names ever new keys has its own forgotten.
+    pub(super) fn visit_told<R>(
+        &self,
+        key: Key64,
+        aside: impl FnOnce() -> Option<R>,
+        head: u64,
+        now: Time,
+        visit: impl FnOnce(&mut SlotCounter) -> R,
+    ) -> Option<R> {
+        let spared = |counter: &SlotCounter| counter.is_own() && !counter.is_expired(self.widths, self.rate(), now);
+        let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| !spared(counter));
+        self.visit_ranked(key, aside, || head, now, (rank, visit))
+    }
+
+    fn visit_ranked<R>(
+        &self,
+        key: Key64,
+        aside: impl FnOnce() -> Option<R>,
+        head: impl FnOnce() -> u64,
+        now: Time,
+        (rank, visit): (impl Fn(&SlotCounter) -> Option<u64>, impl FnOnce(&mut SlotCounter) -> R),
+    ) -> Option<R> {
+        let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
+        let give_way = GiveWay { sample: SAMPLE, rank, last };
+        let visited = self.counters.visit(key, aside, || self.make(key, head(), self.rate(), now), give_way, visit);
+        if visited.is_none() {
+            self.leave_out(now);
+        }
+        visited
+    }
+
+    /// A new counter, which owes what the crowd knows of its key.
+    fn make(&self, key: Key64, head: u64, rate: Option<f64>, now: Time) -> SlotCounter {
+        let turn = self.lineage.turn().1;
+        // One that has kin has yet to take over from them.
+        let turn = if self.lineage.has_kin() { turn.wrapping_sub(1) } else { turn };
+        let mut counter = SlotCounter::born(head, self.generations.newest(), turn);
+        if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {
+            let level = crowd.level(key, rate, now);
+            if level > 0.0 {
+                // At its slot's start it was what has drained since more. Whole tokens: less would be a fresh budget, bit by bit.
+                let drained = rate * now.since(Time(self.widths.fine_start(self.widths.fine_slot(now)))) as f64;
+                counter.owe(self.widths, (level + drained).ceil() as u64, now, rate);
+            }
+        }
+        counter
     }
 
     /// A counter is about to be forgotten, under its own lock: whoever makes it again sees what is written here.
-    fn forget(&self, counter: &SlotCounter, now: Time) {
-        if counter.is_expired(self.widths, self.rate(), now) {
+    fn forget(&self, key: Key64, counter: &SlotCounter, now: Time) {
+        let rate = self.rate();
+        if counter.is_expired(self.widths, rate, now) {
             return;
         }
+        self.leave_out(now);
         if let Some(generation) = counter.stated_generation() {
-            self.generation.fetch_max(generation.saturating_add(1), Ordering::Relaxed);
+            self.generations.end(generation);
+        }
+        let own = rate.map(|rate| (rate, counter.own_level(self.widths, rate, now)));
+        if let Some((rate, level)) = own.filter(|(_, level)| *level > 0.0) {
+            self.crowd().raise(key, level, rate, now);
         }
     }
 
-    /// What a charge would say: the counter is looked at as it would be after it was found or made, and stays as it is.
-    pub(super) fn peek(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        let charge = |mut counter: SlotCounter| counter.charge(self.widths, bucket, cost, now);
+    fn crowd(&self) -> &Crowd {
+        self.crowd.get_or_init(|| Crowd::new(self.counters.max(), self.widths.fine()))
+    }
+
+    /// From seven eighths of the cap on a new key needs a reason to have a counter.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.counters.len() >= self.counters.max() - self.counters.max() / 8
+    }
+
+    /// What a charge of a key that has no counter says, where the key has none because there is little room and it owes little.
+    fn in_crowd(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Option<(Charge, f64)> {
+        let level = if self.is_crowded() { self.crowd().level(key, self.rate()?, now) } else { return None };
+        let to = level + f64::from(cost);
+        (to < bucket.burst * EIGHTH).then(|| (bucket.judge(level, cost), to))
+    }
+
+    /// Charges a key without a counter, if that is in order.
+    pub(super) fn charge_crowd(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Option<Charge> {
+        let (charge, to) = self.in_crowd(key, bucket, cost, now)?;
+        self.leave_out(now);
+        if let Some(rate) = self.rate().filter(|_| cost > 0) {
+            self.crowd().raise(key, to, rate, now);
+        }
+        Some(charge)
+    }
+
+    /// Drops what is over in a shard.
+    pub(super) fn sweep(&self, shard: u8, now: Time) {
+        let rate = self.rate();
+        self.counters.retain(shard, |counter| !counter.is_expired(self.widths, rate, now));
+        if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {
+            crowd.sweep((shard.into(), SHARDS), rate, now);
+        }
+    }
+
+    /// The backlog of a key, whether or not it has a counter.
+    pub(super) fn level(&self, key: Key64, rate: f64, now: Time) -> f64 {
+        let known = self.read(key, |counter| counter.level(self.widths, rate, now));
+        known.or_else(|| Some(self.crowd.get()?.level(key, rate, now))).unwrap_or(0.0)
+    }
+
+    /// A key that is new in this turn owes what the other tables know of it.
+    pub(super) fn take_over(&self, key: Key64, level: f64, turn: u8, now: Time) {
+        let Some(rate) = self.rate() else { return };
+        if self.is_crowded() && self.read(key, |_| ()).is_none() {
+            return self.crowd().raise(key, level, rate, now);
+        }
+        self.visit(key, now, |counter| {
+            if counter.turn() != turn {
+                counter.owes_at_least(self.widths, level, now, rate);
+                counter.set_turn(turn);
+            }
+        });
+    }
+
+    /// What rose in another table of the lineage fills the bucket here, if that took over already: tokens, and since when.
+    pub(super) fn inherit(&self, key: Key64, risen: &[(u64, Time)], turn: u8) {
+        let Some(rate) = self.rate().filter(|_| !risen.is_empty()) else { return };
+        self.counters.change(key, |counter| {
+            if counter.turn() == turn {
+                risen.iter().for_each(|(tokens, from)| counter.owe(self.widths, *tokens, *from, rate));
+            }
+        });
+    }
+
+    /// Something is not held, or was not kept: what is known here is less than what was counted.
+    pub(super) fn leave_out(&self, now: Time) {
+        let until = now.plus(self.widths.coarse().saturating_mul(SLOTS)).0;
+        // Written seldom, so that threads share the cache line.
+        if self.partial_until.load(Ordering::Relaxed).saturating_add(self.widths.fine()) < until {
+            self.partial_until.fetch_max(until, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn coverage(&self, now: Time) -> Coverage {
+        let partial = now.0 < self.partial_until.load(Ordering::Relaxed);
+        if partial { Coverage::Partial } else { Coverage::Whole }
+    }
+
+    /// Whether it is compared with peers: not while both hold but a part, and not when an edit has left it and all in it is over.
+    pub(super) fn is_compared(&self, number: u16, now: Time) -> bool {
+        let is_left = || self.lineage.turn().0 != number && self.len() == 0;
+        self.replicated && self.coverage(now) == Coverage::Whole && !is_left()
+    }
+
+    /// What a charge would say: the counter is looked at as it would be after it was found or made, and had taken over a level.
+    /// It stays as it is.
+    pub(super) fn peek(&self, key: Key64, bucket: &Bucket, (cost, kin): (u32, f64), now: Time) -> Charge {
+        // The charge would have its rate remembered first.
+        let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
+        let charge = |mut counter: SlotCounter| {
+            counter.owes_at_least(self.widths, kin, now, rate);
+            counter.charge(self.widths, bucket, cost, now)
+        };
         if let Some(known) = self.read(key, SlotCounter::clone) {
             return charge(known);
         }
-        // The charge would have its rate remembered first.
-        let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
+        if let Some((said, _)) = self.in_crowd(key, bucket, cost, now) {
+            return said;
+        }
         let rank = |counter: &SlotCounter| self.rank(counter, Some(rate), now);
         let makes_room = || self.counters.least(key.shard(), SAMPLE, rank).is_some();
         if self.counters.is_full() && !makes_room() {
             return Charge::Full;
         }
-        charge(SlotCounter::new(self.widths.fine_slot(now)))
+        charge(self.make(key, self.widths.fine_slot(now), Some(rate), now))
     }
 
     /// Who makes room for a new key: an expired one first, else the one touched least recently of a sample. What waits to be
@@ -175,12 +355,7 @@ impl Table {
         }
     }
 
-    pub(super) fn top(&self, n: usize, now: Time) -> Vec<(Key64, u64)> {
-        let mut sums = Vec::new();
-        self.counters.each(|key, counter| sums.push((key, counter.sum(self.widths, now))));
-        sums.retain(|(_, sum)| *sum > 0);
-        sums.sort_unstable_by_key(|(key, sum)| (std::cmp::Reverse(*sum), *key));
-        sums.truncate(n);
-        sums
+    pub(super) fn each_sum(&self, now: Time, mut visit: impl FnMut(Key64, u64)) {
+        self.counters.each(|key, counter| visit(key, counter.sum(self.widths, now)));
     }
 }

@@ -12,7 +12,7 @@ use crate::unique::{Mark, Sketch};
 const README: &str = include_str!("../../README.md");
 
 /// The rows of three cells, all in code.
-fn rows() -> Vec<[&'static str; 3]> {
+pub(super) fn rows() -> Vec<[&'static str; 3]> {
     let cells = |line: &'static str| -> Option<[&'static str; 3]> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let code: Option<Vec<&str>> =

@@ -9,15 +9,15 @@ use crate::counter::{Bounds, CONTRIBUTORS_MAX, COUNT_MOST, Joined, Row, SlotCoun
 use crate::fact::{Fact, Stated};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
-use crate::replica::{Event, Input, LinkId, Output, Replica, ReplicaConfig};
+use crate::replica::{CloseReason, Event, Input, LinkId, Output, Replica, ReplicaConfig};
 use crate::rung::Rung;
 use crate::store::{Offered, Store, StoreBounds, StoreConfig, TableId, TableSpec, UniquesSpec};
 use crate::time::Time;
 use crate::unique::Mark;
 use crate::wire::{Builder, DeltaHead, Digest, Frame, Hello, NEWEST, RangeHead, Room, Seen};
 
-const LINK: LinkId = LinkId(1);
-const NOW: Time = Time(1_800_000_000_000);
+pub(super) const LINK: LinkId = LinkId(1);
+pub(super) const NOW: Time = Time(1_800_000_000_000);
 
 fn row(head: u64) -> Row {
     Row { head, fine: [1, 0, 0, 0, 0, 0, 0, 0], coarse: [1, 0, 0, 0, 0, 0, 0, 0] }
@@ -55,13 +55,13 @@ fn cells_too_far_ahead_or_past_the_floor_are_refused() {
     assert_eq!(clipped(0), (true, 0, 2));
 }
 
-struct Node {
-    replica: Replica,
-    store: Arc<Store>,
-    table: TableId,
+pub(super) struct Node {
+    pub(super) replica: Replica,
+    pub(super) store: Arc<Store>,
+    pub(super) table: TableId,
 }
 
-fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
+pub(super) fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
     let (me, incarnation) = (Actor { pop: PopId(pop), node: 0 }, Incarnation(1));
     let config = StoreConfig { me, incarnation, secret: [3; 16], keys_max, bans_max: 2, roster: 3 };
     let store = Arc::new(Store::with_bounds(config, StoreBounds { lists_max: 3, ..StoreBounds::default() }));
@@ -82,7 +82,7 @@ fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
 }
 
 impl Node {
-    fn feed(&mut self, input: Input, now: Time) -> (Vec<Bytes>, Vec<Event>) {
+    pub(super) fn feed(&mut self, input: Input, now: Time) -> (Vec<Bytes>, Vec<Event>) {
         self.replica.handle(input, now);
         let (mut frames, mut events) = (Vec::new(), Vec::new());
         while let Some(output) = self.replica.poll_output() {
@@ -99,7 +99,7 @@ impl Node {
         (frames, events)
     }
 
-    fn takes(&mut self, frames: Vec<Bytes>, now: Time) -> (Vec<Bytes>, Vec<Event>) {
+    pub(super) fn takes(&mut self, frames: Vec<Bytes>, now: Time) -> (Vec<Bytes>, Vec<Event>) {
         let (mut out, mut events) = (Vec::new(), Vec::new());
         for bytes in frames {
             let (more, told) = self.feed(Input::Frame { link: LINK, bytes }, now);
@@ -111,7 +111,7 @@ impl Node {
 }
 
 /// Two nodes that have said hello.
-fn pair(keys_max: usize, index_max: usize) -> (Node, Node) {
+pub(super) fn pair(keys_max: usize, index_max: usize) -> (Node, Node) {
     let (mut near, mut far) = (node(1, keys_max, index_max), node(2, keys_max, index_max));
     let (to_far, _) = near.feed(Input::Connected { link: LINK, peer: PopId(2) }, NOW);
     let (to_near, _) = far.feed(Input::Connected { link: LINK, peer: PopId(1) }, NOW);
@@ -421,7 +421,7 @@ fn a_flood_of_digests_is_dropped() {
     let dropped = |near: &Node| near.replica.status(NOW).peers[0].dropped;
     let before = dropped(&near);
     let sane = Digest {
-        tables: near.store.tables_digest(),
+        tables: near.store.tables_digest(NOW),
         prefix: 0,
         bits: 0,
         parts: vec![1],
@@ -474,4 +474,52 @@ fn what_nobody_can_count_is_refused_and_told() {
     assert_eq!(status.peers[0].last_error.as_deref(), Some("POP 2 counted more than any node can; dropped"));
     near.takes(vec![says(1_000 * COUNT_MOST, 3)], NOW);
     assert_eq!(counted(&near), 3 + 1_000 * COUNT_MOST, "what some node might count is believed");
+}
+
+/// A peer that goes on sending bad frames is ended and not listened to for a while; then it may come again.
+#[test]
+fn a_peer_that_sends_bad_frames_is_barred() {
+    let mut near = node(1, 100, 100);
+    let peer = PopId(2);
+    let greets = |near: &mut Node, link: LinkId, now: Time| {
+        near.feed(Input::Connected { link, peer }, now);
+        near.replica.handle(Input::Frame { link, bytes: hello_of(2, now) }, now);
+        std::iter::from_fn(|| near.replica.poll_output()).find_map(|output| match output {
+            Output::Close { reason, .. } => Some(reason),
+            _ => None,
+        })
+    };
+    assert_eq!(greets(&mut near, LINK, NOW), None);
+    let foreign = rows_of(near.store.identity(near.table).unwrap(), author(3, 1), 0..1);
+    let head = DeltaHead { author: author(2, 1).into(), from: 0, to: 1, at: NOW.0 };
+    let bytes = foreign.delta(&head, NEWEST);
+    let mut closed = Vec::new();
+    for _ in 0..80 {
+        near.replica.handle(Input::Frame { link: LINK, bytes: bytes.clone() }, NOW);
+        while let Some(output) = near.replica.poll_output() {
+            if let Output::Close { reason, .. } = output {
+                closed.push(reason);
+            }
+        }
+    }
+    assert_eq!(closed, [CloseReason::Barred { ms: 10_000 }]);
+    assert_eq!((near.store.keys(near.table), near.replica.status(NOW).peers[0].dropped), (0, 65));
+    assert_eq!(greets(&mut near, LinkId(8), NOW.plus(4_000)), Some(CloseReason::Barred { ms: 6_000 }));
+    assert_eq!(greets(&mut near, LinkId(9), NOW.plus(10_000)), None);
+}
+
+fn hello_of(pop: u16, now: Time) -> Bytes {
+    let hello = Hello {
+        oldest: 2,
+        newest: NEWEST,
+        features: 0,
+        cluster: "edge".to_owned(),
+        secret_id: 1,
+        roster_revision: 1,
+        author: author(pop, 1).into(),
+        boot: 5,
+        base: 0,
+        at: now.0,
+    };
+    crate::wire::hello(&hello)
 }

@@ -7,7 +7,7 @@ use crate::counter::Row;
 use crate::identity::{Author, Incarnation};
 use crate::key::Key64;
 use crate::rung::Rung;
-use crate::store::{Store, StoreConfig, TableId, TableSpec};
+use crate::store::{Store, StoreConfig, TableId, TableSpec, Told};
 use crate::time::Time;
 
 const START: Time = Time(1_800_000_000_000);
@@ -41,7 +41,7 @@ fn a_key_that_comes_back_adds_at_its_peers() {
     let ((near, at_near), (far, at_far)) = (node(1, 1), node(2, 100));
     let tell = || {
         taken(&near, at_near).into_iter().for_each(|(key, author, row)| {
-            let _ = far.offer_row(at_far, key, author, row, START);
+            let _ = far.offer_row((at_far, key), (author, row), Told::Changed, START);
         })
     };
     near.add(at_near, key(1), 5, START);
@@ -57,7 +57,7 @@ fn a_key_that_comes_back_adds_at_its_peers() {
     assert_eq!(lives, [(Incarnation(1 << 16), 5), (Incarnation(2 + (1 << 16)), 3)]);
     // The node does not take back what it said before: it is in what others read.
     for (author, row) in far.rows(at_far, key(1), START) {
-        let _ = near.offer_row(at_near, key(1), author, row, START);
+        let _ = near.offer_row((at_near, key(1)), (author, row), Told::Changed, START);
     }
     assert_eq!(total(&near, at_near, key(1), START), 3);
 }
@@ -116,7 +116,7 @@ proptest! {
         said.extend(said.clone().into_iter().step_by(3));
         fastrand::Rng::with_seed(seed).shuffle(&mut said);
         for (key, author, row) in said {
-            let _ = far.offer_row(at_far, key, author, row, now);
+            let _ = far.offer_row((at_far, key), (author, row), Told::Changed, now);
         }
         let heard: Vec<u64> = (0..12).map(|n| total(&far, at_far, key(n), now)).collect();
         prop_assert_eq!(heard, truth);

@@ -3,8 +3,13 @@
 
 mod algebra;
 mod bounds;
+mod facts;
 mod forget;
 mod given;
 mod golden;
+mod hostile;
 mod late;
 mod laws;
+mod ledgers;
+#[cfg(loom)]
+mod schedules;

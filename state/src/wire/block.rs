@@ -12,6 +12,14 @@ pub(super) const FACTS: u8 = 3;
 pub(super) const SKETCHES: u8 = 4;
 pub(super) const LISTINGS: u8 = 5;
 pub(super) const COUNTERS: u8 = 6;
+/// From version 3 on.
+pub(super) const REGISTERS: u8 = 8;
+/// From version 3 on.
+pub(super) const MAXIMA: u8 = 9;
+/// From version 3 on.
+pub(super) const MARKS: u8 = 10;
+/// From version 3 on.
+pub(super) const ACCOUNTS: u8 = 16;
 
 fn checksum(kind: u8, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();

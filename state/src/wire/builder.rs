@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::block::{self, BLOCK_HEAD, COUNTERS, SKETCHES};
+use super::accounts::{self, LEDGER_MOST};
+use super::block::{self, ACCOUNTS, BLOCK_HEAD, COUNTERS, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
 use super::facts::{Facts, HEADS_MOST};
@@ -15,9 +16,13 @@ use crate::counter::Row;
 use crate::fact::Fact;
 use crate::identity::Author;
 use crate::key::Key64;
+use crate::ledger::Account;
 
 /// The most bytes of a frame's type and head: a delta's head is three numbers of 64 bits and an author.
 const HEAD_MOST: usize = 1 + BLOCK_HEAD + 3 * 9 + 3 + 5 + 9;
+
+/// The first version that has accounts.
+const ACCOUNTS_SINCE: u16 = 3;
 
 /// Whether something went into the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,9 @@ pub(crate) struct Builder {
     /// With their tables.
     seen: Vec<(u64, Seen)>,
     uniques: BTreeSet<u64>,
+    /// With their tables.
+    accounts: Vec<(u64, Key64, Author, Account)>,
+    ledgers: BTreeSet<u64>,
     weight: usize,
 }
 
@@ -52,12 +60,14 @@ impl Builder {
             facts: Facts::default(),
             seen: Vec::new(),
             uniques: BTreeSet::new(),
+            accounts: Vec::new(),
+            ledgers: BTreeSet::new(),
             weight,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.facts.is_empty() && self.seen.is_empty()
+        self.rows.is_empty() && self.facts.is_empty() && self.seen.is_empty() && self.accounts.is_empty()
     }
 
     /// Takes a row. One without cells says nothing and is left out.
@@ -106,6 +116,21 @@ impl Builder {
         Room::Taken
     }
 
+    /// Takes an account.
+    pub(crate) fn account(&mut self, table: u64, key: Key64, author: Author, account: Account) -> Room {
+        let mut weight = accounts::weight(&account);
+        if !self.ledgers.contains(&table) {
+            weight += BLOCK_HEAD + LEDGER_MOST;
+        }
+        if self.weight + weight > FRAME_MAX {
+            return Room::Full;
+        }
+        self.ledgers.insert(table);
+        self.weight += weight;
+        self.accounts.push((table, key, author, account));
+        Room::Taken
+    }
+
     /// The frame for peers that speak this version.
     pub(crate) fn delta(self, head: &DeltaHead, version: u16) -> Bytes {
         self.finish(frame::start(DELTA, head), version)
@@ -118,9 +143,12 @@ impl Builder {
 
     fn finish(self, mut out: Vec<u8>, version: u16) -> Bytes {
         debug_assert!((OLDEST..=NEWEST).contains(&version), "a version that is not spoken");
-        self.facts.put(&mut out);
+        self.facts.put(&mut out, version);
         put_rows(&mut out, self.rows, &self.tables);
         put_seen(&mut out, self.seen, &self.uniques);
+        if version >= ACCOUNTS_SINCE {
+            put_accounts(&mut out, self.accounts, &self.ledgers);
+        }
         out.into()
     }
 }
@@ -156,5 +184,18 @@ fn put_seen(out: &mut Vec<u8>, mut seen: Vec<(u64, Seen)>, tables: &BTreeSet<u64
             of_table.push(of);
         }
         block::put(out, SKETCHES, &sketches::encode(*table, &of_table));
+    }
+}
+
+fn put_accounts(out: &mut Vec<u8>, mut accounts: Vec<(u64, Key64, Author, Account)>, tables: &BTreeSet<u64>) {
+    // The later of two first: a ledger that was forgotten and made anew in one tick is in the queue twice.
+    accounts.sort_unstable_by(|one, other| (other.0, other.1, other.2, &other.3).cmp(&(one.0, one.1, one.2, &one.3)));
+    accounts.dedup_by_key(|(table, key, author, _)| (*table, *key, *author));
+    for table in tables {
+        let mut of_table = Vec::new();
+        while let Some((_, key, author, account)) = accounts.pop_if(|(of, ..)| of == table) {
+            of_table.push((key, author, account));
+        }
+        block::put(out, ACCOUNTS, &accounts::encode(*table, &of_table));
     }
 }

@@ -4,8 +4,8 @@
 use bincode::{Decode, Encode};
 
 use super::WireError;
-use super::block::{self, BLOCK_HEAD, FACTS, LISTINGS};
-use super::{FRAME_MAX, bans, listings};
+use super::block::{self, BLOCK_HEAD, FACTS, LISTINGS, MARKS, MAXIMA, REGISTERS};
+use super::{FRAME_MAX, bans, listings, marks, maxima, registers};
 use crate::fact::{Fact, Kind};
 
 /// Facts in one block.
@@ -22,11 +22,18 @@ const DECODE_MAX: usize = 128 * 1024;
 pub(super) struct Facts {
     bans: Vec<bans::WireBan>,
     listings: Vec<listings::WireListing>,
+    registers: Vec<registers::WireRegister>,
+    maxima: Vec<maxima::WireMaximum>,
+    marks: Vec<marks::WireMark>,
 }
 
 impl Facts {
     pub(super) fn is_empty(&self) -> bool {
-        self.bans.is_empty() && self.listings.is_empty()
+        self.bans.is_empty()
+            && self.listings.is_empty()
+            && self.registers.is_empty()
+            && self.maxima.is_empty()
+            && self.marks.is_empty()
     }
 
     /// Takes a fact if a frame of this weight has room for it; says what it weighs.
@@ -34,12 +41,23 @@ impl Facts {
         match fact {
             Fact::Ban(fact) => take(&mut self.bans, fact, bans::MOST, weight),
             Fact::Listing(fact) => take(&mut self.listings, fact, listings::MOST, weight),
+            Fact::Register(fact) => take(&mut self.registers, fact, registers::most(fact), weight),
+            Fact::Maximum(fact) => take(&mut self.maxima, fact, maxima::MOST, weight),
+            Fact::Mark(fact) => take(&mut self.marks, fact, marks::most(fact), weight),
         }
     }
 
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        put(out, FACTS, &self.bans);
-        put(out, LISTINGS, &self.listings);
+    /// Writes what peers of this version know.
+    pub(super) fn put(&self, out: &mut Vec<u8>, version: u16) {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_in(version)) {
+            match kind {
+                Kind::Ban => put(out, FACTS, &self.bans),
+                Kind::Listing => put(out, LISTINGS, &self.listings),
+                Kind::Register => put(out, REGISTERS, &self.registers),
+                Kind::Maximum => put(out, MAXIMA, &self.maxima),
+                Kind::Mark => put(out, MARKS, &self.marks),
+            }
+        }
     }
 }
 

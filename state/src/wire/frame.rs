@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 
+use super::accounts::{self, Accounts};
 use super::bans::WireBan;
-use super::block::{self, COUNTERS, FACTS, HEAD, LISTINGS, SKETCHES};
+use super::block::{self, ACCOUNTS, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead};
 use super::counters::{self, Rows};
 use super::facts;
 use super::listings::WireListing;
+use super::marks::WireMark;
+use super::maxima::WireMaximum;
 use super::reader::Reader;
+use super::registers::WireRegister;
 use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
 use crate::fact::Fact;
@@ -39,6 +43,7 @@ pub(crate) enum State {
     Counters(Rows),
     Facts(Vec<Fact>),
     Sketches(Sketches),
+    Accounts(Accounts),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -93,10 +98,20 @@ impl Iterator for Blocks<'_> {
             COUNTERS => counters::decode(body).map(State::Counters),
             FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
+            ACCOUNTS => accounts::decode(body).map(State::Accounts),
             LISTINGS => {
                 let listing = |listing: WireListing| Fact::Listing(listing.into());
                 facts::decode(body, "list entries", listing).map(State::Facts)
             }
+            REGISTERS => {
+                let register = |register: WireRegister| Fact::Register(register.into());
+                facts::decode(body, "registers", register).map(State::Facts)
+            }
+            MAXIMA => {
+                let maximum = |maximum: WireMaximum| Fact::Maximum(maximum.into());
+                facts::decode(body, "numbers", maximum).map(State::Facts)
+            }
+            MARKS => facts::decode(body, "marks", |mark: WireMark| Fact::Mark(mark.into())).map(State::Facts),
             _ => Ok(State::Unknown),
         });
         let left = reader.left();

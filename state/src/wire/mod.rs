@@ -12,6 +12,7 @@
 //! Decoding is total: any bytes give a value or a [`WireError`], and every count is checked against the bytes that are there
 //! before anything is allocated for it.
 
+mod accounts;
 mod bans;
 mod bits;
 mod block;
@@ -21,10 +22,14 @@ mod counters;
 mod facts;
 mod frame;
 mod listings;
+mod marks;
+mod maxima;
 mod reader;
+mod registers;
 mod saved;
 mod sketches;
 
+pub(crate) use self::accounts::Accounts;
 pub(crate) use self::builder::{Builder, Room};
 pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, RELAYS, RangeHead};
 pub(crate) use self::counters::Rows;

@@ -29,6 +29,11 @@ impl Side {
         std::iter::from_fn(|| self.replica.poll_output()).collect()
     }
 
+    /// Peers that are heard.
+    fn heard(&self, now: Time) -> usize {
+        self.replica.status(now).peers.iter().filter(|peer| peer.state == PeerState::Up).count()
+    }
+
     /// Connects a link to POP 2 and takes a frame on it.
     fn hears(&mut self, link: LinkId, frames: &[Bytes]) -> Vec<Output> {
         let mut outputs = self.feed(Input::Connected { link, peer: PopId(2) }, START);
@@ -85,8 +90,7 @@ fn a_peer_is_heard_from_its_hello_on() {
     let outputs = us.hears(LINK, &[hello(theirs())]);
     assert_eq!(closed(&outputs), []);
     assert_eq!(events(&outputs), [Event::PeerUp { actor: actor(2), incarnation: Incarnation(5) }]);
-    let peers = us.store.peers(START);
-    assert_eq!((peers.roster, peers.heard), (3, 2));
+    assert_eq!(us.store.peers(START).roster, 3);
     let status = us.replica.status(START);
     assert_eq!((status.peers[0].state, status.peers[0].incarnation), (PeerState::Up, Some(Incarnation(5))));
     assert_eq!((status.peers[1].state, status.peers[1].lag_ms), (PeerState::NeverHeard, None));
@@ -141,8 +145,7 @@ fn several_nodes_of_a_pop_are_peers_each() {
         us.feed(Input::Connected { link: LinkId(link), peer: pop }, START);
         let outputs = us.feed(Input::Frame { link: LinkId(link), bytes: hello(config) }, START);
         assert_eq!(closed(&outputs), []);
-        let peers = us.store.peers(START);
-        assert_eq!((peers.roster, u64::from(peers.heard)), (known, link + 1));
+        assert_eq!((us.store.peers(START).roster, us.heard(START) as u64), (known, link));
     }
     let actors: Vec<String> = us.replica.status(START).peers.iter().map(|peer| peer.actor.to_string()).collect();
     assert_eq!(actors, ["1/1", "2/7", "2/8", "3/0"]);
@@ -170,16 +173,38 @@ fn another_roster_is_told_and_let_in() {
     assert!(events(&outputs).contains(&Event::RosterDiffers { pop: PopId(2), theirs: 2, ours: 1 }));
 }
 
+/// A life of POP 2 by its number.
+fn life(incarnation: u64) -> ReplicaConfig {
+    ReplicaConfig { incarnation: Incarnation(incarnation), boot: incarnation, ..theirs() }
+}
+
 #[test]
-fn a_newer_life_takes_over_and_an_older_one_does_not() {
+fn a_process_and_its_successor_have_a_link_each_and_of_three_lives_the_oldest_gives_way() {
+    let lives = |us: &Side| {
+        let peer = us.replica.status(START).peers.swap_remove(0);
+        (peer.incarnation.map(|life| life.0 >> 16), peer.draining.map(|draining| draining.incarnation.0 >> 16))
+    };
+    let (five, six, seven) = (life(5 << 16), life(6 << 16), life(7 << 16));
     let mut us = ours();
-    us.hears(LINK, &[hello(theirs())]);
-    let younger = ReplicaConfig { incarnation: Incarnation(6), boot: 3, ..theirs() };
-    let outputs = us.hears(OTHER, &[hello(younger)]);
-    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: Incarnation(6) })]);
-    let outputs = us.hears(LinkId(3), &[hello(theirs())]);
-    assert_eq!(closed(&outputs), [(LinkId(3), CloseReason::Superseded { by: Incarnation(6) })]);
-    assert_eq!(us.replica.status(START).peers[0].incarnation, Some(Incarnation(6)));
+    us.hears(LINK, &[hello(five.clone())]);
+    assert_eq!(closed(&us.hears(OTHER, &[hello(six.clone())])), []);
+    assert_eq!(lives(&us), (Some(6), Some(5)));
+    // The older one's link is made anew, and stays the older one's.
+    let outputs = us.hears(LinkId(3), &[hello(five.clone())]);
+    assert_eq!(closed(&outputs), [(LINK, CloseReason::Superseded { by: five.incarnation })]);
+    assert_eq!(lives(&us), (Some(6), Some(5)));
+    let outputs = us.hears(LinkId(4), &[hello(seven.clone())]);
+    assert_eq!(closed(&outputs), [(LinkId(3), CloseReason::Superseded { by: seven.incarnation })]);
+    assert_eq!(lives(&us), (Some(7), Some(6)));
+    let outputs = us.hears(LinkId(5), &[hello(five)]);
+    assert_eq!(closed(&outputs), [(LinkId(5), CloseReason::Superseded { by: seven.incarnation })]);
+    us.feed(Input::Disconnected { link: OTHER }, START);
+    assert_eq!(lives(&us), (Some(7), None));
+    // A successor that fails leaves the older one where it was.
+    assert_eq!(closed(&us.hears(LinkId(6), &[hello(six)])), []);
+    us.feed(Input::Disconnected { link: LinkId(4) }, START);
+    assert_eq!(us.replica.status(START).peers[0].state, PeerState::Up);
+    assert_eq!(lives(&us), (Some(7), None));
 }
 
 #[test]
@@ -210,6 +235,9 @@ fn a_link_without_a_hello_is_closed() {
         closes = closed(&us.feed(Input::Timeout, now));
     }
     assert_eq!((closes, now), (vec![(LINK, CloseReason::NoHello)], START.plus(5_000)));
+    // What is left is to be warm whether or not anybody comes.
+    assert_eq!(us.replica.poll_timeout(), Some(START.plus(10_000)));
+    us.feed(Input::Timeout, START.plus(10_000));
     assert_eq!(us.replica.poll_timeout(), None);
 }
 
@@ -229,12 +257,12 @@ fn a_silent_peer_is_not_heard_and_comes_back() {
     let mut us = ours();
     us.hears(LINK, &[hello(theirs())]);
     us.feed(Input::Timeout, START.plus(1_999));
-    assert_eq!(us.store.peers(START).heard, 2);
+    assert_eq!(us.heard(START.plus(1_999)), 1);
     let outputs = us.feed(Input::Timeout, START.plus(2_000));
     assert_eq!(events(&outputs), [Event::PeerDown { actor: actor(2) }]);
-    assert_eq!((us.store.peers(START.plus(2_500)).heard, us.store.peers(START.plus(2_500)).lag_ms), (1, 2_500));
+    assert_eq!((us.heard(START.plus(2_500)), us.store.peers(START.plus(2_500)).lag_ms), (0, 2_500));
     assert_eq!(us.replica.status(START.plus(2_000)).peers[0].state, PeerState::Down);
     let again = us.feed(Input::Frame { link: LINK, bytes: hello(theirs()) }, START.plus(3_000));
     assert_eq!(events(&again), [Event::PeerUp { actor: actor(2), incarnation: Incarnation(5) }]);
-    assert_eq!(us.store.peers(START).heard, 2);
+    assert_eq!(us.heard(START.plus(3_000)), 1);
 }

@@ -2,21 +2,31 @@
 
 mod bounds;
 mod bucket;
+mod clocks;
 mod compare;
 mod converge;
+mod corpus;
 mod counts;
+mod crowd;
 mod defects;
+mod edits;
 mod fabric;
 mod facts;
+mod gauges;
 mod greet;
+mod handover;
 mod lists;
 mod load;
 mod peek;
+mod registers;
 mod relay;
 mod repair;
 mod snapshot;
+mod stopped;
 mod support;
 mod total;
 mod uniques;
+mod voids;
+mod warming;
 
 use selvedge_sim as sim;

@@ -8,6 +8,9 @@ use selvedge_state::{FRAME_MAX, Input, LinkId, Output, PopId, Replica, Rung, Sto
 
 use crate::support::{START, replica, spec, store_of, uniques_spec};
 
+/// What an acknowledgement begins with.
+const ACK: u8 = 3;
+
 const LINK: LinkId = LinkId(1);
 
 fn node(pop: u16) -> (Replica, Arc<Store>) {
@@ -85,6 +88,8 @@ fn spoil(frame: &Bytes, how: &Spoil) -> Bytes {
         Spoil::Flip(at, by) => bytes[at.index(frame.len())] ^= by,
         Spoil::Cut(at) => bytes.truncate(at.index(frame.len())),
         Spoil::Append(more) => bytes.extend_from_slice(more),
+        // A forged acknowledgement tells of a clock that is far away: it is believed, see the tests of clocks.
+        Spoil::Forge(..) if bytes.first() == Some(&ACK) => {}
         Spoil::Forge(at, by) => {
             // Blocks begin after the type: kind, length, checksum, body.
             let mut start = 1;
@@ -145,12 +150,12 @@ proptest! {
         feed(&mut replica, spoilt);
         // And the good ones are still taken.
         feed(&mut replica, good.clone());
+        prop_assert!(store.has_listed(list));
         let last = store.counts(table, store.key(&[&[4]]), START.plus(1_000));
         let count: u64 = last.iter().map(|(_, _, n)| n).sum();
         prop_assert!(count >= 5 + 12 + 19 + 26 + 33 + 40, "{count}");
         prop_assert!(store.distinct(uniques, store.key(&[b"few"]), 8_000, START.plus(1_000)) >= 11);
         prop_assert!(store.distinct(uniques, store.key(&[b"many"]), 8_000, START.plus(1_000)) >= 300);
-        prop_assert!(store.has_listed(list));
     }
 }
 
@@ -175,5 +180,5 @@ fn inputs_about_links_that_are_not_there_change_nothing() {
         replica.handle(input, START);
         assert!(replica.poll_output().is_none());
     }
-    assert_eq!(replica.poll_timeout(), None);
+    assert_eq!(replica.poll_timeout(), Some(START.plus(10_000)), "when it is warm");
 }

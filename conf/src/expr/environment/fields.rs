@@ -66,7 +66,7 @@ use Field as F;
 use Phase::{Connection, Request, Response};
 use Shape as S;
 
-pub(in crate::expr) static FIELDS: [FieldEntry; 29] = [
+pub(in crate::expr) static FIELDS: [FieldEntry; 30] = [
     plain("request", "method", F::Method, S::String, Request, "The method, as sent: `\"GET\"`."),
     plain("request", "host", F::Host, S::String, Request, "The host, in lower case, without the port."),
     plain(
@@ -182,5 +182,14 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 29] = [
     )
     .takes(20),
     plain("peers", "heard", F::Heard, S::Int, Connection, "How many POPs are heard, this one included.").takes(20),
+    plain(
+        "peers",
+        "warming",
+        F::Warming,
+        S::Bool,
+        Connection,
+        "Whether this POP has just started and not every other POP has said yet what it knows: for ten seconds at most.",
+    )
+    .takes(20),
     plain("peers", "roster", F::Roster, S::Int, Connection, "How many POPs are in the roster, this one included."),
 ];

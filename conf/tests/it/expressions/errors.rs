@@ -21,7 +21,7 @@ fn names_and_what_was_meant() {
             "peers.count == 1",
             "count",
             "`peers` has no field `count`",
-            "its fields: `peers.lag`, `peers.heard`, `peers.roster`",
+            "its fields: `peers.lag`, `peers.heard`, `peers.warming`, `peers.roster`",
         ),
         ("cache == 'hit'", "cache", "`cache` is not a value by itself", "its fields: `cache.status`"),
         (

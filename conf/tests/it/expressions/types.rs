@@ -52,6 +52,7 @@ fn types_of_values() {
         ("response.status", "int"),
         ("peers.lag", "duration"),
         ("peers.heard < peers.roster", "bool"),
+        ("peers.warming", "bool"),
         ("'a' in request.headers", "bool"),
         ("1 in {1: 2}", "bool"),
         ("client.ip in client.net", "bool"),

@@ -233,7 +233,7 @@ fn the_response_is_read_when_there_is_one() {
 fn tags_and_peers() {
     let world = World { tags: vec!["bot", "slow"], ..World::default() };
     assert!(world.holds(r#""slow" in request.tags && request.tags.size() == 2 && !("x" in request.tags)"#));
-    assert!(world.holds(r#"peers.roster == 3 && peers.heard == 1 && peers.lag == duration("0s")"#));
+    assert!(world.holds(r#"peers.roster == 3 && peers.heard == 1 && peers.lag == duration("0s") && !peers.warming"#));
 }
 
 #[test]

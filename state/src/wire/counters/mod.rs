@@ -42,7 +42,7 @@ fn authors_of(rows: &[(Key64, Author, Row)]) -> Vec<Author> {
     authors
 }
 
-fn put_authors(out: &mut Vec<u8>, authors: &[Author]) {
+pub(super) fn put_authors(out: &mut Vec<u8>, authors: &[Author]) {
     put_varint(out, authors.len() as u64);
     for author in authors {
         put_varint(out, u64::from(author.actor.pop.0));
@@ -51,7 +51,7 @@ fn put_authors(out: &mut Vec<u8>, authors: &[Author]) {
     }
 }
 
-fn authors(reader: &mut Reader<'_>) -> Result<Vec<Author>, WireError> {
+pub(super) fn authors(reader: &mut Reader<'_>) -> Result<Vec<Author>, WireError> {
     let count = reader.count(AUTHOR_LEAST)?;
     let mut authors: Vec<Author> = Vec::with_capacity(count);
     for _ in 0..count {

@@ -9,12 +9,14 @@
 //! [`load`], [`converge`] and [`stopped`] are runs that say what they saw, for tests to judge and for the bench to print.
 
 mod city;
+pub mod converge;
 mod fault;
 pub mod load;
 mod make;
 mod network;
 mod node;
 mod queue;
+pub mod stopped;
 mod truth;
 mod wire;
 mod world;

@@ -19,6 +19,9 @@ pub const RANGE: u8 = 4;
 /// Of a frame of digests.
 pub const DIGEST: u8 = 5;
 
+/// Keys that a table of a node holds, if nothing else is said.
+const KEYS_MAX: usize = 10_000;
+
 /// A cluster of nodes, the network between them, and the time.
 #[derive(Debug)]
 pub struct World {
@@ -53,19 +56,26 @@ impl World {
     /// Nodes that are all linked to one another, over datagrams.
     #[must_use]
     pub fn new(seed: u64, nodes: u16, specs: &[TableSpec], network: Network) -> World {
-        World::with(seed, nodes, specs, network, Model::Datagrams)
+        World::with(seed, nodes, specs, (network, Model::Datagrams), KEYS_MAX)
     }
 
     /// Nodes that are all linked to one another, over TCP. They stand in the [`CITIES`] in turn.
     #[must_use]
     pub fn over_tcp(seed: u64, nodes: u16, specs: &[TableSpec], tcp: Tcp) -> World {
-        let network = Network { lost: 0, doubled: 0, delay: (1, 1) };
-        World::with(seed, nodes, specs, network, Model::Tcp(tcp))
+        World::over_tcp_holding(seed, nodes, specs, tcp, KEYS_MAX)
     }
 
-    fn with(seed: u64, nodes: u16, specs: &[TableSpec], network: Network, model: Model) -> World {
+    /// The same, with tables that hold so many keys.
+    #[must_use]
+    pub fn over_tcp_holding(seed: u64, nodes: u16, specs: &[TableSpec], tcp: Tcp, keys_max: usize) -> World {
+        let network = Network { lost: 0, doubled: 0, delay: (1, 1) };
+        World::with(seed, nodes, specs, (network, Model::Tcp(tcp)), keys_max)
+    }
+
+    fn with(seed: u64, nodes: u16, specs: &[TableSpec], links: (Network, Model), keys_max: usize) -> World {
+        let (network, model) = links;
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
-        let kind = Kind { specs: specs.to_vec(), roster: nodes, keys_max: 10_000, calls: Calls::default() };
+        let kind = Kind { specs: specs.to_vec(), roster: nodes, keys_max, calls: Calls::default() };
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,

@@ -1,0 +1,13 @@
+//! Requests, ordinary ones and those that fuzzing found.
+
+#[path = "../../../fuzz/doors/filters/mod.rs"]
+mod doors;
+#[path = "../../../fuzz/doors/replay.rs"]
+mod replay;
+
+use replay::replay;
+
+#[test]
+fn requests() {
+    replay("request", doors::request::run);
+}

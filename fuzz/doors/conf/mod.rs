@@ -1,0 +1,4 @@
+//! What an operator writes.
+
+pub(crate) mod config;
+pub(crate) mod expression;

@@ -1,0 +1,3 @@
+//! What a client sends.
+
+pub(crate) mod request;

@@ -1,0 +1,151 @@
+//! What authors say of one key, one account each. Gauges, rights and shares have this shape in common: they differ in what the
+//! numbers of an account mean ([`gauge`], [`rights`], [`shares`]).
+//!
+//! Only its author changes an account, and each change has a greater version. A join takes the greater account of each author,
+//! by version first and then by all it says, so loss, duplication and reordering are harmless, and so is a tie that no honest author
+//! makes. An author is an actor in one life: what an ended life had does not pass to the next one.
+//!
+//! Accounts die by absolute time, of which they carry what it takes: a gauge's is kept alive by being said again, those of rights and shares end
+//! with their epoch.
+
+pub(crate) mod gauge;
+
+use crate::identity::Author;
+use crate::time::Time;
+
+/// Authors beside the own one whose accounts one key holds, and receivers that one account names. Lives count, so there are more
+/// than nodes where nodes restart over and over.
+pub const AUTHORS_MAX: usize = 256;
+
+/// Bits of a version below its time.
+const CHANGES: u32 = 20;
+
+/// Which of two accounts of one author is the later one: ms of its author's node time, and changes within one ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Version(pub(crate) u64);
+
+impl Version {
+    /// The next one, at `now`: greater than this one even where the clock stands still. It would run ahead of the clock at more than a
+    /// million changes in a ms.
+    pub(crate) fn next(self, now: Time) -> Version {
+        let earliest = now.0.min(u64::MAX >> CHANGES) << CHANGES;
+        Version(self.0.saturating_add(1).max(earliest))
+    }
+
+    /// Changes within one ms that are told apart.
+    pub(crate) const MOST: u64 = (1 << CHANGES) - 1;
+
+    /// One that was made at this instant, as so many changes before it; `None` where there is no such version.
+    pub(crate) fn new(at: Time, changes: u64) -> Option<Version> {
+        (at.0 <= u64::MAX >> CHANGES && changes <= Version::MOST).then_some(Version(at.0 << CHANGES | changes))
+    }
+
+    /// How many were made before it in the same ms.
+    pub(crate) fn changes(self) -> u64 {
+        self.0 & Version::MOST
+    }
+
+    /// When it was made.
+    pub(crate) fn at(self) -> Time {
+        Time(self.0 >> CHANGES)
+    }
+}
+
+/// What was moved to another author, all in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Gift {
+    pub(crate) to: Author,
+    /// Rights, or rate in nano-tokens per ms.
+    pub(crate) amount: u64,
+    /// Nano-tokens that went with a rate.
+    pub(crate) tokens: u64,
+}
+
+/// What one author says of one key. The order of fields is the order of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Account {
+    pub(crate) version: Version,
+    /// When the epoch that it belongs to is over; 0 for a gauge.
+    pub(crate) ends: Time,
+    /// A gauge's height, rights used, or the rate that its author has demand for.
+    pub(crate) amount: u64,
+    /// Rights minted, or the rate that its author had from the start.
+    pub(crate) claim: u64,
+    /// Rights that its author wants to have been given, all in all.
+    pub(crate) want: u64,
+    /// As its author's config has it: a quota and the begin of its epoch, or a rate and a burst.
+    pub(crate) terms: (u64, u64),
+    /// In the order of receivers, each once.
+    pub(crate) given: Vec<Gift>,
+}
+
+impl Account {
+    fn changed(&mut self, now: Time) {
+        self.version = self.version.next(now);
+    }
+}
+
+/// What became of an account that was joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joined {
+    Raised,
+    Unchanged,
+    /// No more authors fit.
+    Crowded,
+}
+
+/// The accounts of one key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ledger {
+    own: Option<Box<Account>>,
+    /// In the order of authors.
+    others: Vec<(Author, Account)>,
+}
+
+impl Ledger {
+    pub(crate) fn own(&self) -> Option<&Account> {
+        self.own.as_deref()
+    }
+
+    /// The own account, empty if there was none.
+    pub(crate) fn open(&mut self) -> &mut Account {
+        self.own.get_or_insert_default()
+    }
+
+    pub(crate) fn others(&self) -> impl Iterator<Item = (Author, &Account)> {
+        self.others.iter().map(|(author, account)| (*author, account))
+    }
+
+    /// All accounts, the own one as `me`'s, in the order of authors.
+    pub(crate) fn all(&self, me: Author) -> Vec<(Author, Account)> {
+        let mut all = self.others.clone();
+        if let Some(own) = self.own() {
+            let at = all.partition_point(|(author, _)| *author < me);
+            all.insert(at, (me, own.clone()));
+        }
+        all
+    }
+
+    /// Joins another author's account.
+    pub(crate) fn join(&mut self, author: Author, account: Account) -> Joined {
+        match self.others.binary_search_by_key(&author, |(author, _)| *author) {
+            Ok(at) => match self.others.get_mut(at) {
+                Some((_, known)) if *known < account => {
+                    *known = account;
+                    Joined::Raised
+                }
+                _ => Joined::Unchanged,
+            },
+            Err(_) if self.others.len() >= AUTHORS_MAX => Joined::Crowded,
+            Err(at) => {
+                self.others.insert(at, (author, account));
+                Joined::Raised
+            }
+        }
+    }
+
+    /// Keeps what passes of the others' accounts.
+    pub(crate) fn retain(&mut self, keep: impl Fn(Author, &Account) -> bool) {
+        self.others.retain(|(author, account)| keep(*author, account));
+    }
+}

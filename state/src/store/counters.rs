@@ -1,0 +1,179 @@
+//! Counting: what requests do with tables of counters, and what they read there over all tables of a lineage.
+
+use std::collections::BTreeMap;
+
+use super::table::{Coverage, Table};
+use super::{Store, TableFull, TableId, TableSpec};
+use crate::bucket::{Bucket, Charge};
+use crate::identity::{Actor, Author, Incarnation};
+use crate::key::{Domain, Key64};
+use crate::time::Time;
+
+impl Store {
+    /// Finds or makes the table of this identity, which is counted in from here on. Two configs that state the same identity
+    /// share its counts; those of tables that differ in rungs alone are read with them, of [`KIN_MAX`](crate::KIN_MAX) of
+    /// those, until all in them is over.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables already; nothing is made then.
+    pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
+        let identity = spec.identity(&self.secret);
+        let lineage = || self.lineages.of(spec.lineage(&self.secret));
+        let number = self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max, lineage()))?;
+        if let Some(table) = self.tables.get(number) {
+            table.lineage().enlist(number);
+        }
+        Ok(TableId::new(number))
+    }
+
+    pub(super) fn at(&self, id: TableId) -> Option<&Table> {
+        self.tables.get(id.number())
+    }
+
+    /// The other tables of its lineage that hold something.
+    pub(super) fn kin<'s>(&'s self, id: TableId, at: &'s Table) -> impl Iterator<Item = &'s Table> {
+        let others = at.lineage().others(id.number()).filter_map(|number| self.tables.get(number));
+        others.filter(|kin| kin.len() > 0)
+    }
+
+    /// The greatest backlog that the other tables know of a key. They drain at the greater rate: too little is said, not too much.
+    fn kin_level(&self, id: TableId, at: &Table, key: Key64, rate: f64, now: Time) -> f64 {
+        let level = |kin: &Table| kin.level(key, kin.rate().map_or(rate, |theirs| theirs.max(rate)), now);
+        self.kin(id, at).map(level).fold(0.0, f64::max)
+    }
+
+    /// Before a key is charged in a table that has kin: it takes over what they know, once in a turn.
+    #[cold]
+    fn take_over(&self, id: TableId, at: &Table, key: Key64, rate: f64, now: Time) {
+        let turn = at.lineage().take_turn(id.number());
+        let is_due = || at.read(key, |counter| counter.turn() == turn) != Some(true);
+        if self.kin(id, at).next().is_some() && is_due() {
+            let _hand = at.lineage().hand();
+            at.take_over(key, self.kin_level(id, at, key, rate, now), turn, now);
+        }
+    }
+
+    /// The table whose turn it is, where it is another one, and the turn.
+    pub(super) fn heir(&self, id: TableId, at: &Table) -> Option<(&Table, u8)> {
+        let (number, turn) = if at.lineage().has_kin() { at.lineage().turn() } else { return None };
+        self.tables.get(number).filter(|_| number != id.number()).map(|heir| (heir, turn))
+    }
+
+    /// The keyed hash of a counter's parts. Parts are framed by length, so no two lists of parts run together.
+    #[must_use]
+    pub fn key(&self, parts: &[&[u8]]) -> Key64 {
+        Key64(self.secret.hash64(Domain::Key, parts))
+    }
+
+    /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
+    ///
+    /// In a table that is seven eighths full a key that is new is charged in a sketch, at this node alone, until it owes an eighth
+    /// of the burst.
+    pub fn charge(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+        let Some(at) = self.at(table) else { return Charge::Full };
+        at.remember_rate(bucket.rate_per_ms);
+        if at.lineage().has_kin() {
+            self.take_over(table, at, key, bucket.rate_per_ms, now);
+        }
+        let visit = |counter: &mut _| {
+            let charge = crate::counter::SlotCounter::charge(counter, at.widths(), bucket, cost, now);
+            let changed = cost > 0 && matches!(charge, Charge::Admitted { .. });
+            (charge, changed && self.dirty.mark(at, counter))
+        };
+        let in_crowd = || at.charge_crowd(key, bucket, cost, now).map(|charge| (charge, false));
+        let visited = at.visit_unless(key, in_crowd, || at.widths().fine_slot(now), now, visit);
+        let Some((charge, newly)) = visited else { return Charge::Full };
+        if newly {
+            self.dirty.counter(table, key);
+        }
+        charge
+    }
+
+    /// What [`charge`](Store::charge) would say now. Nothing is charged, made or forgotten.
+    #[must_use]
+    pub fn peek(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+        let Some(at) = self.at(table) else { return Charge::Full };
+        at.peek(key, bucket, (cost, self.kin_level(table, at, key, bucket.rate_per_ms, now)), now)
+    }
+
+    /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
+    #[must_use]
+    pub fn level(&self, table: TableId, key: Key64, bucket: &Bucket, now: Time) -> f64 {
+        let rate = bucket.rate_per_ms;
+        let read = |at: &Table| at.level(key, rate, now).max(self.kin_level(table, at, key, rate, now));
+        self.at(table).map_or(0.0, read)
+    }
+
+    /// Counts `n` without asking. A table at its cap that can forget nothing does not count it.
+    pub fn add(&self, table: TableId, key: Key64, n: u32, now: Time) {
+        let Some(at) = self.at(table) else { return };
+        let visit = at.visit(key, now, |counter| {
+            counter.add(at.widths(), n, at.rate(), now);
+            n > 0 && self.dirty.mark(at, counter)
+        });
+        if visit == Some(true) {
+            self.dirty.counter(table, key);
+        }
+    }
+
+    /// What was counted in the last `window_ms`: all since the end of the slot that the window's start lies in, and of what
+    /// that slot counted, as far as it has come, the part of time that the window covers, rounded down. So it differs from the
+    /// truth by at most what was counted in that one slot, to either side. It is a fine one where the window reaches back
+    /// seven fine slots or less, else a coarse one, without the part that fine slots tell. A window longer than eight coarse
+    /// slots reads as those eight. Tables of one lineage are read so one by one, and added up.
+    #[must_use]
+    pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
+        let Some(at) = self.at(table) else { return 0 };
+        let read = |at: &Table| at.read(key, |counter| counter.counted(at.widths(), window_ms, now)).unwrap_or(0);
+        self.kin(table, at).map(read).fold(read(at), u64::saturating_add)
+    }
+
+    /// What each author counted over the eight coarse slots, in the authors' order.
+    #[must_use]
+    pub fn counts(&self, table: TableId, key: Key64, now: Time) -> Vec<(Actor, Incarnation, u64)> {
+        let Some(at) = self.at(table) else { return Vec::new() };
+        let mut sums: BTreeMap<Author, u64> = BTreeMap::new();
+        for at in std::iter::once(at).chain(self.kin(table, at)) {
+            let of_table = at.read(key, |counter| counter.sums(at.widths(), self.me, now)).unwrap_or_default();
+            for (author, sum) in of_table {
+                let all = sums.entry(author).or_default();
+                *all = all.saturating_add(sum);
+            }
+        }
+        sums.into_iter().map(|(author, sum)| (author.actor, author.incarnation, sum)).collect()
+    }
+
+    /// Keys that a table holds, expired ones included until they are swept.
+    #[must_use]
+    pub fn keys(&self, table: TableId) -> usize {
+        self.at(table).map_or(0, Table::len)
+    }
+
+    /// Whether a table holds all keys that were counted in it.
+    #[must_use]
+    pub fn coverage(&self, table: TableId, now: Time) -> Coverage {
+        self.at(table).map_or(Coverage::Whole, |at| at.coverage(now))
+    }
+
+    /// The `n` keys with the greatest sums over the eight coarse slots, greatest first, ties by key. Visits the whole table.
+    #[must_use]
+    pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key64, u64)> {
+        let Some(at) = self.at(table) else { return Vec::new() };
+        let mut sums = Vec::new();
+        at.each_sum(now, |key, sum| sums.push((key, sum)));
+        for kin in self.kin(table, at) {
+            kin.each_sum(now, |key, sum| sums.push((key, sum)));
+        }
+        // One entry for each key; those of several tables are added up.
+        sums.sort_unstable();
+        sums.dedup_by(|(key, sum), (before, all)| {
+            let same = key == before;
+            *all = if same { all.saturating_add(*sum) } else { *all };
+            same
+        });
+        sums.retain(|(_, sum)| *sum > 0);
+        sums.sort_unstable_by_key(|(key, sum)| (std::cmp::Reverse(*sum), *key));
+        sums.truncate(n);
+        sums
+    }
+}

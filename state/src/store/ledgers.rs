@@ -1,0 +1,256 @@
+//! Tables of ledgers: the gauges, rights or shares of one name, by key.
+
+use super::dirty::Dirty;
+use super::registry::Registry;
+use super::shards::{GiveWay, Shards};
+use super::{Ingested, TableFull};
+use crate::counter::DRIFT_MAX;
+use crate::identity::Author;
+use crate::key::{Domain, Key64, Secret};
+use crate::ledger::{Account, Joined, Ledger, gauge};
+use crate::time::Time;
+
+/// What a table of ledgers is. Its identity is a keyed hash of the name, the shape of its keys and what it is for, the same at
+/// every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerSpec {
+    /// A name that stays when the config is edited.
+    pub uid: String,
+    /// What its keys are made of: keys of another shape mean something else.
+    pub shape: String,
+}
+
+/// What the ledgers of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Gauge,
+}
+
+impl Kind {
+    fn bytes(self) -> [u8; 9] {
+        match self {
+            Kind::Gauge => [1, 0, 0, 0, 0, 0, 0, 0, 0],
+        }
+    }
+
+    /// Whether an account may be looked at.
+    fn check(self, account: &Account, now: Time) -> Result<(), Ingested> {
+        if account.version.at() > now.plus(DRIFT_MAX) {
+            return Err(Ingested { ahead: 1, ..Ingested::default() });
+        }
+        if self.is_over(account, now) {
+            return Err(Ingested { expired: 1, ..Ingested::default() });
+        }
+        Ok(())
+    }
+
+    fn is_over(self, account: &Account, now: Time) -> bool {
+        match self {
+            Kind::Gauge => gauge::is_over(account, now),
+        }
+    }
+}
+
+/// A table of ledgers of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LedgerId(u16);
+
+/// Keys that are looked at to find one to forget.
+const SAMPLE: usize = 32;
+
+/// The ledger of one key.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) ledger: Ledger,
+    /// Whether the own account waits to be sent.
+    pub(super) dirty: bool,
+    touched: Time,
+}
+
+impl Held {
+    fn new(now: Time) -> Held {
+        Held { ledger: Ledger::default(), dirty: false, touched: now }
+    }
+
+    fn is_over(&self, kind: Kind, now: Time) -> bool {
+        match kind {
+            Kind::Gauge => self.ledger.is_flat(now),
+        }
+    }
+
+    /// Who makes room for another key: what is over, else what this node has no part in and touched longest ago.
+    fn rank(&self, kind: Kind, now: Time) -> Option<Time> {
+        let has_part = self.ledger.own().is_some_and(|own| match kind {
+            Kind::Gauge => own.amount > 0,
+        });
+        match (self.is_over(kind, now), self.dirty || has_part) {
+            (true, _) => Some(Time::ZERO),
+            (false, true) => None,
+            (false, false) => Some(self.touched),
+        }
+    }
+}
+
+/// One table.
+pub(super) struct Table {
+    identity: u64,
+    pub(super) kind: Kind,
+    keys: Shards<Key64, Held>,
+}
+
+impl Table {
+    pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&Held) -> R) -> Option<R> {
+        self.keys.read(key, read)
+    }
+
+    /// Changes what is held of a key, if anything is.
+    pub(super) fn change<R>(&self, key: Key64, change: impl FnOnce(&mut Held) -> R) -> Option<R> {
+        self.keys.change(key, change)
+    }
+
+    /// Changes what is held of a key, made if there was nothing. `None` when the table is full and nothing gives way.
+    pub(super) fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut Held) -> R) -> Option<R> {
+        let visit = |held: &mut Held| {
+            held.touched = held.touched.max(now);
+            visit(held)
+        };
+        let rank = |held: &Held| held.rank(self.kind, now);
+        self.keys.visit(
+            key,
+            || None,
+            || Held::new(now),
+            GiveWay { sample: SAMPLE, rank, last: |_, _: &Held| {} },
+            visit,
+        )
+    }
+}
+
+/// All tables of ledgers of a node.
+pub(super) struct Ledgers {
+    tables: Registry<Table>,
+    keys_max: usize,
+}
+
+impl Ledgers {
+    pub(super) fn new(keys_max: usize) -> Ledgers {
+        Ledgers { tables: Registry::new(), keys_max }
+    }
+
+    pub(super) fn table(&self, secret: &Secret, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
+        let parts = [spec.uid.as_bytes(), spec.shape.as_bytes(), &kind.bytes()];
+        let identity = secret.hash64(Domain::Ledger, &parts);
+        self.tables.find_or(identity, || Table { identity, kind, keys: Shards::new(self.keys_max) }).map(LedgerId)
+    }
+
+    pub(super) fn at(&self, id: LedgerId) -> Option<&Table> {
+        self.tables.get(id.0)
+    }
+
+    pub(super) fn len(&self, id: LedgerId) -> usize {
+        self.at(id).map_or(0, |table| table.keys.len())
+    }
+
+    /// Drops what is over in one shard, and says again what would be over at peers soon.
+    pub(super) fn sweep(&self, shard: u8, dirty: &Dirty, now: Time) {
+        for (number, table) in self.tables.after(None) {
+            let kind = table.kind;
+            table.keys.retain(shard, |held| held.dirty || !held.is_over(kind, now));
+            for key in table.keys.keys(shard, None) {
+                let said = |held: &mut Held| {
+                    held.ledger.retain(|_, account| !kind.is_over(account, now));
+                    kind == Kind::Gauge && held.ledger.say_again(now) && dirty.tracks(&mut held.dirty)
+                };
+                if table.change(key, said) == Some(true) {
+                    dirty.ledger(LedgerId(number), key);
+                }
+            }
+        }
+    }
+
+    /// Drops the accounts of these authors.
+    pub(super) fn drop_all(&self, is_void: impl Fn(Author) -> bool) {
+        for (_, table) in self.tables.after(None) {
+            table.keys.change_each(|held| held.ledger.retain(|author, _| !is_void(author)));
+        }
+    }
+
+    /// What a table is called on the wire.
+    pub(super) fn identity(&self, id: LedgerId) -> Option<u64> {
+        self.at(id).map(|table| table.identity)
+    }
+
+    pub(super) fn by_identity(&self, identity: u64) -> Option<LedgerId> {
+        self.tables.find_then(identity, |number| number).map(LedgerId)
+    }
+
+    /// The table after this one; the first one after `None`.
+    pub(super) fn next(&self, after: Option<LedgerId>) -> Option<LedgerId> {
+        self.tables.after(after.map(|id| id.0)).next().map(|(number, _)| LedgerId(number))
+    }
+
+    pub(super) fn identities(&self) -> impl Iterator<Item = u64> {
+        self.tables.after(None).map(|(_, table)| table.identity)
+    }
+
+    /// Keys of all tables.
+    pub(super) fn keys_of_all(&self) -> usize {
+        self.tables.after(None).map(|(_, table)| table.keys.len()).fold(0, usize::saturating_add)
+    }
+
+    pub(super) fn keys(&self, id: LedgerId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
+        self.at(id).map(|table| table.keys.keys(shard, after)).unwrap_or_default()
+    }
+
+    /// The own account, and marks it as taken: what changes from now on marks it again.
+    pub(super) fn take(&self, id: LedgerId, key: Key64) -> Option<Account> {
+        let take = |held: &mut Held| {
+            held.dirty = false;
+            held.ledger.own().cloned()
+        };
+        self.at(id)?.change(key, take).flatten()
+    }
+
+    pub(super) fn own(&self, id: LedgerId, key: Key64) -> Option<Account> {
+        self.at(id)?.read(key, |held| held.ledger.own().cloned()).flatten()
+    }
+
+    /// All accounts of a key that are not over.
+    pub(super) fn accounts(&self, id: LedgerId, key: Key64, me: Author, now: Time) -> Vec<(Author, Account)> {
+        let Some(table) = self.at(id) else { return Vec::new() };
+        let mut all = table.read(key, |held| held.ledger.all(me)).unwrap_or_default();
+        all.retain(|(_, account)| !table.kind.is_over(account, now));
+        all
+    }
+
+    /// Visits the accounts of one shard in no order: table, key, author.
+    pub(super) fn each_in(&self, shard: u8, me: Author, mut visit: impl FnMut(&Table, Key64, Author, &Account)) {
+        for (_, table) in self.tables.after(None) {
+            table.keys.each_in(shard, |key, held| {
+                held.ledger.own().into_iter().for_each(|own| visit(table, key, me, own));
+                held.ledger.others().for_each(|(author, account)| visit(table, key, author, account));
+            });
+        }
+    }
+
+    /// Joins another author's account.
+    pub(super) fn offer(&self, id: LedgerId, key: Key64, (author, account): (Author, Account), now: Time) -> Ingested {
+        let Some(table) = self.at(id) else { return Ingested::default() };
+        if let Err(refused) = table.kind.check(&account, now) {
+            return refused;
+        }
+        let joined = table.visit(key, now, |held| held.ledger.join(author, account));
+        let full = matches!(joined, None | Some(Joined::Crowded));
+        Ingested { full, raised: joined == Some(Joined::Raised), ..Ingested::default() }
+    }
+}
+
+impl Table {
+    pub(super) fn identity(&self) -> u64 {
+        self.identity
+    }
+
+    /// Whether an account is compared with peers at an instant: one that is about to be over may be dropped already.
+    pub(super) fn is_compared(&self, account: &Account, soon: Time) -> bool {
+        !self.kind.is_over(account, soon)
+    }
+}

@@ -1,0 +1,68 @@
+//! Marks of a node, by the keyed hash of their purge key.
+
+use std::sync::atomic::Ordering;
+
+use super::Store;
+use super::facts::{Offered, Said};
+use crate::fact::Kind;
+use crate::identity::Seq;
+use crate::key::{Domain, Key128};
+use crate::marks::{Application, Dot, FLOOR_DOTS_MAX, Marked};
+use crate::time::Time;
+
+/// How many purges were applied at this node when a fill began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fill(u64);
+
+/// Why something could not be purged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PurgeError {
+    /// As many nodes as are remembered have purged something.
+    #[error("{FLOOR_DOTS_MAX} nodes have purged already, the most that are remembered")]
+    Crowded,
+}
+
+impl Store {
+    /// The keyed hash of a purge key's parts, such as a kind and a tag. Parts are framed by length.
+    #[must_use]
+    pub fn purge_key(&self, parts: &[&[u8]]) -> Key128 {
+        Key128(self.secret.hash128(Domain::Mark, parts))
+    }
+
+    /// Purges everywhere what has this key and was filled before. `until` (ten years away at most) is when nothing that was
+    /// filled before is in use any more; it is remembered for an hour longer. Here it is applied when this returns. It always
+    /// fits: where the room is full, everything that was filled before the oldest purges is purged with them.
+    ///
+    /// # Errors
+    /// [`PurgeError`] when more than [`FLOOR_DOTS_MAX`] nodes purge.
+    pub fn purge(&self, key: Key128, until: Time, now: Time) -> Result<Dot, PurgeError> {
+        let seq = self.purges.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let dot = Dot { author: self.me, seq: Seq(seq) };
+        let (offered, changes) = self.marks.join_in(key, &Marked::new(key, dot, until, now), Said::Here, now);
+        self.dirty.fact(Kind::Mark, changes);
+        if offered == Offered::Full { Err(PurgeError::Crowded) } else { Ok(dot) }
+    }
+
+    /// What a fill remembers, taken before its request is sent.
+    #[must_use]
+    pub fn fill(&self) -> Fill {
+        Fill(self.marks.last_number())
+    }
+
+    /// Whether a purge of this key was applied here after a fill began: what was filled then is void.
+    #[must_use]
+    pub fn is_purged(&self, key: Key128, fill: Fill) -> bool {
+        if self.marks.last_number() == fill.0 {
+            return false;
+        }
+        let since = |mark: &Marked| mark.last() > fill.0;
+        self.marks.read(key, since) == Some(true) || self.marks.floor(None, since) == Some(true)
+    }
+
+    /// When a purge, or a later one of its author, of this key was applied here; for receipts.
+    #[must_use]
+    pub fn purge_applied(&self, key: Key128, dot: Dot) -> Option<Application> {
+        let applied = |mark: &Marked| mark.application(dot);
+        self.marks.read(key, applied).flatten().or_else(|| self.marks.floor(None, applied).flatten())
+    }
+}
