@@ -1,7 +1,7 @@
 //! The link to the other POPs. A file without `[cluster]` describes one POP alone.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub struct Cluster {
     pub key: PathBuf,
     /// The number of this node among those of its POP. Default 0.
     pub node: u32,
-    /// What carries state between nodes. Default the mesh.
+    /// What carries state between nodes. Default links.
     pub fabric: Fabric,
 }
 
@@ -31,9 +31,20 @@ pub struct Cluster {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fabric {
     /// A connection between each two POPs.
-    Mesh,
+    Links,
     /// NATS.
     Nats(Nats),
+}
+
+impl Fabric {
+    /// The files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = match self {
+            Fabric::Links => [None, None],
+            Fabric::Nats(nats) => [nats.credentials.as_deref(), nats.ca.as_deref()],
+        };
+        files.into_iter().flatten()
+    }
 }
 
 /// `[cluster.nats]`: where NATS is.
@@ -52,15 +63,17 @@ const NODE_MAX: u64 = 9999;
 /// The most servers of NATS.
 const SERVERS_MAX: usize = 16;
 
+const SERVER_EXAMPLE: &str = "write it as \"tls://nats.example.net:4222\"";
+
 /// `fabric` as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FabricName {
-    Mesh,
+    Links,
     Nats,
 }
 
 impl Choice for FabricName {
-    const WORDS: &'static [(&'static str, FabricName)] = &[("mesh", FabricName::Mesh), ("nats", FabricName::Nats)];
+    const WORDS: &'static [(&'static str, FabricName)] = &[("links", FabricName::Links), ("nats", FabricName::Nats)];
 }
 
 /// `[cluster]` as it is written.
@@ -73,10 +86,10 @@ pub(crate) struct RawCluster {
     roster: At<Text>,
     /// This node's certificate and key, such as `{ certificate = "fra.pem", key = "fra.key" }`.
     tls: RawClusterTls,
-    /// The number of this node among those of its POP, 0 to 9999. Default 0. A mesh links one node of each POP, over NATS
-    /// there may be several.
+    /// The number of this node among those of its POP, 0 to 9999. Default 0. Links reach one node of each POP, over NATS there
+    /// may be several.
     node: Option<At<Number>>,
-    /// What carries state between nodes: `mesh` (the default) or `nats`.
+    /// What carries state between nodes: `links` (a connection between each two POPs; the default) or `nats`.
     fabric: Option<At<Word<FabricName>>>,
     /// Where NATS is, with `fabric = "nats"`.
     nats: Option<At<RawNats>>,
@@ -88,7 +101,7 @@ pub(crate) struct RawCluster {
 pub(crate) struct RawNats {
     /// Its servers, such as `["tls://nats.example.net:4222"]`; at most 16. Without TLS (`nats://`) only on this host.
     servers: At<Vec<At<Text>>>,
-    /// The file of this POP's credentials, as `nsc` writes it. `${NAME}` is expanded.
+    /// The file of this POP's credentials: as `nsc` writes it, or an NKey seed alone. `${NAME}` is expanded.
     credentials: Option<At<Text>>,
     /// The authorities of its servers' certificates, a PEM file. Default those of the system. `${NAME}` is expanded.
     ca: Option<At<Text>>,
@@ -124,10 +137,10 @@ impl RawCluster {
 }
 
 fn fabric(name: Option<&At<Word<FabricName>>>, nats: Option<At<RawNats>>, check: &mut Check<'_>) -> Option<Fabric> {
-    match (check.word(name, FabricName::Mesh)?, nats) {
-        (FabricName::Mesh, None) => Some(Fabric::Mesh),
+    match (check.word(name, FabricName::Links)?, nats) {
+        (FabricName::Links, None) => Some(Fabric::Links),
         (FabricName::Nats, Some(nats)) => nats.value.lower(check).map(Fabric::Nats),
-        (FabricName::Mesh, Some(nats)) => {
+        (FabricName::Links, Some(nats)) => {
             let wrong = Wrong::new("NATS is not what carries state here").advice("with `fabric = \"nats\"` it is");
             check.note(nats.span(), wrong);
             None
@@ -143,7 +156,8 @@ fn fabric(name: Option<&At<Word<FabricName>>>, nats: Option<At<RawNats>>, check:
 impl RawNats {
     fn lower(self, check: &mut Check<'_>) -> Option<Nats> {
         if self.servers.value.is_empty() {
-            check.note(self.servers.span(), Wrong::new("an empty list: NATS has at least one server"));
+            let wrong = Wrong::new("an empty list: NATS has at least one server").advice(SERVER_EXAMPLE);
+            check.note(self.servers.span(), wrong);
             return None;
         }
         let servers = check.list(&self.servers.value, SERVERS_MAX, nats_server);
@@ -156,18 +170,16 @@ impl RawNats {
 
 /// A server of NATS. What leaves this host is encrypted.
 fn nats_server(text: &str) -> Result<String, Wrong> {
-    const EXAMPLE: &str = "write it as \"tls://nats.example.net:4222\"";
-    let (scheme, rest) = text.split_once("://").unwrap_or_default();
-    let host = rest.rsplit_once(':').map_or("", |(host, _)| host);
-    let here = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
+    let malformed = || Wrong::new(format!("`{}` is not a server of NATS", shown(text))).advice(SERVER_EXAMPLE);
+    let (scheme, authority) = text.split_once("://").ok_or_else(malformed)?;
+    let server = server(authority).ok().filter(|_| !authority.contains("://")).ok_or_else(malformed)?;
     match scheme {
-        "tls" => {}
-        "nats" if here => {}
+        "tls" => Ok(text.to_owned()),
+        "nats" if matches!(server.host.trim_matches(['[', ']']), "127.0.0.1" | "::1" | "localhost") => Ok(text.to_owned()),
         "nats" => {
             let wrong = Wrong::new(format!("`{}` would carry state in plain text", shown(text)));
-            return Err(wrong.advice("`tls://` encrypts; `nats://` is for a server on this host, such as a leaf node"));
+            Err(wrong.advice("`tls://` encrypts; `nats://` is for a server on this host, such as a leaf node"))
         }
-        _ => return Err(Wrong::new(format!("`{}` is not a server of NATS", shown(text))).advice(EXAMPLE)),
+        _ => Err(malformed()),
     }
-    server(rest).map(|_| text.to_owned()).map_err(|wrong| wrong.advice(EXAMPLE))
 }

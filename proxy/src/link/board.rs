@@ -47,6 +47,8 @@ pub enum LinkEvent {
     FabricUp,
     /// NATS is out of reach, or was from the start; this node goes on alone.
     FabricDown(String),
+    /// NATS, or the client, complains; told once a minute at most.
+    FabricTrouble(String),
     /// Accepting failed, such as for want of file descriptors.
     AcceptFailed(String),
     /// A defect in this program that was caught; the links go on.
@@ -176,6 +178,11 @@ impl Board {
     /// NATS is there, or why not.
     pub(crate) fn fabric(&self, trouble: Option<String>) {
         self.tell(&trouble.map_or(LinkEvent::FabricUp, LinkEvent::FabricDown));
+    }
+
+    /// NATS complains.
+    pub(crate) fn fabric_trouble(&self, cause: String) {
+        self.tell(&LinkEvent::FabricTrouble(cause));
     }
 
     pub(crate) fn accept_failed(&self, cause: String) {

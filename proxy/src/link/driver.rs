@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{Board, lock};
 use super::cause::{Cause, Down};
-use super::nats::{Fabric, Party};
+use super::nats::{Again, Fabric, Party};
 use super::pump::OUTBOX_MAX;
 use super::{Way, stopped};
 use crate::clock::Clock;
@@ -168,7 +168,7 @@ impl Driver {
     fn open(&mut self, link: LinkId, peer: PopId, way: Way, outbox: Outbox) {
         if self.phase != Phase::Running || *self.apart.borrow() {
             if let Outbox::Fabric(fabric, party) = outbox {
-                fabric.let_go(party, link);
+                fabric.let_go(party, link, Again::Now);
             }
             return;
         }
@@ -219,10 +219,14 @@ impl Driver {
                 Outbox::Link(_) => None,
                 Outbox::Fabric(fabric, party) => Some((Arc::clone(fabric), *party)),
             };
+            let again = match reason {
+                Down::Refused(_) | Down::Replica(_) => Again::Later,
+                _ => Again::Now,
+            };
             known.state = LinkState::Closing(reason);
             // Nothing of it is under way that would have to end first.
             if let Some((fabric, party)) = over {
-                fabric.let_go(party, link);
+                fabric.let_go(party, link, again);
                 self.closed(link, Down::Stopping);
             }
         }

@@ -3,7 +3,7 @@
 use selvedge_conf::{Cluster, Fabric};
 use selvedge_state::Actor;
 
-use super::nats::NatsConfig;
+use super::nats::{NatsConfig, NatsError};
 use super::roster::{Roster, RosterError};
 use super::secret::{Secret, SecretError};
 use super::tls::{Identity, IdentityError};
@@ -20,6 +20,9 @@ pub enum MembershipError {
     /// This POP's certificate, or its key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// What NATS is reached by.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
 }
 
 /// The cluster's files, read and found in order.
@@ -48,11 +51,8 @@ impl Membership {
         let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
         let secret = Secret::load(roster.secret(), roster.secret_id())?;
         let nats = match &cluster.fabric {
-            Fabric::Mesh => None,
-            Fabric::Nats(nats) => {
-                let selvedge_conf::Nats { servers, credentials, ca } = nats.clone();
-                Some(NatsConfig { servers, credentials, ca })
-            }
+            Fabric::Links => None,
+            Fabric::Nats(nats) => Some(NatsConfig::load(nats)?),
         };
         Ok(Membership { me: Actor { pop: me.id, node: cluster.node }, identity, nats, secret, roster })
     }

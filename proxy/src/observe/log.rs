@@ -14,7 +14,7 @@ use crate::node::{Node, Pops};
 use crate::plan::{Cause, ReloadError};
 
 /// What is logged unless `SELVEDGE_LOG` says otherwise. Pingora reports each client that goes away as an error, hence its level.
-const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,h2=error,rustls=error";
+const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,async_nats=error,h2=error,rustls=error";
 
 /// Starts the log. Later calls change nothing.
 pub fn start() {
@@ -120,6 +120,10 @@ pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
         LinkEvent::FabricDown(cause) => {
             metrics.event("nats_down");
             tracing::warn!(cause, "no NATS; this node counts alone until it is back");
+        }
+        LinkEvent::FabricTrouble(cause) => {
+            metrics.event("nats_trouble");
+            tracing::warn!(cause, "NATS complains");
         }
         LinkEvent::Unreachable { pop, cause } => {
             metrics.event("unreachable");

@@ -56,8 +56,8 @@ const FAILURES: usize = 5;
 const PEERS: usize = 16;
 /// What a replica tells of a peer.
 const PEER_EVENTS: usize = 15;
-/// Six of links, nineteen of the replica.
-const EVENTS: usize = 25;
+/// Six of links, three of NATS, nineteen of the replica.
+const EVENTS: usize = 28;
 /// loaded, failed.
 const RELOADS: usize = 2;
 

@@ -77,6 +77,12 @@ impl Held {
                 if old != new || changed(new.0) || changed(new.1) {
                     self.changed.push("cluster.tls".to_owned());
                 }
+                if start.node != now.node {
+                    self.changed.push("cluster.node".to_owned());
+                }
+                if start.fabric != now.fabric || now.fabric.files().any(changed) {
+                    self.changed.push("cluster.fabric".to_owned());
+                }
             }
             (None, None) => {}
             _ => self.changed.push("cluster".to_owned()),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use selvedge_state::FRAME_MAX;
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep_until};
+use tokio::time::{interval, sleep, sleep_until};
 
 use super::super::board::lock;
 use super::super::cause::Down;
@@ -20,6 +20,9 @@ use super::{Fabric, HERE_EVERY, Letter, NatsConfig, connect};
 
 /// Those who fell silent are looked for so often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Who starts without NATS is told so after a while.
+const MISSED_AFTER: Duration = Duration::from_secs(3);
 
 /// Runs the fabric until the driver has [left](Fabric::leave) it. What keeps it from beginning is on the board, and the node
 /// is alone then.
@@ -39,7 +42,7 @@ pub(in super::super) async fn start(
     let (client, all, one) = match begun.await {
         Ok(begun) => begun,
         Err(cause) => {
-            *lock(&fabric.trouble) = Some(cause.clone());
+            fabric.troubled(cause.clone(), &shared.board);
             return shared.board.fabric(Some(cause));
         }
     };
@@ -53,6 +56,9 @@ pub(in super::super) async fn start(
 async fn send(shared: &Shared, fabric: &Fabric, client: &Client, mut letters: mpsc::Receiver<Letter>) {
     let mut connected = fabric.connected.subscribe();
     let mut here = Instant::now();
+    let missed = sleep(MISSED_AFTER);
+    tokio::pin!(missed);
+    let mut is_early = true;
     loop {
         if here <= Instant::now() {
             here = Instant::now() + HERE_EVERY.mul_f64(0.75 + fastrand::f64() / 2.0);
@@ -73,6 +79,12 @@ async fn send(shared: &Shared, fabric: &Fabric, client: &Client, mut letters: mp
                 None => return,
             },
             _ = connected.changed() => say_here(shared, fabric, client).await,
+            () = &mut missed, if is_early => {
+                is_early = false;
+                if fabric.connected.borrow().is_none() {
+                    shared.board.fabric(Some(fabric.status().trouble.unwrap_or_else(|| "nobody answers".to_owned())));
+                }
+            }
             () = sleep_until(here.into()) => {}
         }
     }
@@ -135,13 +147,15 @@ async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
         }
         Kind::Anew => {
             part(shared, fabric, party, Down::Superseded).await;
-            let link = shared.next_link();
-            meet(shared, fabric, party, link).await;
+            meet(shared, fabric, party, shared.next_link()).await;
         }
         Kind::Here | Kind::Frame => {
             let before = lock(&fabric.members).hear(party, Instant::now());
             let link = before.unwrap_or_else(|| shared.next_link());
             if before.is_none() {
+                if lock(&fabric.members).is_shunned(party, Instant::now()) {
+                    return;
+                }
                 // It may still know a link to this node, of which this node knows nothing.
                 fabric.post(Letter { to: Some(party), kind: Kind::Anew, payload: Bytes::new() });
                 meet(shared, fabric, party, link).await;

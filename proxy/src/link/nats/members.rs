@@ -17,10 +17,24 @@ pub const MEMBERS_PER_POP: usize = 256;
 /// A node that was not heard for so long has lost its link; it says every [`super::HERE_EVERY`] that it is there.
 pub(super) const SILENCE_MAX: Duration = Duration::from_mins(1);
 
+/// One whose link was closed for a reason is not met again for so long: what was wrong with it is so for each of its frames.
+const SHUNNED_FOR: Duration = Duration::from_secs(5);
+
+/// When one whose link ends may be met again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// When it is heard.
+    Now,
+    /// Not before a while is over.
+    Later,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     by_party: BTreeMap<Party, (LinkId, Instant)>,
     of_pop: BTreeMap<PopId, usize>,
+    /// Who is not to be met, and until when. They come out of `by_party`, so at most [`MEMBERS_MAX`] are added in one [`SHUNNED_FOR`].
+    shunned: BTreeMap<Party, Instant>,
 }
 
 impl Members {
@@ -34,7 +48,8 @@ impl Members {
     /// One comes. False when there is no room.
     pub(crate) fn join(&mut self, party: Party, link: LinkId, now: Instant) -> bool {
         let of_pop = self.of_pop.get(&party.actor.pop).copied().unwrap_or(0);
-        if self.by_party.len() >= MEMBERS_MAX || of_pop >= MEMBERS_PER_POP || self.by_party.contains_key(&party) {
+        let known = self.by_party.contains_key(&party) || self.is_shunned(party, now);
+        if known || self.by_party.len() >= MEMBERS_MAX || of_pop >= MEMBERS_PER_POP {
             return false;
         }
         self.of_pop.insert(party.actor.pop, of_pop + 1);
@@ -52,10 +67,18 @@ impl Members {
     }
 
     /// As [`Members::leave`], unless it has come anew under another link.
-    pub(crate) fn let_go(&mut self, party: Party, link: LinkId) {
+    pub(crate) fn let_go(&mut self, party: Party, link: LinkId, again: Again, now: Instant) {
         if self.by_party.get(&party).is_some_and(|(known, _)| *known == link) {
             self.leave(party);
+            if again == Again::Later && self.shunned.len() < MEMBERS_MAX {
+                self.shunned.insert(party, now + SHUNNED_FOR);
+            }
         }
+    }
+
+    /// Whether it is not to be met yet.
+    pub(crate) fn is_shunned(&self, party: Party, now: Instant) -> bool {
+        self.shunned.get(&party).is_some_and(|until| now < *until)
     }
 
     /// Whether a life of this one's node is there.
@@ -66,6 +89,7 @@ impl Members {
 
     /// The links of those who were silent for too long; they are members no more.
     pub(crate) fn silent(&mut self, now: Instant) -> Vec<LinkId> {
+        self.shunned.retain(|_, until| now < *until);
         let late = |heard: &Instant| now.saturating_duration_since(*heard) >= SILENCE_MAX;
         let silent: Vec<Party> =
             self.by_party.iter().filter(|(_, (_, heard))| late(heard)).map(|(party, _)| *party).collect();
@@ -118,9 +142,20 @@ mod tests {
     fn a_link_of_before_takes_nobody_with_it() {
         let (mut members, now) = (Members::default(), Instant::now());
         members.join(party(1, 0), LinkId(5), now);
-        members.let_go(party(1, 0), LinkId(4));
+        members.let_go(party(1, 0), LinkId(4), Again::Now, now);
         assert_eq!(members.len(), 1);
-        members.let_go(party(1, 0), LinkId(5));
+        members.let_go(party(1, 0), LinkId(5), Again::Now, now);
         assert_eq!(members.len(), 0);
+    }
+
+    #[test]
+    fn one_whose_link_was_refused_is_not_met_at_once() {
+        let (mut members, now) = (Members::default(), Instant::now());
+        members.join(party(1, 0), LinkId(5), now);
+        members.let_go(party(1, 0), LinkId(5), Again::Later, now);
+        assert!(!members.join(party(1, 0), LinkId(6), now + SHUNNED_FOR / 2));
+        assert!(members.join(party(1, 1), LinkId(7), now), "another node");
+        assert!(members.silent(now + SHUNNED_FOR).is_empty() && members.shunned.is_empty());
+        assert!(members.join(party(1, 0), LinkId(8), now + SHUNNED_FOR));
     }
 }

@@ -6,24 +6,24 @@
 //! Who speaks is what the [subject](self::subject) says, which NATS vouches for by the permissions of each POP's credential.
 
 mod carry;
+mod config;
 pub mod members;
 mod subject;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, Event};
 use bytes::Bytes;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use selvedge_state::{Actor, LinkId, Time};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+pub(super) use self::carry::start;
+pub use self::config::{NatsConfig, NatsError};
+pub(crate) use self::members::Again;
 use self::members::Members;
 pub(crate) use self::subject::Party;
 use self::subject::{Kind, Subjects};
@@ -43,19 +43,14 @@ pub(super) const HERE_EVERY: Duration = Duration::from_secs(10);
 /// The longest wait before NATS is tried again.
 const AGAIN_MAX: Duration = Duration::from_secs(5);
 
+/// A server that says nothing is asked so often; the third time in vain it is lost.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// The operator is told of trouble so often.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
+
 /// How long the farewell may take.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
-
-/// Where NATS is and how this node is known to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NatsConfig {
-    /// Its servers, as `tls://host:port` or, on this host, `nats://host:port`.
-    pub servers: Vec<String>,
-    /// A file with a user's JWT and seed, as `nsc` writes it.
-    pub credentials: Option<PathBuf>,
-    /// The authorities that its servers' certificates come from; without it those of the system.
-    pub ca: Option<PathBuf>,
-}
 
 /// The fabric at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +63,13 @@ pub struct FabricStatus {
     pub lost: u64,
     /// The newest trouble, kept after recovery.
     pub trouble: Option<String>,
+}
+
+/// What went wrong last, and when the operator was told of such a thing.
+#[derive(Debug, Default)]
+struct Trouble {
+    newest: Option<String>,
+    told: Option<Instant>,
 }
 
 /// Something to be sent.
@@ -86,7 +88,7 @@ pub(crate) struct Fabric {
     letters: mpsc::Sender<Letter>,
     pub(super) members: Mutex<Members>,
     connected: watch::Sender<Option<Time>>,
-    trouble: Mutex<Option<String>>,
+    trouble: Mutex<Trouble>,
     lost: AtomicU64,
     /// Turns true when the last letter has left.
     left: watch::Sender<bool>,
@@ -131,9 +133,9 @@ impl Fabric {
         self.lost.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The driver has closed a link.
-    pub(crate) fn let_go(&self, party: Party, link: LinkId) {
-        lock(&self.members).let_go(party, link);
+    /// The driver has closed a link, or would not have it.
+    pub(crate) fn let_go(&self, party: Party, link: LinkId, again: Again) {
+        lock(&self.members).let_go(party, link, again, Instant::now());
     }
 
     pub(crate) fn status(&self) -> FabricStatus {
@@ -141,7 +143,7 @@ impl Fabric {
             connected: *self.connected.borrow(),
             members: lock(&self.members).len(),
             lost: self.lost.load(Ordering::Relaxed),
-            trouble: lock(&self.trouble).clone(),
+            trouble: lock(&self.trouble).newest.clone(),
         }
     }
 
@@ -163,11 +165,29 @@ impl Fabric {
                 board.fabric(None);
             }
             Event::Disconnected | Event::Closed => {
-                self.connected.send_replace(None);
-                board.fabric(Some("NATS is out of reach: this node goes on alone".to_owned()));
+                if self.connected.send_replace(None).is_some() {
+                    board.fabric(Some("the connection is lost".to_owned()));
+                }
             }
             Event::SlowConsumer(_) => self.lost(),
-            other => *lock(&self.trouble) = Some(other.to_string()),
+            other => self.troubled(other.to_string(), board),
+        }
+    }
+
+    /// Something is wrong. The operator is told of one such thing a minute: a refusal comes with each message.
+    fn troubled(&self, cause: String, board: &Board) {
+        let now = Instant::now();
+        let tell = {
+            let mut trouble = lock(&self.trouble);
+            let tell = trouble.told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_EVERY);
+            if tell {
+                trouble.told = Some(now);
+            }
+            trouble.newest = Some(cause.clone());
+            tell
+        };
+        if tell {
+            board.fabric_trouble(cause);
         }
     }
 }
@@ -175,25 +195,19 @@ impl Fabric {
 /// Begins to connect; the client goes on trying for ever.
 pub(super) async fn connect(shared: &Arc<Shared>, fabric: &Arc<Fabric>, config: &NatsConfig) -> io::Result<Client> {
     let (told, board) = (Arc::clone(fabric), Arc::clone(&shared.board));
-    let mut options = ConnectOptions::new()
+    let (servers, options) = config.options()?;
+    let options = options
         .name(format!("selvedge {}", fabric.subjects.me))
         .no_echo()
         .retry_on_initial_connect()
         .subscription_capacity(HEARD_MAX)
-        .ping_interval(Duration::from_secs(5))
+        .ping_interval(PING_EVERY)
         .reconnect_delay_callback(wait)
         .event_callback(move |event| {
             told.hear(&event, &board);
             async {}
         });
-    if let Some(credentials) = &config.credentials {
-        options = options.credentials_file(credentials).await.map_err(|error| named(credentials, error))?;
-    }
-    if let Some(ca) = &config.ca {
-        options = options.tls_client_config(trusting(ca)?);
-    }
-    let servers: io::Result<Vec<ServerAddr>> = config.servers.iter().map(|server| server.parse()).collect();
-    options.connect(servers?).await.map_err(io::Error::other)
+    options.connect(servers).await.map_err(io::Error::other)
 }
 
 /// Longer each time, and never in step with other nodes, so that a server that comes back is not met by all in one instant.
@@ -202,25 +216,6 @@ fn wait(attempts: usize) -> Duration {
     let step = Duration::from_millis(100).saturating_mul(1 << doublings).min(AGAIN_MAX);
     step.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
-
-fn trusting(ca: &PathBuf) -> io::Result<ClientConfig> {
-    let bad = |error: &dyn std::fmt::Display| named(ca, io::Error::other(error.to_string()));
-    let text = std::fs::read(ca).map_err(|error| named(ca, error))?;
-    let mut roots = RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(&text) {
-        roots.add(authority.map_err(|error| bad(&crate::pem::cause(&error)))?).map_err(|error| bad(&error))?;
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| bad(&error))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn named(path: &std::path::Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-pub(super) use self::carry::start;
 
 #[cfg(test)]
 mod tests {
