@@ -177,8 +177,13 @@ impl Links {
             refused: self.board.refusals(),
             local_address: self.local_address,
             faults: self.board.faults(),
-            fabric: self.fabric.as_deref().map(Fabric::status),
+            fabric: self.fabric(),
         }
+    }
+
+    /// NATS as it is now, where peers are reached over it.
+    pub fn fabric(&self) -> Option<FabricStatus> {
+        self.fabric.as_deref().map(Fabric::status)
     }
 
     /// Keeps this node apart from its peers, or lets it join them again: links are closed, and none are taken or made.
