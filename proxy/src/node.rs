@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
 use crate::keep::Keeper;
+use crate::link::nats::FabricStatus;
 use crate::link::{Links, Refusal};
 use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
@@ -134,6 +135,7 @@ impl Node {
             lag_ms: peers.lag_ms,
             wall_ahead_ms: self.clock.wall_ahead_ms(),
             offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
+            nats: self.links.get().and_then(|links| links.fabric()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
@@ -192,6 +194,7 @@ impl Node {
                 status.peers.iter().find(|links| links.pop == peer.actor.pop).and_then(|links| links.trouble.clone());
             report::Peer {
                 pop: self.pops.name(peer.actor.pop),
+                node: peer.actor.node,
                 state: state_name(peer.state).to_owned(),
                 lag_ms: peer.lag_ms,
                 rtt_ms: peer.rtt_ms,
@@ -214,6 +217,8 @@ impl Node {
             lag_ms: peers.lag_ms,
             standing: standing_name(peers.standing).to_owned(),
             offset_ms: status.state.ahead_ms,
+            node: self.me.node,
+            nats: status.fabric.map(nats),
             listening: status.local_address,
             apart: links.is_apart(),
             peers: status.state.peers.into_iter().map(peer).collect(),
@@ -382,6 +387,11 @@ fn state_name(state: PeerState) -> &'static str {
         PeerState::Down => "down",
         PeerState::NeverHeard => "never heard",
     }
+}
+
+fn nats(status: FabricStatus) -> report::Nats {
+    let FabricStatus { connected, members, lost, trouble } = status;
+    report::Nats { connected_at: connected.map(|at| at.0), nodes: members, lost, error: trouble }
 }
 
 fn refused(refusal: Refusal) -> report::Refused {

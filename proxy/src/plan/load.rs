@@ -182,7 +182,8 @@ fn authorities(origin: &selvedge_conf::Origin, ledger: &Ledger, faults: &mut Vec
 /// The cluster's files.
 fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Membership> {
     let cluster = config.cluster.as_ref()?;
-    for path in [&cluster.roster, &cluster.certificate, &cluster.key] {
+    let cluster_files = [&cluster.roster, &cluster.certificate, &cluster.key].map(PathBuf::as_path);
+    for path in cluster_files.into_iter().chain(cluster.fabric.files()) {
         // Only to have it in the ledger: what is wrong with it is told below.
         let _ = ledger.read(path, PEM_MAX);
     }

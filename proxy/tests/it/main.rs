@@ -10,6 +10,8 @@ mod forms;
 mod limits;
 mod link;
 mod lists;
+mod nats;
+mod nats_fleet;
 mod origins;
 mod paths;
 mod proxying;

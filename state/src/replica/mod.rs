@@ -59,6 +59,9 @@ use crate::time::Time;
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
 
+/// The same over a shared fabric, where a node that comes meets all nodes of a POP at once.
+const STRANGERS_OVER_FABRIC: usize = 256;
+
 /// What a replica is made of.
 #[derive(Debug, Clone)]
 pub struct ReplicaConfig {
