@@ -23,6 +23,8 @@ pub struct Cluster {
     pub key: PathBuf,
     /// The number of this node among those of its POP. Default 0.
     pub node: u32,
+    /// Where other nodes reach this one itself, where its POP has several that are linked.
+    pub address: Option<String>,
     /// What carries state between nodes. Default links.
     pub fabric: Fabric,
 }
@@ -60,6 +62,8 @@ pub struct Nats {
 
 /// The highest number of a node.
 const NODE_MAX: u64 = 9999;
+/// The longest host of a node.
+const HOST_MAX: usize = 96;
 /// The most servers of NATS.
 const SERVERS_MAX: usize = 16;
 
@@ -86,9 +90,11 @@ pub(crate) struct RawCluster {
     roster: At<Text>,
     /// This node's certificate and key, such as `{ certificate = "fra.pem", key = "fra.key" }`.
     tls: RawClusterTls,
-    /// The number of this node among those of its POP, 0 to 9999. Default 0. Links reach one node of each POP, over NATS there
-    /// may be several.
+    /// The number of this node among those of its POP, 0 to 9999. Default 0.
     node: Option<At<Number>>,
+    /// Where other nodes reach this one itself, such as `10.0.0.2:7946`; with links, for each node of a POP that has several. Default none:
+    /// the roster's address leads to the only node.
+    address: Option<At<Text>>,
     /// What carries state between nodes: `links` (a connection between each two POPs; the default) or `nats`.
     fabric: Option<At<Word<FabricName>>>,
     /// Where NATS is, with `fabric = "nats"`.
@@ -125,12 +131,22 @@ impl RawCluster {
         let key = check.path(&self.tls.key);
         let node = check.number(self.node.as_ref(), 0..NODE_MAX + 1, 0);
         let fabric = fabric(self.fabric.as_ref(), self.nats, check);
+        let address = self.address.as_ref().map(|address| check.value(address, reached));
+        if let (Some(1..), Some(Fabric::Links), None, Some(number)) = (node, &fabric, &address, &self.node) {
+            let wrong = Wrong::new("one of several nodes, and the others do not know where it is");
+            check.note(number.span(), wrong.advice("say where they reach it: `address = \"10.0.0.2:7946\"`"));
+            return None;
+        }
         Some(Cluster {
             listen: listen?,
             roster: roster?,
             certificate: certificate?,
             key: key?,
             node: node?,
+            address: match address {
+                Some(address) => Some(address?),
+                None => None,
+            },
             fabric: fabric?,
         })
     }
@@ -166,6 +182,20 @@ impl RawNats {
         let whole = |path: Option<Option<PathBuf>>| path.map_or(Some(None), |path| path.map(Some));
         Some(Nats { servers: servers?, credentials: whole(credentials)?, ca: whole(ca)? })
     }
+}
+
+/// Where a node is reached: a host or an address, and a port.
+fn reached(text: &str) -> Result<String, Wrong> {
+    let wrong = || {
+        let wrong = Wrong::new(format!("`{}` is not a host with a port", shown(text)));
+        wrong.advice("write it as \"10.0.0.2:7946\"")
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let fits = !host.is_empty()
+        && host.len() <= HOST_MAX
+        && !host.contains(char::is_whitespace)
+        && port.parse::<u16>().is_ok();
+    if fits { Ok(text.to_owned()) } else { Err(wrong()) }
 }
 
 /// A server of NATS. What leaves this host is encrypted.

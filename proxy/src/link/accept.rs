@@ -90,9 +90,9 @@ async fn admit(
     let watches = watching::is_asked(tls);
     let chain = tls.peer_certificates().unwrap_or_default();
     let identified = if watches {
-        identify_watcher(&place.roster, shared.me, chain)
+        identify_watcher(&place.roster, shared.me.pop, chain)
     } else {
-        identify(&place.roster, shared.me, chain)
+        identify(&place.roster, shared.me.pop, shared.takes_own(), chain)
     };
     let peer = match identified {
         Ok(peer) => peer,

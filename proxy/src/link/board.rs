@@ -51,6 +51,8 @@ pub enum LinkEvent {
     FabricTrouble(String),
     /// Accepting failed, such as for want of file descriptors.
     AcceptFailed(String),
+    /// This node could not say where it is reached.
+    Unlisted(String),
     /// A defect in this program that was caught; the links go on.
     Fault(String),
 }
@@ -191,6 +193,10 @@ impl Board {
 
     pub(crate) fn accept_failed(&self, cause: String) {
         self.tell(&LinkEvent::AcceptFailed(cause));
+    }
+
+    pub(crate) fn unlisted(&self, cause: String) {
+        self.tell(&LinkEvent::Unlisted(cause));
     }
 
     pub(crate) fn fault(&self, what: String) {

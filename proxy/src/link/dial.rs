@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::cause::Cause;
+use super::dials::Target;
 use super::pump::carry;
 use super::refused::Side;
 use super::roster::{Roster, RosterPop};
@@ -48,17 +49,22 @@ impl Backoff {
     }
 }
 
-/// Keeps a link to `peer` until `dropped` or `shutdown` turns true. A link that is up then goes on until it ends.
+/// Keeps a link to whom this is for until `dropped` or `shutdown` turns true. A link that is up then goes on until it ends.
 pub(crate) async fn keep(
     shared: Arc<Shared>,
-    peer: RosterPop,
+    Target { pop: peer, node }: Target,
     mut dropped: watch::Receiver<bool>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::new();
     loop {
+        let attempt = async {
+            shared.apart.over().await;
+            let is_linked = node.map_or_else(|| shared.is_pop_linked(peer.id), |actor| shared.is_linked(actor));
+            if is_linked { None } else { reach(&shared, &peer).await }
+        };
         let reached = tokio::select! {
-            reached = async { shared.apart.over().await; reach(&shared, &peer).await } => reached,
+            reached = attempt => reached,
             () = stopped(&mut shutdown) => return,
             () = stopped(&mut dropped) => return,
         };

@@ -1,38 +1,64 @@
-//! Who is dialled: a task for each POP of a higher id ([`dial`]), as the roster in force has it.
+//! Who is dialled: for each POP of a higher id a task that dials the roster's address ([`dial`]), and one for each node that says where it
+//! is reached ([`fleet`](super::fleet)). A task dials while there is no link to whom it is for.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use selvedge_state::Actor;
 use tokio::sync::watch;
 
 use super::board::lock;
 use super::roster::RosterPop;
 use super::{Shared, dial};
 
+/// Whom a task is for: one node of a POP at its own address, or any at the roster's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) pop: RosterPop,
+    pub(crate) node: Option<Actor>,
+}
+
 /// The running tasks. One whose sender is dropped ends, once the link that it may have is over.
 #[derive(Default)]
-pub(crate) struct Dials(Mutex<BTreeMap<u16, Dialled>>);
+pub(crate) struct Dials {
+    pops: Mutex<BTreeMap<u16, Dialled>>,
+    nodes: Mutex<BTreeMap<Actor, Dialled>>,
+}
 
 struct Dialled {
-    peer: RosterPop,
+    target: Target,
     _kept: watch::Sender<bool>,
 }
 
 impl Dials {
-    /// Dials whom the roster in force names, at the address that it has now. A POP that moved is dialled anew while its link of
-    /// before still stands, so nothing is missed.
-    pub(crate) fn renew(&self, shared: &Arc<Shared>, shutdown: &watch::Receiver<bool>) {
+    /// Dials whom the roster in force names, at the address that it has now. A POP that moved is dialled anew.
+    pub(crate) fn pops(&self, shared: &Arc<Shared>) {
         let place = shared.place.load();
-        let mut dialled = lock(&self.0);
-        let wanted: BTreeMap<u16, &RosterPop> =
-            place.roster.peers(shared.me).filter(|peer| shared.me < peer.id).map(|peer| (peer.id.0, peer)).collect();
-        dialled.retain(|id, known| wanted.get(id).is_some_and(|peer| **peer == known.peer));
-        for (id, peer) in wanted {
-            dialled.entry(id).or_insert_with(|| {
-                let (kept, dropped) = watch::channel(false);
-                tokio::spawn(dial::keep(Arc::clone(shared), peer.clone(), dropped, shutdown.clone()));
-                Dialled { peer: peer.clone(), _kept: kept }
-            });
-        }
+        let me = shared.me;
+        let mine = |pop: &RosterPop| pop.id == me.pop && shared.is_one_of_several(&pop.address);
+        let wanted = place.roster.pops().filter(|pop| me.pop < pop.id || mine(pop));
+        renew(&self.pops, shared, wanted.map(|pop| (pop.id.0, Target { pop: pop.clone(), node: None })).collect());
+    }
+
+    /// Dials those of these nodes that are above this one, each at its own address.
+    pub(crate) fn nodes(&self, shared: &Arc<Shared>, nodes: BTreeMap<Actor, String>) {
+        let place = shared.place.load();
+        let target = |(actor, address): (Actor, String)| {
+            let pop = RosterPop { address, ..place.roster.pop(actor.pop)?.clone() };
+            (shared.me < actor).then_some((actor, Target { pop, node: Some(actor) }))
+        };
+        renew(&self.nodes, shared, nodes.into_iter().filter_map(target).collect());
+    }
+}
+
+fn renew<K: Ord>(dialled: &Mutex<BTreeMap<K, Dialled>>, shared: &Arc<Shared>, wanted: BTreeMap<K, Target>) {
+    let mut dialled = lock(dialled);
+    dialled.retain(|key, known| wanted.get(key) == Some(&known.target));
+    for (key, target) in wanted {
+        dialled.entry(key).or_insert_with(|| {
+            let (kept, dropped) = watch::channel(false);
+            tokio::spawn(dial::keep(Arc::clone(shared), target.clone(), dropped, shared.shutdown.clone()));
+            Dialled { target, _kept: kept }
+        });
     }
 }

@@ -32,6 +32,8 @@ pub struct Membership {
     pub roster: Roster,
     /// Which of them this is.
     pub me: Actor,
+    /// Where other nodes reach this one itself, where its POP has several.
+    pub address: Option<String>,
     /// This POP's certificate and key.
     pub identity: Identity,
     /// NATS, where peers are reached over it.
@@ -54,6 +56,7 @@ impl Membership {
             Fabric::Links => None,
             Fabric::Nats(nats) => Some(NatsConfig::load(nats)?),
         };
-        Ok(Membership { me: Actor { pop: me.id, node: cluster.node }, identity, nats, secret, roster })
+        let me = Actor { pop: me.id, node: cluster.node };
+        Ok(Membership { me, address: cluster.address.clone(), identity, nats, secret, roster })
     }
 }

@@ -17,6 +17,7 @@ mod cause;
 mod dial;
 mod dials;
 mod driver;
+mod fleet;
 mod knocks;
 pub mod membership;
 pub mod nats;
@@ -45,8 +46,10 @@ pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role, Way};
 pub use self::cause::{Cause, Down};
 pub use self::dial::HANDSHAKE_MAX;
 use self::dials::Dials;
+pub use self::driver::LINKS_PER_POP;
 use self::driver::{Driver, MESSAGES_MAX, Message};
-pub use self::driver::{LINKS_PER_PEER, LINKS_PER_PEER_CLOSING};
+use self::fleet::Fleet;
+pub use self::fleet::NODES_MAX;
 use self::nats::{Fabric, FabricStatus, NatsConfig};
 use self::place::Place;
 pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
@@ -62,6 +65,8 @@ pub struct LinkConfig {
     pub roster: Roster,
     /// This node.
     pub me: Actor,
+    /// Where other nodes reach this one itself, where a POP has several.
+    pub address: Option<String>,
     /// Its certificate and key, and the authorities it trusts.
     pub identity: Identity,
     /// Where peers reach it, bound already, so that a taken port is the caller's error.
@@ -103,24 +108,45 @@ pub struct LinkStatus {
 
 /// What the link tasks share.
 pub(crate) struct Shared {
-    me: PopId,
+    me: Actor,
     place: ArcSwap<Place>,
     board: Arc<Board>,
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
     watchers: Watchers,
     apart: Apart,
+    replica: Arc<Mutex<Replica>>,
     /// None where peers are reached over NATS.
-    dials: Option<Dials>,
+    dials: Option<(Dials, Fleet)>,
     shutdown: Receiver<bool>,
 }
 
 impl Shared {
     /// Dials whom the roster in force names.
     fn dial(self: &Arc<Self>) {
-        if let Some(dials) = &self.dials {
-            dials.renew(self, &self.shutdown);
+        if let Some((dials, _)) = &self.dials {
+            dials.pops(self);
         }
+    }
+
+    /// Whether the roster's address of this node's own POP may lead to another one.
+    fn is_one_of_several(&self, address: &str) -> bool {
+        self.dials.as_ref().is_some_and(|(_, fleet)| fleet.is_one_of_several(address))
+    }
+
+    /// Whether a connection from this node's own POP may be another node of it.
+    fn takes_own(&self) -> bool {
+        self.dials.as_ref().is_some_and(|(_, fleet)| fleet.has_address())
+    }
+
+    /// Whether there is a link to this node.
+    fn is_linked(&self, actor: Actor) -> bool {
+        lock(&self.replica).is_linked(actor)
+    }
+
+    /// Whether there is a link to any node of this POP.
+    fn is_pop_linked(&self, pop: PopId) -> bool {
+        lock(&self.replica).is_pop_linked(pop)
     }
 
     fn next_link(&self) -> LinkId {
@@ -141,13 +167,12 @@ impl Links {
         clock: Clock,
         shutdown: Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
-        let LinkConfig { roster, me: actor, identity, listener, nats, on_event, on_watch } = config;
-        let me = actor.pop;
+        let LinkConfig { roster, me, address, identity, listener, nats, on_event, on_watch } = config;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
 
-        let board = Arc::new(Board::new(&roster, me, clock.clone(), on_event));
+        let board = Arc::new(Board::new(&roster, me.pop, clock.clone(), on_event));
         let replica = Arc::new(Mutex::new(replica));
         let (messages, inbox) = mpsc::channel(MESSAGES_MAX);
         let dirty = Arc::new(Notify::new());
@@ -157,7 +182,11 @@ impl Links {
         let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
-        let fabric = nats.map(|config| (config, Fabric::new(roster.cluster(), actor, clock.clone())));
+        let dials = match &nats {
+            None => Some((Dials::default(), Fleet::new(&store, &clock, me, address).map_err(io::Error::other)?)),
+            Some(_) => None,
+        };
+        let fabric = nats.map(|config| (config, Fabric::new(roster.cluster(), me, clock.clone())));
         let shared = Arc::new(Shared {
             me,
             place: ArcSwap::from_pointee(Place { roster, identity }),
@@ -166,10 +195,12 @@ impl Links {
             links,
             watchers,
             apart,
-            dials: fabric.is_none().then(Dials::default),
+            replica: Arc::clone(&replica),
+            dials,
             shutdown: shutdown.clone(),
         });
         shared.dial();
+        tokio::spawn(fleet::keep(Arc::clone(&shared), shutdown.clone()));
         let fabric = fabric.map(|(config, (fabric, letters))| {
             tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
             fabric
@@ -211,9 +242,9 @@ impl Links {
     /// Goes by another roster and identity from here on. Links to POPs that left are closed, new ones are dialled; all other links stay. What the
     /// roster voids is the store's business, before this.
     pub async fn renew(&self, roster: Roster, identity: Identity) {
-        let pops = roster.peers(self.shared.me).map(|pop| pop.id).collect();
+        let pops = roster.peers(self.shared.me.pop).map(|pop| pop.id).collect();
         let message = Message::Roster { revision: roster.revision(), pops };
-        self.board.renew(&roster, self.shared.me);
+        self.board.renew(&roster, self.shared.me.pop);
         self.shared.place.store(Arc::new(Place { roster, identity }));
         self.shared.dial();
         // The driver goes only when the node does.

@@ -169,10 +169,16 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Which POP a verified client is. Lower ids dial higher ones, so only a POP below `me` may dial it.
-pub(crate) fn identify(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
+/// Which POP a verified client is. Lower ids dial higher ones, so only a POP below `me` may dial it, and nodes of `me` itself where it
+/// has several.
+pub(crate) fn identify(
+    roster: &Roster,
+    me: PopId,
+    takes_own: bool,
+    chain: &[CertificateDer<'_>],
+) -> Result<PopId, Cause> {
     let pop = of_roster(roster, chain)?;
-    if pop.id < me { Ok(pop.id) } else { Err(Cause::MustNotDial(pop.name.clone())) }
+    if pop.id < me || (pop.id == me && takes_own) { Ok(pop.id) } else { Err(Cause::MustNotDial(pop.name.clone())) }
 }
 
 /// Which POP a verified client that watches is: any other one.

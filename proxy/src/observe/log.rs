@@ -126,6 +126,10 @@ pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
             metrics.event("nats_trouble");
             tracing::warn!(cause, "NATS complains");
         }
+        LinkEvent::Unlisted(cause) => {
+            metrics.event("unlisted");
+            tracing::warn!(cause, "cannot tell the other nodes where this one is reached");
+        }
         LinkEvent::Unreachable { pop, cause } => {
             metrics.event("unreachable");
             tracing::debug!(peer = pops.name(*pop), cause, "cannot reach a peer; trying again");

@@ -189,6 +189,7 @@ impl Cluster {
         let config = LinkConfig {
             roster,
             me: actor,
+            address: None,
             nats,
             identity,
             listener,

@@ -6,6 +6,7 @@ mod cache;
 mod cluster;
 mod commands;
 mod explain;
+mod fleet;
 mod forms;
 mod limits;
 mod link;

@@ -175,6 +175,18 @@ impl Replica {
         self.outputs.pop_front()
     }
 
+    /// Whether a node has a link that is established.
+    #[must_use]
+    pub fn is_linked(&self, actor: Actor) -> bool {
+        self.peers.get(actor).is_some_and(|peer| peer.link.is_some())
+    }
+
+    /// Whether any node of a POP has one.
+    #[must_use]
+    pub fn is_pop_linked(&self, pop: PopId) -> bool {
+        self.peers.iter().any(|peer| peer.actor.pop == pop && peer.link.is_some())
+    }
+
     /// The peers as they are at `now`, by their ids.
     #[must_use]
     pub fn status(&self, now: Time) -> Status {
