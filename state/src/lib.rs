@@ -42,8 +42,9 @@ pub use bucket::{Bucket, Charge};
 pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
-pub use ledger::AUTHORS_MAX;
 pub use ledger::gauge::{GAUGE_MEMORY, Raised};
+pub use ledger::rights::{Epoch, Settled, Spent};
+pub use ledger::{AUTHORS_MAX, EPOCH_LONGEST};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
 pub use marks::{Application, DOTS_MAX, Dot, FLOOR_DOTS_MAX};
 pub use maximum::Most;
@@ -55,8 +56,8 @@ pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Coverage, Fill, GaugeId, Hearing, KIN_MAX, LedgerSpec, ListError, ListId, MaxError,
-    MaxId, Peers, PurgeError, RegisterError, RegistersId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX,
-    TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
+    MaxId, OVERLAP, Peers, PurgeError, RegisterError, RegistersId, RightsId, SPREAD, Standing, Store, StoreBounds,
+    StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use void::{VOIDS_MAX, Void};

@@ -58,6 +58,7 @@ impl Replica {
             if let Some(peer) = self.peers.get_mut(actor) {
                 peer.roster_revision = Some(hello.roster_revision);
             }
+            self.agree_on_roster(now);
             return;
         }
         let (pop, author) = (link.peer, Author::from(hello.author));
@@ -119,7 +120,16 @@ impl Replica {
         if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
             self.miss_unlinked(Author { actor: author.actor, incarnation: life });
         }
+        self.agree_on_roster(now);
         self.begin(id, author, hello, now);
+    }
+
+    /// Looks whether all have this roster, as long as that is asked.
+    fn agree_on_roster(&self, now: Time) {
+        let ours = Some(self.config.roster_revision);
+        if self.store.awaits_roster() && self.peers.iter().all(|peer| peer.roster_revision == ours) {
+            self.store.agree_on_roster(now);
+        }
     }
 
     fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {

@@ -127,6 +127,11 @@ impl Replica {
         if warming {
             store.set_standing(Standing::Warming);
         }
+        let began = config.incarnation.began();
+        store.set_roster(config.peers.iter().copied().chain([config.me.pop]), began);
+        if !warming {
+            store.agree_on_roster(began);
+        }
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },
             peers: Peers::new(config.me, &config.peers),
@@ -266,6 +271,7 @@ impl Replica {
             self.tell(Event::Void { author: self.me });
         }
         self.peers.set_roster(self.me.actor.pop, pops);
+        self.store.set_roster(pops.iter().copied().chain([self.me.actor.pop]), now);
         let left = self.links.iter().filter(|(_, link)| !self.peers.is_in_roster(link.peer));
         for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
             self.close(id, CloseReason::NotInRoster(pop));

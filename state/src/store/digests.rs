@@ -108,7 +108,7 @@ impl Store {
     fn digest_accounts(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
         let soon = when.at.plus(FORGOTTEN_SOON);
         self.ledgers.each_in(shard, self.me, |table, key, author, account| {
-            if range.holds(&key) && table.is_compared(account, soon) && when.covers(account.version.at().0) {
+            if range.holds(&key) && table.is_compared(account, when.at, soon) && when.covers(account.version.at().0) {
                 add(digests, range, &key, self.hash_account([table.identity(), key.0], author, account));
             }
         });
@@ -123,7 +123,7 @@ impl Store {
     /// Says which tables are compared here: nodes that count in others, or hold but a part of one, cannot compare what they know.
     pub(crate) fn tables_digest(&self, now: Time) -> u64 {
         let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
-        let identities = identities.chain(self.ledgers.identities());
+        let identities = identities.chain(self.ledgers.identities(now));
         let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }

@@ -1,10 +1,12 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
+use super::ledgers::{Held, Kind as LedgerKind, Table as LedgerTable};
+use super::rosters::Rosters;
 use super::{Hearing, LedgerId, Standing, Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
-use crate::identity::{Actor, Author, Incarnation};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key64, Key128};
 use crate::ledger::Account;
 use crate::time::Time;
@@ -278,7 +280,7 @@ impl Store {
         }
     }
 
-    /// Joins another author's account.
+    /// Joins another author's account, and answers what it asks for.
     pub(crate) fn offer_account(
         &self,
         table: LedgerId,
@@ -293,7 +295,21 @@ impl Store {
         if self.me.covers(author) {
             return Ingested::default();
         }
-        self.ledgers.offer(table, key, (author, account), now)
+        if author.actor == self.me.actor && author.incarnation > self.me.incarnation {
+            self.cluster.succeed();
+        }
+        let mut newly = false;
+        let answer = |table: &LedgerTable, held: &mut Held| {
+            newly = match table.kind {
+                LedgerKind::Gauge => false,
+                LedgerKind::Rights => self.answer_rights(table, key, author, held, now),
+            };
+        };
+        let ingested = self.ledgers.offer(table, key, (author, account), answer, now);
+        if newly {
+            self.dirty.ledger(table, key);
+        }
+        ingested
     }
 
     /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
@@ -319,6 +335,21 @@ impl Store {
     /// Joins what another node knows of one slot of a key.
     pub(crate) fn offer_sketch(&self, table: UniquesId, key: Key64, of: (u64, &Sketch), now: Time) -> Ingested {
         self.uniques.offer(table, key, of, now)
+    }
+
+    /// Tells the store who is in the roster from an instant on, this POP included. The replica says so.
+    pub(crate) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, since: Time) {
+        self.cluster.set_roster(pops, since);
+    }
+
+    /// Whether it still matters when all POPs of the roster say that they have the same.
+    pub(crate) fn awaits_roster(&self) -> bool {
+        !self.cluster.with_rosters(Rosters::are_agreed)
+    }
+
+    /// Tells the store that every POP of the roster has said that it has the same one.
+    pub(crate) fn agree_on_roster(&self, now: Time) {
+        self.cluster.agree(now);
     }
 
     /// Tells the store how many nodes there are, this one included.

@@ -61,9 +61,8 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// A node without links. Nodes are POPs 1 and so on.
-    pub(crate) fn node(&self, index: usize, life: u64, boot: u64) -> Node {
-        let pop = u16::try_from(index + 1).expect("no more nodes than POPs");
+    /// A node without links.
+    pub(crate) fn node(&self, (index, pop): (usize, u16), life: u64, boot: u64) -> Node {
         let store = store_of(pop, life, self.roster, self.keys_max, 1_000);
         let tables = self.specs.iter().map(|spec| store.table(spec).expect("room for a table")).collect();
         let calls = self.calls.clone();

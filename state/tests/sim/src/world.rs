@@ -29,7 +29,7 @@ pub struct World {
     pub now: Time,
     /// Where everything random comes from.
     pub rng: fastrand::Rng,
-    /// The nodes. A node's number is its place here, its POP one more.
+    /// The nodes. A node's number is its place here, its POP one more, but for [successors](World::succeed).
     pub nodes: Vec<Node>,
     /// How datagrams fare.
     pub network: Network,
@@ -39,6 +39,8 @@ pub struct World {
     pub unsent_max: usize,
     /// Inputs that replicas were given.
     pub inputs: u64,
+    /// Whether a life that begins is named by the time at which it does, and not by the next number.
+    pub lives_by_clock: bool,
     model: Model,
     kind: Kind,
     /// Ways that nothing passes: from, to.
@@ -79,7 +81,8 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,
-            nodes: (0..usize::from(nodes)).map(|node| kind.node(node, 1, rng.u64(..))).collect(),
+            nodes: (1..=nodes).map(|pop| kind.node((usize::from(pop) - 1, pop), 1, rng.u64(..))).collect(),
+            lives_by_clock: false,
             rng,
             network,
             sent: BTreeMap::new(),
@@ -198,15 +201,39 @@ impl World {
 
     /// A node loses its memory and starts again, with the clock it had; its links are made anew.
     pub fn crash(&mut self, node: usize) {
-        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-        let (life, ahead) = (self.nodes[node].life + 1, self.nodes[node].ahead);
+        let others: Vec<usize> =
+            (0..self.nodes.len()).filter(|other| self.nodes[*other].pop != self.nodes[node].pop).collect();
+        let (life, ahead) = (self.next_life(node), self.nodes[node].ahead);
         for other in &others {
             self.unlink(*other, node);
         }
-        self.nodes[node] = Node { ahead, ..self.kind.node(node, life, self.rng.u64(..)) };
+        let pop = self.nodes[node].pop;
+        self.nodes[node] = Node { ahead, ..self.kind.node((node, pop), life, self.rng.u64(..)) };
         for other in others {
             self.link(node, other);
         }
+    }
+
+    fn next_life(&self, node: usize) -> u64 {
+        let of = &self.nodes[node];
+        if self.lives_by_clock {
+            Incarnation::next(self.clock(node), Some(Incarnation(of.life)), None, 0).0
+        } else {
+            of.life + 1
+        }
+    }
+
+    /// A successor of a node starts beside it: another life of the same POP, with links of its own. Its number is the last one.
+    pub fn succeed(&mut self, node: usize) -> usize {
+        let (index, pop, ahead) = (self.nodes.len(), self.nodes[node].pop, self.nodes[node].ahead);
+        let life = self.next_life(node);
+        let boot = self.rng.u64(..);
+        self.nodes.push(Node { ahead, ..self.kind.node((index, pop), life, boot) });
+        let others: Vec<usize> = (0..index).filter(|other| self.nodes[*other].pop != pop).collect();
+        for other in others {
+            self.link(other, index);
+        }
+        index
     }
 
     /// A node neither reads nor writes from now on, and its time stands still.
