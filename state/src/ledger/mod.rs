@@ -15,6 +15,7 @@
 
 pub(crate) mod gauge;
 pub(crate) mod rights;
+pub(crate) mod shares;
 
 use crate::identity::Author;
 use crate::time::Time;
@@ -24,7 +25,7 @@ use crate::time::Time;
 pub const AUTHORS_MAX: usize = 256;
 
 /// A wish that is not met is said again after so long, ms, when there still is reason for it.
-const ASK_AGAIN: u64 = 250;
+const ASK_AGAIN: u64 = 100;
 
 /// A wish counts for so long, ms: whoever still has it says it again.
 const FRESH: u64 = 2_000;

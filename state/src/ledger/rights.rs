@@ -134,7 +134,9 @@ impl Ledger {
     pub(crate) fn spend(&mut self, keeper: &Keeper<impl Fn() -> bool>, cost: u64, now: Time) -> (Spent, bool) {
         // A lower quota is heeded at once, a mint waits until it is needed: most nodes are at home to little.
         let lowered = self.own().is_some_and(|own| own.claim > keeper.quota);
+        let said = self.own().map(|own| own.terms);
         let mut changed = (lowered || self.left(keeper.me) < cost) && self.mint(keeper);
+        changed |= said != Some((keeper.quota, keeper.epoch.begins.0));
         let left = self.left(keeper.me);
         let own = self.rights(keeper.epoch, keeper.quota);
         let spent = if cost <= left {
@@ -226,5 +228,143 @@ impl Ledger {
             own.changed(now);
         }
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::identity::{Actor, Incarnation, PopId};
+
+    const QUOTA: u64 = 100;
+    const EPOCH: Epoch = Epoch { begins: Time(1_800_000_000_000), ends: Time(1_800_003_600_000) };
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Spend(usize, u64),
+        /// Who, what was taken, what it cost.
+        Settle(usize, u64, u64),
+        /// From, to, and how many versions ago: lost, late, doubled and in any order.
+        Hear(usize, usize, usize),
+        Wait(u64),
+        /// Its memory is gone.
+        Crash(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let who = || 0..3_usize;
+        let step = prop_oneof![
+            60 => (who(), 0..9_u64).prop_map(|(who, cost)| Step::Spend(who, cost)),
+            20 => (who(), 0..9_u64, 0..12_u64).prop_map(|(who, taken, cost)| Step::Settle(who, taken, cost)),
+            60 => (who(), who(), prop_oneof![4 => Just(0_usize), 1 => 0..9_usize])
+                .prop_map(|(from, to, ago)| Step::Hear(from, to, ago)),
+            20 => (0..900_u64).prop_map(Step::Wait),
+            1 => who().prop_map(Step::Crash),
+        ];
+        prop::collection::vec(step, 1..300)
+    }
+
+    #[derive(Default)]
+    struct Node {
+        ledger: Ledger,
+        life: u64,
+        said: Vec<(Author, Account)>,
+        /// What this life has taken, settled.
+        taken: u64,
+    }
+
+    fn author(node: usize, life: u64) -> Author {
+        Author { actor: Actor { pop: PopId(node as u16), node: 0 }, incarnation: Incarnation(life) }
+    }
+
+    /// The first life of the first node is at home.
+    fn keeper(me: Author) -> Keeper<impl Fn() -> bool> {
+        let is_home = move || me == author(0, 0);
+        Keeper { me, epoch: EPOCH, quota: QUOTA, is_home }
+    }
+
+    impl Node {
+        fn say(&mut self, me: Author) {
+            self.said.extend(self.ledger.own().map(|own| (me, own.clone())));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// What was taken anywhere and what everybody may still take by its own account of it are the quota at the most, and what settling
+        /// told to be beyond.
+        #[test]
+        fn what_was_taken_and_what_is_left_never_add_up_to_more(steps in steps()) {
+            let mut nodes = [Node::default(), Node::default(), Node::default()];
+            let (mut now, mut gone, mut beyond) = (EPOCH.begins, 0, 0);
+            for step in steps {
+                match step {
+                    Step::Spend(who, cost) => {
+                        let (me, node) = (author(who, nodes[who].life), &mut nodes[who]);
+                        let (spent, changed) = node.ledger.spend(&keeper(me), cost, now);
+                        node.taken += if let Spent::Granted { .. } = spent { cost } else { 0 };
+                        if changed {
+                            node.say(me);
+                        }
+                    }
+                    Step::Settle(who, taken, cost) => {
+                        let (me, node) = (author(who, nodes[who].life), &mut nodes[who]);
+                        if node.taken >= taken && node.ledger.own().is_some() {
+                            let (settled, _) = node.ledger.settle(me, (taken, cost), now);
+                            node.taken = node.taken - taken + cost;
+                            beyond += if let Settled::Beyond(more) = settled { more } else { 0 };
+                            node.say(me);
+                        }
+                    }
+                    Step::Hear(from, to, ago) if from != to => {
+                        let said = nodes[from].said.iter().rev().nth(ago).cloned();
+                        let (me, node) = (author(to, nodes[to].life), &mut nodes[to]);
+                        if let Some((author, account)) = said {
+                            let raised = node.ledger.join(author, account) == super::super::Joined::Raised;
+                            if raised && node.ledger.answer_rights(&keeper(me), |_| true, now) {
+                                node.say(me);
+                            }
+                        }
+                    }
+                    Step::Hear(..) => {}
+                    Step::Wait(ms) => now = now.plus(ms),
+                    Step::Crash(who) => {
+                        gone += nodes[who].taken;
+                        let said = std::mem::take(&mut nodes[who].said);
+                        nodes[who] = Node { life: nodes[who].life + 1, said, ..Node::default() };
+                    }
+                }
+                let left = |(who, node): (usize, &Node)| node.ledger.left(author(who, node.life));
+                let left: u64 = nodes.iter().enumerate().map(left).sum();
+                let taken: u64 = nodes.iter().map(|node| node.taken).sum::<u64>() + gone;
+                prop_assert!(taken + left <= QUOTA + beyond, "{taken} taken, {left} left, {beyond} beyond");
+            }
+        }
+    }
+
+    /// A node that asked and has enough by now takes its wish back, and goes on to give.
+    #[test]
+    fn a_wish_is_withdrawn_when_there_is_enough() {
+        let (home, me) = (author(0, 0), author(1, 0));
+        let (mut there, mut here) = (Ledger::default(), Ledger::default());
+        let mut now = EPOCH.begins;
+        assert_eq!(here.spend(&keeper(me), 4, now), (Spent::Short { left: 0 }, true));
+        assert_eq!(here.own().map(|own| own.want), Some(4));
+        there.join(me, here.own().unwrap().clone());
+        assert!(there.answer_rights(&keeper(home), |_| true, now));
+        assert_eq!((there.left(home), there.own().unwrap().claim), (QUOTA - 4, QUOTA));
+        here.join(home, there.own().unwrap().clone());
+        now = now.plus(1);
+        assert_eq!(here.spend(&keeper(me), 1, now).0, Spent::Granted { left: 3 });
+        assert_eq!(here.own().map(|own| own.want), Some(4));
+        // What is old is no wish any more.
+        let old = here.own().unwrap().clone();
+        assert_eq!(old.want - 4, 0);
+        there.join(me, Account { want: 50, version: old.version.next(now), ..old });
+        assert!(!there.answer_rights(&keeper(home), |_| true, now.plus(5_000)));
+        assert!(there.answer_rights(&keeper(home), |_| true, now.plus(1_000)));
     }
 }

@@ -8,7 +8,7 @@ use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key64, Key128};
-use crate::ledger::Account;
+use crate::ledger::{Account, Joined as AccountJoined};
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::walk::Reach;
@@ -280,6 +280,11 @@ impl Store {
         }
     }
 
+    /// Whether what the accounts of a table say depends on the time.
+    pub(crate) fn is_timed(&self, table: LedgerId) -> bool {
+        self.ledgers.is_timed(table)
+    }
+
     /// Joins another author's account, and answers what it asks for.
     pub(crate) fn offer_account(
         &self,
@@ -299,13 +304,21 @@ impl Store {
             self.cluster.succeed();
         }
         let mut newly = false;
-        let answer = |table: &LedgerTable, held: &mut Held| {
-            newly = match table.kind {
-                LedgerKind::Gauge => false,
-                LedgerKind::Rights => self.answer_rights(table, key, author, held, now),
-            };
+        let join = |table: &LedgerTable, held: &mut Held, account| {
+            if table.kind == LedgerKind::Shares {
+                self.fill_shares(held, now);
+            }
+            let joined = held.ledger.join(author, account);
+            if joined == AccountJoined::Raised {
+                newly = match table.kind {
+                    LedgerKind::Gauge => false,
+                    LedgerKind::Rights => self.answer_rights(table, key, author, held, now),
+                    LedgerKind::Shares => self.answer_shares(table, author, held, now),
+                };
+            }
+            joined
         };
-        let ingested = self.ledgers.offer(table, key, (author, account), answer, now);
+        let ingested = self.ledgers.offer(table, key, account, join, now);
         if newly {
             self.dirty.ledger(table, key);
         }

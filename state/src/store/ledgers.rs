@@ -10,6 +10,7 @@ use super::{Ingested, TableFull};
 use crate::counter::DRIFT_MAX;
 use crate::identity::Author;
 use crate::key::{Domain, Key64, Secret};
+use crate::ledger::shares::{ERA, Purse};
 use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
 use crate::time::Time;
 
@@ -28,6 +29,7 @@ pub struct LedgerSpec {
 pub(crate) enum Kind {
     Gauge,
     Rights,
+    Shares,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Kind::Gauge => [1, 0, 0, 0, 0, 0, 0, 0, 0],
             Kind::Rights => [2, 0, 0, 0, 0, 0, 0, 0, 0],
+            Kind::Shares => [3, 0, 0, 0, 0, 0, 0, 0, 0],
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
         let latest_end = match self {
             Kind::Gauge => Time(u64::MAX),
             Kind::Rights => now.plus(EPOCH_LONGEST).plus(DRIFT_MAX),
+            Kind::Shares => now.plus(ERA).plus(DRIFT_MAX),
         };
         if account.version.at() > now.plus(DRIFT_MAX) || account.ends > latest_end {
             return Err(Ingested { ahead: 1, ..Ingested::default() });
@@ -56,7 +60,7 @@ impl Kind {
     fn is_over(self, account: &Account, now: Time) -> bool {
         match self {
             Kind::Gauge => gauge::is_over(account, now),
-            Kind::Rights => ledger::is_over(account, now),
+            Kind::Rights | Kind::Shares => ledger::is_over(account, now),
         }
     }
 }
@@ -78,17 +82,24 @@ pub(super) struct Held {
     /// Whether the own account waits to be sent.
     pub(super) dirty: bool,
     touched: Time,
+    /// Of shares alone.
+    purse: Option<Box<Purse>>,
 }
 
 impl Held {
     fn new(now: Time) -> Held {
-        Held { ledger: Ledger::default(), dirty: false, touched: now }
+        Held { ledger: Ledger::default(), dirty: false, touched: now, purse: None }
+    }
+
+    /// With the bucket that goes with shares.
+    pub(super) fn with_purse(&mut self) -> (&mut Ledger, &mut Purse) {
+        (&mut self.ledger, self.purse.get_or_insert_default())
     }
 
     fn is_over(&self, kind: Kind, now: Time) -> bool {
         match kind {
             Kind::Gauge => self.ledger.is_flat(now),
-            Kind::Rights => self.ledger.is_over(now),
+            Kind::Rights | Kind::Shares => self.ledger.is_over(now),
         }
     }
 
@@ -97,7 +108,7 @@ impl Held {
         let has_part = self.ledger.own().is_some_and(|own| match kind {
             Kind::Gauge => own.amount > 0,
             // Without it what was used or moved would be there again.
-            Kind::Rights => !kind.is_over(own, now),
+            Kind::Rights | Kind::Shares => !kind.is_over(own, now),
         });
         match (self.is_over(kind, now), self.dirty || has_part) {
             (true, _) => Some(Time::ZERO),
@@ -286,6 +297,11 @@ impl Ledgers {
         self.at(id)?.read(key, |held| held.ledger.own().cloned()).flatten()
     }
 
+    /// Whether what a table's accounts say depends on the time: of those whose clocks differ nothing is taken.
+    pub(super) fn is_timed(&self, id: LedgerId) -> bool {
+        self.at(id).is_some_and(|table| table.kind == Kind::Shares)
+    }
+
     /// All accounts of a key that are not over.
     pub(super) fn accounts(&self, id: LedgerId, key: Key64, me: Author, now: Time) -> Vec<(Author, Account)> {
         let Some(table) = self.at(id) else { return Vec::new() };
@@ -304,26 +320,20 @@ impl Ledgers {
         }
     }
 
-    /// Joins another author's account; `answer` is asked where that said something new.
+    /// Joins another author's account as `join` says.
     pub(super) fn offer(
         &self,
         id: LedgerId,
         key: Key64,
-        (author, account): (Author, Account),
-        answer: impl FnOnce(&Table, &mut Held),
+        account: Account,
+        join: impl FnOnce(&Table, &mut Held, Account) -> Joined,
         now: Time,
     ) -> Ingested {
         let Some(table) = self.at(id) else { return Ingested::default() };
         if let Err(refused) = table.kind.check(&account, now) {
             return refused;
         }
-        let joined = table.visit(key, now, |held| {
-            let joined = held.ledger.join(author, account);
-            if joined == Joined::Raised {
-                answer(table, held);
-            }
-            joined
-        });
+        let joined = table.visit(key, now, |held| join(table, held, account));
         let full = matches!(joined, None | Some(Joined::Crowded));
         Ingested { full, raised: joined == Some(Joined::Raised), ..Ingested::default() }
     }

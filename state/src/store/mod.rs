@@ -29,6 +29,7 @@ mod rights;
 mod room;
 mod rosters;
 mod shards;
+mod shares;
 mod sweep;
 mod table;
 mod uniques;
@@ -56,6 +57,7 @@ pub use self::rights::RightsId;
 #[cfg(all(loom, test))]
 pub(crate) use self::room::{Generations, Rate, Room};
 pub use self::rosters::{OVERLAP, SPREAD};
+pub use self::shares::SharesId;
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};

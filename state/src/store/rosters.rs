@@ -105,7 +105,6 @@ impl Rosters {
     }
 
     /// Among how many POPs that share what begins then this life is one; `None` if it is not.
-    #[cfg_attr(not(test), expect(dead_code, reason = "shares will ask"))]
     pub(super) fn sharers(&self, begins: Time) -> Option<u64> {
         let mine = self.me.actor.pop;
         let sharers = |roster: &Roster| roster.pops.contains(&mine).then_some(roster.pops.len() as u64);

@@ -123,18 +123,37 @@ proptest! {
     }
 }
 
-fn account(text: &str) -> (Author, Account) {
-    let (who, what) = text.split_once('=').unwrap();
-    let by = match who {
+fn by_name(name: &str) -> Author {
+    match name {
         "A" => author(1, 1),
         "A'" => author(1, 2),
         "B" => author(2, 1),
         other => panic!("no author {other}"),
-    };
+    }
+}
+
+/// `author=version#amount`, and `@ends`, `^claim` and `>receiver:amount+tokens` where they are said.
+fn account(text: &str) -> (Author, Account) {
+    let (who, what) = text.split_once('=').unwrap();
+    let (what, given) = what.split_once('>').map_or((what, None), |(what, given)| (what, Some(given)));
+    let (what, claim) = what.split_once('^').unwrap_or((what, "0"));
+    let (what, ends) = what.split_once('@').unwrap_or((what, "0"));
     let (version, amount) = what.split_once('#').unwrap();
-    let account =
-        Account { version: Version(version.parse().unwrap()), amount: amount.parse().unwrap(), ..Account::default() };
-    (by, account)
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let gift = |text: &str| {
+        let (to, what) = text.split_once(':').unwrap();
+        let (amount, tokens) = what.split_once('+').unwrap_or((what, "0"));
+        Gift { to: by_name(to), amount: number(amount), tokens: number(tokens) }
+    };
+    let account = Account {
+        version: Version(number(version)),
+        ends: Time(number(ends)),
+        amount: number(amount),
+        claim: number(claim),
+        given: given.map(gift).into_iter().collect(),
+        ..Account::default()
+    };
+    (by_name(who), account)
 }
 
 #[test]
@@ -145,7 +164,7 @@ fn accounts_join_as_the_readme_says() {
     };
     let table: Vec<_> =
         README.lines().filter(|line| line.starts_with("| `") && line.contains('#')).map(cells).collect();
-    assert_eq!(table.len(), 7);
+    assert_eq!(table.len(), 13);
     for row in table {
         let [one, other, both] = row.try_into().unwrap();
         for (first, second) in [(&one, &other), (&other, &one)] {

@@ -22,6 +22,7 @@ mod registers;
 mod relay;
 mod repair;
 mod rights;
+mod shares;
 mod snapshot;
 mod stopped;
 mod support;
