@@ -282,7 +282,7 @@ mod tests {
     use crate::identity::{Actor, Incarnation, PopId};
     use crate::time::Time;
 
-    const TERMS: (u64, u64) = (1_000_000, 30 * NANO);
+    const TERMS: (u64, u64) = (40_000_000, 6 * NANO);
     const START: Time = Time(1_800_000_000_000);
 
     #[derive(Debug, Clone)]
@@ -296,7 +296,7 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            4 => (0..3_usize, 0..12_u32).prop_map(|(who, cost)| Step::Draw(who, cost)),
+            4 => (0..3_usize, 0..4_u32).prop_map(|(who, cost)| Step::Draw(who, cost)),
             4 => (0..3_usize, 0..3_usize, prop_oneof![4 => Just(0_usize), 1 => 0..9_usize])
                 .prop_map(|(from, to, ago)| Step::Hear(from, to, ago)),
             3 => prop_oneof![8 => 0..400_u64, 2 => 0..5_000_u64, 1 => 50_000..130_000_u64].prop_map(Step::Wait),

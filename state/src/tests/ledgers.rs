@@ -10,6 +10,7 @@ use crate::key::Key64;
 use crate::ledger::{AUTHORS_MAX, Account, Gift, Joined, Ledger, Version};
 use crate::time::Time;
 use crate::wire::{Builder, DeltaHead, Frame, NEWEST, RangeHead, Room, State};
+use crate::{Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
 
 const README: &str = include_str!("../../README.md");
 
@@ -275,4 +276,30 @@ fn a_full_account_fits_a_frame() {
         (0..).take_while(|key| builder.account(1, Key64(*key), author(1, 1), full.clone()) == Room::Taken).count();
     assert!(taken >= 4, "{taken}");
     builder.range(&RangeHead { from: most, to: most, at: most }, NEWEST);
+}
+
+/// A table that has no room for what is said of it would differ from its peers' for ever.
+#[test]
+fn a_table_without_room_is_not_compared_for_a_minute() {
+    let (me, now) = (author(1, 1), Time(1_800_000_000_000));
+    let config = StoreConfig {
+        me: me.actor,
+        incarnation: me.incarnation,
+        secret: [7; 16],
+        keys_max: 10,
+        bans_max: 10,
+        roster: 2,
+    };
+    let store = Store::with_bounds(config, StoreBounds { ledgers_max: 1, ..StoreBounds::default() });
+    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned() };
+    store.rights(&spec, 9).unwrap();
+    let (table, whole) = (store.next_ledgers(None).unwrap(), store.tables_digest(now));
+    let epoch = Epoch::of(3_600_000, now);
+    assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
+    assert_eq!(store.tables_digest(now), whole);
+    let said = Account { version: Version(1), ends: epoch.ends, amount: 1, ..Account::default() };
+    assert!(store.offer_account(table, Key64(2), author(2, 1), said, now).full);
+    assert_ne!(store.tables_digest(now), whole);
+    assert_ne!(store.tables_digest(now.plus(59_999)), whole);
+    assert_eq!(store.tables_digest(now.plus(60_000)), whole);
 }

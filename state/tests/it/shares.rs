@@ -206,7 +206,7 @@ fn the_rate_gets_to_where_it_is_asked_for() {
 #[test]
 fn demand_that_hops_is_served_and_mints_nothing() {
     for seed in seeds(&[1, 2, 3]) {
-        for (delay, pause, least) in [(20, 11, 90), (200, 11, 50), (20, 1, 0)] {
+        for (delay, pause, least) in [(20, 11, 90), (200, 11, 80), (20, 1, 0)] {
             let mut world = world(seed, 4);
             world.network.delay = (delay, delay);
             let mut meter = Meter::new(HUNDRED);
@@ -334,32 +334,63 @@ fn clocks_that_differ_share_nothing() {
     assert_eq!(share(&world, 1, 0), 0, "it was not asked");
 }
 
+/// One node has the whole rate when another, whose clock is ahead, is in the next era already.
+#[test]
+fn a_border_between_eras_adds_nothing() {
+    let allowance = Allowance { burst: 4, ..HUNDRED };
+    let mut world = world(6, 2);
+    world.set_ahead(1, 500);
+    let mut meter = Meter::new(allowance);
+    let border = world.now.plus(ERA - world.now.0 % ERA).plus(ERA);
+    while world.now < border.plus(5_000) {
+        for node in 0..2 {
+            let (store, now) = (&world.nodes[node].store, world.clock(node));
+            let id = store.shares(&spec(), allowance).unwrap();
+            // The second one wants nothing until then.
+            let wants = node == 0 || now >= border;
+            if wants && let Charge::Admitted { .. } = store.draw(id, world.key(0), 1, now) {
+                meter.admitted(0, 1, world.now, "two eras");
+            }
+        }
+        if world.now == border.minus(501) {
+            assert!(share_by(&world, 0, allowance) > allowance.nano_per_ms * 95 / 100);
+        }
+        world.run(world.now.plus(1));
+    }
+    assert!(meter.admitted > 5_000);
+}
+
 #[test]
 fn whatever_happens_no_more_is_admitted_than_burst_and_rate() {
     const KEYS: u16 = 3;
+    // The smaller the burst, the less is forgiven.
+    const SMALL: Allowance = Allowance { burst: 8, ..HUNDRED };
     let begin = |store: &Store| {
-        let _ = shares(store);
+        let _ = store.shares(&spec(), SMALL);
     };
     for seed in seeds(&[1, 2, 3]) {
         let mut trouble = Trouble::new(seed, begin);
-        let mut meter = Meter::new(HUNDRED);
+        let mut meter = Meter::new(SMALL);
         let (began, mut hot) = (trouble.world.now, 0);
         while trouble.world.now < began.plus(22 * 60_000) {
             trouble.suffer();
             if trouble.world.rng.u8(..10) == 0 {
                 hot = trouble.world.rng.usize(..16);
             }
-            for _ in 0..3 {
+            for _ in 0..12 {
                 let alive = trouble.alive();
-                for _ in 0..if alive.is_empty() { 0 } else { 40 } {
+                for _ in 0..if alive.is_empty() { 0 } else { 16 } {
                     let world = &mut trouble.world;
                     let at = if world.rng.u8(..4) == 0 { world.rng.usize(..16) } else { hot };
                     let (node, key, cost) = (alive[at % alive.len()], world.rng.u16(..KEYS), world.rng.u32(1..4));
-                    if draw(&world.nodes[node].store, key, cost, world.clock(node)) {
+                    let store = &world.nodes[node].store;
+                    let charge =
+                        store.draw(store.shares(&spec(), SMALL).unwrap(), world.key(key), cost, world.clock(node));
+                    if let Charge::Admitted { .. } = charge {
                         meter.admitted(key, cost, world.now, &format!("seed {seed}"));
                     }
                 }
-                let pause = trouble.world.rng.u64(..700);
+                let pause = trouble.world.rng.u64(..175);
                 trouble.world.run(trouble.world.now.plus(pause));
             }
             let now = trouble.world.now;
