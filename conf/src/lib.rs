@@ -44,7 +44,7 @@ mod unique;
 mod value;
 
 pub use admin::{AccessLog, Admin};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Fabric, Nats};
 pub use counter::{COUNTERS_MAX, Counter};
 pub use geoip::GeoIp;
 pub use include::INCLUDES_MAX;

@@ -115,7 +115,8 @@ fn start_links(
     replica: Replica,
     shutdown: ShutdownWatch,
 ) -> std::io::Result<Arc<Links>> {
-    let Membership { roster, me, identity, .. } = membership;
+    let Membership { roster, identity, nats, .. } = membership;
+    let me = node.me;
     let watcher = Arc::clone(node);
     let on_event = Box::new(move |event: &LinkEvent| log::link_event(event, &watcher.metrics, &watcher.pops));
     let watched = Arc::clone(node);
@@ -124,7 +125,7 @@ fn start_links(
             Box::pin(crate::admin::answer_peer(Arc::clone(&watched), stream));
         answer
     });
-    let config = LinkConfig { roster, me, identity, listener, on_event, on_watch };
+    let config = LinkConfig { roster, me, identity, listener, nats, on_event, on_watch };
     Links::start(config, replica, Arc::clone(&node.store), node.clock.clone(), shutdown)
 }
 

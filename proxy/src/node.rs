@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
 use crate::keep::Keeper;
+use crate::link::nats::FabricStatus;
 use crate::link::{Links, Refusal};
 use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
@@ -68,34 +69,43 @@ pub struct Node {
     pub(crate) started: Time,
 }
 
-/// The names of POPs by id, for reports.
-#[derive(Debug, Clone, Default)]
-pub struct Pops(Vec<(PopId, String)>);
+/// The names of POPs by id, for reports, as the roster in force has them.
+#[derive(Debug)]
+pub struct Pops(ArcSwap<Vec<(PopId, String)>>);
 
 impl Pops {
     /// The names in a roster.
     pub fn new(pops: Vec<(PopId, String)>) -> Pops {
-        Pops(pops)
+        Pops(ArcSwap::from_pointee(pops))
+    }
+
+    /// Takes those of another roster.
+    pub fn renew(&self, pops: Vec<(PopId, String)>) {
+        self.0.store(Arc::new(pops));
     }
 
     /// A POP's name, or its number when the roster has none.
     pub fn name(&self, id: PopId) -> String {
-        self.0.iter().find(|(pop, _)| *pop == id).map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
+        self.0
+            .load()
+            .iter()
+            .find(|(pop, _)| *pop == id)
+            .map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
     }
 
     /// The POP of that name.
     pub fn named(&self, name: &str) -> Option<PopId> {
-        self.0.iter().find(|(_, pop)| pop == name).map(|(id, _)| *id)
+        self.0.load().iter().find(|(_, pop)| pop == name).map(|(id, _)| *id)
     }
 
     /// All but one.
     pub fn others(&self, me: PopId) -> Vec<PopId> {
-        self.0.iter().map(|(id, _)| *id).filter(|id| *id != me).collect()
+        self.0.load().iter().map(|(id, _)| *id).filter(|id| *id != me).collect()
     }
 
     /// All names, for messages.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(_, name)| name.as_str())
+    pub fn names(&self) -> Vec<String> {
+        self.0.load().iter().map(|(_, name)| name.clone()).collect()
     }
 }
 
@@ -125,6 +135,7 @@ impl Node {
             lag_ms: peers.lag_ms,
             wall_ahead_ms: self.clock.wall_ahead_ms(),
             offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
+            nats: self.links.get().and_then(|links| links.fabric()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
@@ -183,6 +194,7 @@ impl Node {
                 status.peers.iter().find(|links| links.pop == peer.actor.pop).and_then(|links| links.trouble.clone());
             report::Peer {
                 pop: self.pops.name(peer.actor.pop),
+                node: peer.actor.node,
                 state: state_name(peer.state).to_owned(),
                 lag_ms: peer.lag_ms,
                 rtt_ms: peer.rtt_ms,
@@ -205,6 +217,8 @@ impl Node {
             lag_ms: peers.lag_ms,
             standing: standing_name(peers.standing).to_owned(),
             offset_ms: status.state.ahead_ms,
+            node: self.me.node,
+            nats: status.fabric.map(nats),
             listening: status.local_address,
             apart: links.is_apart(),
             peers: status.state.peers.into_iter().map(peer).collect(),
@@ -373,6 +387,11 @@ fn state_name(state: PeerState) -> &'static str {
         PeerState::Down => "down",
         PeerState::NeverHeard => "never heard",
     }
+}
+
+fn nats(status: FabricStatus) -> report::Nats {
+    let FabricStatus { connected, members, lost, trouble } = status;
+    report::Nats { connected_at: connected.map(|at| at.0), nodes: members, lost, error: trouble }
 }
 
 fn refused(refusal: Refusal) -> report::Refused {

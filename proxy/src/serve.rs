@@ -84,7 +84,7 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let peers = membership.zip(config.cluster.as_ref()).map(|(membership, cluster)| join(membership, cluster));
     let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
-    let me = Actor { pop: membership.map_or(PopId(0), |membership| membership.me), node: 0 };
+    let me = membership.map_or(Actor { pop: PopId(0), node: 0 }, |membership| membership.me);
     let Identity { folder, found, secret, head } = identity(&config, membership, me, started)?;
     let incarnation = head.incarnation;
     let bounds = StoreBounds {
@@ -169,10 +169,7 @@ fn join(membership: Membership, cluster: &Cluster) -> Result<(Membership, std::n
 
 fn pops(config: &Config, membership: Option<&Membership>) -> Pops {
     let alone = || vec![(PopId(0), config.pop.name.clone())];
-    Pops::new(
-        membership
-            .map_or_else(alone, |membership| membership.roster.pops().map(|pop| (pop.id, pop.name.clone())).collect()),
-    )
+    Pops::new(membership.map_or_else(alone, |membership| membership.roster.names()))
 }
 
 /// Who a node is, and what it left behind the last time.
@@ -250,7 +247,7 @@ fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::E
         me: node.me,
         incarnation: node.incarnation,
         boot: getrandom::u64()?,
-        peers: membership.roster.peers(membership.me).map(|pop| pop.id).collect(),
+        peers: membership.roster.peers(membership.me.pop).map(|pop| pop.id).collect(),
         seed: getrandom::u64()?,
     };
     Ok(Replica::new(config, Arc::clone(&node.store)))

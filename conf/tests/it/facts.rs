@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::{
-    AccessLog, Config, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope, Server,
+    AccessLog, Config, Fabric, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope,
+    Server,
 };
 
 use crate::support::{load, load_files};
@@ -176,6 +177,27 @@ fn paths_start_at_their_file() {
     assert_eq!(config.admin.log, AccessLog::File("etc/logs/access".into()));
     assert_eq!(config.admin.socket, PathBuf::from("etc/s"));
     assert_eq!(config.cluster.expect("a cluster").roster, PathBuf::from("etc/../r.toml"));
+}
+
+#[test]
+fn a_fabric_is_links_unless_nats_is_asked_for() {
+    let file = |more: &str| {
+        let start = "[listen]\nhttp = [\"[::]:1\"]\n[cluster]\nlisten = \"0.0.0.0:1\"\nroster = \"r.toml\"\n";
+        format!("{start}tls = {{ certificate = \"c\", key = \"k\" }}\n{more}")
+    };
+    let cluster = |more: &str| {
+        let config = load_files(&[("etc/edge.toml", &file(more))], &[("DIR", "/run")]);
+        config.unwrap_or_else(|report| panic!("{report}")).cluster.expect("a cluster")
+    };
+    for more in ["", "fabric = \"links\"\n"] {
+        assert_eq!((cluster(more).node, cluster(more).fabric), (0, Fabric::Links));
+    }
+    let servers = ["tls://nats.example.net", "nats://127.0.0.1:4222", "nats://[::1]:4222", "nats://localhost"];
+    let nats = "node = 3\nfabric = \"nats\"\n[cluster.nats]\ncredentials = \"pop.creds\"\nca = \"${DIR}/ca.pem\"\n";
+    let cluster = cluster(&format!("{nats}servers = {servers:?}\n"));
+    let Fabric::Nats(nats) = cluster.fabric else { panic!("{:?}", cluster.fabric) };
+    assert_eq!((cluster.node, nats.servers.as_slice()), (3, servers.map(String::from).as_slice()));
+    assert_eq!((nats.credentials, nats.ca), (Some("etc/pop.creds".into()), Some("/run/ca.pem".into())));
 }
 
 #[test]

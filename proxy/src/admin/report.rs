@@ -127,6 +127,12 @@ pub struct Cluster {
     /// How far the median of the clocks heard, its own among them, is ahead of its own, ms; of two in the middle the nearer one.
     #[serde(default)]
     pub offset_ms: i64,
+    /// The number of this node in its POP.
+    #[serde(default)]
+    pub node: u32,
+    /// NATS; absent where peers have a connection each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<Nats>,
     /// Where it listens for peers.
     pub listening: SocketAddr,
     /// Whether an operator keeps it apart.
@@ -136,6 +142,19 @@ pub struct Cluster {
     pub peers: Vec<Peer>,
     /// Connections refused lately, the newest last.
     pub refused: Vec<Refused>,
+}
+
+/// NATS, where peers are reached over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nats {
+    /// Since when this node is connected, node time; absent while it goes on alone.
+    pub connected_at: Option<u64>,
+    /// Other nodes that are there.
+    pub nodes: usize,
+    /// Messages that did not fit or had nowhere to go, and were lost: the nodes tell each other what they lack.
+    pub lost: u64,
+    /// The last thing that went wrong.
+    pub error: Option<String>,
 }
 
 /// `POST /v1/cluster`: whether the node keeps apart from its peers.
@@ -151,6 +170,9 @@ pub struct Apart {
 pub struct Peer {
     /// Its name in the roster.
     pub pop: String,
+    /// The number of the node in that POP.
+    #[serde(default)]
+    pub node: u32,
     /// up, down or never heard.
     pub state: String,
     /// Age of the newest thing heard, ms; absent when nothing ever was.

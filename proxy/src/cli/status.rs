@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Cluster, ConfigStatus, Kept, Status};
+use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, Status};
 
 /// A wall clock that is this far away is not just being followed: it was set, ms.
 const WALL_OFF_MS: u64 = 500;
@@ -68,7 +68,7 @@ fn page(status: &Status) -> String {
         }
     }
     match &status.cluster {
-        Some(cluster) => cluster_page(&mut page, cluster),
+        Some(cluster) => cluster_page(&mut page, cluster, status.now),
         None => page.push_str("alone: no [cluster] in the config\n"),
     }
     page
@@ -106,10 +106,31 @@ fn kept_page(page: &mut String, kept: &Kept, now: u64) {
     }
 }
 
-fn cluster_page(page: &mut String, cluster: &Cluster) {
+fn nats_page(page: &mut String, nats: &Nats, node: u32, now: u64) {
+    // Writing to a String cannot fail.
+    let _ = match nats.connected_at {
+        Some(at) => writeln!(
+            page,
+            "NATS connected {} s ago; this is node {node}, {} others there; {} messages lost",
+            now.saturating_sub(at) / 1000,
+            nats.nodes,
+            nats.lost
+        ),
+        None => writeln!(page, "NO NATS: this node goes on alone, and tries again"),
+    };
+    if let Some(error) = &nats.error {
+        let _ = writeln!(page, "  last trouble: {error}");
+    }
+}
+
+fn cluster_page(page: &mut String, cluster: &Cluster, now: u64) {
     let apart = if cluster.apart { "   KEEPS APART: `selvedge cluster join` ends it" } else { "" };
-    let _ =
-        writeln!(page, "cluster  {} of {} POPs heard, lag {} ms{apart}", cluster.heard, cluster.roster, cluster.lag_ms);
+    let what = if cluster.nats.is_some() { "nodes" } else { "POPs" };
+    let Cluster { heard, roster, lag_ms, .. } = cluster;
+    let _ = writeln!(page, "cluster  {heard} of {roster} {what} heard, lag {lag_ms} ms{apart}");
+    if let Some(nats) = &cluster.nats {
+        nats_page(page, nats, cluster.node, now);
+    }
     match cluster.standing.as_str() {
         "warming" => page
             .push_str("warming: not every POP has said yet what it knows; limits go by the share of those that have\n"),
@@ -127,7 +148,8 @@ fn cluster_page(page: &mut String, cluster: &Cluster) {
     for peer in &cluster.peers {
         let (lag, rtt) = (millis(peer.lag_ms), millis(peer.rtt_ms));
         let clock = peer.offset_ms.map_or("-".to_owned(), |ms| format!("{ms:+} ms"));
-        let _ = write!(page, "  {:<12} {:<12} {lag:>8} {rtt:>8} {clock:>8} {:>8}", peer.pop, peer.state, peer.behind);
+        let name = if cluster.nats.is_some() { format!("{}/{}", peer.pop, peer.node) } else { peer.pop.clone() };
+        let _ = write!(page, "  {name:<12} {:<12} {lag:>8} {rtt:>8} {clock:>8} {:>8}", peer.state, peer.behind);
         if peer.draining.is_some() {
             let _ = write!(page, "  handing over");
         }

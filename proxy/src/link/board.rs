@@ -2,6 +2,7 @@
 //! `status` reads one thing and no task keeps a count of its own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,8 +24,8 @@ pub enum LinkEvent {
     Up {
         /// The peer.
         pop: PopId,
-        /// Its address, as seen by the socket.
-        address: SocketAddr,
+        /// How it is reached.
+        way: Way,
     },
     /// A link ended.
     Down {
@@ -42,6 +43,12 @@ pub enum LinkEvent {
     },
     /// One side refused the other.
     Refused(Refusal),
+    /// Peers are reached over NATS from now on.
+    FabricUp,
+    /// NATS is out of reach, or was from the start; this node goes on alone.
+    FabricDown(String),
+    /// NATS, or the client, complains; told once a minute at most.
+    FabricTrouble(String),
     /// Accepting failed, such as for want of file descriptors.
     AcceptFailed(String),
     /// A defect in this program that was caught; the links go on.
@@ -58,6 +65,24 @@ pub enum Role {
     Dials,
     /// The peer dials this node.
     Awaits,
+}
+
+/// How a peer is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a connection of its own, to this address as the socket sees it.
+    Link(SocketAddr),
+    /// Over NATS.
+    Fabric,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Link(address) => address.fmt(f),
+            Way::Fabric => f.write_str("NATS"),
+        }
+    }
 }
 
 /// The links to one peer.
@@ -89,27 +114,31 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(roster: &Roster, me: PopId, clock: Clock, on_event: OnEvent) -> Self {
-        let peers = roster.peers(me).map(|pop| {
+        let board =
+            Self { clock, on_event, peers: Mutex::default(), refused: Mutex::default(), faults: AtomicU64::new(0) };
+        board.renew(roster, me);
+        board
+    }
+
+    /// Takes the POPs of a roster. What is known of those that were there stays.
+    pub(crate) fn renew(&self, roster: &Roster, me: PopId) {
+        let mut peers = lock(&self.peers);
+        let mut before = std::mem::take(&mut *peers);
+        peers.extend(roster.peers(me).map(|pop| {
             let role = if me < pop.id { Role::Dials } else { Role::Awaits };
             let (name, region, address) = (pop.name.clone(), pop.region.clone(), pop.address.clone());
-            (pop.id.0, PeerLinks { pop: pop.id, name, region, address, role, up: 0, trouble: None })
-        });
-        Self {
-            clock,
-            on_event,
-            peers: Mutex::new(peers.collect()),
-            refused: Mutex::default(),
-            faults: AtomicU64::new(0),
-        }
+            let (up, trouble) = before.remove(&pop.id.0).map_or((0, None), |known| (known.up, known.trouble));
+            (pop.id.0, PeerLinks { pop: pop.id, name, region, address, role, up, trouble })
+        }));
     }
 
     pub(crate) fn replica(&self, event: selvedge_state::Event) {
         self.tell(&LinkEvent::Replica(event));
     }
 
-    pub(crate) fn up(&self, pop: PopId, address: SocketAddr) {
+    pub(crate) fn up(&self, pop: PopId, way: Way) {
         self.with(pop, |peer| peer.up = peer.up.saturating_add(1));
-        self.tell(&LinkEvent::Up { pop, address });
+        self.tell(&LinkEvent::Up { pop, way });
     }
 
     pub(crate) fn down(&self, pop: PopId, cause: Down) {
@@ -138,12 +167,26 @@ impl Board {
     }
 
     /// Records a refusal on a link that had come up.
-    pub(crate) fn refused_link(&self, pop: PopId, address: SocketAddr, cause: Cause) {
+    pub(crate) fn refused_link(&self, pop: PopId, way: Way, cause: Cause) {
+        let address = match way {
+            Way::Link(address) => address,
+            Way::Fabric => return self.refused(Side::Accepted, format!("POP {pop} over NATS"), Some(pop), cause),
+        };
         let dialled = lock(&self.peers).get(&pop.0).filter(|peer| peer.role == Role::Dials).map(|p| p.address.clone());
         match dialled {
             Some(from) => self.refused(Side::Dialled, from, Some(pop), cause),
             None => self.refused(Side::Accepted, address.ip().to_string(), Some(pop), cause),
         }
+    }
+
+    /// NATS is there, or why not.
+    pub(crate) fn fabric(&self, trouble: Option<String>) {
+        self.tell(&trouble.map_or(LinkEvent::FabricUp, LinkEvent::FabricDown));
+    }
+
+    /// NATS complains.
+    pub(crate) fn fabric_trouble(&self, cause: String) {
+        self.tell(&LinkEvent::FabricTrouble(cause));
     }
 
     pub(crate) fn accept_failed(&self, cause: String) {

@@ -3,21 +3,21 @@
 //! counted, and costs the link whose input caused it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use selvedge_state::{CloseReason, Input, LinkId, Output, PopId, Replica};
+use selvedge_state::{Actor, CloseReason, Input, LinkId, Output, PopId, Replica};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::board::{Board, lock};
 use super::cause::{Cause, Down};
+use super::nats::{Again, Fabric, Party};
 use super::pump::OUTBOX_MAX;
-use super::stopped;
+use super::{Way, stopped};
 use crate::clock::Clock;
 
 /// Messages that may wait for the driver, so at most that many frames; the links' readers wait when it is full.
@@ -36,27 +36,38 @@ const FLUSH_WITHIN: Duration = Duration::from_millis(100);
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a link tells the driver.
-#[derive(Debug)]
 pub(crate) enum Message {
     /// Both sides know each other; frames may flow.
-    Opened { link: LinkId, peer: PopId, address: SocketAddr, outbox: mpsc::Sender<Bytes> },
+    Opened { link: LinkId, peer: PopId, way: Way, outbox: Outbox },
     /// One whole frame.
     Frame { link: LinkId, bytes: Bytes },
     /// So many bytes of frames left for the network.
     Sent { link: LinkId, bytes: usize },
     /// The link is gone.
     Closed { link: LinkId, cause: Down },
+    /// Another roster is in force.
+    Roster { revision: u64, pops: Vec<PopId> },
+    /// A node has left its POP in order.
+    Left { actor: Actor },
+}
+
+/// Where a link takes frames.
+pub(crate) enum Outbox {
+    /// To a connection of its own.
+    Link(mpsc::Sender<Bytes>),
+    /// To one node over the fabric.
+    Fabric(Arc<Fabric>, Party),
 }
 
 struct Link {
     peer: PopId,
-    address: SocketAddr,
+    way: Way,
     state: LinkState,
 }
 
 enum LinkState {
     /// The replica knows it and may send.
-    Live(mpsc::Sender<Bytes>),
+    Live(Outbox),
     /// The replica has forgotten it; its tasks are ending.
     Closing(Down),
 }
@@ -78,6 +89,8 @@ pub(crate) struct Driver {
     dirty: Arc<Notify>,
     /// Turns true while nothing is exchanged.
     apart: watch::Receiver<bool>,
+    /// What is shared with nodes that have no link of their own.
+    fabric: Option<Arc<Fabric>>,
     links: BTreeMap<u64, Link>,
     phase: Phase,
 }
@@ -90,8 +103,9 @@ impl Driver {
         messages: mpsc::Receiver<Message>,
         dirty: Arc<Notify>,
         apart: watch::Receiver<bool>,
+        fabric: Option<Arc<Fabric>>,
     ) -> Self {
-        Self { replica, board, clock, messages, dirty, apart, links: BTreeMap::new(), phase: Phase::Running }
+        Self { replica, board, clock, messages, dirty, apart, fabric, links: BTreeMap::new(), phase: Phase::Running }
     }
 
     /// Runs until `shutdown` turns true (or its sender is gone) and the links are closed.
@@ -139,11 +153,13 @@ impl Driver {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Opened { link, peer, address, outbox } => self.open(link, peer, address, outbox),
+            Message::Opened { link, peer, way, outbox } => self.open(link, peer, way, outbox),
             Message::Frame { link, bytes } if self.is_live(link) => self.feed(Input::Frame { link, bytes }),
             Message::Sent { link, bytes } if self.is_live(link) => self.feed(Input::Sent { link, bytes }),
             Message::Frame { .. } | Message::Sent { .. } => {}
             Message::Closed { link, cause } => self.closed(link, cause),
+            Message::Roster { revision, pops } => self.feed(Input::Roster { revision, pops }),
+            Message::Left { actor } => self.feed(Input::Gone { peer: actor }),
         }
     }
 
@@ -152,9 +168,20 @@ impl Driver {
     }
 
     /// Admits a link, unless this node stops or the POP has too many; then the dropped outbox ends it.
-    fn open(&mut self, link: LinkId, peer: PopId, address: SocketAddr, outbox: mpsc::Sender<Bytes>) {
+    fn open(&mut self, link: LinkId, peer: PopId, way: Way, outbox: Outbox) {
+        if self.phase != Phase::Running || *self.apart.borrow() {
+            if let Outbox::Fabric(fabric, party) = outbox {
+                fabric.let_go(party, link, Again::Now);
+            }
+            return;
+        }
+        if way == Way::Fabric {
+            self.links.insert(link.0, Link { peer, way, state: LinkState::Live(outbox) });
+            self.board.up(peer, way);
+            return self.feed(Input::Reached { link, peer });
+        }
         let same = || self.links.iter().filter(|(_, known)| known.peer == peer);
-        if self.phase != Phase::Running || *self.apart.borrow() || same().count() >= LINKS_PER_PEER_CLOSING {
+        if same().count() >= LINKS_PER_PEER_CLOSING {
             return;
         }
         let live: Vec<u64> = same().filter(|(_, l)| matches!(l.state, LinkState::Live(_))).map(|(id, _)| *id).collect();
@@ -164,8 +191,8 @@ impl Driver {
             self.close(LinkId(old), Down::Superseded);
             self.feed(Input::Disconnected { link: LinkId(old) });
         }
-        self.links.insert(link.0, Link { peer, address, state: LinkState::Live(outbox) });
-        self.board.up(peer, address);
+        self.links.insert(link.0, Link { peer, way, state: LinkState::Live(outbox) });
+        self.board.up(peer, way);
         self.feed(Input::Connected { link, peer });
     }
 
@@ -179,7 +206,7 @@ impl Driver {
             LinkState::Closing(reason) => reason,
         };
         match &cause {
-            Down::Refused(refusal) => self.board.refused_link(known.peer, known.address, refusal.clone()),
+            Down::Refused(refusal) => self.board.refused_link(known.peer, known.way, refusal.clone()),
             Down::Fault(what) => self.board.fault(what.clone()),
             _ => {}
         }
@@ -189,9 +216,22 @@ impl Driver {
     /// Lets go of a live link's outbox, which ends the link once what waits there has left.
     fn close(&mut self, link: LinkId, reason: Down) {
         if let Some(known) = self.links.get_mut(&link.0)
-            && let LinkState::Live(_) = known.state
+            && let LinkState::Live(outbox) = &known.state
         {
+            let over = match outbox {
+                Outbox::Link(_) => None,
+                Outbox::Fabric(fabric, party) => Some((Arc::clone(fabric), *party)),
+            };
+            let again = match reason {
+                Down::Refused(_) | Down::Replica(_) => Again::Later,
+                _ => Again::Now,
+            };
             known.state = LinkState::Closing(reason);
+            // Nothing of it is under way that would have to end first.
+            if let Some((fabric, party)) = over {
+                fabric.let_go(party, link, again);
+                self.closed(link, Down::Stopping);
+            }
         }
     }
 
@@ -209,10 +249,9 @@ impl Driver {
     }
 
     fn close_all(&mut self) {
-        for link in self.links.values_mut() {
-            if let LinkState::Live(_) = link.state {
-                link.state = LinkState::Closing(Down::Stopping);
-            }
+        let all: Vec<u64> = self.links.keys().copied().collect();
+        for link in all {
+            self.close(LinkId(link), Down::Stopping);
         }
         self.phase = Phase::Closing(Instant::now() + CLOSE_WITHIN);
     }
@@ -224,8 +263,7 @@ impl Driver {
             for output in self.handle(input, &mut inputs) {
                 match output {
                     Output::Send { link, frame } => self.send(link, frame, &mut inputs),
-                    // There is no shared fabric yet, so nobody is reached by one.
-                    Output::Publish { .. } => {}
+                    Output::Publish { frame } => self.fabric.iter().for_each(|fabric| fabric.publish(frame.clone())),
                     Output::Close { link, reason } => self.refuse(link, &reason, &mut inputs),
                     Output::Event(event) => self.board.replica(event),
                 }
@@ -262,6 +300,13 @@ impl Driver {
 
     fn send(&mut self, link: LinkId, frame: Bytes, inputs: &mut VecDeque<Input>) {
         let Some(Link { state: LinkState::Live(outbox), .. }) = self.links.get(&link.0) else { return };
+        let outbox = match outbox {
+            Outbox::Link(outbox) => outbox,
+            Outbox::Fabric(fabric, party) => {
+                inputs.push_back(Input::Sent { link, bytes: frame.len() });
+                return fabric.send(*party, frame);
+            }
+        };
         // A closed outbox is a link whose end is about to be told.
         if let Err(TrySendError::Full(_)) = outbox.try_send(frame) {
             self.close(link, Down::Backlog(OUTBOX_MAX));
@@ -294,7 +339,9 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use selvedge_state::{Actor, Incarnation, ReplicaConfig, Store, StoreConfig};
+    use std::net::SocketAddr;
+
+    use selvedge_state::{Incarnation, ReplicaConfig, Store, StoreConfig};
 
     use super::*;
     use crate::link::roster::{Roster, RosterPop};
@@ -341,6 +388,7 @@ mod tests {
                 inbox,
                 dirty,
                 watch::Sender::new(false).subscribe(),
+                None,
             ),
             messages,
             events,
@@ -349,8 +397,8 @@ mod tests {
 
     fn open(driver: &mut Driver, link: u64, room: usize) -> mpsc::Receiver<Bytes> {
         let (outbox, frames) = mpsc::channel(room);
-        let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        driver.take(Message::Opened { link: LinkId(link), peer: PEER, address, outbox });
+        let way = Way::Link(SocketAddr::from(([127, 0, 0, 1], 1)));
+        driver.take(Message::Opened { link: LinkId(link), peer: PEER, way, outbox: Outbox::Link(outbox) });
         frames
     }
 

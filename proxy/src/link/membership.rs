@@ -1,8 +1,9 @@
 //! What makes a node a member of its cluster: the roster, its place in it, its certificate, and the cluster's secret.
 
-use selvedge_conf::Cluster;
-use selvedge_state::PopId;
+use selvedge_conf::{Cluster, Fabric};
+use selvedge_state::Actor;
 
+use super::nats::{NatsConfig, NatsError};
 use super::roster::{Roster, RosterError};
 use super::secret::{Secret, SecretError};
 use super::tls::{Identity, IdentityError};
@@ -19,6 +20,9 @@ pub enum MembershipError {
     /// This POP's certificate, or its key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// What NATS is reached by.
+    #[error(transparent)]
+    Nats(#[from] NatsError),
 }
 
 /// The cluster's files, read and found in order.
@@ -27,9 +31,11 @@ pub struct Membership {
     /// Who there is.
     pub roster: Roster,
     /// Which of them this is.
-    pub me: PopId,
+    pub me: Actor,
     /// This POP's certificate and key.
     pub identity: Identity,
+    /// NATS, where peers are reached over it.
+    pub nats: Option<NatsConfig>,
     /// What client-chosen keys are hashed with.
     pub secret: Secret,
 }
@@ -44,6 +50,10 @@ impl Membership {
         let me = roster.named(pop)?;
         let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
         let secret = Secret::load(roster.secret(), roster.secret_id())?;
-        Ok(Membership { me: me.id, identity, secret, roster })
+        let nats = match &cluster.fabric {
+            Fabric::Links => None,
+            Fabric::Nats(nats) => Some(NatsConfig::load(nats)?),
+        };
+        Ok(Membership { me: Actor { pop: me.id, node: cluster.node }, identity, nats, secret, roster })
     }
 }

@@ -15,9 +15,12 @@ pub mod authority;
 mod board;
 mod cause;
 mod dial;
+mod dials;
 mod driver;
 mod knocks;
 pub mod membership;
+pub mod nats;
+mod place;
 mod pump;
 mod refused;
 pub mod roster;
@@ -30,18 +33,22 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use selvedge_state::{LinkId, PopId, Replica, Store};
+use arc_swap::ArcSwap;
+use selvedge_state::{Actor, LinkId, PopId, Replica, Store};
 use tokio::sync::watch::{self as flag, Receiver};
 use tokio::sync::{Notify, mpsc};
 
 pub use self::accept::HANDSHAKES_MAX;
 use self::apart::Apart;
 use self::board::{Board, lock};
-pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role};
+pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role, Way};
 pub use self::cause::{Cause, Down};
 pub use self::dial::HANDSHAKE_MAX;
+use self::dials::Dials;
 use self::driver::{Driver, MESSAGES_MAX, Message};
 pub use self::driver::{LINKS_PER_PEER, LINKS_PER_PEER_CLOSING};
+use self::nats::{Fabric, FabricStatus, NatsConfig};
+use self::place::Place;
 pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
 pub use self::refused::{REFUSALS_MAX, Refusal, Side};
 use self::roster::Roster;
@@ -53,12 +60,14 @@ use crate::clock::Clock;
 pub struct LinkConfig {
     /// The cluster.
     pub roster: Roster,
-    /// This node's POP.
-    pub me: PopId,
+    /// This node.
+    pub me: Actor,
     /// Its certificate and key, and the authorities it trusts.
     pub identity: Identity,
     /// Where peers reach it, bound already, so that a taken port is the caller's error.
     pub listener: TcpListener,
+    /// NATS, where peers are reached over it; without it each two POPs keep a connection.
+    pub nats: Option<NatsConfig>,
     /// Takes the events.
     pub on_event: OnEvent,
     /// Answers peers that watch.
@@ -72,6 +81,7 @@ pub struct Links {
     clock: Clock,
     local_address: SocketAddr,
     stopped: Receiver<bool>,
+    fabric: Option<Arc<Fabric>>,
     shared: Arc<Shared>,
 }
 
@@ -87,21 +97,32 @@ pub struct LinkStatus {
     pub local_address: SocketAddr,
     /// Defects caught so far.
     pub faults: u64,
+    /// NATS, where peers are reached over it.
+    pub fabric: Option<FabricStatus>,
 }
 
 /// What the link tasks share.
 pub(crate) struct Shared {
     me: PopId,
-    roster: Roster,
-    identity: Identity,
+    place: ArcSwap<Place>,
     board: Arc<Board>,
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
     watchers: Watchers,
     apart: Apart,
+    /// None where peers are reached over NATS.
+    dials: Option<Dials>,
+    shutdown: Receiver<bool>,
 }
 
 impl Shared {
+    /// Dials whom the roster in force names.
+    fn dial(self: &Arc<Self>) {
+        if let Some(dials) = &self.dials {
+            dials.renew(self, &self.shutdown);
+        }
+    }
+
     fn next_link(&self) -> LinkId {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
@@ -120,7 +141,8 @@ impl Links {
         clock: Clock,
         shutdown: Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
-        let LinkConfig { roster, me, identity, listener, on_event, on_watch } = config;
+        let LinkConfig { roster, me: actor, identity, listener, nats, on_event, on_watch } = config;
+        let me = actor.pop;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
@@ -135,19 +157,37 @@ impl Links {
         let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
-        let shared = Arc::new(Shared { me, roster, identity, board: board_too, messages, links, watchers, apart });
-        for peer in shared.roster.peers(me).filter(|peer| me < peer.id) {
-            tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
-        }
+        let fabric = nats.map(|config| (config, Fabric::new(roster.cluster(), actor, clock.clone())));
+        let shared = Arc::new(Shared {
+            me,
+            place: ArcSwap::from_pointee(Place { roster, identity }),
+            board: board_too,
+            messages,
+            links,
+            watchers,
+            apart,
+            dials: fabric.is_none().then(Dials::default),
+            shutdown: shutdown.clone(),
+        });
+        shared.dial();
+        let fabric = fabric.map(|(config, (fabric, letters))| {
+            tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
+            fabric
+        });
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let apart = shared.apart.heard();
-        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart);
+        let driver =
+            Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart, fabric.clone());
         let (ended, stopped) = flag::channel(false);
+        let leaving = fabric.clone();
         tokio::spawn(async move {
             driver.run(shutdown).await;
+            if let Some(fabric) = leaving {
+                fabric.leave().await;
+            }
             ended.send_replace(true);
         });
-        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, shared }))
+        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, fabric, shared }))
     }
 
     /// The links as they are now. Takes the replica's lock for a moment.
@@ -159,7 +199,30 @@ impl Links {
             refused: self.board.refusals(),
             local_address: self.local_address,
             faults: self.board.faults(),
+            fabric: self.fabric(),
         }
+    }
+
+    /// The roster in force.
+    pub fn roster(&self) -> Roster {
+        self.shared.place.load().roster.clone()
+    }
+
+    /// Goes by another roster and identity from here on. Links to POPs that left are closed, new ones are dialled; all other links stay. What the
+    /// roster voids is the store's business, before this.
+    pub async fn renew(&self, roster: Roster, identity: Identity) {
+        let pops = roster.peers(self.shared.me).map(|pop| pop.id).collect();
+        let message = Message::Roster { revision: roster.revision(), pops };
+        self.board.renew(&roster, self.shared.me);
+        self.shared.place.store(Arc::new(Place { roster, identity }));
+        self.shared.dial();
+        // The driver goes only when the node does.
+        let _ = self.shared.messages.send(message).await;
+    }
+
+    /// NATS as it is now, where peers are reached over it.
+    pub fn fabric(&self) -> Option<FabricStatus> {
+        self.fabric.as_deref().map(Fabric::status)
     }
 
     /// Keeps this node apart from its peers, or lets it join them again: links are closed, and none are taken or made.

@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsStream;
 
-use super::Shared;
 use super::cause::Down;
-use super::driver::Message;
+use super::driver::{Message, Outbox};
+use super::{Shared, Way};
 
 /// Frames that may wait in one link's outbox. The replica bounds the bytes it has in flight; this bounds their number, with
 /// room for ten seconds of small ones on a path that stalls. A peer that makes us answer but never reads the answers hits
@@ -42,7 +42,8 @@ const READ_CHUNK: usize = 32 * 1024;
 pub(crate) async fn carry(shared: Arc<Shared>, stream: TlsStream<TcpStream>, peer: PopId, address: SocketAddr) {
     let link = shared.next_link();
     let (outbox, frames) = mpsc::channel(OUTBOX_MAX);
-    if shared.messages.send(Message::Opened { link, peer, address, outbox }).await.is_err() {
+    let opened = Message::Opened { link, peer, way: Way::Link(address), outbox: Outbox::Link(outbox) };
+    if shared.messages.send(opened).await.is_err() {
         return;
     }
     let (read, write) = tokio::io::split(stream);

@@ -14,7 +14,8 @@ use crate::node::{Node, Pops};
 use crate::plan::{Cause, ReloadError};
 
 /// What is logged unless `SELVEDGE_LOG` says otherwise. Pingora reports each client that goes away as an error, hence its level.
-const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,h2=error,rustls=error";
+const DEFAULT: &str =
+    "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,async_nats=error,h2=error,rustls=error";
 
 /// Starts the log. Later calls change nothing.
 pub fn start() {
@@ -105,13 +106,25 @@ pub fn links_failed(error: &std::io::Error) {
 pub fn link_event(event: &LinkEvent, metrics: &Metrics, pops: &Pops) {
     match event {
         LinkEvent::Replica(event) => replica_event(event, metrics, pops),
-        LinkEvent::Up { pop, address } => {
+        LinkEvent::Up { pop, way } => {
             metrics.event("link_up");
-            tracing::info!(peer = pops.name(*pop), %address, "link up");
+            tracing::info!(peer = pops.name(*pop), %way, "link up");
         }
         LinkEvent::Down { pop, cause } => {
             metrics.event("link_down");
             tracing::warn!(peer = pops.name(*pop), %cause, "link down");
+        }
+        LinkEvent::FabricUp => {
+            metrics.event("nats_up");
+            tracing::info!("connected to NATS");
+        }
+        LinkEvent::FabricDown(cause) => {
+            metrics.event("nats_down");
+            tracing::warn!(cause, "no NATS; this node counts alone until it is back");
+        }
+        LinkEvent::FabricTrouble(cause) => {
+            metrics.event("nats_trouble");
+            tracing::warn!(cause, "NATS complains");
         }
         LinkEvent::Unreachable { pop, cause } => {
             metrics.event("unreachable");

@@ -15,6 +15,7 @@ use selvedge_state::{Coverage, Time};
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
 use crate::cache::Stats;
+use crate::link::nats::FabricStatus;
 
 /// All metrics of one process.
 #[derive(Debug)]
@@ -61,6 +62,9 @@ struct Gauges {
     lag: IntGauge,
     wall_ahead: IntGauge,
     offset: IntGauge,
+    nats_connected: IntGaugeVec,
+    nats_nodes: IntGaugeVec,
+    nats_lost: IntCounterVec,
     settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
@@ -86,6 +90,8 @@ pub struct Reading {
     pub wall_ahead_ms: i64,
     /// How far the median of the clocks heard is ahead of node time, ms.
     pub offset_ms: i64,
+    /// NATS, where peers are reached over it.
+    pub nats: Option<FabricStatus>,
     /// Neither warming nor with a clock that differs from most.
     pub settled: bool,
     /// Bans in force.
@@ -238,6 +244,9 @@ impl Gauges {
             lag: gauge(&series::CLUSTER_LAG_MS)?,
             wall_ahead: gauge(&series::CLOCK_WALL_AHEAD_MS)?,
             offset: gauge(&series::CLOCK_OFFSET_MS)?,
+            nats_connected: gauges(registry, &series::NATS_CONNECTED)?,
+            nats_nodes: gauges(registry, &series::NATS_NODES)?,
+            nats_lost: counters(registry, &series::NATS_LOST)?,
             settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
@@ -270,6 +279,12 @@ impl Gauges {
         self.lag.set(whole(reading.lag_ms));
         self.wall_ahead.set(reading.wall_ahead_ms);
         self.offset.set(reading.offset_ms);
+        // Where there is no NATS there is nothing to say of it.
+        if let Some(nats) = &reading.nats {
+            self.nats_connected.with_label_values::<&str>(&[]).set(nats.connected.is_some().into());
+            self.nats_nodes.with_label_values::<&str>(&[]).set(whole(nats.members as u64));
+            raise(&self.nats_lost.with_label_values::<&str>(&[]), nats.lost);
+        }
         self.settled.set(reading.settled.into());
         self.bans.set(whole(reading.bans as u64));
         for (limit, keys) in config.limits.iter().zip(&reading.limit_keys) {

@@ -56,8 +56,8 @@ const FAILURES: usize = 5;
 const PEERS: usize = 16;
 /// What a replica tells of a peer.
 const PEER_EVENTS: usize = 15;
-/// Six of links, nineteen of the replica.
-const EVENTS: usize = 25;
+/// Six of links, three of NATS, nineteen of the replica.
+const EVENTS: usize = 28;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -134,6 +134,12 @@ pub(super) const LIMIT_PARTIAL: Family = family(
 );
 pub(super) const LOG_DROPPED: Family =
     family("selvedge_log_dropped_total", "Access-log lines dropped.", &[], By::Fixed(1));
+pub(super) const NATS_CONNECTED: Family =
+    family("selvedge_nats_connected", "1 while connected to NATS; absent without it.", &[], By::Fixed(1));
+pub(super) const NATS_LOST: Family =
+    family("selvedge_nats_lost_total", "Messages that were lost on their way, to be repaired.", &[], By::Fixed(1));
+pub(super) const NATS_NODES: Family =
+    family("selvedge_nats_nodes", "Other nodes that are there over NATS.", &[], By::Fixed(1));
 pub(super) const ORIGIN_FAILURES: Family =
     family("selvedge_origin_failures_total", "Tries that an origin failed.", &["origin", "kind"], By::Origin(FAILURES));
 pub(super) const RULE_EFFECTS_UNDONE: Family = family(
@@ -164,7 +170,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 32] = [
+pub const FAMILIES: [Family; 35] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -189,6 +195,9 @@ pub const FAMILIES: [Family; 32] = [
     LIMIT_KEYS,
     LIMIT_PARTIAL,
     LOG_DROPPED,
+    NATS_CONNECTED,
+    NATS_LOST,
+    NATS_NODES,
     ORIGIN_FAILURES,
     PEER_EVENTS_TOTAL,
     RULE_EFFECTS_UNDONE,

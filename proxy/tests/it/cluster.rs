@@ -9,7 +9,7 @@ use selvedge::link::authority::{Authority, Validity};
 use crate::support::edge::Folder;
 use crate::support::{DEADLINE, Edge, Noise, Origin, eventually, get, talk_and_leave};
 
-fn free_port() -> std::net::SocketAddr {
+pub(crate) fn free_port() -> std::net::SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use selvedge::cli::demo::relay::Relay;
 use selvedge::clock::Clock;
 use selvedge::link::authority::{Authority, Issued, Validity};
+use selvedge::link::nats::NatsConfig;
 use selvedge::link::roster::{Roster, RosterPop, certificate_name};
 use selvedge::link::secret::{Secret, SecretId};
 use selvedge::link::tls::Identity;
@@ -26,7 +27,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::support::eventually::{DEADLINE, eventually};
 
-const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const LOCAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const NAMES: [&str; 3] = ["fra", "iad", "syd"];
 
 /// What a cluster's nodes share, and the listeners that fix its addresses before anything runs.
@@ -130,14 +131,35 @@ impl Cluster {
     }
 
     fn start_as(&mut self, index: usize, identity: Identity, cluster: &str, secret: SecretId) -> Node {
-        let roster = self.roster();
         let me = PopId(u16::try_from(index).unwrap() + 1);
-        let (actor, incarnation) = (Actor { pop: me, node: 0 }, Incarnation(1));
+        let listener = self.listeners[index].take().unwrap();
+        self.start_node(Actor { pop: me, node: 0 }, identity, (cluster, secret), listener, None)
+    }
+
+    /// Starts a node of a POP that reaches the others over NATS.
+    pub(crate) fn start_over(&self, index: usize, node: u32, nats: &selvedge_conf::Nats) -> Node {
+        let identity = self.identity(&self.authority, &certificate_name("edge", NAMES[index]), year());
+        let actor = Actor { pop: PopId(u16::try_from(index).unwrap() + 1), node };
+        let nats = NatsConfig::load(nats).unwrap();
+        let listener = TcpListener::bind(LOCAL).unwrap();
+        self.start_node(actor, identity, ("edge", self.secret.id()), listener, Some(nats))
+    }
+
+    fn start_node(
+        &self,
+        actor: Actor,
+        identity: Identity,
+        (cluster, secret): (&str, SecretId),
+        listener: TcpListener,
+        nats: Option<NatsConfig>,
+    ) -> Node {
+        let roster = self.roster();
+        let (me, incarnation) = (actor.pop, Incarnation(1));
         let store = Arc::new(Store::new(StoreConfig {
             me: actor,
             incarnation,
             secret: self.secret.bytes(),
-            keys_max: 1000,
+            keys_max: 50_000,
             bans_max: 1000,
             roster: u16::try_from(self.addresses.len()).unwrap(),
         }));
@@ -156,9 +178,9 @@ impl Cluster {
                 roster_revision: roster.revision(),
                 me: actor,
                 incarnation,
-                boot: u64::from(me.0),
+                boot: u64::from(actor.node) << 16 | u64::from(me.0),
                 peers: roster.peers(me).map(|pop| pop.id).collect(),
-                seed: u64::from(me.0),
+                seed: u64::from(actor.node) << 16 | u64::from(me.0),
             },
             Arc::clone(&store),
         );
@@ -166,9 +188,10 @@ impl Cluster {
         let log = Arc::clone(&events);
         let config = LinkConfig {
             roster,
-            me,
+            me: actor,
+            nats,
             identity,
-            listener: self.listeners[index].take().unwrap(),
+            listener,
             on_event: Box::new(move |event: &LinkEvent| log.lock().unwrap().push(format!("{event:?}"))),
             on_watch: Box::new(|peer, stream| Box::pin(greet(peer, stream))),
         };
@@ -180,19 +203,47 @@ impl Cluster {
 }
 
 impl Node {
+    pub(crate) fn key_of(&self, n: u32) -> Key64 {
+        self.store.key(&[&n.to_le_bytes()])
+    }
+
+    /// Counts once for each of so many keys.
+    pub(crate) fn add_many(&self, keys: u32) {
+        let now = self.clock.now();
+        (0..keys).for_each(|n| self.store.add(self.table, self.key_of(n), 1, now));
+    }
+
+    pub(crate) fn count_of(&self, n: u32) -> u64 {
+        self.store.count(self.table, self.key_of(n), 120_000, self.clock.now())
+    }
+
+    /// Nodes it hears and nodes it knows, itself included.
+    pub(crate) fn heard(&self) -> (u16, u16) {
+        let peers = self.store.peers(self.clock.now());
+        (peers.heard, peers.roster)
+    }
+
+    pub(crate) async fn hears(&self, heard: u16, known: u16) {
+        eventually(DEADLINE, || async {
+            let told = || format!("hears {:?}; events {:?}", self.heard(), self.events.lock().unwrap());
+            if self.heard() == (heard, known) { Ok(()) } else { Err(told()) }
+        })
+        .await;
+    }
+
     fn key(&self) -> Key64 {
         self.store.key(&[b"192.0.2.0/24"])
     }
 
-    fn add(&self, n: u32) {
+    pub(crate) fn add(&self, n: u32) {
         self.store.add(self.table, self.key(), n, self.clock.now());
     }
 
-    fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.store.count(self.table, self.key(), 120_000, self.clock.now())
     }
 
-    async fn counts(&self, expected: u64) {
+    pub(crate) async fn counts(&self, expected: u64) {
         eventually(DEADLINE, || async {
             let count = self.count();
             let told = || format!("counted {count}, not {expected}; events {:?}", self.events.lock().unwrap());

@@ -5,7 +5,7 @@ use super::clocks::Clocks;
 use super::link::Link;
 use super::rtt::Rtt;
 use super::tempo::Reach;
-use super::{CloseReason, Event, LinkId, Replica, STRANGERS_PER_POP};
+use super::{CloseReason, Event, LinkId, Replica, STRANGERS_OVER_FABRIC, STRANGERS_PER_POP};
 use crate::identity::{Author, Incarnation, PopId};
 use crate::store::Hearing;
 use crate::time::Time;
@@ -26,7 +26,11 @@ impl Replica {
             return self.close(id, CloseReason::NotInRoster(pop));
         }
         let strangers = self.links.iter().filter(|(_, link)| link.peer == pop && link.author.is_none());
-        if strangers.count() >= STRANGERS_PER_POP {
+        let most = match reach {
+            Reach::Direct => STRANGERS_PER_POP,
+            Reach::Shared => STRANGERS_OVER_FABRIC,
+        };
+        if strangers.count() >= most {
             return self.close(id, CloseReason::TooMany);
         }
         self.links.insert(id, Link::new(pop, reach, self.index.last(), now));

@@ -55,10 +55,12 @@ use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::{Hearing, Standing, Store};
 use crate::time::Time;
-use crate::void::Void;
 
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
+
+/// The same over a shared fabric, where a node that comes meets all nodes of a POP at once.
+const STRANGERS_OVER_FABRIC: usize = 256;
 
 /// What a replica is made of.
 #[derive(Debug, Clone)]
@@ -167,7 +169,7 @@ impl Replica {
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),
-            Input::Roster { revision, pops, voids } => self.roster(revision, &pops, &voids, now),
+            Input::Roster { revision, pops } => self.roster(revision, &pops, now),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
@@ -264,9 +266,8 @@ impl Replica {
     }
 
     /// The roster is another one.
-    fn roster(&mut self, revision: u64, pops: &[PopId], voids: &[Void], now: Time) {
+    fn roster(&mut self, revision: u64, pops: &[PopId], now: Time) {
         self.config.roster_revision = revision;
-        self.store.set_voids(voids);
         if self.store.is_void() {
             self.tell(Event::Void { author: self.me });
         }

@@ -16,6 +16,8 @@ use crate::walk::Reach;
 /// What waits for the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
+    /// Counters near a limit.
+    pub(crate) near: usize,
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
     pub(crate) ledgers: usize,
@@ -44,7 +46,12 @@ impl Store {
         self.dirty.waiting()
     }
 
-    /// Takes the changed counters, in order.
+    /// Takes the changed counters near a limit, in order.
+    pub(crate) fn take_near(&self) -> Vec<(TableId, Key64)> {
+        self.dirty.take_near()
+    }
+
+    /// Takes the other changed counters, in order; among them may be some that were taken as near a limit meanwhile.
     pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
         self.dirty.take_counters()
     }
@@ -64,14 +71,14 @@ impl Store {
         self.dirty.take_facts()
     }
 
-    /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
+    /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again. None when it was
+    /// taken already.
     pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        let taken = at.counters().change(key, |counter| {
-            counter.dirty = false;
-            counter.own_row(at.widths(), self.me, since)
-        });
-        taken.filter(|_| self.tells_cells())
+        let taken = at
+            .counters()
+            .change(key, |counter| counter.waits.take().map(|_| counter.own_row(at.widths(), self.me, since)));
+        taken.flatten().filter(|_| self.tells_cells())
     }
 
     /// The own row of a counter: the cells that can have changed since an instant.

@@ -1,0 +1,161 @@
+//! Processes that reach each other over NATS: they decide together, go on alone without it, and come and go.
+
+use std::path::Path;
+
+use crate::cluster::{free_port, plan_of};
+use crate::support::edge::Folder;
+use crate::support::{DEADLINE, Edge, NatsServer, Origin, eventually, get, metrics};
+
+const LIMIT: &str = "[[limit]]\nname = \"few\"\nkey = []\nrate = \"6/1h\"\nburst = 6\n";
+
+/// The nodes of one test: those that run, and the files of all.
+struct Fleet {
+    folder: tempfile::TempDir,
+    _origin: Origin,
+    url: String,
+}
+
+impl Fleet {
+    /// POPs one and two.
+    async fn new(server: &NatsServer) -> Fleet {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin::fixed("", "x").await;
+        plan_of(folder.path(), &origin.url(), &["one", "two"], LIMIT);
+        Fleet { folder, _origin: origin, url: server.url() }
+    }
+
+    /// Starts a node of a POP.
+    async fn start(&self, pop: &str, node: u32) -> Edge {
+        let folder = self.folder.path().join(format!("{pop}-{node}"));
+        copy(&self.folder.path().join(pop), &folder);
+        let config = std::fs::read_to_string(folder.join("selvedge.toml")).unwrap();
+        let nats = format!("node = {node}\nfabric = \"nats\"\nnats = {{ servers = [\"{}\"] }}\n", self.url);
+        let (before, cluster) = config.split_once("[cluster]\n").unwrap();
+        let (_, rest) = cluster.split_once('\n').unwrap();
+        let listen = format!("listen = \"{}\"\n", free_port());
+        std::fs::write(folder.join("selvedge.toml"), format!("{before}[cluster]\n{listen}{nats}{rest}")).unwrap();
+        Edge::start(Folder::Shared(folder)).await
+    }
+
+    /// Two nodes of one POP and one of the other, that hear each other.
+    async fn three(&self) -> [Edge; 3] {
+        let edges = [self.start("one", 0).await, self.start("one", 1).await, self.start("two", 0).await];
+        for edge in &edges {
+            hears(edge, 3, 3).await;
+        }
+        edges
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Waits until a node hears so many of so many that it knows, itself among them.
+async fn hears(edge: &Edge, heard: u16, known: u16) {
+    eventually(DEADLINE, async || {
+        let cluster = edge.status().await.cluster.unwrap();
+        if (cluster.heard, cluster.roster) == (heard, known) { Ok(()) } else { Err(format!("{cluster:?}")) }
+    })
+    .await;
+}
+
+/// Waits until a node has counted so many requests, whoever took them.
+async fn counts(edge: &Edge, count: u64) {
+    eventually(DEADLINE, async || {
+        let (_, text, _) = edge.command(&["limits", "show", "few", "--json"]).await;
+        let limits: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        let counted = limits.pointer("/top/0/count").or(limits.pointer("/0/top/0/count"));
+        if counted.and_then(serde_json::Value::as_u64) == Some(count) { Ok(()) } else { Err(text) }
+    })
+    .await;
+}
+
+async fn asks(edge: &Edge, times: usize) -> usize {
+    let mut passed = 0;
+    for _ in 0..times {
+        passed += usize::from(get(edge.address(), "test", "/").await.status == 200);
+    }
+    passed
+}
+
+#[tokio::test]
+async fn three_nodes_of_two_pops_count_and_ban_together() {
+    let server = NatsServer::start("").await;
+    let fleet = Fleet::new(&server).await;
+    let edges = fleet.three().await;
+    assert_eq!(asks(&edges[0], 2).await, 2);
+    assert_eq!(asks(&edges[1], 3).await, 3);
+    counts(&edges[2], 5).await;
+    assert_eq!(asks(&edges[2], 3).await, 1, "one is left of six");
+    for edge in &edges {
+        counts(edge, 6).await;
+        assert_eq!(asks(edge, 1).await, 0);
+    }
+    assert_eq!(edges[1].command(&["bans", "add", "127.0.0.9"]).await.0, 0);
+    for edge in &edges {
+        eventually(DEADLINE, async || if edge.status().await.bans == 1 { Ok(()) } else { Err("no ban".to_owned()) })
+            .await;
+    }
+    let (_, text, _) = edges[1].command(&["status"]).await;
+    assert!(text.contains("cluster  3 of 3 nodes heard") && text.contains("this is node 1, 2 others there"), "{text}");
+    assert!(text.contains("one/0") && text.contains("two/0"), "{text}");
+}
+
+#[tokio::test]
+async fn without_nats_each_goes_on_alone_says_so_and_loses_nothing() {
+    let server = NatsServer::start("").await;
+    let fleet = Fleet::new(&server).await;
+    let edges = fleet.three().await;
+    let server = server.kill().await;
+    for edge in &edges {
+        hears(edge, 1, 3).await;
+        let cluster = edge.status().await.cluster.unwrap();
+        assert_eq!(cluster.nats.expect("NATS").connected_at, None);
+        let (code, text, _) = edge.command(&["status"]).await;
+        assert_eq!(code, 0);
+        assert!(text.contains("NO NATS: this node goes on alone"), "{text}");
+        assert!(metrics(edge).await.contains("\nselvedge_nats_connected 0\n"));
+        let log = std::fs::read_to_string(edge.folder.path().join("log")).unwrap();
+        assert!(log.contains("no NATS; this node counts alone"), "{log}");
+        // A third of six.
+        assert_eq!(asks(edge, 4).await, 2);
+    }
+    assert_eq!(edges[0].command(&["bans", "add", "127.0.0.9"]).await.0, 0);
+    let _server = server.restart().await;
+    for edge in &edges {
+        counts(edge, 6).await;
+        hears(edge, 3, 3).await;
+        let status = edge.status().await;
+        assert_eq!((status.bans, status.cluster.unwrap().nats.unwrap().connected_at.is_some()), (1, true));
+        assert!(metrics(edge).await.contains("\nselvedge_nats_connected 1\n"));
+        assert_eq!(asks(edge, 1).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn nodes_come_and_go_without_an_edit_elsewhere() {
+    let server = NatsServer::start("").await;
+    let fleet = Fleet::new(&server).await;
+    let [first, second, third] = fleet.three().await;
+    assert_eq!(asks(&second, 2).await, 2);
+    second.stop().await;
+    // It said that it goes, so nobody waits for it; what it counted stays.
+    for edge in [&first, &third] {
+        hears(edge, 2, 2).await;
+        counts(edge, 2).await;
+    }
+    let fourth = fleet.start("one", 7).await;
+    for edge in [&first, &third, &fourth] {
+        hears(edge, 3, 3).await;
+    }
+    counts(&fourth, 2).await;
+    assert_eq!(asks(&fourth, 5).await, 4);
+    counts(&third, 6).await;
+    // One that is killed says nothing: it is not heard, and still known.
+    fourth.kill().await;
+    hears(&third, 2, 3).await;
+}
