@@ -60,7 +60,7 @@ impl Trouble {
         for node in nodes {
             let me = self.world.nodes[node].pop;
             let pops = self.roster.1.iter().copied().filter(|pop| *pop != me).map(PopId).collect();
-            self.world.feed(node, Input::Roster { revision: self.roster.0, pops, voids: Vec::new() });
+            self.world.feed(node, Input::Roster { revision: self.roster.0, pops });
         }
     }
 
