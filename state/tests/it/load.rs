@@ -1,6 +1,6 @@
 //! A cluster under load over a wide area, in virtual time.
 
-use crate::sim::load::{self, Load, Seen, Weather};
+use crate::sim::load::{self, Links, Load, Seen, Weather};
 use crate::support::seeds;
 
 /// The most that changes and repair take on the wire, over ten bytes for each update and peer. Updates come one by one here, a
@@ -8,7 +8,8 @@ use crate::support::seeds;
 const OVER_FLOOR: u64 = 20;
 
 fn run(seed: u64, weather: Weather) -> Seen {
-    let seen = load::run(Load { nodes: 12, seed, seconds: 9, updates: 300, weather }, &mut |_, _| {});
+    let seen =
+        load::run(Load { nodes: 12, links: Links::Mesh, seed, seconds: 9, updates: 300, weather }, &mut |_, _| {});
     assert_eq!(seen.disagreements, 0, "seed {seed}");
     assert!(seen.looks > 5_000 && seen.updates > 2_000, "{seen:?}");
     seen
