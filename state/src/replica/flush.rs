@@ -119,7 +119,7 @@ impl Replica {
             links += 1;
             if link.unsent >= CONGESTED {
                 congested += 1;
-                slowest = slowest.max(self.rtt(link).unwrap_or(0));
+                slowest = slowest.max(link.rtt.unwrap_or(0));
             }
         }
         if congested * 2 > links {

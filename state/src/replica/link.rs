@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) is_greeted: bool,
     pub(super) unsent: usize,
     pub(super) last_out: Time,
+    /// The worst of the last round trips to its other end, ms.
+    pub(super) rtt: Option<u64>,
     pub(super) out: Outward,
     pub(super) inward: Inward,
     pub(super) repair: Repair,
@@ -174,6 +176,7 @@ impl Link {
             is_greeted: false,
             unsent: 0,
             last_out: now,
+            rtt: None,
             out: Outward { base, moved: false, jump: false, sent: base, acked: base, patience },
             inward: Inward::default(),
             repair: Repair::default(),
