@@ -294,6 +294,11 @@ impl Repair {
         self.walk.is_none() && self.flight.is_empty()
     }
 
+    /// Whether nothing of it is left to be sent, and the peer was asked whether it knows the same.
+    pub(super) fn is_over(&self) -> bool {
+        self.walk.is_none() && self.again.is_none() && self.has_stood
+    }
+
     pub(super) fn has_room(&self) -> bool {
         let bytes: usize = self.flight.iter().map(|piece| piece.bytes).sum();
         self.flight.len() < REPAIR_FRAMES_MAX && bytes < REPAIR_BYTES_MAX

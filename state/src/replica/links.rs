@@ -1,11 +1,12 @@
 //! All links, by their ids: which of them were touched and have to be looked at, when each wants to be looked at next, and which
 //! of them has acknowledged least. So the work that one input makes does not grow with the number of links.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::LinkId;
 use super::link::Link;
 use super::places::Places;
+use super::soonest::Soonest;
 use crate::identity::{Author, PopId, Seq};
 use crate::time::Time;
 
@@ -31,11 +32,13 @@ pub(super) enum Room {
 pub(super) struct Links {
     by_id: Places<LinkId, Filed>,
     touched: Vec<LinkId>,
-    looks: BTreeSet<(Time, LinkId)>,
+    looks: Soonest<(Time, LinkId)>,
     /// How many are filed under each change that they acknowledged.
     acked: BTreeMap<Seq, usize>,
     /// How many links from a POP have not said hello.
     strangers: BTreeMap<PopId, usize>,
+    /// How many are established.
+    established: usize,
 }
 
 impl Links {
@@ -83,14 +86,15 @@ impl Links {
     pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {
         let Filed { link, look, acked, is_touched } = self.by_id.remove(id)?;
         if let Some(look) = look {
-            self.looks.remove(&(look, id));
+            self.looks.remove((look, id));
         }
         if is_touched {
             self.touched.retain(|touched| *touched != id);
         }
         one_less(&mut self.acked, acked);
-        if link.author.is_none() {
-            one_less(&mut self.strangers, link.peer);
+        match link.author {
+            Some(_) => self.established -= 1,
+            None => one_less(&mut self.strangers, link.peer),
         }
         Some(link)
     }
@@ -100,9 +104,14 @@ impl Links {
         self.touch(id);
         let link = &mut self.by_id.get_mut(id)?.link;
         if link.author.replace(author).is_none() {
+            self.established += 1;
             one_less(&mut self.strangers, link.peer);
         }
         Some(link)
+    }
+
+    pub(super) fn established_len(&self) -> usize {
+        self.established
     }
 
     /// How many links from a POP have not said who they are.
@@ -121,8 +130,8 @@ impl Links {
 
     /// Those that were touched, and those that are to be looked at by now, in order.
     pub(super) fn take_due(&mut self, now: Time) -> Vec<LinkId> {
-        while let Some((look, id)) = self.looks.first().copied().filter(|(look, _)| *look <= now) {
-            self.looks.remove(&(look, id));
+        while let Some((look, id)) = self.looks.first().filter(|(look, _)| *look <= now) {
+            self.looks.remove((look, id));
             if let Some(filed) = self.by_id.get_mut(id) {
                 filed.look = None;
             }
@@ -149,7 +158,7 @@ impl Links {
         let Some(filed) = self.by_id.get_mut(id) else { return };
         if let Some(due) = due.filter(|due| filed.look.is_none_or(|look| *due < look)) {
             if let Some(later) = filed.look.replace(due) {
-                self.looks.remove(&(later, id));
+                self.looks.remove((later, id));
             }
             self.looks.insert((due, id));
         }
@@ -168,7 +177,7 @@ impl Links {
 
     /// When to look at the first of them: when it is due, or before.
     pub(super) fn next_look(&self) -> Option<Time> {
-        self.looks.first().map(|(look, _)| *look)
+        self.looks.first().map(|(look, _)| look)
     }
 
     /// What all of them have acknowledged, as they are filed; `None` without links.

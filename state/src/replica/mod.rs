@@ -28,6 +28,7 @@ mod published;
 mod relay;
 mod repair;
 mod rtt;
+mod soonest;
 mod status;
 mod tally;
 mod tempo;

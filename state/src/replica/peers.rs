@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::clocks::median;
 use super::peer::Peer;
 use super::places::Places;
+use super::soonest::Soonest;
 use super::tally::{Share, Tally};
 use crate::identity::{Actor, PopId};
 use crate::time::Time;
@@ -20,7 +21,9 @@ pub(super) struct Peers {
     roster: BTreeSet<PopId>,
     /// By when the newest that is known of them happened, oldest first; those never heard come before all. One is filed anew when
     /// it comes first and has been heard since.
-    by_news: BTreeSet<(Option<Time>, Actor)>,
+    by_news: Soonest<(Option<Time>, Actor)>,
+    /// The first of them, while it was not heard since it was filed.
+    oldest: Option<(Option<Time>, Actor)>,
     /// By how many each is missed.
     missed: BTreeMap<Actor, usize>,
     /// When one of those that are up may have fallen silent.
@@ -151,7 +154,7 @@ impl Peers {
 
     fn remove(&mut self, actor: Actor) {
         if let Some(peer) = self.by_actor.remove(actor) {
-            self.by_news.remove(&(peer.filed, actor));
+            self.by_news.remove((peer.filed, actor));
             self.tally.take(actor, peer.share);
             peer.misses.iter().for_each(|missed| self.found(*missed));
         }
@@ -192,9 +195,10 @@ impl Peers {
         let Some(peer) = self.by_actor.get_mut(actor) else { return false };
         peer.heard_at = peer.heard_at.max(Some(now));
         peer.news = peer.newest();
+        self.oldest = self.oldest.filter(|(_, oldest)| *oldest != actor);
         // Round trips got longer.
         if peer.news < peer.filed {
-            self.by_news.remove(&(peer.filed, actor));
+            self.by_news.remove((peer.filed, actor));
             self.by_news.insert((peer.news, actor));
             peer.filed = peer.news;
         }
@@ -236,11 +240,19 @@ impl Peers {
     /// peers.
     pub(super) fn oldest_news(&mut self) -> Option<Option<Time>> {
         loop {
-            let (filed, actor) = self.by_news.first().copied()?;
-            let Some(peer) = self.by_actor.get_mut(actor).filter(|peer| peer.news != filed) else { return Some(filed) };
-            peer.filed = peer.news;
-            self.by_news.remove(&(filed, actor));
-            self.by_news.insert((peer.news, actor));
+            let first = self.by_news.first()?;
+            if self.oldest == Some(first) {
+                return Some(first.0);
+            }
+            let (filed, actor) = first;
+            match self.by_actor.get_mut(actor).filter(|peer| peer.news != filed) {
+                None => self.oldest = Some(first),
+                Some(peer) => {
+                    peer.filed = peer.news;
+                    self.by_news.remove(first);
+                    self.by_news.insert((peer.news, actor));
+                }
+            }
         }
     }
 }

@@ -47,19 +47,23 @@ impl Replica {
         let again = !link.is_greeted && now >= link.hello_at.plus(HELLO_AGAIN);
         let resend = link.out.is_waiting() && now >= link.out.patience.ends(rtt, tempo.patience);
         let rewind = !link.repair.flight.is_empty() && now >= link.repair.patience.ends(rtt, REPAIR_PATIENCE);
-        if again {
-            self.say_hello(id, now);
+        let idle = link.out.is_at(self.index.last()) && link.repair.is_over();
+        // Most links that are looked at want nothing: a frame was published for all of them, or came.
+        if again || resend || rewind || !idle {
+            if again {
+                self.say_hello(id, now);
+            }
+            if resend {
+                self.resend(id, now);
+            } else {
+                self.catch_up(id, now);
+            }
+            if let Some(link) = self.links.get_mut(id).filter(|_| rewind) {
+                link.repair.rewind(now);
+            }
+            self.repair(id, now);
+            self.stand_first(id, now);
         }
-        if resend {
-            self.resend(id, now);
-        } else {
-            self.catch_up(id, now);
-        }
-        if let Some(link) = self.links.get_mut(id).filter(|_| rewind) {
-            link.repair.rewind(now);
-        }
-        self.repair(id, now);
-        self.stand_first(id, now);
         // Where nothing leaves, one more heartbeat a while would add up.
         let Some(link) = self.links.get(id).filter(|link| link.author.is_some() && link.has_room()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {

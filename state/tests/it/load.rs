@@ -39,3 +39,16 @@ fn what_is_sent_is_bounded() {
         }
     }
 }
+
+/// Fleets beyond a mesh's reach: what is published goes once to a broker, and from it to all that no cut keeps from it. Cities hold one node
+/// each, so every cut is between two of them.
+#[test]
+fn over_a_fabric_all_agree_after_trouble() {
+    for seed in seeds(&[6, 7]) {
+        let load = Load { nodes: 24, links: Links::Fabric, seed, seconds: 10, updates: 200, weather: Weather::Foul };
+        let seen = load::run(load, &mut |_, _| {});
+        assert_eq!(seen.disagreements, 0, "seed {seed}: {seen:?}");
+        assert!(seen.faults > 5 && seen.looks > 3_000 && seen.updates > 1_500, "seed {seed}: {seen:?}");
+        assert!(seen.settled < 40_000, "seed {seed}: {seen:?}");
+    }
+}

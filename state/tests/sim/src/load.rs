@@ -19,6 +19,9 @@ const COARSE: Rung = Rung::S10;
 /// Links come up, and nobody counts yet, ms.
 const QUIET: u64 = 3_000;
 
+/// After a run the cluster is asked this often whether it agrees, ms.
+const LOOK_AGAIN: u64 = 2_000;
+
 /// After a run the cluster has so long to agree over links of its own, ms.
 const SETTLE_MESH: u64 = 10_000;
 
@@ -100,6 +103,8 @@ pub struct Seen {
     pub overrun: u64,
     /// Bytes of changes and repair, over ten bytes for each update and peer, in a hundred. What is published counts once.
     pub payload_over_floor: u64,
+    /// How long it took after the end of all trouble until all nodes said the same, ms, in steps of two seconds.
+    pub settled: u64,
     /// Counters of a node that do not say what all others say when the cluster had time to agree.
     pub disagreements: u64,
     /// One number for all that nodes know in the end: the same for the same run.
@@ -136,9 +141,12 @@ pub fn run(load: Load, progress: &mut dyn FnMut(u64, &World)) -> Seen {
         progress(second + 1, &run.world);
     }
     run.world.recover();
-    let settle = load.links.settle();
-    run.world.run(run.world.now.plus(settle));
-    progress(load.seconds + settle / 1_000, &run.world);
+    let (healed, settle) = (run.world.now, load.links.settle());
+    while run.world.now < healed.plus(settle) && !run.agrees() {
+        run.world.run(run.world.now.plus(LOOK_AGAIN));
+        progress(load.seconds + run.world.now.since(healed) / 1_000, &run.world);
+    }
+    run.seen.settled = run.world.now.since(healed);
     run.end()
 }
 
@@ -195,6 +203,16 @@ impl Run {
             assert!(count <= truth, "seed {}: {actor} counted {truth}, node {node} says {count}", self.load.seed);
         }
         self.seen.looks += 1;
+    }
+
+    /// Whether all nodes say the same, and all that was counted by those that never crashed.
+    fn agrees(&self) -> bool {
+        let now = self.world.now;
+        (0..KEYS).all(|key| {
+            let first = self.said(0, key, now);
+            let all = (1..self.world.nodes.len()).all(|node| self.said(node, key, now) == first);
+            all && self.untold(key, &first, now) == 0
+        })
     }
 
     fn end(mut self) -> Seen {

@@ -404,6 +404,7 @@ impl World {
             return false;
         };
         self.now = self.now.max(next);
+        let mut carried = Vec::new();
         for event in self.queue.take(self.now).unwrap_or_default() {
             match event {
                 Event::Arrival(link) => self.arrive(link),
@@ -414,10 +415,11 @@ impl World {
                         self.take_in(node, link, bytes);
                     }
                 }
-                Event::Carried(carried) => self.carried(carried),
+                Event::Carried(one) => carried.push(one),
                 Event::Inbox(node) => self.read(node),
             }
         }
+        self.hand_out(carried);
         for node in self.timers.take(self.now) {
             self.feed(node, Input::Timeout);
             let again = self.nodes[node].replica.poll_timeout();
