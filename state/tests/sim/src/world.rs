@@ -227,7 +227,9 @@ impl World {
     /// A node loses its memory and starts again, with the clock it had; its links are made anew.
     pub fn crash(&mut self, node: usize) {
         let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-        let (life, ahead) = (self.nodes[node].life + 1, self.nodes[node].ahead);
+        // As real ones are: the clock's ms in the high bits, and random low ones.
+        let (life, ahead) = (self.now.0 << 16 | u64::from(self.rng.u16(..)), self.nodes[node].ahead);
+        let life = life.max(self.nodes[node].life + (1 << 16));
         for other in &others {
             self.unlink(*other, node);
         }
