@@ -25,12 +25,11 @@ impl Replica {
         if !self.peers.is_in_roster(pop) {
             return self.close(id, CloseReason::NotInRoster(pop));
         }
-        let strangers = self.links.iter().filter(|(_, link)| link.peer == pop && link.author.is_none());
         let most = match reach {
             Reach::Direct => STRANGERS_PER_POP,
             Reach::Shared => STRANGERS_OVER_FABRIC,
         };
-        if strangers.count() >= most {
+        if self.links.strangers(pop) >= most {
             return self.close(id, CloseReason::TooMany);
         }
         self.links.insert(id, Link::new(pop, reach, self.index.last(), now));
@@ -117,6 +116,7 @@ impl Replica {
         if before != peer.life {
             // Another process has another clock.
             (peer.rtt, peer.clocks) = (Rtt::default(), Clocks::Agree);
+            self.peers.recount(author.actor);
         }
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
@@ -138,8 +138,9 @@ impl Replica {
 
     fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         self.store.hears(author.actor, author.incarnation, Hearing::Heard);
-        if let Some(link) = self.links.get_mut(id) {
-            link.author = Some(author);
+        let rtt = self.peers.get(author.actor).and_then(|peer| peer.rtt.worst());
+        if let Some(link) = self.links.establish(id, author) {
+            link.rtt = rtt;
             link.version = hello.newest.min(NEWEST);
             link.features = hello.features & FEATURES;
             link.inward.have = hello.base;

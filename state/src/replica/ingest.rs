@@ -308,6 +308,9 @@ impl Replica {
 
     /// Counts what was dropped, and tells of each kind of trouble once per link.
     fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome, now: Time) {
+        if outcome.things == 0 && outcome.unknown_table.is_none() {
+            return;
+        }
         let bad = outcome.is_bad();
         if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(outcome.things);

@@ -22,12 +22,15 @@ mod link;
 mod links;
 mod peer;
 mod peers;
+mod places;
 mod port;
 mod published;
 mod relay;
 mod repair;
 mod rtt;
+mod soonest;
 mod status;
+mod tally;
 mod tempo;
 mod timers;
 
@@ -289,13 +292,9 @@ impl Replica {
         self.links.established().map(|(id, _)| id).collect()
     }
 
-    /// Files the links that were touched under when they are due and what they acknowledged, and forgets the changes that all have
-    /// acknowledged. A link that is not established yet starts at its base.
-    fn file(&mut self, ids: impl IntoIterator<Item = LinkId>) {
-        for id in ids {
-            let due = self.links.get(id).and_then(|link| self.link_timeout(link));
-            self.links.file(id, due);
-        }
+    /// Forgets the changes that all links have acknowledged. One that is not established yet starts at its base.
+    fn trim(&mut self) {
+        self.links.file_acked();
         self.index.trim(self.links.acked().unwrap_or(self.index.last()));
     }
 

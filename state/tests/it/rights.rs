@@ -127,7 +127,6 @@ fn who_knows_no_roster_mints_nothing() {
 
 fn world(seed: u64, nodes: u16) -> World {
     let mut world = World::new(seed, nodes, &[], NET);
-    world.lives_by_clock = true;
     world.nodes.iter().for_each(|node| {
         let _ = rights(&node.store);
     });

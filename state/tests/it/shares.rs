@@ -152,7 +152,6 @@ fn a_full_table_admits_nothing_new_and_forgets_no_share() {
 
 fn world(seed: u64, nodes: u16) -> World {
     let mut world = World::new(seed, nodes, &[], NET);
-    world.lives_by_clock = true;
     world.nodes.iter().for_each(|node| {
         let _ = shares(&node.store);
     });

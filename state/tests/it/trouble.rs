@@ -32,7 +32,6 @@ impl Trouble {
     pub(crate) fn new(seed: u64, begin: Begin) -> Trouble {
         let network = Network { lost: 5, doubled: 5, delay: (1, 300) };
         let mut world = World::new(seed, POPS as u16, &[], network);
-        world.lives_by_clock = true;
         world.nodes.iter().for_each(|node| begin(&node.store));
         for node in 0..POPS {
             let ahead = world.rng.u64(..=500);
