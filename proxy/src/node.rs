@@ -69,34 +69,43 @@ pub struct Node {
     pub(crate) started: Time,
 }
 
-/// The names of POPs by id, for reports.
-#[derive(Debug, Clone, Default)]
-pub struct Pops(Vec<(PopId, String)>);
+/// The names of POPs by id, for reports, as the roster in force has them.
+#[derive(Debug)]
+pub struct Pops(ArcSwap<Vec<(PopId, String)>>);
 
 impl Pops {
     /// The names in a roster.
     pub fn new(pops: Vec<(PopId, String)>) -> Pops {
-        Pops(pops)
+        Pops(ArcSwap::from_pointee(pops))
+    }
+
+    /// Takes those of another roster.
+    pub fn renew(&self, pops: Vec<(PopId, String)>) {
+        self.0.store(Arc::new(pops));
     }
 
     /// A POP's name, or its number when the roster has none.
     pub fn name(&self, id: PopId) -> String {
-        self.0.iter().find(|(pop, _)| *pop == id).map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
+        self.0
+            .load()
+            .iter()
+            .find(|(pop, _)| *pop == id)
+            .map_or_else(|| format!("pop-{}", id.0), |(_, name)| name.clone())
     }
 
     /// The POP of that name.
     pub fn named(&self, name: &str) -> Option<PopId> {
-        self.0.iter().find(|(_, pop)| pop == name).map(|(id, _)| *id)
+        self.0.load().iter().find(|(_, pop)| pop == name).map(|(id, _)| *id)
     }
 
     /// All but one.
     pub fn others(&self, me: PopId) -> Vec<PopId> {
-        self.0.iter().map(|(id, _)| *id).filter(|id| *id != me).collect()
+        self.0.load().iter().map(|(id, _)| *id).filter(|id| *id != me).collect()
     }
 
     /// All names, for messages.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(_, name)| name.as_str())
+    pub fn names(&self) -> Vec<String> {
+        self.0.load().iter().map(|(_, name)| name.clone()).collect()
     }
 }
 

@@ -169,10 +169,7 @@ fn join(membership: Membership, cluster: &Cluster) -> Result<(Membership, std::n
 
 fn pops(config: &Config, membership: Option<&Membership>) -> Pops {
     let alone = || vec![(PopId(0), config.pop.name.clone())];
-    Pops::new(
-        membership
-            .map_or_else(alone, |membership| membership.roster.pops().map(|pop| (pop.id, pop.name.clone())).collect()),
-    )
+    Pops::new(membership.map_or_else(alone, |membership| membership.roster.names()))
 }
 
 /// Who a node is, and what it left behind the last time.

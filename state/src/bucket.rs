@@ -14,6 +14,11 @@ pub struct Bucket {
 const BRIM: f64 = 1e-6;
 
 impl Bucket {
+    /// Whether less than half of its depth is left.
+    pub(crate) fn is_near(&self, remaining: u32) -> bool {
+        f64::from(remaining) < self.burst / 2.0
+    }
+
     /// What a bucket with this backlog says to a cost.
     pub(crate) fn judge(&self, backlog: f64, cost: u32) -> Charge {
         let after = backlog + f64::from(cost);

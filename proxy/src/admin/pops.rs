@@ -27,7 +27,7 @@ pub(super) fn asked(node: &Node, pop: Option<&str>) -> Result<Asked, String> {
         Some(name) => match node.pops.named(name) {
             Some(pop) if pop == node.me.pop => Ok(Asked::Here),
             Some(pop) => Ok(Asked::There(pop)),
-            None => Err(unknown("POP", name, node.pops.names())),
+            None => Err(unknown("POP", name, node.pops.names().iter().map(String::as_str))),
         },
     }
 }

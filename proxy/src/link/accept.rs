@@ -42,8 +42,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut shutdo
             Some((Ok((socket, address)), permit)) => {
                 // An address with too many under way is hung up on; a peer among them tries again.
                 if let Some(knock) = knocks.begin(address.ip()) {
-                    let place = (permit, knock);
-                    tokio::spawn(admit(Arc::clone(&shared), socket, address, place, shutdown.clone()));
+                    let entry = (permit, knock);
+                    tokio::spawn(admit(Arc::clone(&shared), socket, address, entry, shutdown.clone()));
                 }
             }
             Some((Err(error), _)) => {
@@ -67,13 +67,14 @@ async fn admit(
     shared: Arc<Shared>,
     socket: TcpStream,
     address: SocketAddr,
-    place: (OwnedSemaphorePermit, Knock),
+    entry: (OwnedSemaphorePermit, Knock),
     mut shutdown: watch::Receiver<bool>,
 ) {
     // Frames are batched by the replica; where this fails the kernel batches again, which only costs time.
     let _ = socket.set_nodelay(true);
     let refuse = |cause| shared.board.refused(Side::Accepted, address.ip().to_string(), None, cause);
-    let stream = match timeout(HANDSHAKE_MAX, shared.identity.acceptor().accept(socket).into_fallible()).await {
+    let place = shared.place.load_full();
+    let stream = match timeout(HANDSHAKE_MAX, place.identity.acceptor().accept(socket).into_fallible()).await {
         Ok(Ok(stream)) => stream,
         Ok(Err((error, socket))) => {
             // Without a cause it went away of itself, as a port scan or a cut line does: nobody refused anybody.
@@ -89,15 +90,15 @@ async fn admit(
     let watches = watching::is_asked(tls);
     let chain = tls.peer_certificates().unwrap_or_default();
     let identified = if watches {
-        identify_watcher(&shared.roster, shared.me, chain)
+        identify_watcher(&place.roster, shared.me, chain)
     } else {
-        identify(&shared.roster, shared.me, chain)
+        identify(&place.roster, shared.me, chain)
     };
     let peer = match identified {
         Ok(peer) => peer,
         Err(cause) => return refuse(cause),
     };
-    drop(place);
+    drop(entry);
     let stream = TlsStream::Server(stream);
     if !watches {
         carry(Arc::clone(&shared), stream, peer, address).await;

@@ -114,18 +114,22 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(roster: &Roster, me: PopId, clock: Clock, on_event: OnEvent) -> Self {
-        let peers = roster.peers(me).map(|pop| {
+        let board =
+            Self { clock, on_event, peers: Mutex::default(), refused: Mutex::default(), faults: AtomicU64::new(0) };
+        board.renew(roster, me);
+        board
+    }
+
+    /// Takes the POPs of a roster. What is known of those that were there stays.
+    pub(crate) fn renew(&self, roster: &Roster, me: PopId) {
+        let mut peers = lock(&self.peers);
+        let mut before = std::mem::take(&mut *peers);
+        peers.extend(roster.peers(me).map(|pop| {
             let role = if me < pop.id { Role::Dials } else { Role::Awaits };
             let (name, region, address) = (pop.name.clone(), pop.region.clone(), pop.address.clone());
-            (pop.id.0, PeerLinks { pop: pop.id, name, region, address, role, up: 0, trouble: None })
-        });
-        Self {
-            clock,
-            on_event,
-            peers: Mutex::new(peers.collect()),
-            refused: Mutex::default(),
-            faults: AtomicU64::new(0),
-        }
+            let (up, trouble) = before.remove(&pop.id.0).map_or((0, None), |known| (known.up, known.trouble));
+            (pop.id.0, PeerLinks { pop: pop.id, name, region, address, role, up, trouble })
+        }));
     }
 
     pub(crate) fn replica(&self, event: selvedge_state::Event) {

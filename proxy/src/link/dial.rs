@@ -48,13 +48,19 @@ impl Backoff {
     }
 }
 
-/// Keeps a link to `peer` until `shutdown` turns true.
-pub(crate) async fn keep(shared: Arc<Shared>, peer: RosterPop, mut shutdown: watch::Receiver<bool>) {
+/// Keeps a link to `peer` until `dropped` or `shutdown` turns true. A link that is up then goes on until it ends.
+pub(crate) async fn keep(
+    shared: Arc<Shared>,
+    peer: RosterPop,
+    mut dropped: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let mut backoff = Backoff::new();
     loop {
         let reached = tokio::select! {
             reached = async { shared.apart.over().await; reach(&shared, &peer).await } => reached,
             () = stopped(&mut shutdown) => return,
+            () = stopped(&mut dropped) => return,
         };
         if let Some((stream, address)) = reached {
             let began = Instant::now();
@@ -67,6 +73,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, peer: RosterPop, mut shutdown: wat
         tokio::select! {
             () = sleep(backoff.wait()) => {}
             () = stopped(&mut shutdown) => return,
+            () = stopped(&mut dropped) => return,
         }
     }
 }
@@ -81,7 +88,8 @@ pub(super) enum Missed {
 
 /// One attempt; what went wrong is on the board.
 async fn reach(shared: &Shared, peer: &RosterPop) -> Option<(TlsStream<TcpStream>, SocketAddr)> {
-    match open(&shared.roster, peer, shared.identity.connector()).await {
+    let place = shared.place.load_full();
+    match open(&place.roster, peer, place.identity.connector()).await {
         Ok(opened) => return Some(opened),
         Err(Missed::Unreachable(cause)) => shared.board.unreachable(peer.id, cause),
         Err(Missed::Refused(cause)) => {

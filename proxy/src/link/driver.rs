@@ -47,6 +47,8 @@ pub(crate) enum Message {
     Closed { link: LinkId, cause: Down },
     /// A node has left its POP in order.
     Left { actor: Actor },
+    /// Another roster is in force.
+    Roster { revision: u64, pops: Vec<PopId> },
 }
 
 /// Where a link takes frames.
@@ -157,6 +159,7 @@ impl Driver {
             Message::Frame { .. } | Message::Sent { .. } => {}
             Message::Closed { link, cause } => self.closed(link, cause),
             Message::Left { actor } => self.feed(Input::Gone { peer: actor }),
+            Message::Roster { revision, pops } => self.feed(Input::Roster { revision, pops }),
         }
     }
 

@@ -15,10 +15,12 @@ pub mod authority;
 mod board;
 mod cause;
 mod dial;
+mod dials;
 mod driver;
 mod knocks;
 pub mod membership;
 pub mod nats;
+mod place;
 mod pump;
 mod refused;
 pub mod roster;
@@ -31,6 +33,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use arc_swap::ArcSwap;
 use selvedge_state::{Actor, LinkId, PopId, Replica, Store};
 use tokio::sync::watch::{self as flag, Receiver};
 use tokio::sync::{Notify, mpsc};
@@ -41,9 +44,11 @@ use self::board::{Board, lock};
 pub use self::board::{LinkEvent, OnEvent, PeerLinks, Role, Way};
 pub use self::cause::{Cause, Down};
 pub use self::dial::HANDSHAKE_MAX;
+use self::dials::Dials;
 use self::driver::{Driver, MESSAGES_MAX, Message};
 pub use self::driver::{LINKS_PER_PEER, LINKS_PER_PEER_CLOSING};
 use self::nats::{Fabric, FabricStatus, NatsConfig};
+use self::place::Place;
 pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
 pub use self::refused::{REFUSALS_MAX, Refusal, Side};
 use self::roster::Roster;
@@ -99,13 +104,14 @@ pub struct LinkStatus {
 /// What the link tasks share.
 pub(crate) struct Shared {
     me: PopId,
-    roster: Roster,
-    identity: Identity,
+    place: ArcSwap<Place>,
     board: Arc<Board>,
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
     watchers: Watchers,
     apart: Apart,
+    dials: Dials,
+    shutdown: Receiver<bool>,
 }
 
 impl Shared {
@@ -143,14 +149,25 @@ impl Links {
         let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
-        let shared = Arc::new(Shared { me, roster, identity, board: board_too, messages, links, watchers, apart });
+        let cluster = roster.cluster().to_owned();
+        let shared = Arc::new(Shared {
+            me,
+            place: ArcSwap::from_pointee(Place { roster, identity }),
+            board: board_too,
+            messages,
+            links,
+            watchers,
+            apart,
+            dials: Dials::default(),
+            shutdown: shutdown.clone(),
+        });
         let fabric = nats.map(|config| {
-            let (fabric, letters) = Fabric::new(shared.roster.cluster(), actor, clock.clone());
+            let (fabric, letters) = Fabric::new(&cluster, actor, clock.clone());
             tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
             fabric
         });
-        for peer in shared.roster.peers(me).filter(|peer| fabric.is_none() && me < peer.id) {
-            tokio::spawn(dial::keep(Arc::clone(&shared), peer.clone(), shutdown.clone()));
+        if fabric.is_none() {
+            shared.dials.renew(&shared, &shutdown);
         }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let apart = shared.apart.heard();
@@ -184,6 +201,25 @@ impl Links {
     /// NATS as it is now, where peers are reached over it.
     pub fn fabric(&self) -> Option<FabricStatus> {
         self.fabric.as_deref().map(Fabric::status)
+    }
+
+    /// The roster in force.
+    pub fn roster(&self) -> Roster {
+        self.shared.place.load().roster.clone()
+    }
+
+    /// Goes by another roster and identity from here on. Links to POPs that left are closed, new ones are dialled; all other links stay. What the
+    /// roster voids is the store's business, before this.
+    pub async fn renew(&self, roster: Roster, identity: Identity) {
+        let pops = roster.peers(self.shared.me).map(|pop| pop.id).collect();
+        let message = Message::Roster { revision: roster.revision(), pops };
+        self.board.renew(&roster, self.shared.me);
+        self.shared.place.store(Arc::new(Place { roster, identity }));
+        if self.fabric.is_none() {
+            self.shared.dials.renew(&self.shared, &self.shared.shutdown);
+        }
+        // The driver goes only when the node does.
+        let _ = self.shared.messages.send(message).await;
     }
 
     /// Keeps this node apart from its peers, or lets it join them again: links are closed, and none are taken or made.

@@ -328,6 +328,11 @@ impl Roster {
         self.pops().filter(move |pop| pop.id != me)
     }
 
+    /// The names of all POPs, by rising id.
+    pub fn names(&self) -> Vec<(PopId, String)> {
+        self.pops().map(|pop| (pop.id, pop.name.clone())).collect()
+    }
+
     /// The POP with this id.
     pub fn pop(&self, id: PopId) -> Option<&RosterPop> {
         self.pops.get(&id.0)

@@ -92,8 +92,9 @@ pub(crate) async fn serve(
 
 /// Connects to another POP to watch it.
 pub(crate) async fn reach(shared: &Shared, pop: PopId) -> Result<WatchStream, WatchError> {
-    let peer = shared.roster.peers(shared.me).find(|peer| peer.id == pop).ok_or(WatchError::Unknown)?;
-    let (stream, _) = open(&shared.roster, peer, shared.identity.watcher()).await.map_err(|missed| match missed {
+    let place = shared.place.load_full();
+    let peer = place.roster.peers(shared.me).find(|peer| peer.id == pop).ok_or(WatchError::Unknown)?;
+    let (stream, _) = open(&place.roster, peer, place.identity.watcher()).await.map_err(|missed| match missed {
         Missed::Unreachable(cause) => WatchError::Unreachable(cause),
         Missed::Refused(cause) => WatchError::Refused(cause),
     })?;

@@ -1,22 +1,24 @@
-//! What only a start can change: addresses, threads, bounds of connections, memory, the cluster. A reload leaves it as it is
+//! What only a start can change: addresses, threads, bounds of connections, memory, which cluster this is. A reload leaves it as it is
 //! and names it.
 
 use std::sync::Arc;
 
 use selvedge_conf::{Config, Https};
 
-use super::{Contents, Loaded};
+use super::Loaded;
 use crate::front::Keyring;
+use crate::link::roster::Roster;
 
 /// The certificates in force for each TLS address that is listened on, when the config no longer has it.
 pub(super) type Keyrings = Vec<Option<Arc<Keyring>>>;
 
 /// Puts what only a start can change back to what the node started with, and names each key that was changed. Gives the new
-/// certificates of each address of the start, by its order; none for one that the config has no longer.
-pub(super) fn hold(start: &Config, files: &Contents, loaded: &mut Loaded) -> (Vec<String>, Keyrings) {
+/// certificates of each address of the start, by its order; none for one that the config has no longer. A membership is left where it can
+/// take the place of one with the roster `in_force`.
+pub(super) fn hold(start: &Config, in_force: Option<&Roster>, loaded: &mut Loaded) -> (Vec<String>, Keyrings) {
     let keyrings = match_keyrings(&start.listen.https, &loaded.config.listen.https, &loaded.keyrings);
     let mut held = Held { changed: Vec::new() };
-    held.cluster(start, files, loaded);
+    held.cluster(start, in_force, loaded);
     let config = &mut loaded.config;
     held.key("pop.name", &start.pop.name, &mut config.pop.name);
     held.listen(start, config);
@@ -63,31 +65,25 @@ impl Held {
         self.key("listen.write_timeout", &start.write_timeout, &mut now.write_timeout);
     }
 
-    fn cluster(&mut self, start: &Config, files: &Contents, loaded: &mut Loaded) {
-        let changed = |path: &std::path::Path| files.digest(path) != loaded.ledger.digest(path);
-        match (&start.cluster, &loaded.config.cluster) {
+    fn cluster(&mut self, start: &Config, in_force: Option<&Roster>, loaded: &mut Loaded) {
+        match (&start.cluster, &mut loaded.config.cluster) {
             (Some(start), Some(now)) => {
-                if start.listen != now.listen {
-                    self.changed.push("cluster.listen".to_owned());
-                }
-                if start.roster != now.roster || changed(&now.roster) {
-                    self.changed.push("cluster.roster".to_owned());
-                }
-                let (old, new) = ((&start.certificate, &start.key), (&now.certificate, &now.key));
-                if old != new || changed(new.0) || changed(new.1) {
-                    self.changed.push("cluster.tls".to_owned());
-                }
-                if start.node != now.node {
-                    self.changed.push("cluster.node".to_owned());
-                }
-                if start.fabric != now.fabric || now.fabric.files().any(changed) {
-                    self.changed.push("cluster.fabric".to_owned());
-                }
+                self.key("cluster.listen", &start.listen, &mut now.listen);
+                self.key("cluster.node", &start.node, &mut now.node);
+                self.key("cluster.fabric", &start.fabric, &mut now.fabric);
             }
             (None, None) => {}
-            _ => self.changed.push("cluster".to_owned()),
+            (start, now) => {
+                self.changed.push("cluster".to_owned());
+                now.clone_from(start);
+            }
         }
-        loaded.config.cluster.clone_from(&start.cluster);
+        let me = |roster: &Roster| roster.named(&start.pop.name).ok().map(|pop| pop.id);
+        let who = |roster: &Roster| (roster.cluster().to_owned(), roster.secret_id(), me(roster));
+        let stays = |new: &Roster| in_force.is_some_and(|old| who(old) == who(new));
+        if loaded.membership.take_if(|membership| !stays(&membership.roster)).is_some() && start.cluster.is_some() {
+            self.changed.push("cluster.roster".to_owned());
+        }
     }
 }
 

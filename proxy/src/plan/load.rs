@@ -179,7 +179,7 @@ fn authorities(origin: &selvedge_conf::Origin, ledger: &Ledger, faults: &mut Vec
     }
 }
 
-/// The cluster's files. Only a start takes them in; a reload still says when they cannot be used, and that they changed.
+/// The cluster's files.
 fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Membership> {
     let cluster = config.cluster.as_ref()?;
     let cluster_files = [&cluster.roster, &cluster.certificate, &cluster.key].map(PathBuf::as_path);
@@ -188,7 +188,10 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
         let _ = ledger.read(path, PEM_MAX);
     }
     match Membership::load(&config.pop.name, cluster) {
-        Ok(membership) => Some(membership),
+        Ok(membership) => {
+            let _ = ledger.read(membership.roster.ca(), PEM_MAX);
+            Some(membership)
+        }
         Err(error) => {
             faults.push(Fault::whole(cluster.roster.clone(), error.to_string()));
             None

@@ -11,9 +11,12 @@ use serde_json::{Value, json};
 
 use super::fixed::{self, Keyrings};
 use super::ledger::Look;
+use super::load::Fault;
 use super::{Contents, Ledger, LoadError, Loaded, Plan, load};
 use crate::admin::report::{ConfigStatus, Reloaded};
 use crate::edge::origin::resolve;
+use crate::link::membership::Membership;
+use crate::link::roster::Roster;
 use crate::node::Node;
 use crate::observe::log;
 
@@ -76,8 +79,8 @@ impl From<TableFull> for ReloadError {
 #[derive(Debug)]
 pub struct Reloads {
     entry: Option<PathBuf>,
-    /// The config of the start, and what its files held.
-    start: (Config, Contents),
+    /// The config of the start.
+    start: Config,
     turn: tokio::sync::Mutex<()>,
     last: Mutex<Last>,
 }
@@ -97,7 +100,6 @@ impl Reloads {
     /// Those of a node that has just started with a config.
     pub fn new(entry: Option<PathBuf>, start: Config, ledger: Ledger, now: Time) -> Reloads {
         let contents = ledger.contents();
-        let start = (start, contents.clone());
         let last = Last { ledger, contents, loaded_at: now, failure: None, needs_restart: Vec::new() };
         Reloads { entry, start, turn: tokio::sync::Mutex::default(), last: Mutex::new(last) }
     }
@@ -186,6 +188,7 @@ struct Made {
     plan: Plan,
     keyrings: Keyrings,
     needs_restart: Vec<String>,
+    membership: Option<Membership>,
 }
 
 type Unmade = (Box<ReloadError>, Ledger);
@@ -193,12 +196,36 @@ type Unmade = (Box<ReloadError>, Ledger);
 fn make(node: &Node, entry: &std::path::Path, before: &Plan) -> Result<(Made, Ledger), Unmade> {
     let mut loaded = load(entry, Some(before), Ledger::default())
         .map_err(|(error, ledger)| (Box::new(ReloadError::from(error)), ledger))?;
-    let (start, files) = &node.reloads.start;
-    let (needs_restart, keyrings) = fixed::hold(start, files, &mut loaded);
-    let Loaded { config, authorities, shelf, ledger, .. } = loaded;
+    let in_force = node.links.get().map(|links| links.roster());
+    let (needs_restart, keyrings) = fixed::hold(&node.reloads.start, in_force.as_ref(), &mut loaded);
+    let Loaded { config, authorities, shelf, membership, ledger, .. } = loaded;
+    if let Err(message) = succeeds(in_force.as_ref(), membership.as_ref()) {
+        let roster = config.cluster.as_ref().map(|cluster| cluster.roster.clone()).unwrap_or_default();
+        let message = format!("{}: {message}", roster.display());
+        let error = LoadError::Files(entry.to_owned(), vec![Fault::whole(roster, message)]);
+        return Err((Box::new(error.into()), ledger));
+    }
     match Plan::new(config, authorities, shelf, node.ground(), Some(before)) {
-        Ok(plan) => Ok((Made { plan, keyrings, needs_restart }, ledger)),
+        Ok(plan) => {
+            // Before the replica hears of the roster; it visits all that the store holds.
+            if let Some(membership) = &membership {
+                node.store.set_voids(membership.roster.voids());
+            }
+            Ok((Made { plan, keyrings, needs_restart, membership }, ledger))
+        }
         Err(error) => Err((Box::new(error.into()), ledger)),
+    }
+}
+
+/// A roster that says something else has a greater revision: else nobody could tell which of two POPs has the newer one.
+fn succeeds(in_force: Option<&Roster>, membership: Option<&Membership>) -> Result<(), String> {
+    match (in_force, membership.map(|membership| &membership.roster)) {
+        (Some(old), Some(new)) if old != new && new.revision() <= old.revision() => Err(format!(
+            "the roster was changed, so its revision must be greater than {}, which is in force; it is {}",
+            old.revision(),
+            new.revision()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -216,7 +243,7 @@ async fn retire(plan: Arc<Plan>) {
 }
 
 async fn exchange(node: &Node, before: &Arc<Plan>, made: Made, ledger: Ledger, cause: Cause) -> Reloaded {
-    let Made { plan, keyrings, needs_restart } = made;
+    let Made { plan, keyrings, needs_restart, membership } = made;
     let new: Vec<_> = plan.origins_not_in(before).cloned().collect();
     // A request must find an address at once.
     let _ = tokio::time::timeout(LOOKUP, resolve::once(&new)).await;
@@ -225,6 +252,10 @@ async fn exchange(node: &Node, before: &Arc<Plan>, made: Made, ledger: Ledger, c
         if let Some(keyring) = keyring {
             certificates.replace(keyring);
         }
+    }
+    if let Some((links, Membership { roster, identity, .. })) = node.links.get().zip(membership) {
+        node.pops.renew(roster.names());
+        links.renew(roster, identity).await;
     }
     node.plan.store(Arc::clone(&plan));
     node.witness.renew(&plan);

@@ -223,6 +223,11 @@ impl Node {
         (peers.heard, peers.roster)
     }
 
+    /// What of a limit is for those it hears.
+    pub(crate) fn part(&self) -> f64 {
+        self.store.peers(self.clock.now()).part
+    }
+
     pub(crate) async fn hears(&self, heard: u16, known: u16) {
         eventually(DEADLINE, || async {
             let told = || format!("hears {:?}; events {:?}", self.heard(), self.events.lock().unwrap());

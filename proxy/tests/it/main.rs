@@ -19,6 +19,7 @@ mod rehearsal;
 mod reload;
 mod restart;
 mod revalidation;
+mod roster;
 mod rules;
 mod rules_state;
 mod support;

@@ -34,8 +34,8 @@ async fn both_sides_of_a_cut_go_on_with_their_shares_and_agree_again() {
     iad.counts(1).await;
     wire.cut();
     for (node, heard) in [(&fra[0], 2), (&fra[1], 2), (&iad, 1)] {
-        // Of three that are known: the shares of the two sides are the whole limit, no more.
         node.hears(heard, 3).await;
+        assert_eq!(node.part(), 0.5, "each of two POPs is on one side, whatever nodes it has");
         assert!(node.links.status().fabric.unwrap().connected.is_some(), "its own server is there");
     }
     fra[0].add(10);

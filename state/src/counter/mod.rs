@@ -48,6 +48,15 @@ use crate::time::Time;
 /// Rows of other authors that one counter holds. More authors than POPs exist only where POPs restart over and over.
 pub const CONTRIBUTORS_MAX: usize = 256;
 
+/// What goes before what when counters are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// With the next tick, which comes later where the network is full.
+    Rest,
+    /// Before the rest, also then: what is left of a limit is soon gone, and peers that do not know would give it again.
+    NearLimit,
+}
+
 /// One key's counts, by author, and what this node knows of its bucket. 64 bytes for a key that this node alone counts.
 #[derive(Debug, Clone)]
 pub(crate) struct SlotCounter {
@@ -61,8 +70,8 @@ pub(crate) struct SlotCounter {
     busy_for: u32,
     /// When it last took over what the other tables of its lineage know.
     turn: u8,
-    /// Whether the own row waits to be sent.
-    pub(crate) dirty: bool,
+    /// Where the own row waits to be sent, if it does.
+    pub(crate) waits: Option<Lane>,
     /// Under which generation of this life the own row goes to peers.
     generation: u16,
 }
@@ -105,8 +114,8 @@ impl SlotCounter {
     /// An empty counter whose newest fine slot is `head`.
     pub(crate) fn new(head: u64) -> SlotCounter {
         let small = Small::default();
-        let (dirty, generation, turn) = (false, 0, 0);
-        SlotCounter { head, small, more: None, backlog: NO_CARRY, busy_for: 0, dirty, generation, turn }
+        let (waits, generation, turn) = (None, 0, 0);
+        SlotCounter { head, small, more: None, backlog: NO_CARRY, busy_for: 0, waits, generation, turn }
     }
 
     /// The same, whose own row goes to peers under a generation, and that took over in a turn.

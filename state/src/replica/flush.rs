@@ -46,6 +46,9 @@ pub(super) struct Pace {
     due: Option<Time>,
     /// Whether that one waits for the network.
     congested: bool,
+    /// When counters near a limit last went ahead of a tick, and when they do again.
+    near: Option<Time>,
+    near_due: Option<Time>,
     urgent: Option<Time>,
     /// When the next urgent frame is due.
     pub(super) urgent_due: Option<Time>,
@@ -53,7 +56,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn due(&self) -> Option<Time> {
-        self.due.into_iter().chain(self.urgent_due).min()
+        [self.due, self.near_due, self.urgent_due].into_iter().flatten().min()
     }
 
     /// Something waits that did not before. After a silence it does not wait long, unless the network is what it waits for.
@@ -64,6 +67,12 @@ impl Pace {
             Some(ticked) if now < ticked.plus(silence) => ticked.plus(period),
             _ => now,
         });
+    }
+
+    /// Counters near a limit wait, and the next tick waits for the network.
+    fn wait_near(&mut self, now: Time) -> Time {
+        let soonest = self.near.map_or(now, |near| near.plus(TICK).max(now));
+        *self.near_due.get_or_insert(soonest)
     }
 
     fn wait_urgent(&mut self, now: Time) -> Time {
@@ -83,7 +92,7 @@ impl Replica {
             self.publish(facts.clone(), now, now);
             self.hurry(&facts, now);
         }
-        let waits = waiting.counters > 0 || waiting.uniques > 0 || waiting.ledgers > 0;
+        let waits = waiting.near > 0 || waiting.counters > 0 || waiting.uniques > 0 || waiting.ledgers > 0;
         if !waits {
             return;
         }
@@ -91,24 +100,49 @@ impl Replica {
             let period = self.period();
             self.pace.begin(period, now);
         }
-        let full = waiting.counters >= FRAME_WORTH && !self.pace.congested;
+        let full = waiting.near + waiting.counters >= FRAME_WORTH && !self.pace.congested;
         if full || self.pace.due.is_some_and(|due| due <= now) {
-            let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
-            self.pace.ticked = Some(now);
-            self.pace.due = None;
-            let counters = self.store.take_counters().into_iter().map(|(table, key)| Item::Counter(table, key));
-            let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
-            let ledgers = self.store.take_ledgers().into_iter().map(|(table, key)| Item::Ledger(table, key));
-            let cells = counters.chain(uniques);
-            match self.clock {
-                Clocks::Agree => self.publish(cells.chain(ledgers).collect(), since, now),
-                Clocks::Differ => {
-                    self.keep_back(cells.collect(), since);
-                    self.publish(ledgers.collect(), since, now);
-                }
-            }
-            self.index.mark(now.minus(STRAGGLE));
+            self.tick(now);
+        } else if waiting.near > 0
+            && self.pace.congested
+            && self.clock == Clocks::Agree
+            && self.pace.wait_near(now) <= now
+        {
+            self.go_ahead(now);
         }
+    }
+
+    /// Counters near a limit do not wait with the rest for a full network, nor behind what a lagging link has yet to catch up with. They do not end the
+    /// tick: what they say reaches back to the last one.
+    fn go_ahead(&mut self, now: Time) {
+        self.pace.near = Some(now);
+        self.pace.near_due = None;
+        let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
+        let near: Vec<Item> =
+            self.store.take_near().into_iter().map(|(table, key)| Item::Counter(table, key)).collect();
+        self.publish(near.clone(), since, now);
+        self.hurry(&near, now);
+    }
+
+    /// Sends all that changed.
+    fn tick(&mut self, now: Time) {
+        self.pace.near_due = None;
+        let since = self.pace.ticked.map_or(Time::ZERO, |ticked| ticked.minus(STRAGGLE));
+        self.pace.ticked = Some(now);
+        self.pace.due = None;
+        let near = self.store.take_near();
+        let counters = near.into_iter().chain(self.store.take_counters()).map(|(table, key)| Item::Counter(table, key));
+        let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
+        let ledgers = self.store.take_ledgers().into_iter().map(|(table, key)| Item::Ledger(table, key));
+        let cells = counters.chain(uniques);
+        match self.clock {
+            Clocks::Agree => self.publish(cells.chain(ledgers).collect(), since, now),
+            Clocks::Differ => {
+                self.keep_back(cells.collect(), since);
+                self.publish(ledgers.collect(), since, now);
+            }
+        }
+        self.index.mark(now.minus(STRAGGLE));
     }
 
     /// How long changes gather, ms. While most links are congested it is the round trip of the slowest one: what changes again meanwhile is
@@ -204,9 +238,9 @@ impl Replica {
         }
     }
 
-    /// Facts do not wait behind what a lagging link has yet to catch up with: they go ahead in a frame without a number, and come
-    /// again in their place.
-    fn hurry(&mut self, facts: &[Item], now: Time) {
+    /// Facts and counters near a limit do not wait behind what a lagging link has yet to catch up with: they go ahead in a frame without a
+    /// number, and come again in their place.
+    fn hurry(&mut self, items: &[Item], now: Time) {
         let last = self.index.last();
         let lags = |id: &LinkId| self.links.get(*id).is_some_and(|link| !link.out.is_at(last) && link.has_room());
         let lagging: Vec<LinkId> = self.established().into_iter().filter(lags).collect();
@@ -214,8 +248,9 @@ impl Replica {
             return;
         }
         let mut builder = Builder::new();
-        let fits = |item: &&Item| self.put(&mut builder, **item, now, Fresh::No) != Room::Full;
-        if facts.iter().take_while(fits).count() == 0 {
+        let since = |item: Item| self.index.since(item).unwrap_or(now);
+        let fits = |item: &&Item| self.put(&mut builder, **item, since(**item), Fresh::No) != Room::Full;
+        if items.iter().take_while(fits).count() == 0 {
             return;
         }
         let head = RangeHead { from: 0, to: 0, at: now.0 };

@@ -179,7 +179,11 @@ impl Replica {
             return;
         }
         link.out.acked(Seq(ack.have), now);
-        if link.reach == Reach::Shared && self.published.by(Time(ack.echo)).is_some_and(|seq| Seq(ack.have) < seq) {
+        let was_heard = match link.reach {
+            Reach::Direct => link.out.is_overtaken_by(Time(ack.echo)),
+            Reach::Shared => self.published.by(Time(ack.echo)).is_some_and(|seq| Seq(ack.have) < seq),
+        };
+        if was_heard {
             link.out.lacks(now);
         }
         link.repair.acked(ack.ranges, now);

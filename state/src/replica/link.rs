@@ -229,6 +229,12 @@ impl Outward {
         self.patience.double(now);
     }
 
+    /// Whether the peer heard something that left at `echo`, after something it still lacks: on a link that keeps order that is lost.
+    /// What waits began to wait when it left, or waits on since the peer acknowledged something else.
+    pub(super) fn is_overtaken_by(&self, echo: Time) -> bool {
+        self.is_waiting() && echo > self.patience.since
+    }
+
     /// Goes back to what is known to have come: the peer says that it lacks what follows.
     pub(super) fn lacks(&mut self, now: Time) {
         self.sent = self.acked;

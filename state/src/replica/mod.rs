@@ -55,7 +55,6 @@ use self::tempo::Reach;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::{Hearing, Standing, Store};
 use crate::time::Time;
-use crate::void::Void;
 
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
@@ -165,7 +164,7 @@ impl Replica {
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),
-            Input::Roster { revision, pops, voids } => self.roster(revision, &pops, &voids, now),
+            Input::Roster { revision, pops } => self.roster(revision, &pops, now),
             Input::Dirty | Input::Timeout => {}
         }
         self.drive(now);
@@ -262,9 +261,8 @@ impl Replica {
     }
 
     /// The roster is another one.
-    fn roster(&mut self, revision: u64, pops: &[PopId], voids: &[Void], now: Time) {
+    fn roster(&mut self, revision: u64, pops: &[PopId], now: Time) {
         self.config.roster_revision = revision;
-        self.store.set_voids(voids);
         if self.store.is_void() {
             self.tell(Event::Void { author: self.me });
         }

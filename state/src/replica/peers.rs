@@ -23,6 +23,9 @@ pub(super) struct Tally {
     /// Nodes that have not said what they know, those not heard included.
     pub(super) untold: usize,
     pub(super) votes: Votes,
+    /// What of that which all share is for this node and those relied on, and for this node alone; see [`Peers`](crate::store::Peers).
+    pub(super) part: f64,
+    pub(super) own: f64,
     /// When one that is heard is relied on whatever it said.
     next: Option<Time>,
 }
@@ -79,27 +82,36 @@ impl Peers {
     }
 
     /// Who is relied on now. Counts only after a change.
-    pub(super) fn tally(&mut self, now: Time) -> Tally {
+    pub(super) fn tally(&mut self, mine: PopId, now: Time) -> Tally {
         if self.is_stale || self.tally.next.is_some_and(|next| next <= now) {
             self.is_stale = false;
-            self.tally = self.count(now);
+            self.tally = self.count(mine, now);
         }
         self.tally
     }
 
-    fn count(&self, now: Time) -> Tally {
+    fn count(&self, mine: PopId, now: Time) -> Tally {
         let mut tally = Tally { votes: Votes::of(self.by_actor.values()), ..Tally::default() };
+        // Of each POP, who is relied on and who is known; this node is both.
+        let mut pops: BTreeMap<PopId, (u32, u32)> = BTreeMap::from([(mine, (1, 1))]);
         for peer in self.by_actor.values() {
+            let (relied, known) = pops.entry(peer.actor.pop).or_default();
+            *known += 1;
             tally.untold += usize::from(!peer.told);
             if peer.is_up && peer.clocks == Clocks::Agree {
                 let by = peer.up_at.plus(TOLD_WITHIN);
                 if peer.told || by <= now {
                     tally.relied += 1;
+                    *relied += 1;
                 } else {
                     tally.next = Some(tally.next.map_or(by, |next| next.min(by)));
                 }
             }
         }
+        let each = |(relied, known): &(u32, u32)| f64::from(*relied) / f64::from(*known);
+        let shares = pops.len() as f64;
+        tally.part = pops.values().map(each).sum::<f64>() / shares;
+        tally.own = pops.get(&mine).map_or(0.0, |(_, known)| 1.0 / f64::from(*known)) / shares;
         tally
     }
 

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::event::Event;
 use crate::identity::{Actor, Incarnation, PopId};
-use crate::void::Void;
 
 /// One connection, by a number its owner never uses twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,14 +54,13 @@ pub enum Input {
         /// The node.
         peer: Actor,
     },
-    /// The roster was changed. Links to POPs that left it are closed; what they counted stays until its time is over.
+    /// The roster was changed. Links to POPs that left it are closed; what they counted stays until its time is over. What it voids
+    /// was said to the store before, aside: that visits all it holds.
     Roster {
         /// Its revision.
         revision: u64,
         /// The other POPs.
         pops: Vec<PopId>,
-        /// What counts for nothing.
-        voids: Vec<Void>,
     },
     /// The store has something to send.
     Dirty,

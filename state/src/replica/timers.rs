@@ -84,21 +84,20 @@ impl Replica {
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
-        let tally = self.peers.tally(now);
+        let tally = self.peers.tally(self.me.actor.pop, now);
         self.warming &= tally.untold > 0 && now < self.warm_by();
         // The first that are heard may be those that are wrong.
         if !self.warming || tally.votes.are_all_in(self.peers.len()) {
             self.set_clock(tally.votes.clock(self.clock));
         }
-        let (standing, relied) = match (self.clock, self.warming) {
-            (Clocks::Differ, _) => (Standing::Clock, 0),
-            (Clocks::Agree, true) => (Standing::Warming, tally.relied),
-            (Clocks::Agree, false) => (Standing::Settled, tally.relied),
+        let (standing, relied, part) = match (self.clock, self.warming) {
+            (Clocks::Differ, _) => (Standing::Clock, 0, tally.own),
+            (Clocks::Agree, true) => (Standing::Warming, tally.relied, tally.part),
+            (Clocks::Agree, false) => (Standing::Settled, tally.relied, tally.part),
         };
         let heard = u16::try_from(relied + 1).unwrap_or(u16::MAX);
         let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
-        self.store.set_known(known);
-        self.store.set_heard(heard, news);
+        self.store.set_reach(known, heard, part, news);
         self.store.set_standing(standing);
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::table::{Coverage, Table};
 use super::{Store, TableFull, TableId, TableSpec};
 use crate::bucket::{Bucket, Charge};
+use crate::counter::Lane;
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Domain, Key64};
 use crate::time::Time;
@@ -77,14 +78,18 @@ impl Store {
         }
         let visit = |counter: &mut _| {
             let charge = crate::counter::SlotCounter::charge(counter, at.widths(), bucket, cost, now);
-            let changed = cost > 0 && matches!(charge, Charge::Admitted { .. });
-            (charge, changed && self.dirty.mark(at, counter))
+            let lane = match charge {
+                Charge::Admitted { remaining } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
+                Charge::Admitted { .. } if cost > 0 => Some(Lane::Rest),
+                _ => None,
+            };
+            (charge, lane.filter(|lane| self.dirty.mark(at, counter, *lane)))
         };
-        let in_crowd = || at.charge_crowd(key, bucket, cost, now).map(|charge| (charge, false));
+        let in_crowd = || at.charge_crowd(key, bucket, cost, now).map(|charge| (charge, None));
         let visited = at.visit_unless(key, in_crowd, || at.widths().fine_slot(now), now, visit);
         let Some((charge, newly)) = visited else { return Charge::Full };
-        if newly {
-            self.dirty.counter(table, key);
+        if let Some(lane) = newly {
+            self.dirty.counter(table, key, lane);
         }
         charge
     }
@@ -109,10 +114,10 @@ impl Store {
         let Some(at) = self.at(table) else { return };
         let visit = at.visit(key, now, |counter| {
             counter.add(at.widths(), n, at.rate(), now);
-            n > 0 && self.dirty.mark(at, counter)
+            n > 0 && self.dirty.mark(at, counter, Lane::Rest)
         });
         if visit == Some(true) {
-            self.dirty.counter(table, key);
+            self.dirty.counter(table, key, Lane::Rest);
         }
     }
 

@@ -1,11 +1,12 @@
 //! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
 //! queues are bounded by what the store holds.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError};
 
 use super::table::Table;
 use super::{LedgerId, TableId, UniquesId, Waiting};
-use crate::counter::SlotCounter;
+use crate::counter::{Lane, SlotCounter};
 use crate::fact::{Kind, Name};
 use crate::key::{Key64, Key128};
 use crate::sync::Mutex;
@@ -17,8 +18,10 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// The queues.
 pub(crate) struct Dirty {
-    /// False in a cluster of one: nobody would ever take anything.
-    tracked: bool,
+    /// False where nobody would ever take anything: in a cluster of one, until there is somebody to wake.
+    tracked: AtomicBool,
+    /// Those near a limit. One that came near while it waited with the rest is in both queues.
+    near: Mutex<Vec<(TableId, Key64)>>,
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
     ledgers: Mutex<Vec<(LedgerId, Key64)>>,
@@ -29,7 +32,8 @@ pub(crate) struct Dirty {
 impl Dirty {
     pub(crate) fn new(tracked: bool) -> Dirty {
         Dirty {
-            tracked,
+            tracked: AtomicBool::new(tracked),
+            near: Mutex::default(),
             counters: Mutex::default(),
             uniques: Mutex::default(),
             ledgers: Mutex::default(),
@@ -38,18 +42,35 @@ impl Dirty {
         }
     }
 
-    /// Marks a counter under its own lock; true if it has to go into the queue.
-    pub(super) fn mark(&self, table: &Table, counter: &mut SlotCounter) -> bool {
-        table.is_replicated() && self.tracks(&mut counter.dirty)
+    fn is_tracked(&self) -> bool {
+        self.tracked.load(Ordering::Relaxed)
+    }
+
+    /// Marks a counter under its own lock; true if it has to go into the queue of that lane.
+    pub(super) fn mark(&self, table: &Table, counter: &mut SlotCounter, lane: Lane) -> bool {
+        table.is_replicated() && self.marks(&mut counter.waits, lane)
+    }
+
+    /// Marks what waits in a lane; true if it did not wait there or in an earlier one.
+    pub(crate) fn marks(&self, waits: &mut Option<Lane>, lane: Lane) -> bool {
+        let newly = self.is_tracked() && *waits < Some(lane);
+        if newly {
+            *waits = Some(lane);
+        }
+        newly
     }
 
     /// Marks something replicated under its own lock; true if it has to go into its queue.
     pub(crate) fn tracks(&self, dirty: &mut bool) -> bool {
-        self.tracked && !std::mem::replace(dirty, true)
+        self.is_tracked() && !std::mem::replace(dirty, true)
     }
 
-    pub(crate) fn counter(&self, table: TableId, key: Key64) {
-        if matches!(push(&self.counters, (table, key)), 1 | FRAME_WORTH) {
+    pub(crate) fn counter(&self, table: TableId, key: Key64, lane: Lane) {
+        let queue = match lane {
+            Lane::NearLimit => &self.near,
+            Lane::Rest => &self.counters,
+        };
+        if matches!(push(queue, (table, key)), 1 | FRAME_WORTH) {
             self.call();
         }
     }
@@ -68,7 +89,7 @@ impl Dirty {
 
     /// `changes` are the keys of facts that have to go into the queue.
     pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
-        for key in changes.into_iter().filter(|_| self.tracked) {
+        for key in changes.into_iter().filter(|_| self.is_tracked()) {
             if push(&self.facts, Name { kind, key }) == 1 {
                 self.call();
             }
@@ -78,6 +99,7 @@ impl Dirty {
     pub(super) fn on_dirty(&self, wake: Wake) {
         // A second one is not taken: the first owner may still wait for it.
         let _ = self.wake.set(wake);
+        self.tracked.store(true, Ordering::Relaxed);
     }
 
     fn call(&self) {
@@ -88,11 +110,16 @@ impl Dirty {
 
     pub(super) fn waiting(&self) -> Waiting {
         Waiting {
+            near: len(&self.near),
             counters: len(&self.counters),
             uniques: len(&self.uniques),
             ledgers: len(&self.ledgers),
             facts: len(&self.facts),
         }
+    }
+
+    pub(crate) fn take_near(&self) -> Vec<(TableId, Key64)> {
+        take(&self.near)
     }
 
     pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
@@ -120,6 +147,8 @@ fn len<T>(queue: &Mutex<Vec<T>>) -> usize {
 fn take<T: Ord>(queue: &Mutex<Vec<T>>) -> Vec<T> {
     let mut taken = std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner));
     taken.sort_unstable();
+    // One that went ahead and waits again is in the queue of the rest twice.
+    taken.dedup();
     taken
 }
 

@@ -14,6 +14,8 @@ use crate::walk::Reach;
 /// What waits for the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Waiting {
+    /// Counters near a limit.
+    pub(crate) near: usize,
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
     pub(crate) ledgers: usize,
@@ -42,7 +44,12 @@ impl Store {
         self.dirty.waiting()
     }
 
-    /// Takes the changed counters, in order.
+    /// Takes the changed counters near a limit, in order.
+    pub(crate) fn take_near(&self) -> Vec<(TableId, Key64)> {
+        self.dirty.take_near()
+    }
+
+    /// Takes the other changed counters, in order; among them may be some that were taken as near a limit meanwhile.
     pub(crate) fn take_counters(&self) -> Vec<(TableId, Key64)> {
         self.dirty.take_counters()
     }
@@ -62,14 +69,14 @@ impl Store {
         self.dirty.take_facts()
     }
 
-    /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again.
+    /// The own row of a counter that was marked, and marks it as taken: what is charged from now on marks it again. None when it was
+    /// taken already.
     pub(crate) fn take_row(&self, table: TableId, key: Key64, since: Time) -> Option<(Author, Row)> {
         let at = self.at(table)?;
-        let taken = at.counters().change(key, |counter| {
-            counter.dirty = false;
-            counter.own_row(at.widths(), self.me, since)
-        });
-        taken.filter(|_| self.tells_cells())
+        let taken = at
+            .counters()
+            .change(key, |counter| counter.waits.take().map(|_| counter.own_row(at.widths(), self.me, since)));
+        taken.flatten().filter(|_| self.tells_cells())
     }
 
     /// The own row of a counter: the cells that can have changed since an instant.
@@ -321,15 +328,16 @@ impl Store {
         self.uniques.offer(table, key, of, now)
     }
 
-    /// Tells the store how many nodes there are, this one included.
-    pub(crate) fn set_known(&self, known: u16) {
+    /// Tells the store how many nodes there are, this one included; how many of them are heard, and which [part](super::Peers::part) is theirs.
+    pub(crate) fn set_reach(&self, known: u16, heard: u16, part: f64, news: Option<Time>) {
         self.heard.know(known);
+        self.heard.write(heard, part, news);
     }
 
     /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the node heard least happened,
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
-        self.heard.write(heard, news);
+        self.heard.write(heard, f64::from(heard) / f64::from(self.heard.known()), news);
     }
 
     /// Tells the store how this node stands to its peers. Whoever calls [`set_heard`](Store::set_heard) says so.

@@ -348,7 +348,7 @@ impl Table {
     /// Who makes room for a new key: an expired one first, else the one touched least recently of a sample. What waits to be
     /// sent stays.
     fn rank(&self, counter: &SlotCounter, rate: Option<f64>, now: Time) -> Option<u64> {
-        match (counter.is_expired(self.widths, rate, now), counter.dirty) {
+        match (counter.is_expired(self.widths, rate, now), counter.waits.is_some()) {
             (true, _) => Some(0),
             (false, true) => None,
             (false, false) => Some(counter.head()),

@@ -5,7 +5,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::given::ME;
-use crate::counter::{SlotCounter, Widths};
+use crate::counter::{Lane, SlotCounter, Widths};
 use crate::key::Key64;
 use crate::rung::Rung;
 use crate::store::{Dirty, Generations, Rate, Room, TableId};
@@ -33,10 +33,10 @@ fn what_is_counted_is_told() {
                 let newly = {
                     let mut counter = entry.lock().unwrap();
                     counter.add(widths(), 1, None, NOW);
-                    dirty.tracks(&mut counter.dirty)
+                    dirty.marks(&mut counter.waits, Lane::Rest)
                 };
                 if newly {
-                    dirty.counter(TableId::new(0), Key64(7));
+                    dirty.counter(TableId::new(0), Key64(7), Lane::Rest);
                 }
             }
         };
@@ -45,7 +45,7 @@ fn what_is_counted_is_told() {
             assert!(taken.len() <= 1);
             let row = |_| {
                 let mut counter = place.0.lock().unwrap();
-                counter.dirty = false;
+                counter.waits = None;
                 counter.own_row(widths(), ME, Time::ZERO).1.coarse[0]
             };
             taken.into_iter().map(row).last()

@@ -32,12 +32,16 @@ fn count(world: &World, node: usize) -> u64 {
     of.store.count(of.tables[0], world.key(7), 3_600_000, world.now)
 }
 
-/// The roster that voids what the third one said until an instant.
+fn void(until: Time) -> Void {
+    Void { actor: actor(3), from: Incarnation(1), to: Incarnation(life(until)) }
+}
+
+/// The roster that voids what the third one said until an instant; the store hears of the void first.
 fn roster(world: &World, node: usize, until: Time) -> Input {
     let me = world.nodes[node].pop;
     let pops = (1..=4).filter(|pop| *pop != me).map(PopId).collect();
-    let void = Void { actor: actor(3), from: Incarnation(1), to: Incarnation(life(until)) };
-    Input::Roster { revision: 2, pops, voids: vec![void] }
+    world.nodes[node].store.set_voids(&[void(until)]);
+    Input::Roster { revision: 2, pops }
 }
 
 /// Whether a node knows what the third one said, and what the first one said.
@@ -121,6 +125,7 @@ fn a_snapshot_does_not_bring_it_back() {
     let store = store_of(2, life(world.now), 4, 10_000, 1_000);
     let table = store.table(&spec("t", Rung::S1, Rung::H1)).unwrap();
     let mut replica = replica(2, life(world.now), 9, 4, &store);
+    store.set_voids(&[void(world.now.plus(1))]);
     replica.handle(roster(&world, 1, world.now.plus(1)), world.now);
     frames.iter().for_each(|frame| {
         store.restore(frame, world.now);
@@ -133,7 +138,7 @@ fn a_snapshot_does_not_bring_it_back() {
 fn a_roster_brings_pops_and_takes_them_away() {
     let mut world = poisoned();
     let pops = |pops: &[u16]| pops.iter().copied().map(PopId).collect();
-    world.feed(0, Input::Roster { revision: 2, pops: pops(&[2, 4, 5]), voids: Vec::new() });
+    world.feed(0, Input::Roster { revision: 2, pops: pops(&[2, 4, 5]) });
     assert!(!world.is_linked(0, 2), "the third POP left");
     let status = world.nodes[0].replica.status(world.now);
     let actors: Vec<String> = status.peers.iter().map(|peer| peer.actor.to_string()).collect();
