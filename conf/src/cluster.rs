@@ -175,7 +175,9 @@ fn nats_server(text: &str) -> Result<String, Wrong> {
     let server = server(authority).ok().filter(|_| !authority.contains("://")).ok_or_else(malformed)?;
     match scheme {
         "tls" => Ok(text.to_owned()),
-        "nats" if matches!(server.host.trim_matches(['[', ']']), "127.0.0.1" | "::1" | "localhost") => Ok(text.to_owned()),
+        "nats" if matches!(server.host.trim_matches(['[', ']']), "127.0.0.1" | "::1" | "localhost") => {
+            Ok(text.to_owned())
+        }
         "nats" => {
             let wrong = Wrong::new(format!("`{}` would carry state in plain text", shown(text)));
             Err(wrong.advice("`tls://` encrypts; `nats://` is for a server on this host, such as a leaf node"))

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::{
-    AccessLog, Config, Fabric, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope, Server,
+    AccessLog, Config, Fabric, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope,
+    Server,
 };
 
 use crate::support::{load, load_files};

@@ -14,7 +14,8 @@ use crate::node::{Node, Pops};
 use crate::plan::{Cause, ReloadError};
 
 /// What is logged unless `SELVEDGE_LOG` says otherwise. Pingora reports each client that goes away as an error, hence its level.
-const DEFAULT: &str = "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,async_nats=error,h2=error,rustls=error";
+const DEFAULT: &str =
+    "info,pingora_proxy=off,pingora_core=error,pingora_cache=error,async_nats=error,h2=error,rustls=error";
 
 /// Starts the log. Later calls change nothing.
 pub fn start() {

@@ -15,8 +15,10 @@ fn over(server: &NatsServer) -> Nats {
 
 /// One of two servers. Neither tells the other's address, so that the one route between them is the one that is written.
 async fn clustered(routes: &str) -> NatsServer {
-    NatsServer::start(&format!("cluster {{ name: c, host: 127.0.0.1, port: -1, no_advertise: true, routes: [{routes}] }}"))
-        .await
+    NatsServer::start(&format!(
+        "cluster {{ name: c, host: 127.0.0.1, port: -1, no_advertise: true, routes: [{routes}] }}"
+    ))
+    .await
 }
 
 #[tokio::test]
@@ -103,7 +105,11 @@ async fn a_node_that_was_too_slow_for_nats_has_everything_afterwards() {
         })
         .await;
         let log = server.log();
-        if log.contains("Slow Consumer") { Ok(()) } else { Err(format!("nobody was too slow in {rounds} rounds: {log}")) }
+        if log.contains("Slow Consumer") {
+            Ok(())
+        } else {
+            Err(format!("nobody was too slow in {rounds} rounds: {log}"))
+        }
     })
     .await;
     assert_eq!(syd.node.count_of(0), 0, "it is stopped");

@@ -97,7 +97,8 @@ async fn three_nodes_of_two_pops_count_and_ban_together() {
     }
     assert_eq!(edges[1].command(&["bans", "add", "127.0.0.9"]).await.0, 0);
     for edge in &edges {
-        eventually(DEADLINE, async || if edge.status().await.bans == 1 { Ok(()) } else { Err("no ban".to_owned()) }).await;
+        eventually(DEADLINE, async || if edge.status().await.bans == 1 { Ok(()) } else { Err("no ban".to_owned()) })
+            .await;
     }
     let (_, text, _) = edges[1].command(&["status"]).await;
     assert!(text.contains("cluster  3 of 3 nodes heard") && text.contains("this is node 1, 2 others there"), "{text}");

@@ -46,6 +46,8 @@ struct Fabric {
     flying: BTreeMap<(Time, u64), (usize, usize, Bytes)>,
     published: u64,
     sent: u64,
+    /// Of all that was published and sent.
+    bytes: u64,
 }
 
 impl Fabric {
@@ -54,13 +56,18 @@ impl Fabric {
     }
 
     fn of(seed: u64, actors: &[Actor]) -> Fabric {
+        Fabric::reached_by(seed, actors, |link, peer| Input::Reached { link, peer })
+    }
+
+    fn reached_by(seed: u64, actors: &[Actor], reached: impl Fn(LinkId, PopId) -> Input) -> Fabric {
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
         let pops = actors.iter().map(|actor| actor.pop.0).max().unwrap();
         let nodes = actors.iter().map(|me| Node::new(*me, 1, pops)).collect();
         let rng = fastrand::Rng::with_seed(seed);
-        let mut fabric = Fabric { now: START, nodes, rng, lost: 0, flying: BTreeMap::new(), published: 0, sent: 0 };
+        let mut fabric =
+            Fabric { now: START, nodes, rng, lost: 0, flying: BTreeMap::new(), published: 0, sent: 0, bytes: 0 };
         for (here, there) in fabric.pairs() {
-            fabric.feed(here, Input::Reached { link: LinkId(there as u64), peer: fabric.nodes[there].me.pop });
+            fabric.feed(here, reached(LinkId(there as u64), fabric.nodes[there].me.pop));
         }
         fabric
     }
@@ -86,11 +93,13 @@ impl Fabric {
             match output {
                 Output::Send { link, frame } => {
                     self.sent += 1;
+                    self.bytes += frame.len() as u64;
                     self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, self.now);
                     self.fly(node, link.0 as usize, frame);
                 }
                 Output::Publish { frame } => {
                     self.published += 1;
+                    self.bytes += frame.len() as u64;
                     for to in (0..self.nodes.len()).filter(|to| *to != node) {
                         if self.rng.u8(..100) >= self.lost {
                             self.fly(node, to, frame.clone());
@@ -240,6 +249,31 @@ fn a_silent_node_is_missed_after_twelve_seconds() {
     }
     let lost = fabric.nodes[0].replica.status(fabric.now).peers;
     assert_eq!((lost[1].actor, lost[1].state), (actor(3), selvedge_state::PeerState::Down));
+}
+
+/// What a node of twenty says in a second, frames and bytes: while nothing happens, and with ten changes a second at each.
+fn costs(reached: fn(LinkId, PopId) -> Input) -> [(u64, u64); 2] {
+    let mut fabric = Fabric::reached_by(6, &(1..=20).map(actor).collect::<Vec<_>>(), reached);
+    fabric.run(20_000);
+    [0, 10].map(|changes| {
+        let (frames, bytes) = (fabric.published + fabric.sent, fabric.bytes);
+        for step in 0..100 {
+            (0..20_u16).filter(|_| changes > 0).for_each(|node| fabric.add(node.into(), node * 100 + step));
+            fabric.run(100);
+        }
+        ((fabric.published + fabric.sent - frames) / 200, (fabric.bytes - bytes) / 200)
+    })
+}
+
+#[test]
+fn a_fabric_takes_one_frame_for_all_where_links_take_one_for_each() {
+    let links = costs(|link, peer| Input::Connected { link, peer });
+    let shared = costs(|link, peer| Input::Reached { link, peer });
+    println!(
+        "frames and bytes a second and node of twenty, idle and with ten changes: {links:?} over links, {shared:?} over a fabric"
+    );
+    assert!(shared[0].0 * 5 <= links[0].0 && shared[1].0 * 5 <= links[1].0, "{links:?} {shared:?}");
+    assert!(shared[1].1 * 5 <= links[1].1, "{links:?} {shared:?}");
 }
 
 /// Nodes that fall silent stay known, one that goes in order does not, and one that starts anew knows the other POPs by the roster alone: whatever

@@ -73,9 +73,8 @@ impl NatsConfig {
     /// # Errors
     /// [`NatsError`] naming the file, or the server.
     pub fn load(nats: &selvedge_conf::Nats) -> Result<Self, NatsError> {
-        let server = |server: &String| {
-            server.parse().map_err(|cause| NatsError::Server { server: server.clone(), cause })
-        };
+        let server =
+            |server: &String| server.parse().map_err(|cause| NatsError::Server { server: server.clone(), cause });
         Ok(Self {
             servers: nats.servers.iter().map(server).collect::<Result<_, _>>()?,
             credentials: nats.credentials.as_deref().map(Credentials::load).transpose()?,
@@ -109,7 +108,9 @@ impl Credentials {
         }
         match ConnectOptions::new().credentials(&text) {
             Ok(_) => Ok(Self::Jwt(text)),
-            Err(_) => Err(bad(io::Error::other("neither a JWT and a seed as `nsc` writes them, nor a seed of a user alone"))),
+            Err(_) => {
+                Err(bad(io::Error::other("neither a JWT and a seed as `nsc` writes them, nor a seed of a user alone")))
+            }
         }
     }
 }
@@ -161,7 +162,10 @@ mod tests {
     fn credentials_are_a_seed_or_a_jwt_and_a_seed() {
         assert!(load(None, None).is_ok());
         assert!(matches!(load(Some(SEED), None).unwrap().credentials, Some(Credentials::Seed(_))));
-        assert!(matches!(load(Some(&format!("# fra\n{SEED}\n")), None).unwrap().credentials, Some(Credentials::Seed(_))));
+        assert!(matches!(
+            load(Some(&format!("# fra\n{SEED}\n")), None).unwrap().credentials,
+            Some(Credentials::Seed(_))
+        ));
         let nsc = format!(
             "-----BEGIN NATS USER JWT-----\na.b.c\n------END NATS USER JWT------\n\n\
              -----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
