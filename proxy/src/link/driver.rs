@@ -45,10 +45,10 @@ pub(crate) enum Message {
     Sent { link: LinkId, bytes: usize },
     /// The link is gone.
     Closed { link: LinkId, cause: Down },
-    /// A node has left its POP in order.
-    Left { actor: Actor },
     /// Another roster is in force.
     Roster { revision: u64, pops: Vec<PopId> },
+    /// A node has left its POP in order.
+    Left { actor: Actor },
 }
 
 /// Where a link takes frames.
@@ -158,8 +158,8 @@ impl Driver {
             Message::Sent { link, bytes } if self.is_live(link) => self.feed(Input::Sent { link, bytes }),
             Message::Frame { .. } | Message::Sent { .. } => {}
             Message::Closed { link, cause } => self.closed(link, cause),
-            Message::Left { actor } => self.feed(Input::Gone { peer: actor }),
             Message::Roster { revision, pops } => self.feed(Input::Roster { revision, pops }),
+            Message::Left { actor } => self.feed(Input::Gone { peer: actor }),
         }
     }
 

@@ -110,11 +110,19 @@ pub(crate) struct Shared {
     links: AtomicU64,
     watchers: Watchers,
     apart: Apart,
-    dials: Dials,
+    /// None where peers are reached over NATS.
+    dials: Option<Dials>,
     shutdown: Receiver<bool>,
 }
 
 impl Shared {
+    /// Dials whom the roster in force names.
+    fn dial(self: &Arc<Self>) {
+        if let Some(dials) = &self.dials {
+            dials.renew(self, &self.shutdown);
+        }
+    }
+
     fn next_link(&self) -> LinkId {
         LinkId(self.links.fetch_add(1, Ordering::Relaxed))
     }
@@ -149,7 +157,7 @@ impl Links {
         let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
-        let cluster = roster.cluster().to_owned();
+        let fabric = nats.map(|config| (config, Fabric::new(roster.cluster(), actor, clock.clone())));
         let shared = Arc::new(Shared {
             me,
             place: ArcSwap::from_pointee(Place { roster, identity }),
@@ -158,17 +166,14 @@ impl Links {
             links,
             watchers,
             apart,
-            dials: Dials::default(),
+            dials: fabric.is_none().then(Dials::default),
             shutdown: shutdown.clone(),
         });
-        let fabric = nats.map(|config| {
-            let (fabric, letters) = Fabric::new(&cluster, actor, clock.clone());
+        shared.dial();
+        let fabric = fabric.map(|(config, (fabric, letters))| {
             tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
             fabric
         });
-        if fabric.is_none() {
-            shared.dials.renew(&shared, &shutdown);
-        }
         tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
         let apart = shared.apart.heard();
         let driver =
@@ -198,11 +203,6 @@ impl Links {
         }
     }
 
-    /// NATS as it is now, where peers are reached over it.
-    pub fn fabric(&self) -> Option<FabricStatus> {
-        self.fabric.as_deref().map(Fabric::status)
-    }
-
     /// The roster in force.
     pub fn roster(&self) -> Roster {
         self.shared.place.load().roster.clone()
@@ -215,11 +215,14 @@ impl Links {
         let message = Message::Roster { revision: roster.revision(), pops };
         self.board.renew(&roster, self.shared.me);
         self.shared.place.store(Arc::new(Place { roster, identity }));
-        if self.fabric.is_none() {
-            self.shared.dials.renew(&self.shared, &self.shared.shutdown);
-        }
+        self.shared.dial();
         // The driver goes only when the node does.
         let _ = self.shared.messages.send(message).await;
+    }
+
+    /// NATS as it is now, where peers are reached over it.
+    pub fn fabric(&self) -> Option<FabricStatus> {
+        self.fabric.as_deref().map(Fabric::status)
     }
 
     /// Keeps this node apart from its peers, or lets it join them again: links are closed, and none are taken or made.

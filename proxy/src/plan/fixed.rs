@@ -1,11 +1,12 @@
 //! What only a start can change: addresses, threads, bounds of connections, memory, which cluster this is. A reload leaves it as it is
 //! and names it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use selvedge_conf::{Config, Https};
 
-use super::Loaded;
+use super::{Contents, Loaded};
 use crate::front::Keyring;
 use crate::link::roster::Roster;
 
@@ -15,10 +16,14 @@ pub(super) type Keyrings = Vec<Option<Arc<Keyring>>>;
 /// Puts what only a start can change back to what the node started with, and names each key that was changed. Gives the new
 /// certificates of each address of the start, by its order; none for one that the config has no longer. A membership is left where it can
 /// take the place of one with the roster `in_force`.
-pub(super) fn hold(start: &Config, in_force: Option<&Roster>, loaded: &mut Loaded) -> (Vec<String>, Keyrings) {
+pub(super) fn hold(
+    (start, files): (&Config, &Contents),
+    in_force: Option<&Roster>,
+    loaded: &mut Loaded,
+) -> (Vec<String>, Keyrings) {
     let keyrings = match_keyrings(&start.listen.https, &loaded.config.listen.https, &loaded.keyrings);
     let mut held = Held { changed: Vec::new() };
-    held.cluster(start, in_force, loaded);
+    held.cluster((start, files), in_force, loaded);
     let config = &mut loaded.config;
     held.key("pop.name", &start.pop.name, &mut config.pop.name);
     held.listen(start, config);
@@ -65,12 +70,17 @@ impl Held {
         self.key("listen.write_timeout", &start.write_timeout, &mut now.write_timeout);
     }
 
-    fn cluster(&mut self, start: &Config, in_force: Option<&Roster>, loaded: &mut Loaded) {
+    fn cluster(&mut self, (start, files): (&Config, &Contents), in_force: Option<&Roster>, loaded: &mut Loaded) {
         match (&start.cluster, &mut loaded.config.cluster) {
             (Some(start), Some(now)) => {
                 self.key("cluster.listen", &start.listen, &mut now.listen);
                 self.key("cluster.node", &start.node, &mut now.node);
+                let read = |path: &Path| files.digest(path) == loaded.ledger.digest(path);
+                let same_files = start.fabric != now.fabric || now.fabric.files().all(read);
                 self.key("cluster.fabric", &start.fabric, &mut now.fabric);
+                if !same_files {
+                    self.changed.push("cluster.nats".to_owned());
+                }
             }
             (None, None) => {}
             (start, now) => {

@@ -79,8 +79,8 @@ impl From<TableFull> for ReloadError {
 #[derive(Debug)]
 pub struct Reloads {
     entry: Option<PathBuf>,
-    /// The config of the start.
-    start: Config,
+    /// The config of the start, and what its files held.
+    start: (Config, Contents),
     turn: tokio::sync::Mutex<()>,
     last: Mutex<Last>,
 }
@@ -100,6 +100,7 @@ impl Reloads {
     /// Those of a node that has just started with a config.
     pub fn new(entry: Option<PathBuf>, start: Config, ledger: Ledger, now: Time) -> Reloads {
         let contents = ledger.contents();
+        let start = (start, contents.clone());
         let last = Last { ledger, contents, loaded_at: now, failure: None, needs_restart: Vec::new() };
         Reloads { entry, start, turn: tokio::sync::Mutex::default(), last: Mutex::new(last) }
     }
@@ -196,8 +197,9 @@ type Unmade = (Box<ReloadError>, Ledger);
 fn make(node: &Node, entry: &std::path::Path, before: &Plan) -> Result<(Made, Ledger), Unmade> {
     let mut loaded = load(entry, Some(before), Ledger::default())
         .map_err(|(error, ledger)| (Box::new(ReloadError::from(error)), ledger))?;
+    let (start, files) = &node.reloads.start;
     let in_force = node.links.get().map(|links| links.roster());
-    let (needs_restart, keyrings) = fixed::hold(&node.reloads.start, in_force.as_ref(), &mut loaded);
+    let (needs_restart, keyrings) = fixed::hold((start, files), in_force.as_ref(), &mut loaded);
     let Loaded { config, authorities, shelf, membership, ledger, .. } = loaded;
     if let Err(message) = succeeds(in_force.as_ref(), membership.as_ref()) {
         let roster = config.cluster.as_ref().map(|cluster| cluster.roster.clone()).unwrap_or_default();

@@ -134,7 +134,7 @@ async fn hear(shared: &Shared, fabric: &Arc<Fabric>, mut all: Subscriber, mut on
 /// One message. An author of a POP that the roster does not name is passed over, as is this node's own echo.
 async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
     let Some((party, kind)) = read(heard.subject.as_str()) else { return };
-    let known = shared.place.load().roster.pop(party.actor.pop).is_some();
+    let known = shared.place.load().roster.pops().any(|pop| pop.id == party.actor.pop);
     if !known || party == fabric.subjects.me || shared.apart.is_on() || heard.payload.len() > FRAME_MAX {
         return;
     }
