@@ -115,8 +115,7 @@ async fn a_node_that_was_too_slow_for_nats_has_everything_afterwards() {
     assert_eq!(syd.node.count_of(0), 0, "it is stopped");
     drop(hold);
     for node in [&iad, &syd.node] {
-        // What is missed by a tick comes by comparing, a range a second.
-        eventually(3 * DEADLINE, async || {
+        eventually(DEADLINE, async || {
             let lacks = (0..KEYS).filter(|n| node.count_of(*n) != rounds).count();
             if lacks == 0 { Ok(()) } else { Err(format!("{lacks} of {KEYS} keys are not at {rounds}")) }
         })

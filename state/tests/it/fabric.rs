@@ -25,7 +25,7 @@ struct Node {
 impl Node {
     fn new(me: Actor, life: u64, pops: u16) -> Node {
         let incarnation = Incarnation(life);
-        let store = StoreConfig { me, incarnation, secret: SECRET, keys_max: 1_000, bans_max: 10, roster: pops };
+        let store = StoreConfig { me, incarnation, secret: SECRET, keys_max: 50_000, bans_max: 10, roster: pops };
         let store = Arc::new(Store::new(store));
         let table = store.table(&spec("t", Rung::S1, Rung::H1)).unwrap();
         let mut config = config(me.pop.0, life, life, pops);
@@ -190,6 +190,20 @@ fn a_change_is_published_once_for_all() {
     assert_eq!(fabric.published - published, 1);
     assert!((0..20).all(|node| fabric.count(node, 7) == 1));
     assert!(fabric.sent - sent <= 20, "{} frames in answer to one", fabric.sent - sent);
+}
+
+/// What found a frame full is in the next one, not left for comparing to find.
+#[test]
+fn a_change_at_the_edge_of_a_frame_is_in_one() {
+    let mut fabric = Fabric::new(8, 2);
+    fabric.run(6_000);
+    let (keys, from) = ((0..20_000_u16).map(|key| fabric.key(key)).collect::<Vec<_>>(), &fabric.nodes[0]);
+    keys.iter().for_each(|key| from.store.add(from.table, *key, 1, fabric.now));
+    fabric.feed(0, Input::Dirty);
+    fabric.run(200);
+    assert!(fabric.published >= 3, "{} frames", fabric.published);
+    let lacks = (0..20_000).filter(|key| fabric.count(1, *key) != 1).count();
+    assert_eq!(lacks, 0);
 }
 
 #[test]
