@@ -181,8 +181,8 @@ impl Replica {
                 let full = std::mem::replace(&mut builder, Builder::new());
                 self.ship(full, from, now);
                 from = self.index.last();
-                // An empty frame has room for any item.
-                let _ = self.put(&mut builder, item, since, Fresh::Yes);
+                // An empty frame has room for any item. It was taken for the full one.
+                let _ = self.put(&mut builder, item, since, Fresh::No);
             }
             self.index.note(item, since);
         }

@@ -2,7 +2,7 @@
 
 use super::clocks::Clocks;
 use super::link::Link;
-use super::tally::{TOLD_WITHIN, Tally};
+use super::tally::{Parts, TOLD_WITHIN, Tally};
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::store::{Hearing, Standing};
 use crate::time::Time;
@@ -91,21 +91,23 @@ impl Replica {
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
-        let Tally { untold, relied, votes, .. } = *self.peers.tally(now);
+        let mine = self.me.actor.pop;
+        let tally = self.peers.tally(now);
+        let Parts { relied: part, own } = tally.parts(mine);
+        let Tally { untold, relied, votes, .. } = *tally;
         self.warming &= untold > 0 && now < self.warm_by();
         // The first that are heard may be those that are wrong.
         if !self.warming || votes.are_all_in(self.peers.len()) {
             self.set_clock(votes.clock(self.clock));
         }
-        let (standing, relied) = match (self.clock, self.warming) {
-            (Clocks::Differ, _) => (Standing::Clock, 0),
-            (Clocks::Agree, true) => (Standing::Warming, relied),
-            (Clocks::Agree, false) => (Standing::Settled, relied),
+        let (standing, relied, part) = match (self.clock, self.warming) {
+            (Clocks::Differ, _) => (Standing::Clock, 0, own),
+            (Clocks::Agree, true) => (Standing::Warming, relied, part),
+            (Clocks::Agree, false) => (Standing::Settled, relied, part),
         };
         let heard = u16::try_from(relied + 1).unwrap_or(u16::MAX);
         let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
-        self.store.set_known(known);
-        self.store.set_heard(heard, news);
+        self.store.set_reach(known, heard, part, news);
         self.store.set_standing(standing);
     }
 

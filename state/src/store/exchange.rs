@@ -372,15 +372,16 @@ impl Store {
         self.cluster.agree(now);
     }
 
-    /// Tells the store how many nodes there are, this one included.
-    pub(crate) fn set_known(&self, known: u16) {
+    /// Tells the store how many nodes there are, this one included; how many of them are heard, and which [part](super::Peers::part) is theirs.
+    pub(crate) fn set_reach(&self, known: u16, heard: u16, part: f64, news: Option<Time>) {
         self.heard.know(known);
+        self.heard.write(heard, part, news);
     }
 
     /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the node heard least happened,
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
-        self.heard.write(heard, news);
+        self.heard.write(heard, f64::from(heard) / f64::from(self.heard.known()), news);
     }
 
     /// Tells the store how this node stands to its peers. Whoever calls [`set_heard`](Store::set_heard) says so.
