@@ -1,6 +1,6 @@
 # Everything a person or CI runs. `make demo` and `make test` install what they miss.
 
-.PHONY: demo tour test lint bench fuzz soak deny loom tools
+.PHONY: demo tour test lint bench fuzz soak deny loom tools tools-test
 
 CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
@@ -17,7 +17,7 @@ tour: tools
 	$(CARGO) run --quiet --locked -p selvedge -- demo --tour
 
 # The runner's summary comes last, so the examples in the documentation come first.
-test: tools
+test: tools tools-test
 	$(CARGO) test --locked --workspace --doc --quiet
 	@if command -v cargo-nextest >/dev/null 2>&1; \
 	then $(CARGO) nextest run --locked --workspace --no-fail-fast; \
@@ -63,3 +63,10 @@ tools:
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; \
 	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq cmake gcc g++ make >/dev/null; \
 	  else echo "Please install cmake and a C compiler (Debian: apt install cmake gcc g++)."; exit 1; fi; fi
+
+# Nodes that reach each other over NATS are tested with its server, which Debian keeps where a user's path may not lead.
+tools-test:
+	@if ! command -v nats-server >/dev/null 2>&1 && ! test -x /usr/sbin/nats-server; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; \
+	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server >/dev/null; \
+	  else echo "Please install nats-server (Debian: apt install nats-server)."; exit 1; fi; fi

@@ -3,16 +3,19 @@
 use std::time::Instant;
 
 use selvedge_sim::converge::{self, Spread, quantile};
-use selvedge_sim::load::{self, Load, Weather};
+use selvedge_sim::load::{self, Links, Load, Weather};
 use selvedge_sim::stopped::Stopped;
 
 use crate::figures::{Figures, rounded};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Nodes, each linked to all others over TCP with 1 % loss.
+    /// Nodes.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(2..=4000))]
     nodes: u16,
+    /// How they reach each other; up to 300 over a mesh, more over a fabric, if nothing is said.
+    #[arg(long, value_enum)]
+    links: Option<Reach>,
     /// Where everything random comes from; the same seed gives the same run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -31,6 +34,23 @@ pub(crate) struct Args {
     /// Virtual minutes for which a node is stopped.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
     minutes: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Reach {
+    /// Each is linked to all others over TCP with 1 % loss.
+    Mesh,
+    /// All share a fabric: a broker in each city, and routes between them with 1 % loss.
+    Fabric,
+}
+
+impl From<Reach> for Links {
+    fn from(reach: Reach) -> Links {
+        match reach {
+            Reach::Mesh => Links::Mesh,
+            Reach::Fabric => Links::Fabric,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -106,8 +126,9 @@ fn stopped(args: &Args, figures: &mut Figures) {
 fn under_load(args: &Args) -> Result<Figures, String> {
     let weather = if args.fair { Weather::Fair } else { Weather::Foul };
     let (nodes, seed, seconds, updates) = (args.nodes, args.seed, args.seconds, args.updates);
+    let links = args.links.map_or(Links::of(nodes), Links::from);
     let began = Instant::now();
-    let seen = load::run(Load { nodes, seed, seconds, updates, weather }, &mut |second, world| {
+    let seen = load::run(Load { nodes, links, seed, seconds, updates, weather }, &mut |second, world| {
         eprintln!("virtual second {second}: {:.1} s, {} inputs", began.elapsed().as_secs_f64(), world.inputs);
     });
     let took = began.elapsed().as_secs_f64();
@@ -126,6 +147,8 @@ fn under_load(args: &Args) -> Result<Figures, String> {
     }
     figures.add("payload_over_floor", seen.payload_over_floor as f64 / 100.0);
     figures.add("unsent_max_bytes", seen.unsent_max);
+    figures.add("overrun_messages", seen.overrun);
+    figures.add("settled_ms", seen.settled);
     figures.add("disagreements", seen.disagreements);
     figures.add("digest", format!("{:016x}", seen.digest));
     if seen.disagreements > 0 {

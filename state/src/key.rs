@@ -89,6 +89,8 @@ pub(crate) enum Domain {
     Mark = 13,
     Floor = 14,
     Ledger = 16,
+    Epoch = 17,
+    Home = 18,
 }
 
 /// The cluster's secret, as the key of all hashes.

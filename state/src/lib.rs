@@ -6,7 +6,7 @@
 //! parameter everywhere, so that a simulation can run a whole cluster in one thread.
 //!
 //! Two families of values. *Rows* have one writer each and die by absolute time: counts join by the greatest count of each cell,
-//! accounts (gauges) by the latest version of each author. *Facts* may be written by anybody: [bans](Ban) and [elements of lists](ListEntry) join by a
+//! accounts (gauges, rights, shares) by the latest version of each author. *Facts* may be written by anybody: [bans](Ban) and [elements of lists](ListEntry) join by a
 //! total order, the registers of distinct counts by the greatest rank.
 
 #![forbid(unsafe_code)]
@@ -42,8 +42,10 @@ pub use bucket::{Bucket, Charge};
 pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use key::{Key64, Key128};
-pub use ledger::AUTHORS_MAX;
 pub use ledger::gauge::{GAUGE_MEMORY, Raised};
+pub use ledger::rights::{Epoch, Settled, Spent};
+pub use ledger::shares::{Allowance, ERA};
+pub use ledger::{AUTHORS_MAX, EPOCH_LONGEST};
 pub use list::{ELEMENT_MAX, LIST_LONGEST, LIST_MEMORY, ListEntry};
 pub use marks::{Application, DOTS_MAX, Dot, FLOOR_DOTS_MAX};
 pub use maximum::Most;
@@ -55,8 +57,8 @@ pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Coverage, Fill, GaugeId, Hearing, KIN_MAX, LedgerSpec, ListError, ListId, MaxError,
-    MaxId, Peers, PurgeError, RegisterError, RegistersId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX,
-    TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
+    MaxId, OVERLAP, Peers, PurgeError, RegisterError, RegistersId, RightsId, SPREAD, SharesId, Standing, Store,
+    StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use void::{VOIDS_MAX, Void};

@@ -73,6 +73,10 @@ impl Walk {
 
     /// Goes on until the frame is full. Leaves out what only the receiver may say: its rows of its present life.
     pub(crate) fn fill(&mut self, store: &Store, builder: &mut Builder, receiver: Author, now: Time) -> Filled {
+        // A newcomer walks once for each peer.
+        if self.reach == Reach::Shared && store.tells_nothing() {
+            return Filled::Walk;
+        }
         let mut fill = Fill { store, builder, receiver, range: self.range, now, looks: LOOKS };
         loop {
             let stopped = match self.place {

@@ -1,7 +1,7 @@
 //! What a POP may spend of a global limit while it cannot hear all the others (`on_partition`).
 //!
-//! A side of a partition that hears `k` of `n` POPs, itself included, takes `k/n` of rate and burst: the sides' shares add up
-//! to the limit. A node that has just started has heard nobody yet, so it begins with its own share alone.
+//! A side of a partition that hears `k` of `n` POPs, itself included, takes `k/n` of rate and burst, and of a POP of which it hears some
+//! nodes that part of a POP's share: the sides' shares add up to the limit. A node that has just started has heard nobody yet, so it begins with its own share alone.
 
 use selvedge_conf::{Limit, OnPartition, Scope};
 use selvedge_state::{Bucket, Store, Time};
@@ -28,23 +28,19 @@ impl Share {
         }
         match limit.on_partition {
             OnPartition::Full => Share::Whole,
-            OnPartition::FairShare => Share::Part(Fraction { heard: peers.heard.max(1), roster: peers.roster }),
+            OnPartition::FairShare => Share::Part(Fraction(peers.part)),
             OnPartition::Deny => Share::Nothing,
         }
     }
 }
 
-/// The POPs heard, of those in the roster.
+/// What those that are heard may spend together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Fraction {
-    heard: u16,
-    roster: u16,
-}
+pub(crate) struct Fraction(f64);
 
 impl Fraction {
     /// The same fraction of rate and burst. A burst below one request would admit nothing at all, so it stays at one.
     pub(crate) fn of(self, bucket: Bucket) -> Bucket {
-        let part = f64::from(self.heard) / f64::from(self.roster);
-        Bucket { rate_per_ms: bucket.rate_per_ms * part, burst: (bucket.burst * part).max(1.0) }
+        Bucket { rate_per_ms: bucket.rate_per_ms * self.0, burst: (bucket.burst * self.0).max(1.0) }
     }
 }

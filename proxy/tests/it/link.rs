@@ -208,10 +208,9 @@ impl Node {
         self.store.key(&[&n.to_le_bytes()])
     }
 
-    /// Counts once for each of so many keys.
+    /// Counts once for each of so many keys, each at its time: a tick leaves out cells that are over for a while.
     pub(crate) fn add_many(&self, keys: u32) {
-        let now = self.clock.now();
-        (0..keys).for_each(|n| self.store.add(self.table, self.key_of(n), 1, now));
+        (0..keys).for_each(|n| self.store.add(self.table, self.key_of(n), 1, self.clock.now()));
     }
 
     pub(crate) fn count_of(&self, n: u32) -> u64 {
@@ -222,6 +221,11 @@ impl Node {
     pub(crate) fn heard(&self) -> (u16, u16) {
         let peers = self.store.peers(self.clock.now());
         (peers.heard, peers.roster)
+    }
+
+    /// What of a limit is for those it hears.
+    pub(crate) fn part(&self) -> f64 {
+        self.store.peers(self.clock.now()).part
     }
 
     pub(crate) async fn hears(&self, heard: u16, known: u16) {

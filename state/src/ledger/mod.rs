@@ -7,8 +7,15 @@
 //!
 //! Accounts die by absolute time, of which they carry what it takes: a gauge's is kept alive by being said again, those of rights and shares end
 //! with their epoch.
+//!
+//! What is moved to another is taken off in the giver's own account, and only then said; the receiver has it when it joins that account. So
+//! what all have by their own account of it never exceeds what there was at first (escrow: O'Neil, *The escrow transactional
+//! method*, 1986; as a lattice: Balegas et al., *Extending eventually consistent cloud databases for enforcing numeric invariants*,
+//! SRDS 2015). What was moved to a life that ended, or that the giver's end took along before anybody heard it, is lost until the epoch ends.
 
 pub(crate) mod gauge;
+pub(crate) mod rights;
+pub(crate) mod shares;
 
 use crate::identity::Author;
 use crate::time::Time;
@@ -16,6 +23,24 @@ use crate::time::Time;
 /// Authors beside the own one whose accounts one key holds, and receivers that one account names. Lives count, so there are more
 /// than nodes where nodes restart over and over.
 pub const AUTHORS_MAX: usize = 256;
+
+/// A wish that is not met is said again after so long, ms, when there still is reason for it.
+const ASK_AGAIN: u64 = 100;
+
+/// A wish counts for so long, ms: whoever still has it says it again.
+const FRESH: u64 = 2_000;
+
+/// Accounts that end are kept for so long after it, ms: clocks differ, and what was taken before may be settled then. No shorter than an
+/// era, for one begins with what its node had at the end of the one before.
+pub(crate) const KEPT: u64 = 60_000;
+
+/// The longest epoch, ms: a month of 31 days. An account that ends later than that from now was made up, and is refused.
+pub const EPOCH_LONGEST: u64 = 31 * 86_400_000;
+
+/// Whether an account of rights or shares is not needed any more.
+pub(crate) fn is_over(account: &Account, now: Time) -> bool {
+    account.ends.plus(KEPT) <= now
+}
 
 /// Bits of a version below its time.
 const CHANGES: u32 = 20;
@@ -80,6 +105,39 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// What was moved to an author, all in all.
+    fn given_to(&self, author: Author) -> (u64, u64) {
+        let gift = self.given.binary_search_by_key(&author, |gift| gift.to).ok().and_then(|at| self.given.get(at));
+        gift.map_or((0, 0), |gift| (gift.amount, gift.tokens))
+    }
+
+    /// What was moved away, to all.
+    fn moved(&self) -> u128 {
+        self.given.iter().map(|gift| u128::from(gift.amount)).sum()
+    }
+
+    /// Moves so much more. False when no more receivers fit; nothing is moved then.
+    fn give(&mut self, to: Author, amount: u64, tokens: u64) -> bool {
+        match self.given.binary_search_by_key(&to, |gift| gift.to) {
+            Ok(at) => match self.given.get_mut(at) {
+                // A sum that does not fit would be read as less than was taken off here: that is safe, but nothing gets so far.
+                Some(gift) => {
+                    gift.amount = gift.amount.saturating_add(amount);
+                    gift.tokens = gift.tokens.saturating_add(tokens);
+                }
+                None => return false,
+            },
+            Err(at) if self.given.len() < AUTHORS_MAX => self.given.insert(at, Gift { to, amount, tokens }),
+            Err(_) => return false,
+        }
+        true
+    }
+
+    /// Whether it was changed just now: its author lives, as far as anybody can know.
+    fn is_fresh(&self, now: Time) -> bool {
+        self.version.at().plus(FRESH) > now
+    }
+
     fn changed(&mut self, now: Time) {
         self.version = self.version.next(now);
     }
@@ -142,6 +200,23 @@ impl Ledger {
                 Joined::Raised
             }
         }
+    }
+
+    /// What was moved to an author, as far as is known here: by accounts that pass.
+    fn received(&self, author: Author, by: impl Fn(&Account) -> bool) -> (u128, u128) {
+        let others = self.others.iter().map(|(_, account)| account);
+        let gifts = others.chain(self.own()).filter(|account| by(account)).map(|account| account.given_to(author));
+        gifts.fold((0, 0), |(amount, tokens), gift| (amount + u128::from(gift.0), tokens + u128::from(gift.1)))
+    }
+
+    /// What an author has of what it began with and was given, moved away or used, as far as is known here.
+    fn kept_by(&self, author: Author, account: &Account, by: impl Fn(&Account) -> bool) -> u128 {
+        (u128::from(account.claim) + self.received(author, by).0).saturating_sub(account.moved())
+    }
+
+    /// Whether all accounts are over, the own one included.
+    pub(crate) fn is_over(&self, now: Time) -> bool {
+        self.own().is_none_or(|own| is_over(own, now)) && self.others.iter().all(|(_, account)| is_over(account, now))
     }
 
     /// Keeps what passes of the others' accounts.

@@ -11,7 +11,6 @@
 //! difference, or with its next life. Its cells of meanwhile are told then: it counted them by a clock that never stepped, so if the clock is
 //! right now to the bound, a cell of `t` ago is to the bound and `t / 2000`. Links begin anew, and so with everything that both sides know.
 
-use super::peer::Peer;
 use super::rtt::{Offset, Times};
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::counter::DRIFT_MAX;
@@ -41,41 +40,28 @@ impl Clocks {
     }
 }
 
-/// What this node's clock is to the others'.
+/// What the clocks of those that are heard are to this node's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Votes {
-    /// Of those heard, this node included.
-    all: usize,
-    ahead: usize,
-    behind: usize,
+    /// Those that are known.
+    pub(super) known: usize,
+    pub(super) ahead: usize,
+    pub(super) behind: usize,
 }
 
 impl Votes {
-    pub(super) fn of<'p>(peers: impl Iterator<Item = &'p Peer>) -> Votes {
-        let mut votes = Votes { all: 1, ..Votes::default() };
-        for peer in peers.filter(|peer| peer.is_up) {
-            let Some(offset) = peer.rtt.offset() else { continue };
-            votes.all += 1;
-            match (peer.clocks, offset.ahead_ms > 0) {
-                (Clocks::Agree, _) => {}
-                (Clocks::Differ, true) => votes.ahead += 1,
-                (Clocks::Differ, false) => votes.behind += 1,
-            }
-        }
-        votes
-    }
-
     /// Whether the clocks of so many peers are known.
     pub(super) fn are_all_in(self, peers: usize) -> bool {
-        self.all > peers
+        self.known >= peers
     }
 
     /// Whether this node's clock goes with that of most, which was thought to be so until now. Without a majority it still is.
     pub(super) fn clock(self, before: Clocks) -> Clocks {
-        let apart = self.ahead.max(self.behind) * 2;
+        // This node's is one of them.
+        let (apart, all) = (self.ahead.max(self.behind) * 2, self.known + 1);
         match before {
-            Clocks::Agree if apart > self.all => Clocks::Differ,
-            Clocks::Differ if apart < self.all && self.all > 1 => Clocks::Agree,
+            Clocks::Agree if apart > all => Clocks::Differ,
+            Clocks::Differ if apart < all && all > 1 => Clocks::Agree,
             Clocks::Agree | Clocks::Differ => before,
         }
     }
@@ -95,13 +81,14 @@ impl Replica {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
         // A life that hands over is not asked for the time.
         let Some(peer) = self.peers.get_mut(actor).filter(|peer| peer.link == Some(id)) else { return };
-        let first = peer.rtt.offset().is_none();
         peer.rtt.take(times);
         let Some(offset) = peer.rtt.offset() else { return };
         let (before, now) = (peer.clocks, peer.clocks.judge(offset));
         peer.clocks = now;
-        if first || before != now {
-            self.peers.recount();
+        let rtt = peer.rtt.worst();
+        self.peers.recount(actor);
+        if let Some(link) = self.links.get_mut(id) {
+            link.rtt = rtt;
         }
         match (before, now) {
             (Clocks::Agree, Clocks::Differ) => self.tell(Event::ClocksDiffer { actor, ahead_ms: offset.ahead_ms }),

@@ -153,7 +153,7 @@ impl Replica {
             links += 1;
             if link.unsent >= CONGESTED {
                 congested += 1;
-                slowest = slowest.max(self.rtt(link).unwrap_or(0));
+                slowest = slowest.max(link.rtt.unwrap_or(0));
             }
         }
         if congested * 2 > links {
@@ -181,8 +181,8 @@ impl Replica {
                 let full = std::mem::replace(&mut builder, Builder::new());
                 self.ship(full, from, now);
                 from = self.index.last();
-                // An empty frame has room for any item.
-                let _ = self.put(&mut builder, item, since, Fresh::Yes);
+                // An empty frame has room for any item. It was taken for the full one.
+                let _ = self.put(&mut builder, item, since, Fresh::No);
             }
             self.index.note(item, since);
         }
@@ -293,19 +293,17 @@ impl Replica {
     /// Sends one shared frame to every link that is up to date and has room.
     fn ship(&mut self, builder: Builder, from: Seq, now: Time) {
         let to = self.index.last();
-        if to > from {
-            self.changed = Some(now);
-        }
-        let ready = |id: &LinkId| {
-            let link = self.links.get(*id);
-            link.is_some_and(|link| link.out.is_at(from) && link.has_room())
-        };
-        let ready: Vec<LinkId> = self.established().into_iter().filter(ready).collect();
-        if to == from || ready.is_empty() {
+        if to == from {
             return;
         }
-        let shared = |id: &LinkId| self.links.get(*id).is_some_and(|link| link.reach == Reach::Shared);
-        let (shared, direct): (Vec<LinkId>, Vec<LinkId>) = ready.into_iter().partition(shared);
+        self.changed = Some(now);
+        let (mut shared, mut direct) = (Vec::new(), Vec::new());
+        for (id, link) in self.links.established().filter(|(_, link)| link.out.is_at(from) && link.has_room()) {
+            match link.reach {
+                Reach::Shared => shared.push(id),
+                Reach::Direct => direct.push(id),
+            }
+        }
         if !shared.is_empty() {
             self.publish_frame(&shared, builder.clone(), (from, to), now);
         }

@@ -25,12 +25,11 @@ impl Replica {
         if !self.peers.is_in_roster(pop) {
             return self.close(id, CloseReason::NotInRoster(pop));
         }
-        let strangers = self.links.iter().filter(|(_, link)| link.peer == pop && link.author.is_none());
         let most = match reach {
             Reach::Direct => STRANGERS_PER_POP,
             Reach::Shared => STRANGERS_OVER_FABRIC,
         };
-        if strangers.count() >= most {
+        if self.links.strangers(pop) >= most {
             return self.close(id, CloseReason::TooMany);
         }
         self.links.insert(id, Link::new(pop, reach, self.index.last(), now));
@@ -62,6 +61,7 @@ impl Replica {
             if let Some(peer) = self.peers.get_mut(actor) {
                 peer.roster_revision = Some(hello.roster_revision);
             }
+            self.agree_on_roster(now);
             return;
         }
         let (pop, author) = (link.peer, Author::from(hello.author));
@@ -116,6 +116,7 @@ impl Replica {
         if before != peer.life {
             // Another process has another clock.
             (peer.rtt, peer.clocks) = (Rtt::default(), Clocks::Agree);
+            self.peers.recount(author.actor);
         }
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
             self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
@@ -123,13 +124,23 @@ impl Replica {
         if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
             self.miss_unlinked(Author { actor: author.actor, incarnation: life });
         }
+        self.agree_on_roster(now);
         self.begin(id, author, hello, now);
+    }
+
+    /// Looks whether all have this roster, as long as that is asked.
+    fn agree_on_roster(&self, now: Time) {
+        let ours = Some(self.config.roster_revision);
+        if self.store.awaits_roster() && self.peers.iter().all(|peer| peer.roster_revision == ours) {
+            self.store.agree_on_roster(now);
+        }
     }
 
     fn begin(&mut self, id: LinkId, author: Author, hello: &Hello, now: Time) {
         self.store.hears(author.actor, author.incarnation, Hearing::Heard);
-        if let Some(link) = self.links.get_mut(id) {
-            link.author = Some(author);
+        let rtt = self.peers.get(author.actor).and_then(|peer| peer.rtt.worst());
+        if let Some(link) = self.links.establish(id, author) {
+            link.rtt = rtt;
             link.version = hello.newest.min(NEWEST);
             link.features = hello.features & FEATURES;
             link.inward.have = hello.base;

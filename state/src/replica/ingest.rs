@@ -209,7 +209,7 @@ impl Replica {
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),
-                Ok(State::Accounts(accounts)) => self.take_accounts(accounts, speaks, outcome, now),
+                Ok(State::Accounts(accounts)) => self.take_accounts(accounts, (speaks, clocks), outcome, now),
                 Ok(State::Unknown) => outcome.things += 1,
                 Err(error) => {
                     outcome.undecodable(&error);
@@ -237,12 +237,15 @@ impl Replica {
         }
     }
 
-    fn take_accounts(&self, accounts: Accounts, speaks: Speaks, outcome: &mut Outcome, now: Time) {
+    fn take_accounts(&self, accounts: Accounts, (speaks, clocks): (Speaks, Clocks), outcome: &mut Outcome, now: Time) {
         let Some(table) = self.store.ledgers_by_identity(accounts.table) else {
             outcome.things += accounts.accounts.len() as u64;
             outcome.unknown_table = Some(accounts.table);
             return;
         };
+        if clocks == Clocks::Differ && self.store.is_timed(table) {
+            return;
+        }
         for (key, author, account) in accounts.accounts {
             if !self.may_write(speaks, author) {
                 outcome.foreign(author.actor);
@@ -305,6 +308,9 @@ impl Replica {
 
     /// Counts what was dropped, and tells of each kind of trouble once per link.
     fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome, now: Time) {
+        if outcome.things == 0 && outcome.unknown_table.is_none() {
+            return;
+        }
         let bad = outcome.is_bad();
         if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(outcome.things);

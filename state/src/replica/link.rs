@@ -45,6 +45,8 @@ pub(super) struct Link {
     pub(super) is_greeted: bool,
     pub(super) unsent: usize,
     pub(super) last_out: Time,
+    /// The worst of the last round trips to its other end, ms.
+    pub(super) rtt: Option<u64>,
     pub(super) out: Outward,
     pub(super) inward: Inward,
     pub(super) repair: Repair,
@@ -174,6 +176,7 @@ impl Link {
             is_greeted: false,
             unsent: 0,
             last_out: now,
+            rtt: None,
             out: Outward { base, moved: false, jump: false, sent: base, acked: base, patience },
             inward: Inward::default(),
             repair: Repair::default(),
@@ -295,6 +298,11 @@ impl Repair {
 
     pub(super) fn is_idle(&self) -> bool {
         self.walk.is_none() && self.flight.is_empty()
+    }
+
+    /// Whether nothing of it is left to be sent, and the peer was asked whether it knows the same.
+    pub(super) fn is_over(&self) -> bool {
+        self.walk.is_none() && self.again.is_none() && self.has_stood
     }
 
     pub(super) fn has_room(&self) -> bool {

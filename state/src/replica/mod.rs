@@ -22,12 +22,15 @@ mod link;
 mod links;
 mod peer;
 mod peers;
+mod places;
 mod port;
 mod published;
 mod relay;
 mod repair;
 mod rtt;
+mod soonest;
 mod status;
+mod tally;
 mod tempo;
 mod timers;
 
@@ -128,6 +131,11 @@ impl Replica {
         let warming = !config.peers.is_empty();
         if warming {
             store.set_standing(Standing::Warming);
+        }
+        let began = config.incarnation.began();
+        store.set_roster(config.peers.iter().copied().chain([config.me.pop]), began);
+        if !warming {
+            store.agree_on_roster(began);
         }
         Replica {
             me: Author { actor: config.me, incarnation: config.incarnation },
@@ -279,6 +287,7 @@ impl Replica {
             self.tell(Event::Void { author: self.me });
         }
         self.peers.set_roster(self.me.actor.pop, pops);
+        self.store.set_roster(pops.iter().copied().chain([self.me.actor.pop]), now);
         let left = self.links.iter().filter(|(_, link)| !self.peers.is_in_roster(link.peer));
         for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
             self.close(id, CloseReason::NotInRoster(pop));
@@ -295,13 +304,9 @@ impl Replica {
         self.links.established().map(|(id, _)| id).collect()
     }
 
-    /// Files the links that were touched under when they are due and what they acknowledged, and forgets the changes that all have
-    /// acknowledged. A link that is not established yet starts at its base.
-    fn file(&mut self, ids: impl IntoIterator<Item = LinkId>) {
-        for id in ids {
-            let due = self.links.get(id).and_then(|link| self.link_timeout(link));
-            self.links.file(id, due);
-        }
+    /// Forgets the changes that all links have acknowledged. One that is not established yet starts at its base.
+    fn trim(&mut self) {
+        self.links.file_acked();
         self.index.trim(self.links.acked().unwrap_or(self.index.last()));
     }
 

@@ -7,6 +7,7 @@ use super::budget::Budget;
 use super::clocks::Clocks;
 use super::rtt::Rtt;
 use super::status::{Draining, PeerState, PeerStatus};
+use super::tally::Share;
 use super::tempo::Reach;
 use crate::identity::{Actor, Incarnation};
 use crate::time::Time;
@@ -27,6 +28,10 @@ pub(super) struct Peer {
     pub(super) heard_for: u64,
     /// As it was when a frame came last, see [`newest`](Peer::newest).
     pub(super) news: Option<Time>,
+    /// As it was when it was filed under it last: never after that.
+    pub(super) filed: Option<Time>,
+    /// What the tally counts of it.
+    pub(super) share: Share,
     pub(super) is_up: bool,
     /// Whether it says whom it does not hear.
     pub(super) tells: bool,
@@ -59,6 +64,8 @@ impl Peer {
             heard_at: None,
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
+            filed: None,
+            share: Share::default(),
             is_up: false,
             tells: false,
             misses: BTreeSet::new(),

@@ -3,44 +3,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::clocks::{Clocks, Votes, median};
+use super::clocks::median;
 use super::peer::Peer;
+use super::places::Places;
+use super::soonest::Soonest;
+use super::tally::{Share, Tally};
 use crate::identity::{Actor, PopId};
 use crate::time::Time;
 
 /// Nodes that are known at once, places included. The mesh is meant for some hundreds.
 pub(super) const PEERS_MAX: usize = 4096;
 
-/// A node that is heard is relied on when it has said all that it knows, after so long at the latest, ms.
-pub(super) const TOLD_WITHIN: u64 = 10_000;
-
-/// Who is relied on.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
-    /// Nodes whose counts are known here, as far as they may be known by now: they are heard, by a clock that goes with this
-    /// node's, and have said what they know.
-    pub(super) relied: usize,
-    /// Nodes that have not said what they know, those not heard included.
-    pub(super) untold: usize,
-    pub(super) votes: Votes,
-    /// When one that is heard is relied on whatever it said.
-    next: Option<Time>,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    by_actor: BTreeMap<Actor, Peer>,
+    by_actor: Places<Actor, Peer>,
     /// The other POPs, and this one: its other nodes are peers.
     roster: BTreeSet<PopId>,
-    /// By when the newest that is known of them happened, oldest first; those never heard come before all.
-    by_news: BTreeSet<(Option<Time>, Actor)>,
+    /// By when the newest that is known of them happened, oldest first; those never heard come before all. One is filed anew when
+    /// it comes first and has been heard since.
+    by_news: Soonest<(Option<Time>, Actor)>,
+    /// The first of them, while it was not heard since it was filed.
+    oldest: Option<(Option<Time>, Actor)>,
     /// By how many each is missed.
     missed: BTreeMap<Actor, usize>,
     /// When one of those that are up may have fallen silent.
     look: Option<Time>,
     tally: Tally,
-    /// Something that the tally counts has changed.
-    is_stale: bool,
 }
 
 impl Peers {
@@ -64,7 +52,7 @@ impl Peers {
     /// Forgets the nodes of POPs that the roster does not name any more.
     pub(super) fn leave(&mut self) {
         let left = self.by_actor.keys().filter(|actor| !self.roster.contains(&actor.pop));
-        for actor in left.copied().collect::<Vec<_>>() {
+        for actor in left.collect::<Vec<_>>() {
             self.remove(actor);
         }
     }
@@ -78,41 +66,28 @@ impl Peers {
         self.by_actor.len()
     }
 
-    /// Who is relied on now. Counts only after a change.
-    pub(super) fn tally(&mut self, now: Time) -> Tally {
-        if self.is_stale || self.tally.next.is_some_and(|next| next <= now) {
-            self.is_stale = false;
-            self.tally = self.count(now);
-        }
-        self.tally
+    /// Who is relied on now.
+    pub(super) fn tally(&mut self, now: Time) -> &Tally {
+        self.tally.ripen(now);
+        &self.tally
     }
 
-    fn count(&self, now: Time) -> Tally {
-        let mut tally = Tally { votes: Votes::of(self.by_actor.values()), ..Tally::default() };
-        for peer in self.by_actor.values() {
-            tally.untold += usize::from(!peer.told);
-            if peer.is_up && peer.clocks == Clocks::Agree {
-                let by = peer.up_at.plus(TOLD_WITHIN);
-                if peer.told || by <= now {
-                    tally.relied += 1;
-                } else {
-                    tally.next = Some(tally.next.map_or(by, |next| next.min(by)));
-                }
-            }
+    /// Something that the tally counts of a node has changed.
+    pub(super) fn recount(&mut self, actor: Actor) {
+        let Some(peer) = self.by_actor.get_mut(actor) else { return };
+        let share = Share::of(peer);
+        let before = std::mem::replace(&mut peer.share, share);
+        if before != share {
+            self.tally.take(actor, before);
+            self.tally.add(actor, share);
         }
-        tally
-    }
-
-    /// Something that the tally counts has changed.
-    pub(super) fn recount(&mut self) {
-        self.is_stale = true;
     }
 
     /// A node has said all that it knows.
     pub(super) fn told(&mut self, actor: Actor) {
-        if let Some(peer) = self.by_actor.get_mut(&actor).filter(|peer| !peer.told) {
+        if let Some(peer) = self.by_actor.get_mut(actor).filter(|peer| !peer.told) {
             peer.told = true;
-            self.is_stale = true;
+            self.recount(actor);
         }
     }
 
@@ -123,17 +98,18 @@ impl Peers {
     }
 
     pub(super) fn get(&self, actor: Actor) -> Option<&Peer> {
-        self.by_actor.get(&actor)
+        self.by_actor.get(actor)
     }
 
     pub(super) fn get_mut(&mut self, actor: Actor) -> Option<&mut Peer> {
-        self.by_actor.get_mut(&actor)
+        self.by_actor.get_mut(actor)
     }
 
     /// The first that is known of a POP, or its place.
     pub(super) fn first_of(&mut self, pop: PopId) -> Option<&mut Peer> {
         let nodes = Actor { pop, node: 0 }..=Actor { pop, node: u32::MAX };
-        self.by_actor.range_mut(nodes).next().map(|(_, peer)| peer)
+        let first = self.by_actor.first_in(nodes)?;
+        self.by_actor.get_mut(first)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Peer> {
@@ -142,14 +118,14 @@ impl Peers {
 
     /// Whoever said hello from a POP of the roster, or would have its place; `None` when too many are known already.
     pub(super) fn meet(&mut self, actor: Actor) -> Option<&mut Peer> {
-        if !self.by_actor.contains_key(&actor) {
+        if self.by_actor.get(actor).is_none() {
             if self.by_actor.len() >= PEERS_MAX {
                 return None;
             }
             self.clear_place(actor.pop);
             self.add(actor);
         }
-        self.by_actor.get_mut(&actor)
+        self.by_actor.get_mut(actor)
     }
 
     /// A node is gone for good. The last one of a POP leaves its place.
@@ -164,28 +140,29 @@ impl Peers {
     /// The place that was kept for a POP is not needed any more once one of its nodes is known.
     fn clear_place(&mut self, pop: PopId) {
         let place = Actor { pop, node: 0 };
-        if self.by_actor.get(&place).is_some_and(|peer| peer.heard_at.is_none() && peer.link.is_none()) {
+        if self.by_actor.get(place).is_some_and(|peer| peer.heard_at.is_none() && peer.link.is_none()) {
             self.remove(place);
         }
     }
 
     fn add(&mut self, actor: Actor) {
-        self.is_stale = true;
         self.by_actor.insert(actor, Peer::new(actor));
         self.by_news.insert((None, actor));
+        self.tally.add(actor, Share::default());
+        self.recount(actor);
     }
 
     fn remove(&mut self, actor: Actor) {
-        if let Some(peer) = self.by_actor.remove(&actor) {
-            self.by_news.remove(&(peer.news, actor));
-            self.is_stale = true;
+        if let Some(peer) = self.by_actor.remove(actor) {
+            self.by_news.remove((peer.filed, actor));
+            self.tally.take(actor, peer.share);
             peer.misses.iter().for_each(|missed| self.found(*missed));
         }
     }
 
     /// A peer says whom it does not hear.
     pub(super) fn miss(&mut self, actor: Actor, missed: BTreeSet<Actor>) {
-        let Some(peer) = self.by_actor.get_mut(&actor) else { return };
+        let Some(peer) = self.by_actor.get_mut(actor) else { return };
         for actor in &missed {
             *self.missed.entry(*actor).or_default() += 1;
         }
@@ -210,26 +187,28 @@ impl Peers {
 
     /// Whether `actor` misses `other`.
     pub(super) fn misses(&self, actor: Actor, other: Actor) -> bool {
-        self.by_actor.get(&actor).is_some_and(|peer| peer.misses.contains(&other))
+        self.by_actor.get(actor).is_some_and(|peer| peer.misses.contains(&other))
     }
 
     /// A frame came from it; true if it was not heard before.
     pub(super) fn heard(&mut self, actor: Actor, now: Time) -> bool {
-        let Some(peer) = self.by_actor.get_mut(&actor) else { return false };
+        let Some(peer) = self.by_actor.get_mut(actor) else { return false };
         peer.heard_at = peer.heard_at.max(Some(now));
-        let news = peer.newest();
-        if peer.news != news {
-            self.by_news.remove(&(peer.news, actor));
-            self.by_news.insert((news, actor));
-            peer.news = news;
+        peer.news = peer.newest();
+        self.oldest = self.oldest.filter(|(_, oldest)| *oldest != actor);
+        // Round trips got longer.
+        if peer.news < peer.filed {
+            self.by_news.remove((peer.filed, actor));
+            self.by_news.insert((peer.news, actor));
+            peer.filed = peer.news;
         }
         if peer.is_up {
             return false;
         }
         (peer.is_up, peer.up_at) = (true, now);
-        self.is_stale = true;
         let silent = now.plus(peer.heard_for);
         self.look = Some(self.look.map_or(silent, |look| look.min(silent)));
+        self.recount(actor);
         true
     }
 
@@ -238,30 +217,42 @@ impl Peers {
         if self.look.is_none_or(|look| now < look) {
             return Vec::new();
         }
-        let mut silent = Vec::new();
-        self.look = None;
-        for peer in self.by_actor.values_mut().filter(|peer| peer.is_up) {
-            let until = peer.heard_at.unwrap_or_default().plus(peer.heard_for);
-            if until <= now {
+        let until = |peer: &Peer| peer.heard_at.unwrap_or_default().plus(peer.heard_for);
+        let up = || self.by_actor.values().filter(|peer| peer.is_up);
+        let silent: Vec<Actor> = up().filter(|peer| until(peer) <= now).map(|peer| peer.actor).collect();
+        self.look = up().map(until).filter(|until| *until > now).min();
+        for actor in &silent {
+            if let Some(peer) = self.by_actor.get_mut(*actor) {
                 // What it counts while it is not heard it has to say again.
                 (peer.is_up, peer.told) = (false, false);
-                self.is_stale = true;
-                silent.push(peer.actor);
-            } else {
-                self.look = Some(self.look.map_or(until, |look| look.min(until)));
             }
+            self.recount(*actor);
         }
         silent
     }
 
     /// When one of them may have fallen silent, or is relied on whatever it said.
     pub(super) fn next_look(&self) -> Option<Time> {
-        self.look.into_iter().chain(self.tally.next).min()
+        self.look.into_iter().chain(self.tally.next()).min()
     }
 
     /// When the newest happened that is known of the one heard least: `Some(None)` if that one was never heard, `None` without
     /// peers.
-    pub(super) fn oldest_news(&self) -> Option<Option<Time>> {
-        self.by_news.first().map(|(news, _)| *news)
+    pub(super) fn oldest_news(&mut self) -> Option<Option<Time>> {
+        loop {
+            let first = self.by_news.first()?;
+            if self.oldest == Some(first) {
+                return Some(first.0);
+            }
+            let (filed, actor) = first;
+            match self.by_actor.get_mut(actor).filter(|peer| peer.news != filed) {
+                None => self.oldest = Some(first),
+                Some(peer) => {
+                    peer.filed = peer.news;
+                    self.by_news.remove(first);
+                    self.by_news.insert((peer.news, actor));
+                }
+            }
+        }
     }
 }

@@ -57,16 +57,16 @@ impl Replica {
         if self.turn.due.is_some_and(|due| now < due) {
             return;
         }
-        let links = self.established();
-        if links.is_empty() {
+        if self.links.established_len() == 0 {
             self.turn.due = None;
             return;
         }
         let delay = PERIOD - JITTER + self.turn.random() % (2 * JITTER + 1);
         if self.turn.due.is_some() {
-            let next = self.turn.next(links.len());
-            if let Some(id) = links.get(next) {
-                self.stand(*id, now);
+            let next = self.turn.next(self.links.established_len());
+            let link = self.links.established().nth(next).map(|(id, _)| id);
+            if let Some(id) = link {
+                self.stand(id, now);
             }
         }
         self.turn.due = Some(now.plus(delay));

@@ -28,7 +28,7 @@ pub(super) struct Offset {
     pub(super) within_ms: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Round {
     ms: u64,
     ahead_ms: i64,
@@ -36,8 +36,11 @@ struct Round {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rtt {
-    rounds: [Option<Round>; ROUNDS],
-    next: usize,
+    rounds: [Round; ROUNDS],
+    /// Round trips that were taken. The newest ones are kept, each in the place of the one that is over.
+    taken: usize,
+    worst: Option<u64>,
+    quickest: Option<Round>,
 }
 
 impl Times {
@@ -57,19 +60,23 @@ impl Times {
 impl Rtt {
     pub(super) fn take(&mut self, times: Times) {
         let Some(round) = times.round() else { return };
-        if let Some(place) = self.rounds.get_mut(self.next % ROUNDS) {
-            *place = Some(round);
+        if let Some(place) = self.rounds.get_mut(self.taken % ROUNDS) {
+            *place = round;
         }
-        self.next = (self.next + 1) % ROUNDS;
+        self.taken += 1;
+        // Both are asked for at each frame.
+        let rounds = self.rounds.iter().take(self.taken);
+        self.worst = rounds.clone().map(|round| round.ms).max();
+        self.quickest = rounds.min_by_key(|round| round.ms).copied();
     }
 
     pub(super) fn worst(&self) -> Option<u64> {
-        self.rounds.iter().flatten().map(|round| round.ms).max()
+        self.worst
     }
 
     /// By the quickest of the last few round trips.
     pub(super) fn offset(&self) -> Option<Offset> {
-        let quickest = self.rounds.iter().flatten().min_by_key(|round| round.ms)?;
+        let quickest = self.quickest?;
         Some(Offset { ahead_ms: quickest.ahead_ms, within_ms: quickest.ms.div_ceil(2).saturating_add(1) })
     }
 }

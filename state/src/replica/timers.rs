@@ -2,7 +2,7 @@
 
 use super::clocks::Clocks;
 use super::link::Link;
-use super::peers::TOLD_WITHIN;
+use super::tally::{Parts, TOLD_WITHIN, Tally};
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::store::{Hearing, Standing};
 use crate::time::Time;
@@ -20,8 +20,7 @@ const REPAIR_PATIENCE: u64 = 250;
 impl Replica {
     /// Does whatever is due.
     pub(super) fn drive(&mut self, now: Time) {
-        let touched = self.links.touched();
-        self.file(touched);
+        self.trim();
         self.flush(now);
         self.relay(now);
         self.take_turn(now);
@@ -30,33 +29,41 @@ impl Replica {
             self.links.touch(id);
         }
         self.miss_peers(now);
+        self.trim();
         let touched = self.links.take_touched();
-        self.file(touched.iter().copied());
+        for id in &touched {
+            let due = self.links.get(*id).and_then(|link| self.link_timeout(link));
+            self.links.file_due(*id, due);
+        }
         self.check_invariants(&touched);
     }
 
     fn drive_link(&mut self, id: LinkId, now: Time) {
         let Some(link) = self.links.get(id) else { return };
-        let (rtt, tempo) = (self.rtt(link), link.reach.tempo());
+        let (rtt, tempo) = (link.rtt, link.reach.tempo());
         if link.author.is_none() && now >= link.opened.plus(HELLO_WITHIN) {
             return self.close(id, CloseReason::NoHello);
         }
         let again = !link.is_greeted && now >= link.hello_at.plus(HELLO_AGAIN);
         let resend = link.out.is_waiting() && now >= link.out.patience.ends(rtt, tempo.patience);
         let rewind = !link.repair.flight.is_empty() && now >= link.repair.patience.ends(rtt, REPAIR_PATIENCE);
-        if again {
-            self.say_hello(id, now);
+        let idle = link.out.is_at(self.index.last()) && link.repair.is_over();
+        // Most links that are looked at want nothing: a frame was published for all of them, or came.
+        if again || resend || rewind || !idle {
+            if again {
+                self.say_hello(id, now);
+            }
+            if resend {
+                self.resend(id, now);
+            } else {
+                self.catch_up(id, now);
+            }
+            if let Some(link) = self.links.get_mut(id).filter(|_| rewind) {
+                link.repair.rewind(now);
+            }
+            self.repair(id, now);
+            self.stand_first(id, now);
         }
-        if resend {
-            self.resend(id, now);
-        } else {
-            self.catch_up(id, now);
-        }
-        if let Some(link) = self.links.get_mut(id).filter(|_| rewind) {
-            link.repair.rewind(now);
-        }
-        self.repair(id, now);
-        self.stand_first(id, now);
         // Where nothing leaves, one more heartbeat a while would add up.
         let Some(link) = self.links.get(id).filter(|link| link.author.is_some() && link.has_room()) else { return };
         if link.inward.ack_due.is_some_and(|due| due <= now) || now >= link.last_out.plus(tempo.heartbeat) {
@@ -84,21 +91,23 @@ impl Replica {
             self.tell(Event::PeerDown { actor });
         }
         let known = u16::try_from(self.peers.len() + 1).unwrap_or(u16::MAX);
+        let mine = self.me.actor.pop;
         let tally = self.peers.tally(now);
-        self.warming &= tally.untold > 0 && now < self.warm_by();
+        let Parts { relied: part, own } = tally.parts(mine);
+        let Tally { untold, relied, votes, .. } = *tally;
+        self.warming &= untold > 0 && now < self.warm_by();
         // The first that are heard may be those that are wrong.
-        if !self.warming || tally.votes.are_all_in(self.peers.len()) {
-            self.set_clock(tally.votes.clock(self.clock));
+        if !self.warming || votes.are_all_in(self.peers.len()) {
+            self.set_clock(votes.clock(self.clock));
         }
-        let (standing, relied) = match (self.clock, self.warming) {
-            (Clocks::Differ, _) => (Standing::Clock, 0),
-            (Clocks::Agree, true) => (Standing::Warming, tally.relied),
-            (Clocks::Agree, false) => (Standing::Settled, tally.relied),
+        let (standing, relied, part) = match (self.clock, self.warming) {
+            (Clocks::Differ, _) => (Standing::Clock, 0, own),
+            (Clocks::Agree, true) => (Standing::Warming, relied, part),
+            (Clocks::Agree, false) => (Standing::Settled, relied, part),
         };
         let heard = u16::try_from(relied + 1).unwrap_or(u16::MAX);
         let news = self.peers.oldest_news().map(|news| news.or(self.started).unwrap_or(now));
-        self.store.set_known(known);
-        self.store.set_heard(heard, news);
+        self.store.set_reach(known, heard, part, news);
         self.store.set_standing(standing);
     }
 
@@ -112,18 +121,13 @@ impl Replica {
     pub fn poll_timeout(&self) -> Option<Time> {
         let warm = (self.warming && self.started.is_some()).then(|| self.warm_by());
         let own = [self.pace.due(), self.turn.due(), self.relay.due(), warm];
-        let due = [self.peers.next_look(), self.links.next_due()].into_iter().chain(own);
+        let due = [self.peers.next_look(), self.links.next_look()].into_iter().chain(own);
         due.flatten().min()
     }
 
-    /// The worst of the last round trips to a link's other end.
-    pub(super) fn rtt(&self, link: &Link) -> Option<u64> {
-        link.actor().and_then(|actor| self.peers.get(actor)).and_then(|peer| peer.rtt.worst())
-    }
-
     /// When a link wants to be looked at.
-    pub(super) fn link_timeout(&self, link: &Link) -> Option<Time> {
-        let (rtt, tempo) = (self.rtt(link), link.reach.tempo());
+    fn link_timeout(&self, link: &Link) -> Option<Time> {
+        let (rtt, tempo) = (link.rtt, link.reach.tempo());
         let timeouts = [
             link.author.is_none().then(|| link.opened.plus(HELLO_WITHIN)),
             (!link.is_greeted).then(|| link.hello_at.plus(HELLO_AGAIN)),

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 
-use crate::identity::Author;
+use super::rosters::Rosters;
+use crate::identity::{Author, PopId};
+use crate::time::Time;
 
 /// Lives that are taken for heard at once; what more there are counts as silent.
 const HEARD_MAX: usize = 4096;
@@ -18,12 +20,38 @@ pub enum Hearing {
 }
 
 /// Written by the replica when a peer comes or goes, read by requests.
-#[derive(Default)]
 pub(super) struct Cluster {
     heard: RwLock<BTreeSet<Author>>,
+    rosters: RwLock<Rosters>,
 }
 
 impl Cluster {
+    pub(super) fn new(me: Author) -> Cluster {
+        Cluster { heard: RwLock::default(), rosters: RwLock::new(Rosters::new(me)) }
+    }
+
+    /// From an instant on the roster names these POPs, this one included.
+    pub(super) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, since: Time) {
+        self.rosters.write().unwrap_or_else(PoisonError::into_inner).set(pops, since);
+    }
+
+    /// Every POP has said that it has the same roster.
+    pub(super) fn agree(&self, now: Time) {
+        self.rosters.write().unwrap_or_else(PoisonError::into_inner).agree(now);
+    }
+
+    /// A later life of this node was heard of.
+    pub(super) fn succeed(&self) {
+        if !self.with_rosters(Rosters::are_succeeded) {
+            self.rosters.write().unwrap_or_else(PoisonError::into_inner).succeed();
+        }
+    }
+
+    /// Looks at who was in the roster when.
+    pub(super) fn with_rosters<R>(&self, look: impl FnOnce(&Rosters) -> R) -> R {
+        look(&self.rosters.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(super) fn hears(&self, author: Author, hearing: Hearing) {
         let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
         match hearing {

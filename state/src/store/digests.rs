@@ -53,62 +53,69 @@ impl Store {
     /// Digests of the parts of a range, of what goes to peers and lives at an instant.
     pub(crate) fn digests(&self, range: Range, when: Instant) -> Digests {
         let mut digests = [0; PARTS];
-        for shard in range.shards() {
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_in(when.version)) {
-                match kind {
-                    Kind::Ban => self.digest_facts(&self.bans, (range, shard), when, &mut digests),
-                    Kind::Listing => self.digest_facts(&self.lists, (range, shard), when, &mut digests),
-                    Kind::Register => self.digest_facts(&self.registers, (range, shard), when, &mut digests),
-                    Kind::Maximum => self.digest_facts(&self.maxima, (range, shard), when, &mut digests),
-                    Kind::Mark => self.digest_facts(&self.marks, (range, shard), when, &mut digests),
-                }
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_in(when.version)) {
+            match kind {
+                Kind::Ban => self.digest_facts(&self.bans, range, when, &mut digests),
+                Kind::Listing => self.digest_facts(&self.lists, range, when, &mut digests),
+                Kind::Register => self.digest_facts(&self.registers, range, when, &mut digests),
+                Kind::Maximum => self.digest_facts(&self.maxima, range, when, &mut digests),
+                Kind::Mark => self.digest_facts(&self.marks, range, when, &mut digests),
             }
-            self.digest_rows(range, shard, when, &mut digests);
-            self.digest_accounts(range, shard, when, &mut digests);
-            self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
-                if range.holds(&key) && when.covers(end.0) {
-                    add(&mut digests, range, &key, self.hash_sketch([identity, key.0, slot], sketch));
-                }
-            });
+        }
+        self.digest_rows(range, when, &mut digests);
+        if self.ledgers.keys_of_all() > 0 {
+            range.shards().for_each(|shard| self.digest_accounts(range, shard, when, &mut digests));
+        }
+        if self.uniques.keys_of_all() > 0 {
+            range.shards().for_each(|shard| self.digest_sketches(range, shard, when, &mut digests));
         }
         digests
     }
 
-    fn digest_facts<F: Stated>(
-        &self,
-        facts: &Facts<F>,
-        (range, shard): (Range, u8),
-        when: Instant,
-        digests: &mut Digests,
-    ) {
-        let soon = when.at.plus(FORGOTTEN_SOON);
-        facts.each_in(shard, |key, fact| {
-            if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.made_at().0) {
-                add(digests, range, &key, fact.digest(&self.secret));
+    fn digest_sketches(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+        self.uniques.each_live(shard, when.at, |identity, key, (slot, end), sketch| {
+            if range.holds(&key) && when.covers(end.0) {
+                add(digests, range, &key, self.hash_sketch([identity, key.0, slot], sketch));
             }
         });
     }
 
-    fn digest_rows(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
-        for table in self.compared(when.at) {
-            let (widths, identity) = (table.widths(), table.identity());
-            table.counters().each_in(shard, |key, counter| {
-                if range.holds(&key) {
-                    counter.each_cell(widths, self.me, |author, width, slot, count| {
-                        if when.covers_slot(slot, width) {
-                            let hash = self.hash_cell(author, &[identity, key.0, width, slot, count]);
-                            add(digests, range, &key, hash);
-                        }
-                    });
+    fn digest_facts<F: Stated>(&self, facts: &Facts<F>, range: Range, when: Instant, digests: &mut Digests) {
+        if facts.len() == 0 {
+            return;
+        }
+        let soon = when.at.plus(FORGOTTEN_SOON);
+        for shard in range.shards() {
+            facts.each_in(shard, |key, fact| {
+                if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.made_at().0) {
+                    add(digests, range, &key, fact.digest(&self.secret));
                 }
             });
+        }
+    }
+
+    fn digest_rows(&self, range: Range, when: Instant, digests: &mut Digests) {
+        for table in self.compared(when.at).filter(|table| table.len() > 0) {
+            let (widths, identity) = (table.widths(), table.identity());
+            for shard in range.shards() {
+                table.counters().each_in(shard, |key, counter| {
+                    if range.holds(&key) {
+                        counter.each_cell(widths, self.me, |author, width, slot, count| {
+                            if when.covers_slot(slot, width) {
+                                let hash = self.hash_cell(author, &[identity, key.0, width, slot, count]);
+                                add(digests, range, &key, hash);
+                            }
+                        });
+                    }
+                });
+            }
         }
     }
 
     fn digest_accounts(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
         let soon = when.at.plus(FORGOTTEN_SOON);
         self.ledgers.each_in(shard, self.me, |table, key, author, account| {
-            if range.holds(&key) && table.is_compared(account, soon) && when.covers(account.version.at().0) {
+            if range.holds(&key) && table.is_compared(account, when.at, soon) && when.covers(account.version.at().0) {
                 add(digests, range, &key, self.hash_account([table.identity(), key.0], author, account));
             }
         });
@@ -123,7 +130,7 @@ impl Store {
     /// Says which tables are compared here: nodes that count in others, or hold but a part of one, cannot compare what they know.
     pub(crate) fn tables_digest(&self, now: Time) -> u64 {
         let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
-        let identities = identities.chain(self.ledgers.identities());
+        let identities = identities.chain(self.ledgers.identities(now));
         let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }
@@ -139,6 +146,13 @@ impl Store {
             .saturating_add(self.registers.len())
             .saturating_add(self.maxima.len())
             .saturating_add(self.marks.len())
+    }
+
+    /// Whether there is nothing here that goes to peers.
+    pub(crate) fn tells_nothing(&self) -> bool {
+        let facts = self.bans.len() + self.lists.len() + self.registers.len() + self.maxima.len() + self.marks.len();
+        let counters = self.tables.after(None).all(|(_, table)| table.len() == 0);
+        counters && facts == 0 && self.uniques.keys_of_all() == 0 && self.ledgers.keys_of_all() == 0
     }
 
     fn hash_cell(&self, author: Author, numbers: &[u64; 5]) -> u64 {

@@ -1,12 +1,14 @@
 //! The replica's side of the store: taking what changed, walking what there is, joining what peers say.
 
 use super::facts::Offered;
+use super::ledgers::{Held, Kind as LedgerKind, Table as LedgerTable};
+use super::rosters::Rosters;
 use super::{Hearing, LedgerId, Standing, Store, Table, TableId, Told, UniquesId};
 use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
-use crate::identity::{Actor, Author, Incarnation};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key64, Key128};
-use crate::ledger::Account;
+use crate::ledger::{Account, Joined as AccountJoined};
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::walk::Reach;
@@ -285,7 +287,12 @@ impl Store {
         }
     }
 
-    /// Joins another author's account.
+    /// Whether what the accounts of a table say depends on the time.
+    pub(crate) fn is_timed(&self, table: LedgerId) -> bool {
+        self.ledgers.is_timed(table)
+    }
+
+    /// Joins another author's account, and answers what it asks for.
     pub(crate) fn offer_account(
         &self,
         table: LedgerId,
@@ -300,7 +307,29 @@ impl Store {
         if self.me.covers(author) {
             return Ingested::default();
         }
-        self.ledgers.offer(table, key, (author, account), now)
+        if author.actor == self.me.actor && author.incarnation > self.me.incarnation {
+            self.cluster.succeed();
+        }
+        let mut newly = false;
+        let join = |table: &LedgerTable, held: &mut Held, account| {
+            if table.kind == LedgerKind::Shares {
+                self.fill_shares(held, now);
+            }
+            let joined = held.ledger.join(author, account);
+            if joined == AccountJoined::Raised {
+                newly = match table.kind {
+                    LedgerKind::Gauge => false,
+                    LedgerKind::Rights => self.answer_rights(table, key, author, held, now),
+                    LedgerKind::Shares => self.answer_shares(table, author, held, now),
+                };
+            }
+            joined
+        };
+        let ingested = self.ledgers.offer(table, key, account, join, now);
+        if newly {
+            self.dirty.ledger(table, key);
+        }
+        ingested
     }
 
     /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
@@ -328,15 +357,31 @@ impl Store {
         self.uniques.offer(table, key, of, now)
     }
 
-    /// Tells the store how many nodes there are, this one included.
-    pub(crate) fn set_known(&self, known: u16) {
+    /// Tells the store who is in the roster from an instant on, this POP included. The replica says so.
+    pub(crate) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, since: Time) {
+        self.cluster.set_roster(pops, since);
+    }
+
+    /// Whether it still matters when all POPs of the roster say that they have the same.
+    pub(crate) fn awaits_roster(&self) -> bool {
+        !self.cluster.with_rosters(Rosters::are_agreed)
+    }
+
+    /// Tells the store that every POP of the roster has said that it has the same one.
+    pub(crate) fn agree_on_roster(&self, now: Time) {
+        self.cluster.agree(now);
+    }
+
+    /// Tells the store how many nodes there are, this one included; how many of them are heard, and which [part](super::Peers::part) is theirs.
+    pub(crate) fn set_reach(&self, known: u16, heard: u16, part: f64, news: Option<Time>) {
         self.heard.know(known);
+        self.heard.write(heard, part, news);
     }
 
     /// Tells the store how much of the cluster is heard: `news` is when the newest thing known of the node heard least happened,
     /// `None` without peers. The replica says so; where there is none (a rehearsal of rules), whoever plays its part does.
     pub fn set_heard(&self, heard: u16, news: Option<Time>) {
-        self.heard.write(heard, news);
+        self.heard.write(heard, f64::from(heard) / f64::from(self.heard.known()), news);
     }
 
     /// Tells the store how this node stands to its peers. Whoever calls [`set_heard`](Store::set_heard) says so.

@@ -1,5 +1,8 @@
 //! Tables of ledgers: the gauges, rights or shares of one name, by key.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
 use super::dirty::Dirty;
 use super::registry::Registry;
 use super::shards::{GiveWay, Shards};
@@ -7,7 +10,8 @@ use super::{Ingested, TableFull};
 use crate::counter::DRIFT_MAX;
 use crate::identity::Author;
 use crate::key::{Domain, Key64, Secret};
-use crate::ledger::{Account, Joined, Ledger, gauge};
+use crate::ledger::shares::{ERA, Purse};
+use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
 use crate::time::Time;
 
 /// What a table of ledgers is. Its identity is a keyed hash of the name, the shape of its keys and what it is for, the same at
@@ -24,18 +28,27 @@ pub struct LedgerSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Gauge,
+    Rights,
+    Shares,
 }
 
 impl Kind {
     fn bytes(self) -> [u8; 9] {
         match self {
             Kind::Gauge => [1, 0, 0, 0, 0, 0, 0, 0, 0],
+            Kind::Rights => [2, 0, 0, 0, 0, 0, 0, 0, 0],
+            Kind::Shares => [3, 0, 0, 0, 0, 0, 0, 0, 0],
         }
     }
 
     /// Whether an account may be looked at.
     fn check(self, account: &Account, now: Time) -> Result<(), Ingested> {
-        if account.version.at() > now.plus(DRIFT_MAX) {
+        let latest_end = match self {
+            Kind::Gauge => Time(u64::MAX),
+            Kind::Rights => now.plus(EPOCH_LONGEST).plus(DRIFT_MAX),
+            Kind::Shares => now.plus(ERA).plus(DRIFT_MAX),
+        };
+        if account.version.at() > now.plus(DRIFT_MAX) || account.ends > latest_end {
             return Err(Ingested { ahead: 1, ..Ingested::default() });
         }
         if self.is_over(account, now) {
@@ -47,6 +60,7 @@ impl Kind {
     fn is_over(self, account: &Account, now: Time) -> bool {
         match self {
             Kind::Gauge => gauge::is_over(account, now),
+            Kind::Rights | Kind::Shares => ledger::is_over(account, now),
         }
     }
 }
@@ -58,6 +72,9 @@ pub(crate) struct LedgerId(u16);
 /// Keys that are looked at to find one to forget.
 const SAMPLE: usize = 32;
 
+/// A table that had no room is not compared with peers for so long, ms: it would differ, and repair would bring what does not fit.
+const PARTIAL: u64 = 60_000;
+
 /// The ledger of one key.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -65,16 +82,24 @@ pub(super) struct Held {
     /// Whether the own account waits to be sent.
     pub(super) dirty: bool,
     touched: Time,
+    /// Of shares alone.
+    purse: Option<Box<Purse>>,
 }
 
 impl Held {
     fn new(now: Time) -> Held {
-        Held { ledger: Ledger::default(), dirty: false, touched: now }
+        Held { ledger: Ledger::default(), dirty: false, touched: now, purse: None }
+    }
+
+    /// With the bucket that goes with shares.
+    pub(super) fn with_purse(&mut self) -> (&mut Ledger, &mut Purse) {
+        (&mut self.ledger, self.purse.get_or_insert_default())
     }
 
     fn is_over(&self, kind: Kind, now: Time) -> bool {
         match kind {
             Kind::Gauge => self.ledger.is_flat(now),
+            Kind::Rights | Kind::Shares => self.ledger.is_over(now),
         }
     }
 
@@ -82,6 +107,8 @@ impl Held {
     fn rank(&self, kind: Kind, now: Time) -> Option<Time> {
         let has_part = self.ledger.own().is_some_and(|own| match kind {
             Kind::Gauge => own.amount > 0,
+            // Without it what was used or moved would be there again.
+            Kind::Rights | Kind::Shares => !kind.is_over(own, now),
         });
         match (self.is_over(kind, now), self.dirty || has_part) {
             (true, _) => Some(Time::ZERO),
@@ -96,9 +123,59 @@ pub(super) struct Table {
     identity: u64,
     pub(super) kind: Kind,
     keys: Shards<Key64, Held>,
+    /// What this node's config says of each key: a quota, or a rate and a burst.
+    terms: RwLock<(u64, u64)>,
+    /// The latest end of an own account that was dropped.
+    dropped: AtomicU64,
+    /// Until when it is left out of the comparison with peers, ms: it had no room for all that is said.
+    partial_until: AtomicU64,
 }
 
 impl Table {
+    fn new(identity: u64, kind: Kind, keys_max: usize) -> Table {
+        Table {
+            identity,
+            kind,
+            keys: Shards::new(keys_max),
+            terms: RwLock::default(),
+            dropped: AtomicU64::new(0),
+            partial_until: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn terms(&self) -> (u64, u64) {
+        *self.terms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_terms(&self, terms: (u64, u64)) {
+        *self.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    /// Whether an own account that ends then may have been dropped.
+    pub(super) fn has_dropped(&self, ends: Time) -> bool {
+        ends.0 <= self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// A ledger is about to be forgotten, under its lock.
+    fn drop_one(&self, held: &Held, now: Time) {
+        if let Some(own) = held.ledger.own() {
+            self.dropped.fetch_max(own.ends.0, Ordering::Relaxed);
+        }
+        if !held.is_over(self.kind, now) {
+            self.leave_out(now);
+        }
+    }
+
+    /// Something that is said has no room here.
+    fn leave_out(&self, now: Time) {
+        self.partial_until.fetch_max(now.plus(PARTIAL).0, Ordering::Relaxed);
+    }
+
+    /// Whether it holds all that is said of it, as far as anybody can know.
+    fn is_whole(&self, now: Time) -> bool {
+        self.partial_until.load(Ordering::Relaxed) <= now.0
+    }
+
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&Held) -> R) -> Option<R> {
         self.keys.read(key, read)
     }
@@ -115,13 +192,12 @@ impl Table {
             visit(held)
         };
         let rank = |held: &Held| held.rank(self.kind, now);
-        self.keys.visit(
-            key,
-            || None,
-            || Held::new(now),
-            GiveWay { sample: SAMPLE, rank, last: |_, _: &Held| {} },
-            visit,
-        )
+        let last = |_, held: &Held| self.drop_one(held, now);
+        let visited = self.keys.visit(key, || None, || Held::new(now), GiveWay { sample: SAMPLE, rank, last }, visit);
+        if visited.is_none() {
+            self.leave_out(now);
+        }
+        visited
     }
 }
 
@@ -139,7 +215,7 @@ impl Ledgers {
     pub(super) fn table(&self, secret: &Secret, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
         let parts = [spec.uid.as_bytes(), spec.shape.as_bytes(), &kind.bytes()];
         let identity = secret.hash64(Domain::Ledger, &parts);
-        self.tables.find_or(identity, || Table { identity, kind, keys: Shards::new(self.keys_max) }).map(LedgerId)
+        self.tables.find_or(identity, || Table::new(identity, kind, self.keys_max)).map(LedgerId)
     }
 
     pub(super) fn at(&self, id: LedgerId) -> Option<&Table> {
@@ -154,7 +230,13 @@ impl Ledgers {
     pub(super) fn sweep(&self, shard: u8, dirty: &Dirty, now: Time) {
         for (number, table) in self.tables.after(None) {
             let kind = table.kind;
-            table.keys.retain(shard, |held| held.dirty || !held.is_over(kind, now));
+            table.keys.retain(shard, |held| {
+                let keep = held.dirty || !held.is_over(kind, now);
+                if !keep {
+                    table.drop_one(held, now);
+                }
+                keep
+            });
             for key in table.keys.keys(shard, None) {
                 let said = |held: &mut Held| {
                     held.ledger.retain(|_, account| !kind.is_over(account, now));
@@ -188,8 +270,9 @@ impl Ledgers {
         self.tables.after(after.map(|id| id.0)).next().map(|(number, _)| LedgerId(number))
     }
 
-    pub(super) fn identities(&self) -> impl Iterator<Item = u64> {
-        self.tables.after(None).map(|(_, table)| table.identity)
+    /// Of the tables that are compared with peers.
+    pub(super) fn identities(&self, now: Time) -> impl Iterator<Item = u64> {
+        self.tables.after(None).filter(move |(_, table)| table.is_whole(now)).map(|(_, table)| table.identity)
     }
 
     /// Keys of all tables.
@@ -214,6 +297,11 @@ impl Ledgers {
         self.at(id)?.read(key, |held| held.ledger.own().cloned()).flatten()
     }
 
+    /// Whether what a table's accounts say depends on the time: of those whose clocks differ nothing is taken.
+    pub(super) fn is_timed(&self, id: LedgerId) -> bool {
+        self.at(id).is_some_and(|table| table.kind == Kind::Shares)
+    }
+
     /// All accounts of a key that are not over.
     pub(super) fn accounts(&self, id: LedgerId, key: Key64, me: Author, now: Time) -> Vec<(Author, Account)> {
         let Some(table) = self.at(id) else { return Vec::new() };
@@ -232,13 +320,20 @@ impl Ledgers {
         }
     }
 
-    /// Joins another author's account.
-    pub(super) fn offer(&self, id: LedgerId, key: Key64, (author, account): (Author, Account), now: Time) -> Ingested {
+    /// Joins another author's account as `join` says.
+    pub(super) fn offer(
+        &self,
+        id: LedgerId,
+        key: Key64,
+        account: Account,
+        join: impl FnOnce(&Table, &mut Held, Account) -> Joined,
+        now: Time,
+    ) -> Ingested {
         let Some(table) = self.at(id) else { return Ingested::default() };
         if let Err(refused) = table.kind.check(&account, now) {
             return refused;
         }
-        let joined = table.visit(key, now, |held| held.ledger.join(author, account));
+        let joined = table.visit(key, now, |held| join(table, held, account));
         let full = matches!(joined, None | Some(Joined::Crowded));
         Ingested { full, raised: joined == Some(Joined::Raised), ..Ingested::default() }
     }
@@ -250,7 +345,7 @@ impl Table {
     }
 
     /// Whether an account is compared with peers at an instant: one that is about to be over may be dropped already.
-    pub(super) fn is_compared(&self, account: &Account, soon: Time) -> bool {
-        !self.kind.is_over(account, soon)
+    pub(super) fn is_compared(&self, account: &Account, now: Time, soon: Time) -> bool {
+        self.is_whole(now) && !self.kind.is_over(account, soon)
     }
 }

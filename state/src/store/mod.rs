@@ -25,8 +25,11 @@ mod maxima;
 mod peers;
 mod registers;
 mod registry;
+mod rights;
 mod room;
+mod rosters;
 mod shards;
+mod shares;
 mod sweep;
 mod table;
 mod uniques;
@@ -50,8 +53,11 @@ pub use self::marks::{Fill, PurgeError};
 pub use self::maxima::{MaxError, MaxId};
 pub use self::peers::{Peers, Standing};
 pub use self::registers::{RegisterError, RegistersId};
+pub use self::rights::RightsId;
 #[cfg(all(loom, test))]
 pub(crate) use self::room::{Generations, Rate, Room};
+pub use self::rosters::{OVERLAP, SPREAD};
+pub use self::shares::SharesId;
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
@@ -180,6 +186,12 @@ impl Store {
     #[must_use]
     pub fn with_bounds(config: StoreConfig, bounds: StoreBounds) -> Store {
         let (me, secret) = (Author { actor: config.me, incarnation: config.incarnation }, Secret::new(config.secret));
+        let cluster = Cluster::new(me);
+        if config.roster <= 1 {
+            // Nobody will tell it more: it stands alone.
+            cluster.set_roster([me.actor.pop], me.incarnation.began());
+            cluster.agree(me.incarnation.began());
+        }
         Store {
             me,
             keys_max: config.keys_max,
@@ -196,7 +208,7 @@ impl Store {
             secret,
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
-            cluster: Cluster::default(),
+            cluster,
             sweep: SweepCursor::default(),
             voids: Voids::default(),
         }

@@ -10,6 +10,7 @@ use crate::key::Key64;
 use crate::ledger::{AUTHORS_MAX, Account, Gift, Joined, Ledger, Version};
 use crate::time::Time;
 use crate::wire::{Builder, DeltaHead, Frame, NEWEST, RangeHead, Room, State};
+use crate::{Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
 
 const README: &str = include_str!("../../README.md");
 
@@ -123,18 +124,37 @@ proptest! {
     }
 }
 
-fn account(text: &str) -> (Author, Account) {
-    let (who, what) = text.split_once('=').unwrap();
-    let by = match who {
+fn by_name(name: &str) -> Author {
+    match name {
         "A" => author(1, 1),
         "A'" => author(1, 2),
         "B" => author(2, 1),
         other => panic!("no author {other}"),
-    };
+    }
+}
+
+/// `author=version#amount`, and `@ends`, `^claim` and `>receiver:amount+tokens` where they are said.
+fn account(text: &str) -> (Author, Account) {
+    let (who, what) = text.split_once('=').unwrap();
+    let (what, given) = what.split_once('>').map_or((what, None), |(what, given)| (what, Some(given)));
+    let (what, claim) = what.split_once('^').unwrap_or((what, "0"));
+    let (what, ends) = what.split_once('@').unwrap_or((what, "0"));
     let (version, amount) = what.split_once('#').unwrap();
-    let account =
-        Account { version: Version(version.parse().unwrap()), amount: amount.parse().unwrap(), ..Account::default() };
-    (by, account)
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let gift = |text: &str| {
+        let (to, what) = text.split_once(':').unwrap();
+        let (amount, tokens) = what.split_once('+').unwrap_or((what, "0"));
+        Gift { to: by_name(to), amount: number(amount), tokens: number(tokens) }
+    };
+    let account = Account {
+        version: Version(number(version)),
+        ends: Time(number(ends)),
+        amount: number(amount),
+        claim: number(claim),
+        given: given.map(gift).into_iter().collect(),
+        ..Account::default()
+    };
+    (by_name(who), account)
 }
 
 #[test]
@@ -145,7 +165,7 @@ fn accounts_join_as_the_readme_says() {
     };
     let table: Vec<_> =
         README.lines().filter(|line| line.starts_with("| `") && line.contains('#')).map(cells).collect();
-    assert_eq!(table.len(), 7);
+    assert_eq!(table.len(), 13);
     for row in table {
         let [one, other, both] = row.try_into().unwrap();
         for (first, second) in [(&one, &other), (&other, &one)] {
@@ -256,4 +276,30 @@ fn a_full_account_fits_a_frame() {
         (0..).take_while(|key| builder.account(1, Key64(*key), author(1, 1), full.clone()) == Room::Taken).count();
     assert!(taken >= 4, "{taken}");
     builder.range(&RangeHead { from: most, to: most, at: most }, NEWEST);
+}
+
+/// A table that has no room for what is said of it would differ from its peers' for ever.
+#[test]
+fn a_table_without_room_is_not_compared_for_a_minute() {
+    let (me, now) = (author(1, 1), Time(1_800_000_000_000));
+    let config = StoreConfig {
+        me: me.actor,
+        incarnation: me.incarnation,
+        secret: [7; 16],
+        keys_max: 10,
+        bans_max: 10,
+        roster: 2,
+    };
+    let store = Store::with_bounds(config, StoreBounds { ledgers_max: 1, ..StoreBounds::default() });
+    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned() };
+    store.rights(&spec, 9).unwrap();
+    let (table, whole) = (store.next_ledgers(None).unwrap(), store.tables_digest(now));
+    let epoch = Epoch::of(3_600_000, now);
+    assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
+    assert_eq!(store.tables_digest(now), whole);
+    let said = Account { version: Version(1), ends: epoch.ends, amount: 1, ..Account::default() };
+    assert!(store.offer_account(table, Key64(2), author(2, 1), said, now).full);
+    assert_ne!(store.tables_digest(now), whole);
+    assert_ne!(store.tables_digest(now.plus(59_999)), whole);
+    assert_eq!(store.tables_digest(now.plus(60_000)), whole);
 }

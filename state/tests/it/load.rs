@@ -1,6 +1,6 @@
 //! A cluster under load over a wide area, in virtual time.
 
-use crate::sim::load::{self, Load, Seen, Weather};
+use crate::sim::load::{self, Links, Load, Seen, Weather};
 use crate::support::seeds;
 
 /// The most that changes and repair take on the wire, over ten bytes for each update and peer. Updates come one by one here, a
@@ -8,7 +8,8 @@ use crate::support::seeds;
 const OVER_FLOOR: u64 = 20;
 
 fn run(seed: u64, weather: Weather) -> Seen {
-    let seen = load::run(Load { nodes: 12, seed, seconds: 9, updates: 300, weather }, &mut |_, _| {});
+    let seen =
+        load::run(Load { nodes: 12, links: Links::Mesh, seed, seconds: 9, updates: 300, weather }, &mut |_, _| {});
     assert_eq!(seen.disagreements, 0, "seed {seed}");
     assert!(seen.looks > 5_000 && seen.updates > 2_000, "{seen:?}");
     seen
@@ -36,5 +37,18 @@ fn what_is_sent_is_bounded() {
             assert!(seen.payload_over_floor < 100 * OVER_FLOOR, "seed {seed}: {seen:?}");
             assert!(seen.unsent_max < 600_000, "seed {seed}: {seen:?}");
         }
+    }
+}
+
+/// Fleets beyond a mesh's reach: what is published goes once to a broker, and from it to all that no cut keeps from it. Cities hold one node
+/// each, so every cut is between two of them.
+#[test]
+fn over_a_fabric_all_agree_after_trouble() {
+    for seed in seeds(&[6, 7]) {
+        let load = Load { nodes: 24, links: Links::Fabric, seed, seconds: 10, updates: 200, weather: Weather::Foul };
+        let seen = load::run(load, &mut |_, _| {});
+        assert_eq!(seen.disagreements, 0, "seed {seed}: {seen:?}");
+        assert!(seen.faults > 5 && seen.looks > 3_000 && seen.updates > 1_500, "seed {seed}: {seen:?}");
+        assert!(seen.settled < 40_000, "seed {seed}: {seen:?}");
     }
 }

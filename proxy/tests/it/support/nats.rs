@@ -93,9 +93,7 @@ fn spawn(folder: &Path) -> Child {
             Err(error) => panic!("cannot start {program}: {error}"),
         }
     }
-    panic!(
-        "these tests need `nats-server`: please install it (Debian: apt install nats-server; `make tools-test` does it as root)"
-    )
+    panic!("these tests need `nats-server`: please install it (Debian: apt install nats-server)")
 }
 
 fn log_in(folder: &Path) -> String {

@@ -50,10 +50,9 @@ impl Fault {
 impl World {
     /// Lets a fault befall the cluster.
     pub fn suffer(&mut self, fault: Fault) {
-        let nodes = self.nodes.len();
         match fault {
             Fault::Heal => self.heal(),
-            Fault::Split(at) => (0..at).for_each(|near| (at..nodes).for_each(|far| self.cut(near, far))),
+            Fault::Split(at) => self.split(at),
             Fault::Cut(a, b) => self.cut(a, b),
             Fault::OneWay(from, to) => self.cut_way(from, to),
             Fault::Relink(a, b) => {
@@ -69,6 +68,13 @@ impl World {
             }
             Fault::Slow(node, ms) => self.nodes[node].slow = ms,
         }
+    }
+
+    /// Of a fabric with several nodes in a city, cities of their part are what is cut off.
+    fn split(&mut self, at: usize) {
+        let places = self.places();
+        let at = at * places / self.nodes.len().max(1);
+        (0..at).for_each(|near| (at..places).for_each(|far| self.cut(near, far)));
     }
 
     /// Ends all trouble. Links that lasted go on, so that what they owe comes as changes.

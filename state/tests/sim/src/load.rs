@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use selvedge_state::{Key64, Rung, Time};
 
 use crate::world::{DELTA, RANGE};
-use crate::{Fault, Tcp, Truth, World, spec};
+use crate::{Fabric, Fault, Tcp, Truth, World, spec};
 
 /// Keys that are counted.
 const KEYS: u16 = 1_000;
@@ -19,8 +19,14 @@ const COARSE: Rung = Rung::S10;
 /// Links come up, and nobody counts yet, ms.
 const QUIET: u64 = 3_000;
 
-/// After a run the cluster has so long to agree, ms.
-const SETTLE: u64 = 10_000;
+/// After a run the cluster is asked this often whether it agrees, ms.
+const LOOK_AGAIN: u64 = 2_000;
+
+/// After a run the cluster has so long to agree over links of its own, ms.
+const SETTLE_MESH: u64 = 10_000;
+
+/// And over a fabric, where heartbeats tell what was lost last, and questions who knows more of a node that is gone.
+const SETTLE_FABRIC: u64 = 40_000;
 
 /// What a changed counter takes on the wire at least: what its columns take when many change at once, bytes.
 const FLOOR: u64 = 10;
@@ -34,11 +40,40 @@ pub enum Weather {
     Foul,
 }
 
+/// How nodes reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// Each has a TCP connection to each other.
+    Mesh,
+    /// Over a fabric that they share.
+    Fabric,
+}
+
+impl Links {
+    /// The most nodes that a mesh is meant for.
+    pub const MESH_MAX: u16 = 300;
+
+    /// What so many nodes use.
+    #[must_use]
+    pub fn of(nodes: u16) -> Links {
+        if nodes <= Links::MESH_MAX { Links::Mesh } else { Links::Fabric }
+    }
+
+    fn settle(self) -> u64 {
+        match self {
+            Links::Mesh => SETTLE_MESH,
+            Links::Fabric => SETTLE_FABRIC,
+        }
+    }
+}
+
 /// What to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Nodes, each linked to all others over TCP.
+    /// Nodes.
     pub nodes: u16,
+    /// How they reach each other.
+    pub links: Links,
     /// Where everything random comes from.
     pub seed: u64,
     /// For how long nodes count, in virtual seconds.
@@ -64,8 +99,12 @@ pub struct Seen {
     pub faults: u64,
     /// The most bytes that waited in one process to be sent to one peer.
     pub unsent_max: usize,
-    /// Bytes of changes and repair, over ten bytes for each update and peer, in a hundred.
+    /// Messages that a fabric lost because a node did not read.
+    pub overrun: u64,
+    /// Bytes of changes and repair, over ten bytes for each update and peer, in a hundred. What is published counts once.
     pub payload_over_floor: u64,
+    /// How long it took after the end of all trouble until all nodes said the same, ms, in steps of two seconds.
+    pub settled: u64,
     /// Counters of a node that do not say what all others say when the cluster had time to agree.
     pub disagreements: u64,
     /// One number for all that nodes know in the end: the same for the same run.
@@ -87,7 +126,11 @@ struct Run {
 /// When a node reads a count that nobody made, or more than was made.
 #[must_use]
 pub fn run(load: Load, progress: &mut dyn FnMut(u64, &World)) -> Seen {
-    let world = World::over_tcp(load.seed, load.nodes, &[spec("load", Rung::Ms100, COARSE)], Tcp::WAN);
+    let specs = [spec("load", Rung::Ms100, COARSE)];
+    let world = match load.links {
+        Links::Mesh => World::over_tcp(load.seed, load.nodes, &specs, Tcp::WAN),
+        Links::Fabric => World::over_fabric(load.seed, load.nodes, &specs, Fabric::WAN),
+    };
     let keys = (0..KEYS).map(|key| world.key(key)).collect();
     let mut run = Run { load, world, truth: Truth::default(), keys, crashed: BTreeSet::new(), seen: Seen::default() };
     run.world.run(run.world.now.plus(QUIET));
@@ -98,8 +141,12 @@ pub fn run(load: Load, progress: &mut dyn FnMut(u64, &World)) -> Seen {
         progress(second + 1, &run.world);
     }
     run.world.recover();
-    run.world.run(run.world.now.plus(SETTLE));
-    progress(load.seconds + SETTLE / 1_000, &run.world);
+    let (healed, settle) = (run.world.now, load.links.settle());
+    while run.world.now < healed.plus(settle) && !run.agrees() {
+        run.world.run(run.world.now.plus(LOOK_AGAIN));
+        progress(load.seconds + run.world.now.since(healed) / 1_000, &run.world);
+    }
+    run.seen.settled = run.world.now.since(healed);
     run.end()
 }
 
@@ -158,6 +205,16 @@ impl Run {
         self.seen.looks += 1;
     }
 
+    /// Whether all nodes say the same, and all that was counted by those that never crashed.
+    fn agrees(&self) -> bool {
+        let now = self.world.now;
+        (0..KEYS).all(|key| {
+            let first = self.said(0, key, now);
+            let all = (1..self.world.nodes.len()).all(|node| self.said(node, key, now) == first);
+            all && self.untold(key, &first, now) == 0
+        })
+    }
+
     fn end(mut self) -> Seen {
         let now = self.world.now;
         let peers = u64::from(self.load.nodes) - 1;
@@ -180,6 +237,7 @@ impl Run {
         Seen {
             inputs: self.world.inputs,
             unsent_max: self.world.unsent_max,
+            overrun: self.world.overrun,
             payload_over_floor: 100 * (sent(DELTA) + sent(RANGE)) / floor,
             sent: self.world.sent,
             ..self.seen

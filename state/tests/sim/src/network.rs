@@ -2,6 +2,8 @@
 
 use selvedge_state::FRAME_MAX;
 
+use crate::Fabric;
+
 /// The datagram model: each frame on its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Network {
@@ -33,11 +35,12 @@ impl Tcp {
 /// Bytes that one segment carries.
 const SEGMENT: usize = 1460;
 
-/// Which of the two holds.
+/// Which of them holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Model {
     Datagrams,
     Tcp(Tcp),
+    Fabric(Fabric),
 }
 
 impl Tcp {

@@ -1,9 +1,10 @@
 //! One node of the simulated cluster.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use selvedge_state::{Event, LinkId, ListId, Replica, Store, TableId, TableSpec, UniquesId};
+use bytes::Bytes;
+use selvedge_state::{Event, LinkId, ListId, Replica, Store, TableId, TableSpec, Time, UniquesId};
 
 use crate::World;
 use crate::make::{replica, store_of, uniques_spec};
@@ -33,8 +34,12 @@ pub struct Node {
     pub slow: u64,
     /// Whether it runs: one that is stopped neither reads nor writes.
     pub is_stopped: bool,
-    /// The links that are up, by its names for them, and the node at the other end.
-    pub(crate) links: BTreeMap<LinkId, usize>,
+    /// The links that are up, by its names for them, oldest first; for each other node by its number.
+    pub(crate) links: Vec<Vec<LinkId>>,
+    /// What a fabric has for it and it has not read, by when it gets to it; oldest first. Only where it is slow or stopped.
+    pub(crate) inbox: VecDeque<(Time, LinkId, Bytes)>,
+    /// The bytes of that.
+    pub(crate) inbox_bytes: usize,
 }
 
 /// The nodes whose stores have called, in order.
@@ -61,9 +66,8 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// A node without links. Nodes are POPs 1 and so on.
-    pub(crate) fn node(&self, index: usize, life: u64, boot: u64) -> Node {
-        let pop = u16::try_from(index + 1).expect("no more nodes than POPs");
+    /// A node without links.
+    pub(crate) fn node(&self, (index, pop): (usize, u16), life: u64, boot: u64) -> Node {
         let store = store_of(pop, life, self.roster, self.keys_max, 1_000);
         let tables = self.specs.iter().map(|spec| store.table(spec).expect("room for a table")).collect();
         let calls = self.calls.clone();
@@ -71,7 +75,21 @@ impl Kind {
         let replica = replica(pop, life, boot, self.roster, &store);
         let uniques = store.uniques(&uniques_spec(World::SLOT)).expect("room for a table");
         let list = store.list("blocked").expect("room for a list");
-        let (events, links) = (Vec::new(), BTreeMap::new());
-        Node { pop, life, store, replica, tables, uniques, list, ahead: 0, events, slow: 0, is_stopped: false, links }
+        Node {
+            pop,
+            life,
+            store,
+            replica,
+            tables,
+            uniques,
+            list,
+            ahead: 0,
+            events: Vec::new(),
+            slow: 0,
+            is_stopped: false,
+            links: vec![Vec::new(); usize::from(self.roster)],
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use selvedge_state::{LinkId, Time};
 
+use crate::fabric::Carried;
+
 /// Something on its way.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -12,6 +14,10 @@ pub(crate) enum Event {
     Datagram(LinkId, Bytes),
     /// Something may have come that this end of a link said.
     Arrival(LinkId),
+    /// Something comes to a broker of a fabric.
+    Carried(Carried),
+    /// A node may get to something that a fabric has for it.
+    Inbox(usize),
 }
 
 /// Events by their instant. Many share one, so a bucket for each of them is less work than a heap of all.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use selvedge_state::{FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Rung, TableSpec, Time};
 
 use crate::CITIES;
+use crate::fabric::{Fabric, Routes, city};
 use crate::make;
 use crate::network::{Model, Network, Tcp};
 use crate::node::{Calls, Kind, Node};
@@ -29,7 +30,7 @@ pub struct World {
     pub now: Time,
     /// Where everything random comes from.
     pub rng: fastrand::Rng,
-    /// The nodes. A node's number is its place here, its POP one more.
+    /// The nodes. A node's number is its place here, its POP one more, but for [successors](World::succeed).
     pub nodes: Vec<Node>,
     /// How datagrams fare.
     pub network: Network,
@@ -39,12 +40,15 @@ pub struct World {
     pub unsent_max: usize,
     /// Inputs that replicas were given.
     pub inputs: u64,
-    model: Model,
+    /// Messages that a fabric had for nodes that did not read, and no room for.
+    pub overrun: u64,
+    pub(crate) model: Model,
     kind: Kind,
-    /// Ways that nothing passes: from, to.
-    cut: BTreeSet<(usize, usize)>,
-    wires: Vec<Wire>,
-    queue: Queue,
+    /// Ways that nothing passes: from, to. Of a fabric, cities.
+    pub(crate) cut: BTreeSet<(usize, usize)>,
+    pub(crate) wires: Vec<Wire>,
+    pub(crate) routes: Routes,
+    pub(crate) queue: Queue,
     timers: Timers,
     heard: Vec<usize>,
 }
@@ -72,6 +76,13 @@ impl World {
         World::with(seed, nodes, specs, (network, Model::Tcp(tcp)), keys_max)
     }
 
+    /// Nodes that all reach one another over a fabric that they share. They stand in the [`CITIES`] in turn.
+    #[must_use]
+    pub fn over_fabric(seed: u64, nodes: u16, specs: &[TableSpec], fabric: Fabric) -> World {
+        let network = Network { lost: 0, doubled: 0, delay: (1, 1) };
+        World::with(seed, nodes, specs, (network, Model::Fabric(fabric)), KEYS_MAX)
+    }
+
     fn with(seed: u64, nodes: u16, specs: &[TableSpec], links: (Network, Model), keys_max: usize) -> World {
         let (network, model) = links;
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
@@ -79,16 +90,18 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,
-            nodes: (0..usize::from(nodes)).map(|node| kind.node(node, 1, rng.u64(..))).collect(),
+            nodes: (1..=nodes).map(|pop| kind.node((usize::from(pop) - 1, pop), 1, rng.u64(..))).collect(),
             rng,
             network,
             sent: BTreeMap::new(),
             unsent_max: 0,
             inputs: 0,
+            overrun: 0,
             model,
             kind,
             cut: BTreeSet::new(),
             wires: Vec::new(),
+            routes: Routes::default(),
             queue: Queue::default(),
             timers: Timers::default(),
             heard: Vec::new(),
@@ -136,22 +149,28 @@ impl World {
         let wire = self.wires.len();
         self.wires.push(Wire::new([a, b], self.one_way(a, b)));
         for (side, here, there) in [(0, a, b), (1, b, a)] {
-            self.nodes[here].links.insert(near(wire, side), there);
+            self.nodes[here].links[there].push(near(wire, side));
         }
         for (side, here, there) in [(0, a, b), (1, b, a)] {
-            let peer = PopId(self.nodes[there].pop);
-            self.feed(here, Input::Connected { link: near(wire, side), peer });
+            let (link, peer) = (near(wire, side), PopId(self.nodes[there].pop));
+            self.feed(
+                here,
+                match self.model {
+                    Model::Datagrams | Model::Tcp(_) => Input::Connected { link, peer },
+                    Model::Fabric(_) => Input::Reached { link, peer },
+                },
+            );
         }
     }
 
     /// Whether two nodes are linked.
     #[must_use]
     pub fn is_linked(&self, a: usize, b: usize) -> bool {
-        self.nodes[a].links.values().any(|far| *far == b)
+        !self.nodes[a].links[b].is_empty()
     }
 
     fn links_between(&self, a: usize, b: usize) -> Vec<LinkId> {
-        self.nodes[a].links.iter().filter(|(_, other)| **other == b).map(|(link, _)| *link).collect()
+        self.nodes[a].links[b].clone()
     }
 
     /// Ends all links between two nodes, seen by both.
@@ -168,8 +187,9 @@ impl World {
         let (wire, _) = place(link);
         let ends = self.wires[wire].ends;
         self.wires[wire] = Wire { is_up: false, ..Wire::new(ends, 0) };
-        self.nodes[ends[0]].links.remove(&near(wire, 0));
-        self.nodes[ends[1]].links.remove(&near(wire, 1));
+        for (side, here, there) in [(0, ends[0], ends[1]), (1, ends[1], ends[0])] {
+            self.nodes[here].links[there].retain(|link| *link != near(wire, side));
+        }
     }
 
     /// From now on nothing passes between two nodes, and nobody is told.
@@ -180,12 +200,20 @@ impl World {
 
     /// From now on nothing passes from one node to another, and nobody is told.
     pub fn cut_way(&mut self, from: usize, to: usize) {
-        self.cut.insert((from, to));
+        match self.model {
+            Model::Datagrams | Model::Tcp(_) => self.cut.insert((from, to)),
+            // Routes are what breaks there. Nodes of one city share a broker.
+            Model::Fabric(_) => city(from) != city(to) && self.cut.insert((city(from), city(to))),
+        };
     }
 
     /// Nothing is cut any more. What TCP holds is said again.
     pub fn heal(&mut self) {
-        for (from, to) in std::mem::take(&mut self.cut) {
+        let cut = std::mem::take(&mut self.cut);
+        if let Model::Fabric(_) = self.model {
+            return;
+        }
+        for (from, to) in cut {
             // What came through while acknowledgements did not is acknowledged now, too.
             for link in self.links_between(from, to).into_iter().flat_map(|link| [link, far(link)]) {
                 let (wire, side) = place(link);
@@ -198,15 +226,36 @@ impl World {
 
     /// A node loses its memory and starts again, with the clock it had; its links are made anew.
     pub fn crash(&mut self, node: usize) {
-        let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
-        let (life, ahead) = (self.nodes[node].life + 1, self.nodes[node].ahead);
+        let others: Vec<usize> =
+            (0..self.nodes.len()).filter(|other| self.nodes[*other].pop != self.nodes[node].pop).collect();
+        let (life, ahead) = (self.next_life(node), self.nodes[node].ahead);
         for other in &others {
             self.unlink(*other, node);
         }
-        self.nodes[node] = Node { ahead, ..self.kind.node(node, life, self.rng.u64(..)) };
+        let pop = self.nodes[node].pop;
+        self.nodes[node] = Node { ahead, ..self.kind.node((node, pop), life, self.rng.u64(..)) };
         for other in others {
             self.link(node, other);
         }
+    }
+
+    /// A life that begins is named as real ones are: the clock's ms in the high bits, and random low ones.
+    fn next_life(&mut self, node: usize) -> u64 {
+        let (now, last, low) = (self.clock(node), self.nodes[node].life, self.rng.u16(..));
+        Incarnation::next(now, Some(Incarnation(last)), None, low).0
+    }
+
+    /// A successor of a node starts beside it: another life of the same POP, with links of its own. Its number is the last one.
+    pub fn succeed(&mut self, node: usize) -> usize {
+        let (index, pop, ahead) = (self.nodes.len(), self.nodes[node].pop, self.nodes[node].ahead);
+        let life = self.next_life(node);
+        let boot = self.rng.u64(..);
+        self.nodes.push(Node { ahead, ..self.kind.node((index, pop), life, boot) });
+        let others: Vec<usize> = (0..index).filter(|other| self.nodes[*other].pop != pop).collect();
+        for other in others {
+            self.link(other, index);
+        }
+        index
     }
 
     /// A node neither reads nor writes from now on, and its time stands still.
@@ -220,7 +269,14 @@ impl World {
         if !std::mem::take(&mut self.nodes[node].is_stopped) {
             return;
         }
-        let links: Vec<LinkId> = self.nodes[node].links.keys().copied().collect();
+        if let Model::Fabric(_) = self.model {
+            // All that waited is there at once.
+            self.nodes[node].inbox.iter_mut().for_each(|(due, _, _)| *due = self.now.min(*due));
+            self.queue.push(self.now, Event::Inbox(node));
+            return self.feed(node, Input::Dirty);
+        }
+        let mut links = self.nodes[node].links.concat();
+        links.sort_unstable();
         for link in links {
             self.queue.push(self.now, Event::Arrival(far(link)));
             self.pump(link);
@@ -236,9 +292,11 @@ impl World {
         while let Some(output) = self.nodes[node].replica.poll_output() {
             match output {
                 Output::Send { link, frame } => self.say(node, link, frame),
-                Output::Publish { .. } => unreachable!("these links are direct"),
+                Output::Publish { frame } => self.publish(node, &frame),
                 Output::Close { link, .. } => {
-                    if let Some(other) = self.nodes[node].links.get(&link).copied() {
+                    let (wire, side) = place(link);
+                    if self.wires[wire].is_up {
+                        let other = self.wires[wire].ends[1 - side];
                         self.take_down(link);
                         self.feed(other, Input::Disconnected { link: far(link) });
                     }
@@ -255,10 +313,14 @@ impl World {
         self.timers.set(node, due);
     }
 
-    fn say(&mut self, node: usize, link: LinkId, frame: Bytes) {
+    pub(crate) fn note_sent(&mut self, frame: &Bytes) {
         assert!(frame.len() <= FRAME_MAX, "a frame of {} bytes", frame.len());
         let sent = self.sent.entry(frame[0]).or_default();
         *sent = (sent.0 + 1, sent.1 + frame.len() as u64);
+    }
+
+    fn say(&mut self, node: usize, link: LinkId, frame: Bytes) {
+        self.note_sent(&frame);
         let ((wire, side), now) = (place(link), self.clock(node));
         if !self.wires[wire].is_up {
             return;
@@ -267,6 +329,10 @@ impl World {
             Model::Datagrams => {
                 self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
                 self.datagram(link, &frame);
+            }
+            Model::Fabric(_) => {
+                self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
+                self.carry_over(node, link, frame);
             }
             Model::Tcp(_) => {
                 let way = &mut self.wires[wire].ways[side];
@@ -329,13 +395,18 @@ impl World {
             }
             let acknowledged = !self.cut.contains(&(to, from));
             let Some(bytes) = self.wires[wire].ways[side].arrived(self.now, acknowledged) else { break };
-            self.heard.push(to);
-            self.feed(to, Input::Frame { link: far(link), bytes });
+            self.take_in(to, far(link), bytes);
         }
         let bytes = self.pump(link);
         if bytes > 0 {
             self.feed(from, Input::Sent { link, bytes });
         }
+    }
+
+    /// A node gets a frame.
+    pub(crate) fn take_in(&mut self, node: usize, link: LinkId, bytes: Bytes) {
+        self.heard.push(node);
+        self.feed(node, Input::Frame { link, bytes });
     }
 
     /// Lets time pass up to `until`, with all that is due on the way.
@@ -354,6 +425,7 @@ impl World {
             return false;
         };
         self.now = self.now.max(next);
+        let mut carried = Vec::new();
         for event in self.queue.take(self.now).unwrap_or_default() {
             match event {
                 Event::Arrival(link) => self.arrive(link),
@@ -361,12 +433,14 @@ impl World {
                     let (wire, side) = place(link);
                     let node = self.wires[wire].ends[side];
                     if self.wires[wire].is_up && !self.nodes[node].is_stopped {
-                        self.heard.push(node);
-                        self.feed(node, Input::Frame { link, bytes });
+                        self.take_in(node, link, bytes);
                     }
                 }
+                Event::Carried(one) => carried.push(one),
+                Event::Inbox(node) => self.read(node),
             }
         }
+        self.hand_out(carried);
         for node in self.timers.take(self.now) {
             self.feed(node, Input::Timeout);
             let again = self.nodes[node].replica.poll_timeout();

@@ -1,0 +1,124 @@
+//! The store's side of rights.
+
+use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table};
+use super::{Standing, Store, TableFull};
+use crate::identity::{Actor, Author, Incarnation, PopId};
+use crate::key::{Domain, Key64};
+use crate::ledger::EPOCH_LONGEST;
+use crate::ledger::rights::{Epoch, Keeper, Settled, Spent};
+use crate::time::Time;
+
+/// A table of rights of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RightsId(LedgerId);
+
+impl Store {
+    /// Finds or makes the table of rights of this identity, with so many for each key and epoch: what was said last counts. While nodes
+    /// have different configs, the quota of an epoch is what the home of the key is told; where it is lowered, what was moved or used
+    /// already stays.
+    ///
+    /// # Errors
+    /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
+    /// is made then.
+    pub fn rights(&self, spec: &LedgerSpec, quota: u64) -> Result<RightsId, TableFull> {
+        let id = self.ledgers.table(&self.secret, spec, Kind::Rights)?;
+        if let Some(table) = self.ledgers.at(id) {
+            table.set_terms((quota, 0));
+        }
+        Ok(RightsId(id))
+    }
+
+    /// Takes `cost` of what this node has of a key's quota in an epoch, if it has so much: one atomic step. A cost that is known only later
+    /// is taken as it is estimated, and [settled](Store::settle) then. Nothing is waited for: who is short is told so, and has asked the
+    /// others.
+    pub fn spend(&self, rights: RightsId, key: Key64, epoch: Epoch, cost: u64, now: Time) -> Spent {
+        let Some(table) = self.ledgers.at(rights.0) else { return Spent::Full };
+        let is_long = epoch.ends.since(epoch.begins) > EPOCH_LONGEST;
+        if now < epoch.begins || now >= epoch.ends || is_long {
+            return Spent::OutOfTime;
+        }
+        let key = self.key_in(key, epoch);
+        let spend = |held: &mut Held| {
+            // A thread that read the time long ago must not begin anew what was dropped since.
+            if held.ledger.own().is_none() && table.has_dropped(epoch.ends) {
+                return (Spent::OutOfTime, false);
+            }
+            let (spent, changed) = held.ledger.spend(&self.keeper(table, key, epoch, now), cost, now);
+            (spent, changed && self.dirty.tracks(&mut held.dirty))
+        };
+        let Some((spent, newly)) = table.visit(key, now, spend) else { return Spent::Full };
+        if newly {
+            self.dirty.ledger(rights.0, key);
+        }
+        spent
+    }
+
+    /// What was taken as `taken` turned out to cost `actual`: what was too much is given back, what was too little is used as well, also
+    /// where this node has not so much. For a minute after the epoch's end, too.
+    pub fn settle(&self, rights: RightsId, key: Key64, epoch: Epoch, costs: (u64, u64), now: Time) -> Settled {
+        let Some(table) = self.ledgers.at(rights.0) else { return Settled::OutOfTime };
+        let key = self.key_in(key, epoch);
+        let settle = |held: &mut Held| {
+            let (settled, changed) = held.ledger.settle(self.me, costs, now);
+            (settled, changed && self.dirty.tracks(&mut held.dirty))
+        };
+        let Some((settled, newly)) = table.change(key, settle) else { return Settled::OutOfTime };
+        if newly {
+            self.dirty.ledger(rights.0, key);
+        }
+        settled
+    }
+
+    /// What this node has left of a key's quota in an epoch.
+    #[must_use]
+    pub fn rights_left(&self, rights: RightsId, key: Key64, epoch: Epoch) -> u64 {
+        let left = |held: &Held| held.ledger.left(self.me);
+        self.ledgers.at(rights.0).and_then(|table| table.read(self.key_in(key, epoch), left)).unwrap_or(0)
+    }
+
+    /// What each life of each actor has used of a key's quota in an epoch, as far as is known here, in their order.
+    #[must_use]
+    pub fn rights_used(&self, rights: RightsId, key: Key64, epoch: Epoch, now: Time) -> Vec<(Actor, Incarnation, u64)> {
+        let all = self.ledgers.accounts(rights.0, self.key_in(key, epoch), self.me, now);
+        all.into_iter().map(|(Author { actor, incarnation }, account)| (actor, incarnation, account.amount)).collect()
+    }
+
+    /// Keys that a table of rights holds, one for each epoch, ended ones included until they are swept.
+    #[must_use]
+    pub fn rights_keys(&self, rights: RightsId) -> usize {
+        self.ledgers.len(rights.0)
+    }
+
+    /// The name of a key in one epoch: epochs never mix.
+    fn key_in(&self, key: Key64, Epoch { begins, ends }: Epoch) -> Key64 {
+        let parts = [key.0, begins.0, ends.0].map(u64::to_le_bytes);
+        Key64(self.secret.hash64(Domain::Epoch, &parts.each_ref().map(<[u8; 8]>::as_slice)))
+    }
+
+    fn keeper<'s>(&'s self, table: &Table, key: Key64, epoch: Epoch, now: Time) -> Keeper<impl Fn() -> bool + 's> {
+        let rank = move |pop: PopId| self.secret.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
+        let is_now = epoch.begins <= now && now < epoch.ends;
+        let is_home = move || {
+            let is_settled = self.heard.standing() == Standing::Settled;
+            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home(epoch.begins, rank))
+        };
+        Keeper { me: self.me, epoch, quota: table.terms().0, is_home }
+    }
+
+    /// Answers an account that was joined. The asker says which epoch it is: where it is none of this node's epochs, it is a name
+    /// like any other.
+    pub(super) fn answer_rights(&self, table: &Table, key: Key64, asker: Author, held: &mut Held, now: Time) -> bool {
+        let account = held.ledger.others().find(|(author, _)| *author == asker).map(|(_, account)| account);
+        let Some(epoch) = account.map(|account| Epoch { begins: Time(account.terms.1), ends: account.ends }) else {
+            return false;
+        };
+        let is_dropped = held.ledger.own().is_none() && table.has_dropped(epoch.ends);
+        if is_dropped || now >= epoch.ends || epoch.ends.since(epoch.begins) > EPOCH_LONGEST {
+            return false;
+        }
+        let keeper = self.keeper(table, key, epoch, now);
+        let changed =
+            self.cluster.with_heard(|heard| held.ledger.answer_rights(&keeper, |author| heard.contains(&author), now));
+        changed && self.dirty.tracks(&mut held.dirty)
+    }
+}

@@ -1,0 +1,174 @@
+//! Who was in the roster when, as far as it decides what this life may claim of a quota or a rate. What all POPs share out among
+//! themselves must be shared out by one roster, and they do not take a new one at one instant.
+//!
+//! So what begins at an instant is claimed only by who may claim it under *every* roster that somebody may still go by then: the one in
+//! force and those that were replaced less than [`SPREAD`] before. A life does not know what was in force before it: it waits as long, or
+//! until every POP of its roster has said that it has the same. And it claims nothing that begins within [`OVERLAP`] of its own begin,
+//! for the life before it may still be there, and claims the same.
+//!
+//! Only the first node of a POP claims: the roster names POPs, and nobody knows how many nodes one has.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::counter::DRIFT_MAX;
+use crate::identity::{Author, PopId};
+use crate::time::Time;
+
+/// After so long, ms, all nodes have taken a new roster, and one that was taken out of it has stopped.
+pub const SPREAD: u64 = 600_000;
+
+/// So long, ms, two lives of a node may go on at once while a process hands over to its successor.
+pub const OVERLAP: u64 = 60_000;
+
+/// Rosters that are remembered; before the oldest of them is what nobody knows.
+const ROSTERS_MAX: usize = 8;
+
+/// One roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Roster {
+    since: Time,
+    pops: BTreeSet<PopId>,
+}
+
+/// The rosters of this life.
+#[derive(Debug, Clone)]
+pub(super) struct Rosters {
+    me: Author,
+    /// Oldest first.
+    known: VecDeque<Roster>,
+    /// Since when all POPs of the first one are known to have it.
+    agreed: Option<Time>,
+    /// A later life of this node was heard of: what begins from now on is its.
+    succeeded: bool,
+}
+
+impl Rosters {
+    pub(super) fn new(me: Author) -> Rosters {
+        Rosters { me, known: VecDeque::new(), agreed: None, succeeded: false }
+    }
+
+    /// From an instant on the roster is this one.
+    pub(super) fn set(&mut self, pops: impl IntoIterator<Item = PopId>, since: Time) {
+        let pops: BTreeSet<PopId> = pops.into_iter().collect();
+        if self.known.back().is_some_and(|last| last.pops == pops) {
+            return;
+        }
+        if self.known.len() >= ROSTERS_MAX {
+            self.known.pop_front();
+            self.agreed = None;
+        }
+        self.known.push_back(Roster { since, pops });
+    }
+
+    /// Every POP of the roster has said that it has the same one.
+    pub(super) fn agree(&mut self, now: Time) {
+        if self.known.len() == 1 {
+            self.agreed.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn are_agreed(&self) -> bool {
+        self.agreed.is_some() || self.known.len() != 1
+    }
+
+    pub(super) fn succeed(&mut self) {
+        self.succeeded = true;
+    }
+
+    pub(super) fn are_succeeded(&self) -> bool {
+        self.succeeded
+    }
+
+    /// The rosters that somebody may go by who decides about what begins then; `None` where one of them is not known, or this life may
+    /// claim nothing of it.
+    fn in_doubt(&self, begins: Time) -> Option<impl Iterator<Item = &Roster>> {
+        let first = self.known.front()?;
+        let spread = first.since.plus(SPREAD);
+        // Whoever agreed did so by a clock that may be twice the drift bound away.
+        let settled = self.agreed.map_or(spread, |agreed| spread.min(agreed.plus(2 * DRIFT_MAX)));
+        let is_first = self.me.actor.node == 0 && !self.succeeded;
+        if !is_first || begins < settled || begins < self.me.incarnation.began().plus(OVERLAP) {
+            return None;
+        }
+        let replaced = self.known.iter().skip(1).map(|next| Some(next.since)).chain([None]);
+        let in_doubt = self.known.iter().zip(replaced);
+        let held = move |replaced: Option<Time>| replaced.is_none_or(|at| at.plus(SPREAD) > begins);
+        Some(in_doubt.filter(move |(_, replaced)| held(*replaced)).map(|(roster, _)| roster))
+    }
+
+    /// Whether this life is at home to what begins then: of each roster in doubt its POP is the one with the greatest rank (rendezvous
+    /// hashing, Thaler and Ravishankar, 1998).
+    pub(super) fn is_home(&self, begins: Time, rank: impl Fn(PopId) -> u64) -> bool {
+        let mine = self.me.actor.pop;
+        let home = |roster: &Roster| roster.pops.iter().copied().max_by_key(|pop| (rank(*pop), *pop));
+        self.in_doubt(begins).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
+    }
+
+    /// Among how many POPs that share what begins then this life is one; `None` if it is not.
+    pub(super) fn sharers(&self, begins: Time) -> Option<u64> {
+        let mine = self.me.actor.pop;
+        let sharers = |roster: &Roster| roster.pops.contains(&mine).then_some(roster.pops.len() as u64);
+        self.in_doubt(begins)?.map(sharers).try_fold(1, |most, pops| Some(pops?.max(most)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Actor, Incarnation};
+
+    const NOW: Time = Time(1_800_000_000_000);
+
+    fn rosters(node: u32, began: Time, pops: &[u16]) -> Rosters {
+        let me = Author { actor: Actor { pop: PopId(2), node }, incarnation: Incarnation(began.0 << 16) };
+        let mut rosters = Rosters::new(me);
+        rosters.set(pops.iter().copied().map(PopId), began);
+        rosters
+    }
+
+    #[test]
+    fn a_life_waits_for_what_was_before_it() {
+        let mut known = rosters(0, NOW, &[1, 2, 3]);
+        assert_eq!(known.sharers(NOW.plus(SPREAD - 1)), None);
+        assert_eq!(known.sharers(NOW.plus(SPREAD)), Some(3));
+        known.agree(NOW.plus(20));
+        assert_eq!(known.sharers(NOW.plus(OVERLAP - 1)), None, "the life before it may still be there");
+        assert_eq!(known.sharers(NOW.plus(OVERLAP)), Some(3));
+        known.succeed();
+        assert_eq!(known.sharers(NOW.plus(SPREAD)), None);
+        assert_eq!(rosters(1, NOW, &[1, 2, 3]).sharers(NOW.plus(SPREAD)), None, "the second node of a POP");
+        assert_eq!(rosters(0, NOW, &[1, 3]).sharers(NOW.plus(SPREAD)), None, "not in the roster");
+    }
+
+    #[test]
+    fn a_roster_counts_with_the_one_before_until_all_have_it() {
+        let mut known = rosters(0, NOW, &[1, 2, 3]);
+        let changed = NOW.plus(5 * SPREAD);
+        known.set([1, 2, 3, 4].map(PopId), changed);
+        // Greatest is who comes first here: of the new ones 4.
+        let rank = |pop: PopId| if pop == PopId(2) { 5 } else { u64::from(pop.0) };
+        let newest = |pop: PopId| u64::from(pop.0);
+        for (begins, home) in [(changed.minus(1), true), (changed.plus(SPREAD), true)] {
+            assert_eq!(known.is_home(begins, rank), home);
+            assert!(!known.is_home(begins, newest));
+        }
+        // Also for what began long before: who went by the old roster then has claimed it.
+        assert_eq!(known.sharers(NOW.plus(SPREAD)), Some(4));
+        known.set([2, 4].map(PopId), changed.plus(1));
+        assert_eq!(known.sharers(changed.plus(SPREAD)), Some(4));
+        assert_eq!(known.sharers(changed.plus(SPREAD + 1)), Some(2));
+        known.set([4].map(PopId), changed.plus(2));
+        assert_eq!(known.sharers(changed.plus(SPREAD)), None);
+    }
+
+    #[test]
+    fn of_rosters_that_are_forgotten_nothing_is_claimed() {
+        let mut known = rosters(0, NOW, &[2]);
+        known.agree(NOW);
+        for n in 0..ROSTERS_MAX as u64 {
+            known.set([PopId(2), PopId(3 + n as u16)], NOW.plus(SPREAD * n));
+        }
+        assert_eq!((known.known.len(), known.sharers(NOW.plus(SPREAD - 1))), (ROSTERS_MAX, None));
+        assert_eq!(known.sharers(NOW.plus(SPREAD * 9)), Some(2));
+    }
+}
