@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) life: Option<(Incarnation, u64)>,
     /// The revision of its roster, as it said last.
     pub(super) roster_revision: Option<u64>,
+    /// The id of the secret in force there, as it said last.
+    pub(super) secret_id: Option<u64>,
     pub(super) heard_at: Option<Time>,
     /// One that said nothing for so long is not heard, ms.
     pub(super) heard_for: u64,
@@ -56,6 +58,7 @@ impl Peer {
             draining: None,
             life: None,
             roster_revision: None,
+            secret_id: None,
             heard_at: None,
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
@@ -101,6 +104,7 @@ impl Peer {
             clocks: self.clocks,
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             roster_revision: self.roster_revision,
+            secret_id: self.secret_id,
             behind,
             draining,
             frames_in: self.frames_in,

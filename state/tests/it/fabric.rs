@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use selvedge_state::{Input, Key64, LinkId, Output, PopId, Replica, Rung, Store, TableId, Time};
+use selvedge_state::{Input, Key, LinkId, Output, PopId, Replica, Rung, Store, TableId, Time};
 
 use crate::support::{START, actor, replica, seeds, spec, store_of};
 
@@ -51,7 +51,7 @@ impl Fabric {
         all.clone().flat_map(|here| all.clone().filter(move |there| *there != here).map(move |to| (here, to))).collect()
     }
 
-    fn key(&self, key: u16) -> Key64 {
+    fn key(&self, key: u16) -> Key {
         self.nodes[0].store.key(&[&key.to_le_bytes()])
     }
 

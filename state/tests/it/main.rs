@@ -22,6 +22,7 @@ mod peek;
 mod registers;
 mod relay;
 mod repair;
+mod rotation;
 mod snapshot;
 mod stopped;
 mod support;

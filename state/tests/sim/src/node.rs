@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use selvedge_state::{Event, LinkId, ListId, Replica, Store, TableId, TableSpec, UniquesId};
+use selvedge_state::{Event, LinkId, ListId, Replica, ReplicaConfig, Store, TableId, TableSpec, UniquesId};
 
 use crate::World;
-use crate::make::{replica, store_of, uniques_spec};
+use crate::make::{Secrets, config, store_with, uniques_spec};
 
 /// A node, with what the world knows of it.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Node {
     pub pop: u16,
     /// Which life of its memory this is.
     pub life: u64,
+    /// What it hashes with.
+    pub secrets: Secrets,
     /// Its store.
     pub store: Arc<Store>,
     /// Its replica.
@@ -62,16 +64,32 @@ pub(crate) struct Kind {
 
 impl Kind {
     /// A node without links. Nodes are POPs 1 and so on.
-    pub(crate) fn node(&self, index: usize, life: u64, boot: u64) -> Node {
+    pub(crate) fn node(&self, index: usize, (life, secrets): (u64, Secrets), boot: u64) -> Node {
         let pop = u16::try_from(index + 1).expect("no more nodes than POPs");
-        let store = store_of(pop, life, self.roster, self.keys_max, 1_000);
+        let store = store_with(secrets, (pop, life), self.roster, (self.keys_max, 1_000));
         let tables = self.specs.iter().map(|spec| store.table(spec).expect("room for a table")).collect();
         let calls = self.calls.clone();
         store.on_dirty(Box::new(move || calls.call(index)));
-        let replica = replica(pop, life, boot, self.roster, &store);
+        let Secrets { now: secret_id, beside: secret_beside } = secrets;
+        let config = ReplicaConfig { secret_id, secret_beside, ..config(pop, life, boot, self.roster) };
+        let replica = Replica::new(config, Arc::clone(&store));
         let uniques = store.uniques(&uniques_spec(World::SLOT)).expect("room for a table");
         let list = store.list("blocked").expect("room for a list");
         let (events, links) = (Vec::new(), BTreeMap::new());
-        Node { pop, life, store, replica, tables, uniques, list, ahead: 0, events, slow: 0, is_stopped: false, links }
+        Node {
+            pop,
+            life,
+            secrets,
+            store,
+            replica,
+            tables,
+            uniques,
+            list,
+            ahead: 0,
+            events,
+            slow: 0,
+            is_stopped: false,
+            links,
+        }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use selvedge_state::{FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Rung, TableSpec, Time};
+use selvedge_state::{
+    FRAME_MAX, Incarnation, Input, Key, LinkId, Output, PopId, Rung, Snapshot, SnapshotHead, TableSpec, Time,
+};
 
 use crate::CITIES;
 use crate::make;
@@ -79,7 +81,7 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,
-            nodes: (0..usize::from(nodes)).map(|node| kind.node(node, 1, rng.u64(..))).collect(),
+            nodes: (0..usize::from(nodes)).map(|node| kind.node(node, (1, make::Secrets::ONE), rng.u64(..))).collect(),
             rng,
             network,
             sent: BTreeMap::new(),
@@ -115,7 +117,7 @@ impl World {
 
     /// A key by its number.
     #[must_use]
-    pub fn key(&self, key: u16) -> Key64 {
+    pub fn key(&self, key: u16) -> Key {
         self.nodes[0].store.key(&[&key.to_le_bytes()])
     }
 
@@ -198,12 +200,29 @@ impl World {
 
     /// A node loses its memory and starts again, with the clock it had; its links are made anew.
     pub fn crash(&mut self, node: usize) {
+        self.start_again(node, self.nodes[node].secrets, &[]);
+    }
+
+    /// A node stops, and starts again with a snapshot of what it knew and other secrets.
+    pub fn restart(&mut self, node: usize, secrets: make::Secrets) {
+        let (of, now) = (&self.nodes[node], self.clock(node));
+        let (cluster, secret_id) = ("test".to_owned(), of.secrets.now);
+        let (actor, incarnation) = self.author(node);
+        let head = SnapshotHead { cluster, secret_id, actor, incarnation, at: now };
+        let frames: Vec<Bytes> = Snapshot::new(&of.store, head).collect();
+        self.start_again(node, secrets, &frames);
+    }
+
+    fn start_again(&mut self, node: usize, secrets: make::Secrets, frames: &[Bytes]) {
         let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != node).collect();
         let (life, ahead) = (self.nodes[node].life + 1, self.nodes[node].ahead);
         for other in &others {
             self.unlink(*other, node);
         }
-        self.nodes[node] = Node { ahead, ..self.kind.node(node, life, self.rng.u64(..)) };
+        self.nodes[node] = Node { ahead, ..self.kind.node(node, (life, secrets), self.rng.u64(..)) };
+        for frame in frames {
+            let _ = self.nodes[node].store.restore(frame, self.clock(node));
+        }
         for other in others {
             self.link(node, other);
         }
