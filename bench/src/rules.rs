@@ -93,7 +93,9 @@ fn store() -> Store {
     Store::new(StoreConfig {
         me: Actor { pop: PopId(0), node: 0 },
         incarnation: Incarnation(1),
+        cluster: "bench".to_owned(),
         secret: [7; 16],
+        secret_beside: None,
         keys_max: 1024,
         bans_max: 1024,
         roster: 1,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use selvedge_conf::Config;
 use selvedge_conf::expr::Phase;
-use selvedge_state::{Key64, ListId, Store, TableFull, TableId, Time};
+use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 
 use crate::ban;
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
@@ -91,7 +91,7 @@ impl Filters {
     ///
     /// # Errors
     /// In words, when there is no such counter, or the values do not fit its key.
-    pub fn counter(&self, at: usize, values: &[String], store: &Store) -> Result<(TableId, Option<Key64>), String> {
+    pub fn counter(&self, at: usize, values: &[String], store: &Store) -> Result<(TableId, Option<Key>), String> {
         self.ledger.counter(at, values, store)
     }
 

@@ -5,18 +5,18 @@
 //! While a request is decided, nothing reads what the same decision wrote: conditions see the state as the request found it.
 //! That is what makes looking and doing come to the same end.
 
-use selvedge_state::{Bucket, Charge, Key64, ListId, Store, TableId, Time, UniquesId};
+use selvedge_state::{Bucket, Charge, Key, ListId, Store, TableId, Time, UniquesId};
 
 use crate::explain::Note;
 
 /// Does, or only looks.
 pub(crate) trait Hand {
     /// Takes room in a bucket, or says what would come of it.
-    fn charge(&mut self, store: &Store, of: (TableId, Key64), bucket: &Bucket, now: Time) -> Charge;
+    fn charge(&mut self, store: &Store, of: (TableId, Key), bucket: &Bucket, now: Time) -> Charge;
     /// Counts one more.
-    fn add(&mut self, store: &Store, of: (TableId, Key64), now: Time);
+    fn add(&mut self, store: &Store, of: (TableId, Key), now: Time);
     /// Sees one element.
-    fn observe(&mut self, store: &Store, of: (UniquesId, Key64), element: &[u8], now: Time);
+    fn observe(&mut self, store: &Store, of: (UniquesId, Key), element: &[u8], now: Time);
     /// Bans a subject.
     fn ban(&mut self, store: &Store, subject: &str, ban: Sentence<'_>, now: Time) -> Settled;
     /// Puts an element into a list, or takes it out.
@@ -53,15 +53,15 @@ pub(crate) struct Sentence<'a> {
 pub(crate) struct Doing;
 
 impl Hand for Doing {
-    fn charge(&mut self, store: &Store, (table, key): (TableId, Key64), bucket: &Bucket, now: Time) -> Charge {
+    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
         store.charge(table, key, bucket, 1, now)
     }
 
-    fn add(&mut self, store: &Store, (table, key): (TableId, Key64), now: Time) {
+    fn add(&mut self, store: &Store, (table, key): (TableId, Key), now: Time) {
         store.add(table, key, 1, now);
     }
 
-    fn observe(&mut self, store: &Store, (uniques, key): (UniquesId, Key64), element: &[u8], now: Time) {
+    fn observe(&mut self, store: &Store, (uniques, key): (UniquesId, Key), element: &[u8], now: Time) {
         store.observe(uniques, key, element, now);
     }
 

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use selvedge_conf::KeyPart;
 use selvedge_conf::expr::Type;
-use selvedge_state::{Key64, Store};
+use selvedge_state::{Key, Store};
 
 use crate::head::client_net;
 use crate::rule::{Context, KeyBytes, Program, Value};
@@ -50,7 +50,7 @@ impl KeyShape {
     }
 
     /// The key of one request.
-    pub(crate) fn hash(&self, context: &Context<'_>) -> Key64 {
+    pub(crate) fn hash(&self, context: &Context<'_>) -> Key {
         let mut bytes = [nothing(); PARTS_MAX];
         for (slot, part) in bytes.iter_mut().zip(&self.parts) {
             *slot = part.read(context);
@@ -59,7 +59,7 @@ impl KeyShape {
     }
 
     /// The key that these values make, in the order of the parts.
-    pub(crate) fn hash_values(&self, values: &[Value<'_>], store: &Store) -> Key64 {
+    pub(crate) fn hash_values(&self, values: &[Value<'_>], store: &Store) -> Key {
         let mut bytes = [nothing(); PARTS_MAX];
         for ((slot, part), value) in bytes.iter_mut().zip(&self.parts).zip(values) {
             *slot = part.encode(*value);
@@ -71,7 +71,7 @@ impl KeyShape {
     ///
     /// # Errors
     /// In words, when there are too few or too many, or one is not what its part holds.
-    pub(crate) fn hash_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+    pub(crate) fn hash_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
         if values.len() != self.parts.len() {
             return Err(format!("the key has {} parts ({}), not {}", self.parts.len(), self.name, values.len()));
         }
@@ -82,7 +82,7 @@ impl KeyShape {
         Ok(self.hash_bytes(&bytes, store))
     }
 
-    fn hash_bytes(&self, bytes: &[KeyBytes<'_>; PARTS_MAX], store: &Store) -> Key64 {
+    fn hash_bytes(&self, bytes: &[KeyBytes<'_>; PARTS_MAX], store: &Store) -> Key {
         let mut parts: [&[u8]; PARTS_MAX] = [&[]; PARTS_MAX];
         for (slot, part) in parts.iter_mut().zip(bytes) {
             *slot = part.as_slice();

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use selvedge_conf::{Mode, Scope};
 use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Ban, Clocks, Coverage, Incarnation, Key64, PeerState, PopId, Standing, Store, Time};
+use selvedge_state::{Actor, Ban, Clocks, Coverage, Incarnation, Key, PeerState, PopId, Standing, Store, Time};
 
 use crate::admin::{report, unknown};
 use crate::cache::Cache;
@@ -18,6 +18,7 @@ use crate::edge::origin::Origin;
 use crate::front::Certificates;
 use crate::keep::Keeper;
 use crate::link::nats::FabricStatus;
+use crate::link::secret::SecretId;
 use crate::link::{Links, Refusal};
 use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
@@ -46,6 +47,8 @@ pub struct Node {
     pub me: Actor,
     /// Which life of it this is.
     pub incarnation: Incarnation,
+    /// The secret in force, and the one beside it.
+    pub secrets: (SecretId, Option<SecretId>),
     /// The replicated state.
     pub store: Arc<Store>,
     /// What writes the state where it outlives the process; nothing where the config names no folder.
@@ -201,6 +204,7 @@ impl Node {
                 offset_ms: peer.ahead_ms,
                 clock: clock_name(peer.clocks).to_owned(),
                 incarnation: peer.incarnation.map(|incarnation| incarnation.0),
+                secret: peer.secret_id.map(|id| SecretId(id).to_string()),
                 behind: peer.behind,
                 draining: peer
                     .draining
@@ -218,6 +222,8 @@ impl Node {
             standing: standing_name(peers.standing).to_owned(),
             offset_ms: status.state.ahead_ms,
             node: self.me.node,
+            secret: self.secrets.0.to_string(),
+            secret_beside: self.secrets.1.map(|id| id.to_string()),
             nats: status.fabric.map(nats),
             listening: status.local_address,
             apart: links.is_apart(),
@@ -253,7 +259,7 @@ impl Node {
         Ok(self.limit(limit, key, self.charge_lag_ms()))
     }
 
-    fn limit(&self, limit: &Limit, key: Option<Key64>, lag_ms: u64) -> report::Limit {
+    fn limit(&self, limit: &Limit, key: Option<Key>, lag_ms: u64) -> report::Limit {
         let now = self.clock.now();
         let facts = limit.facts();
         let keys = match key {
@@ -289,7 +295,7 @@ impl Node {
         }
     }
 
-    fn limit_key(&self, limit: &Limit, key: Key64, now: Time) -> report::Key {
+    fn limit_key(&self, limit: &Limit, key: Key, now: Time) -> report::Key {
         let rows: Vec<report::Row> = self
             .store
             .counts(limit.table(), key, now)

@@ -85,7 +85,7 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
     let me = membership.map_or(Actor { pop: PopId(0), node: 0 }, |membership| membership.me);
-    let Identity { folder, found, secret, head } = identity(&config, membership, me, started)?;
+    let Identity { folder, found, secret, beside, head } = identity(&config, membership, me, started)?;
     let incarnation = head.incarnation;
     let bounds = StoreBounds {
         uniques_max: config.storage.uniques_max,
@@ -95,7 +95,9 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let node = StoreConfig {
         me,
         incarnation,
+        cluster: head.cluster.clone(),
         secret: secret.bytes(),
+        secret_beside: beside.as_ref().map(Secret::bytes),
         keys_max: config.storage.keys_max,
         bans_max: config.storage.bans_max,
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
@@ -118,6 +120,7 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
         clock,
         me,
         incarnation,
+        secrets: (secret.id(), beside.as_ref().map(Secret::id)),
         keeper,
         cache: Cache::leak(cache_settings(config)),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
@@ -177,6 +180,7 @@ struct Identity {
     folder: Option<Folder>,
     found: Found,
     secret: Secret,
+    beside: Option<Secret>,
     /// What its snapshots say of themselves.
     head: SnapshotHead,
 }
@@ -188,12 +192,13 @@ fn identity(config: &Config, membership: Option<&Membership>, me: Actor, now: Ti
         (None, Some(folder)) => folder.secret()?,
         (None, None) => Secret::generate()?,
     };
+    let beside = membership.and_then(|membership| membership.secret_beside.clone());
     let cluster = membership.map_or_else(String::new, |membership| membership.roster.cluster().to_owned());
     let head = SnapshotHead { cluster, secret_id: secret.id().0, actor: me, incarnation: Incarnation(0), at: now };
-    let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head));
+    let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head, beside.as_ref().map(Secret::id)));
     // The high half of 32 random bits is as random.
     let head = SnapshotHead { incarnation: found.next_life(now, (getrandom::u32()? >> 16) as u16), ..head };
-    Ok(Identity { folder, found, secret, head })
+    Ok(Identity { folder, found, secret, beside, head })
 }
 
 impl Ready {
@@ -243,6 +248,7 @@ fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::E
     let config = ReplicaConfig {
         cluster: membership.roster.cluster().to_owned(),
         secret_id: membership.secret.id().0,
+        secret_beside: membership.secret_beside.as_ref().map(|secret| secret.id().0),
         roster_revision: membership.roster.revision(),
         me: node.me,
         incarnation: node.incarnation,

@@ -1,6 +1,9 @@
 //! Keyed hashes of what clients choose. The key is the cluster's secret, so nobody outside can aim at one map shard or make
 //! two keys collide; it is the same at every node, so hashes are names that all of them understand. SipHash-1-3 (Aumasson
 //! and Bernstein, 2012).
+//!
+//! While the secret is rotated, nodes in force of either one live side by side, and what a client chose has two names. What a
+//! config names is hashed by a key that is no secret ([`Names`]), so it is called the same by either.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -15,6 +18,33 @@ pub struct Key64(pub(crate) u64);
 /// A 128-bit keyed hash: the name of one fact. Wide enough that a collision never happens by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key128(pub(crate) u128);
+
+/// The name of one thing that a client chose: by the secret in force, by which it is written here, and by the one beside it,
+/// while there is one, by which peers may write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Keyed<K> {
+    pub(crate) now: K,
+    pub(crate) beside: Option<K>,
+}
+
+/// The name of one counter, gauge or distinct count inside its table.
+pub type Key = Keyed<Key64>;
+
+/// The name of what is purged together.
+pub type PurgeKey = Keyed<Key128>;
+
+impl<K: Copy> Keyed<K> {
+    /// The name in force first.
+    pub(crate) fn each(self) -> impl Iterator<Item = K> {
+        std::iter::once(self.now).chain(self.beside)
+    }
+}
+
+impl<K: fmt::Display> fmt::Display for Keyed<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.now.fmt(f)
+    }
+}
 
 /// A name that is spread evenly over the shards; shards are the units of repair, the same at every node.
 pub(crate) trait Sharded {
@@ -91,9 +121,10 @@ pub(crate) enum Domain {
     Ledger = 16,
     Epoch = 17,
     Home = 18,
+    Names = 19,
 }
 
-/// The cluster's secret, as the key of all hashes.
+/// A secret of the cluster, as the key of hashes.
 #[derive(Clone)]
 pub(crate) struct Secret([u8; 16]);
 
@@ -113,6 +144,45 @@ impl Secret {
         let mut hasher = SipHasher13x128::new_with_key(&self.0);
         feed(&mut hasher, domain, parts);
         hasher.finish128().as_u128()
+    }
+}
+
+/// The key of what configs name: tables, spaces, lists. Nobody outside chooses those, so it need not be secret; it follows
+/// from the cluster's id, and so they keep their names when the secret is rotated.
+#[derive(Clone)]
+pub(crate) struct Names(Secret);
+
+impl Names {
+    pub(crate) fn of(cluster: &str) -> Names {
+        let key = Secret([0; 16]).hash128(Domain::Names, &[cluster.as_bytes()]);
+        Names(Secret(key.to_le_bytes()))
+    }
+
+    pub(crate) fn hash64(&self, domain: Domain, parts: &[&[u8]]) -> u64 {
+        self.0.hash64(domain, parts)
+    }
+}
+
+/// The secret in force and, while it is rotated, the one beside it.
+pub(crate) struct Secrets {
+    pub(crate) now: Secret,
+    pub(crate) beside: Option<Secret>,
+}
+
+impl Secrets {
+    /// The one in force first.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.now).chain(&self.beside)
+    }
+
+    pub(crate) fn key64(&self, domain: Domain, parts: &[&[u8]]) -> Keyed<Key64> {
+        let key = |secret: &Secret| Key64(secret.hash64(domain, parts));
+        Keyed { now: key(&self.now), beside: self.beside.as_ref().map(key) }
+    }
+
+    pub(crate) fn key128(&self, domain: Domain, parts: &[&[u8]]) -> Keyed<Key128> {
+        let key = |secret: &Secret| Key128(secret.hash128(domain, parts));
+        Keyed { now: key(&self.now), beside: self.beside.as_ref().map(key) }
     }
 }
 

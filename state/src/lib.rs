@@ -41,7 +41,7 @@ pub use ban::{BAN_LONGEST, BAN_MEMORY, Ban, TEXT_MAX};
 pub use bucket::{Bucket, Charge};
 pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
-pub use key::{Key64, Key128};
+pub use key::{Key, Key64, Key128, Keyed, PurgeKey};
 pub use ledger::gauge::{GAUGE_MEMORY, Raised};
 pub use ledger::rights::{Epoch, Settled, Spent};
 pub use ledger::shares::{Allowance, ERA};

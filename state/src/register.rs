@@ -73,6 +73,11 @@ impl Registered {
         self.value.as_ref().filter(|_| now < self.until)
     }
 
+    /// Whether this one wins over another.
+    pub(crate) fn is_after(&self, other: &Registered) -> bool {
+        self.order() > other.order()
+    }
+
     /// The place in the total order. What it is about is last: facts about one thing only are ever compared.
     fn order(&self) -> (Time, Author, bool, Option<&[u8]>, Time, About) {
         (self.stamp, self.author, self.value.is_none(), self.value.as_deref(), self.until, self.about)

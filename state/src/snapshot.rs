@@ -160,16 +160,17 @@ impl SnapshotHead {
         SavedHead { version: NEWEST, cluster, secret_id, author: author.into(), at }
     }
 
-    /// Whether a node may take this snapshot; `mine` is what it would write itself.
+    /// Whether a node may take this snapshot; `mine` is what it would write itself, `beside` the id of the secret that it knows
+    /// beside its own.
     ///
     /// # Errors
     /// [`SnapshotError`], by the name of what differs.
-    pub fn check(&self, mine: &SnapshotHead) -> Result<(), SnapshotError> {
+    pub fn check(&self, mine: &SnapshotHead, beside: Option<u64>) -> Result<(), SnapshotError> {
         if self.cluster != mine.cluster {
             let theirs = self.cluster.chars().take(64).collect();
             return Err(SnapshotError::OtherCluster { theirs, ours: mine.cluster.clone() });
         }
-        if self.secret_id != mine.secret_id {
+        if self.secret_id != mine.secret_id && Some(self.secret_id) != beside {
             return Err(SnapshotError::OtherSecret { theirs: self.secret_id, ours: mine.secret_id });
         }
         if self.actor != mine.actor {

@@ -18,7 +18,16 @@ const PACE: usize = 100;
 
 pub(super) fn measure(keys_max: usize, figures: &mut Figures) -> Result<(), String> {
     let me = Actor { pop: PopId(0), node: 0 };
-    let config = StoreConfig { me, incarnation: Incarnation(1), secret: [7; 16], keys_max, bans_max: 1, roster: 1 };
+    let config = StoreConfig {
+        me,
+        incarnation: Incarnation(1),
+        cluster: "bench".to_owned(),
+        secret: [7; 16],
+        secret_beside: None,
+        keys_max,
+        bans_max: 1,
+        roster: 1,
+    };
     let store = Store::with_bounds(config, StoreBounds::default());
     let bucket = Bucket { rate_per_ms: 0.1, burst: 100.0 };
     let (fine, coarse) = (Rung::fine_for(bucket.rate_per_ms, bucket.burst), Rung::S10);

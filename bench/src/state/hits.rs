@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use selvedge_state::{Key64, Time};
+use selvedge_state::{Key, Time};
 
 use super::zipf::zipf;
 use super::{Args, Bench, START};
@@ -13,13 +13,13 @@ use crate::figures::{Figures, median, rounded};
 /// How unevenly keys are asked for.
 const EXPONENT: f64 = 0.99;
 
-pub(super) fn measure(args: &Args, keys: &[Key64], figures: &mut Figures) -> Result<(), String> {
+pub(super) fn measure(args: &Args, keys: &[Key], figures: &mut Figures) -> Result<(), String> {
     let bench = Bench::new(0, keys.len())?;
     bench.fill(keys)?;
     let mut evenly = keys.to_vec();
     fastrand::Rng::with_seed(1).shuffle(&mut evenly);
     // Ranks go to keys in their shuffled order, so that neighbours in rank are none in the map.
-    let drawn = |seed| -> Vec<Key64> {
+    let drawn = |seed| -> Vec<Key> {
         zipf(keys.len(), EXPONENT, keys.len(), seed).iter().filter_map(|rank| evenly.get(*rank).copied()).collect()
     };
     let (one, other) = (drawn(2), drawn(3));
@@ -51,11 +51,11 @@ pub(super) fn measure(args: &Args, keys: &[Key64], figures: &mut Figures) -> Res
 }
 
 /// ns of each of many single hits, without what looking at the clock takes.
-fn single(bench: &Bench, keys: &[Key64]) -> Result<Vec<f64>, String> {
+fn single(bench: &Bench, keys: &[Key]) -> Result<Vec<f64>, String> {
     let now = Time(START.0 + 900);
     let looks: Vec<f64> = keys.iter().map(|_| Instant::now().elapsed().as_nanos() as f64).collect();
     let look = median(looks).unwrap_or_default();
-    let hit = |key: &Key64| {
+    let hit = |key: &Key| {
         let began = Instant::now();
         bench.touch(*key, now)?;
         Ok(began.elapsed().as_nanos() as f64 - look)
@@ -64,16 +64,16 @@ fn single(bench: &Bench, keys: &[Key64]) -> Result<Vec<f64>, String> {
 }
 
 /// ns for each key, all together.
-fn on_one(bench: &Bench, keys: &[Key64], now: Time) -> Result<f64, String> {
+fn on_one(bench: &Bench, keys: &[Key], now: Time) -> Result<f64, String> {
     let began = Instant::now();
     keys.iter().try_for_each(|key| bench.touch(*key, now))?;
     Ok(began.elapsed().as_nanos() as f64 / keys.len() as f64)
 }
 
 /// ns for each key of either thread: the time of the slower one over its keys.
-fn on_two(bench: &Bench, keys: [&[Key64]; 2], now: Time) -> Result<f64, String> {
+fn on_two(bench: &Bench, keys: [&[Key]; 2], now: Time) -> Result<f64, String> {
     let ready = Barrier::new(2);
-    let run = |keys: &[Key64]| {
+    let run = |keys: &[Key]| {
         ready.wait();
         on_one(bench, keys, now)
     };

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use selvedge_state::{FRAME_MAX, Input, Key64, LinkId, Output, PopId, Replica, Time};
+use selvedge_state::{FRAME_MAX, Input, Key, LinkId, Output, PopId, Replica, Time};
 
 use super::wire::replica;
 use super::{Bench, START};
@@ -38,7 +38,7 @@ enum Heard {
     Over,
 }
 
-pub(super) fn measure(keys: &[Key64], figures: &mut Figures) -> Result<(), String> {
+pub(super) fn measure(keys: &[Key], figures: &mut Figures) -> Result<(), String> {
     let (giver, joiner) = (Bench::new(0, keys.len())?, Bench::new(1, keys.len())?);
     giver.fill(keys)?;
     let (mut giving, joining) = (replica(&giver, 0, 2), replica(&joiner, 1, 2));
@@ -78,7 +78,7 @@ pub(super) fn measure(keys: &[Key64], figures: &mut Figures) -> Result<(), Strin
 }
 
 /// Charges the giver until the joiner knows all keys.
-fn charge_until(keys: &[Key64], giver: &Bench, joiner: &Bench, began: Instant) -> Result<Duration, String> {
+fn charge_until(keys: &[Key], giver: &Bench, joiner: &Bench, began: Instant) -> Result<Duration, String> {
     let mut charged = keys.iter().cycle().step_by(7);
     while joiner.store.keys(joiner.table) < keys.len() {
         if began.elapsed() > LONGEST {

@@ -1,11 +1,11 @@
 //! Memory of a table whose keys one node counts.
 
-use selvedge_state::{Key64, Time};
+use selvedge_state::{Key, Time};
 
 use super::{Args, Bench, START, keys};
 use crate::figures::{Figures, rounded};
 
-pub(super) fn measure(args: &Args, names: &[Key64], figures: &mut Figures) -> Result<(), String> {
+pub(super) fn measure(args: &Args, names: &[Key], figures: &mut Figures) -> Result<(), String> {
     // One POP alone: what waits to be sent is taken away 40 times a second, and nobody would here.
     let bench = Bench::of(0, names.len(), 1)?;
     let mut filled = Ok(());
@@ -22,7 +22,7 @@ pub(super) fn measure(args: &Args, names: &[Key64], figures: &mut Figures) -> Re
 }
 
 /// Charges each key in all eight fine slots and in all eight coarse ones.
-fn fill(bench: &Bench, names: &[Key64]) -> Result<(), String> {
+fn fill(bench: &Bench, names: &[Key]) -> Result<(), String> {
     for coarse in 0..8 {
         let now = Time(START.0 + coarse * bench.coarse_ms());
         names.iter().try_for_each(|key| bench.touch(*key, now))?;

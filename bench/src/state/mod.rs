@@ -11,7 +11,7 @@ mod zipf;
 use std::sync::Arc;
 
 use selvedge_state::{
-    Actor, Bucket, Charge, Incarnation, Key64, PopId, Rung, Store, StoreConfig, TableId, TableSpec, Time,
+    Actor, Bucket, Charge, Incarnation, Key, PopId, Rung, Store, StoreConfig, TableId, TableSpec, Time,
 };
 
 use crate::figures::Figures;
@@ -52,7 +52,9 @@ impl Bench {
         let store = Store::new(StoreConfig {
             me: Actor { pop: PopId(pop), node: 0 },
             incarnation: Incarnation(u64::from(pop) + 1),
+            cluster: "bench".to_owned(),
             secret: [7; 16],
+            secret_beside: None,
             keys_max: keys * 2,
             bans_max: 16,
             roster,
@@ -69,7 +71,7 @@ impl Bench {
         Ok(Bench { table: table.map_err(|error| error.to_string())?, store: Arc::new(store), bucket })
     }
 
-    fn charge(&self, key: Key64, now: Time) -> Result<(), String> {
+    fn charge(&self, key: Key, now: Time) -> Result<(), String> {
         match self.store.charge(self.table, key, &self.bucket, 1, now) {
             Charge::Admitted { .. } => Ok(()),
             other => Err(format!("a charge that must pass did not: {other:?}")),
@@ -77,7 +79,7 @@ impl Bench {
     }
 
     /// Counts without asking.
-    fn touch(&self, key: Key64, now: Time) -> Result<(), String> {
+    fn touch(&self, key: Key, now: Time) -> Result<(), String> {
         match self.store.charge(self.table, key, &self.bucket, 1, now) {
             Charge::Full => Err("the table is full".to_owned()),
             Charge::Admitted { .. } | Charge::Refused { .. } => Ok(()),
@@ -92,13 +94,13 @@ impl Bench {
         COARSE.millis()
     }
 
-    fn fill(&self, keys: &[Key64]) -> Result<(), String> {
+    fn fill(&self, keys: &[Key]) -> Result<(), String> {
         keys.iter().try_for_each(|key| self.charge(*key, START))
     }
 }
 
 /// So many keys, hashed.
-fn keys(count: usize) -> Result<Vec<Key64>, String> {
+fn keys(count: usize) -> Result<Vec<Key>, String> {
     let bench = Bench::new(0, 1)?;
     Ok((0..count as u64).map(|number| bench.store.key(&[&number.to_le_bytes()])).collect())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use selvedge_state::{Actor, Incarnation, Input, Key64, LinkId, Output, PopId, Replica, ReplicaConfig, Time};
+use selvedge_state::{Actor, Incarnation, Input, Key, LinkId, Output, PopId, Replica, ReplicaConfig, Time};
 
 use super::{Args, Bench, START, keys};
 use crate::figures::{Figures, median, rounded};
@@ -18,7 +18,7 @@ const DIGEST: u8 = 5;
 const CHANGED: usize = 10_000;
 
 /// All keys changed at one node, through frames, into an empty node: bytes for each, and cells joined a second.
-pub(super) fn measure(args: &Args, keys: &[Key64], figures: &mut Figures) -> Result<(), String> {
+pub(super) fn measure(args: &Args, keys: &[Key], figures: &mut Figures) -> Result<(), String> {
     let mut rates = Vec::new();
     for _ in 0..args.rounds.min(3) {
         let (from, to) = (Bench::new(0, keys.len())?, Bench::new(1, keys.len())?);
@@ -54,7 +54,7 @@ fn changed_of_many(args: &Args, figures: &mut Figures) -> Result<(), String> {
     let mut link = Link::new(&mut sender, &mut receiver, later);
     link.carry();
     link.bytes = 0;
-    let changed: Vec<Key64> = keys.iter().step_by(keys.len() / CHANGED).take(CHANGED).copied().collect();
+    let changed: Vec<Key> = keys.iter().step_by(keys.len() / CHANGED).take(CHANGED).copied().collect();
     changed.iter().try_for_each(|key| from.charge(*key, later))?;
     link.run(|| to.store.keys(to.table) < changed.len())?;
     figures.add("wire_bytes_per_counter", rounded(link.bytes as f64 / changed.len() as f64));
@@ -143,6 +143,7 @@ pub(super) fn replica(bench: &Bench, me: u16, pops: u16) -> Replica {
     let config = ReplicaConfig {
         cluster: "bench".to_owned(),
         secret_id: 1,
+        secret_beside: None,
         roster_revision: 1,
         me: Actor { pop: PopId(me), node: 0 },
         incarnation: Incarnation(u64::from(me) + 1),

@@ -1,6 +1,6 @@
 //! The hand that only looks: it keeps notes, and writes nothing.
 
-use selvedge_state::{Bucket, Charge, Key64, ListId, Store, TableId, Time, UniquesId};
+use selvedge_state::{Bucket, Charge, Key, ListId, Store, TableId, Time, UniquesId};
 
 use super::Note;
 use crate::hand::{Hand, Sentence, Settled};
@@ -19,13 +19,13 @@ impl Noting {
 }
 
 impl Hand for Noting {
-    fn charge(&mut self, store: &Store, (table, key): (TableId, Key64), bucket: &Bucket, now: Time) -> Charge {
+    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
         store.peek(table, key, bucket, 1, now)
     }
 
-    fn add(&mut self, _: &Store, _: (TableId, Key64), _: Time) {}
+    fn add(&mut self, _: &Store, _: (TableId, Key), _: Time) {}
 
-    fn observe(&mut self, _: &Store, _: (UniquesId, Key64), _: &[u8], _: Time) {}
+    fn observe(&mut self, _: &Store, _: (UniquesId, Key), _: &[u8], _: Time) {}
 
     fn ban(&mut self, store: &Store, subject: &str, ban: Sentence<'_>, now: Time) -> Settled {
         Settled::of(&store.could_ban(subject, ban.reason, now))

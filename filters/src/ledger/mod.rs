@@ -12,7 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use selvedge_conf::Config;
 use selvedge_conf::expr::{Counted, Phase};
-use selvedge_state::{Key64, ListId, Store, TableFull, TableId, Time};
+use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 
 use self::counter::Counter;
 pub(crate) use self::marks::Marks;
@@ -71,7 +71,7 @@ impl Ledger {
         at: usize,
         values: &[String],
         store: &Store,
-    ) -> Result<(TableId, Option<Key64>), String> {
+    ) -> Result<(TableId, Option<Key>), String> {
         let counter = self.counters.get(at).ok_or("there is no such counter")?;
         let key = if values.is_empty() { None } else { Some(counter.shape().hash_of(values, store)?) };
         Ok((counter.table(), key))
@@ -167,7 +167,7 @@ impl Ledger {
 }
 
 /// The key of these values, or the request's own.
-fn key_of(shape: &KeyShape, values: Option<&[Value<'_>]>, context: &Context<'_>) -> Key64 {
+fn key_of(shape: &KeyShape, values: Option<&[Value<'_>]>, context: &Context<'_>) -> Key {
     match values {
         Some(values) => shape.hash_values(values, context.store),
         None => shape.hash(context),

@@ -2,7 +2,7 @@
 
 use selvedge_conf::expr::Phase;
 use selvedge_conf::{Scope, Unique as Facts};
-use selvedge_state::{Key64, Rung, Store, TableFull, UniquesId, UniquesSpec};
+use selvedge_state::{Key, Rung, Store, TableFull, UniquesId, UniquesSpec};
 
 use crate::form::{self, FormNeed};
 use crate::key::KeyShape;
@@ -50,7 +50,7 @@ impl Unique {
         &self.key
     }
 
-    pub(super) fn key(&self, context: &Context<'_>) -> Key64 {
+    pub(super) fn key(&self, context: &Context<'_>) -> Key {
         self.key.hash(context)
     }
 

@@ -11,7 +11,7 @@ mod share;
 use std::time::Duration;
 
 use selvedge_conf::{Limit as Facts, Mode, Scope};
-use selvedge_state::{Bucket, Charge, Key64, Rung, Store, TableFull, TableId, TableSpec};
+use selvedge_state::{Bucket, Charge, Key, Rung, Store, TableFull, TableId, TableSpec};
 
 pub use bound::Bound;
 use penalty::Penalties;
@@ -104,7 +104,7 @@ impl Limit {
     ///
     /// # Errors
     /// In words, when there are too few or too many, or an address is none.
-    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
         self.key.hash_of(values, store)
     }
 

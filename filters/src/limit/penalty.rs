@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use selvedge_conf::{Limit, Penalty};
-use selvedge_state::{Key64, Rung, Store, TableFull, TableId, TableSpec};
+use selvedge_state::{Key, Rung, Store, TableFull, TableId, TableSpec};
 
 use crate::ban::{self, PENALTY_PREFIX, Subject};
 use crate::decision::Penalised;
@@ -38,7 +38,7 @@ impl Penalties {
     /// Counts one refused request; a ban is made when it was one too many.
     ///
     /// Offences that already led to a ban inside the window do not lead to the next one: each level needs `after` more.
-    pub(crate) fn offence(&self, key: Key64, context: &Context<'_>, hand: &mut impl Hand) -> Option<Penalised> {
+    pub(crate) fn offence(&self, key: Key, context: &Context<'_>, hand: &mut impl Hand) -> Option<Penalised> {
         let (store, now) = (context.store, context.now);
         let subject = Subject::of(context.head.client_net());
         let last = store.last_ban(subject.as_str(), now).filter(|ban| *ban.reason == *self.reason);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use selvedge_state::{Key64, ListId, Store, TableId, Time, UniquesId};
+use selvedge_state::{Key, ListId, Store, TableId, Time, UniquesId};
 
 use super::RuleId;
 use crate::ban::Subject;
@@ -40,9 +40,9 @@ pub(crate) enum Pending<'a> {
     /// An element of a list, present or not, for so many ms.
     List(ListId, String, bool, u64),
     /// Counted once.
-    Count(TableId, Key64),
+    Count(TableId, Key),
     /// An element of a unique.
-    Unique(UniquesId, Key64, Box<[u8]>),
+    Unique(UniquesId, Key, Box<[u8]>),
 }
 
 impl Findings<'_> {

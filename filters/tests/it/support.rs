@@ -66,7 +66,9 @@ impl World {
         let store = Store::new(StoreConfig {
             me: Actor { pop: PopId(1), node: 0 },
             incarnation: Incarnation(1),
+            cluster: "test".to_owned(),
             secret: [3; 16],
+            secret_beside: None,
             keys_max: 1000,
             bans_max: 100,
             roster,

@@ -49,7 +49,16 @@ fn edge() -> &'static (Filters, Store) {
     static EDGE: OnceLock<(Filters, Store)> = OnceLock::new();
     EDGE.get_or_init(|| {
         let (me, incarnation) = (Actor { pop: PopId(1), node: 0 }, Incarnation(1));
-        let store = Store::new(StoreConfig { me, incarnation, secret: [3; 16], keys_max: 64, bans_max: 64, roster: 1 });
+        let store = Store::new(StoreConfig {
+            me,
+            incarnation,
+            cluster: "test".to_owned(),
+            secret: [3; 16],
+            secret_beside: None,
+            keys_max: 64,
+            bans_max: 64,
+            roster: 1,
+        });
         (Filters::new(rules(), Tables::default(), &store).expect("there is room"), store)
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use selvedge_state::{
-    Actor, Event, Incarnation, Input, Key64, LinkId, ListId, Output, PopId, Replica, ReplicaConfig, Rung, Store,
+    Actor, Event, Incarnation, Input, Key, LinkId, ListId, Output, PopId, Replica, ReplicaConfig, Rung, Store,
     StoreBounds, StoreConfig, TableId, TableSpec, Time, UniquesId, UniquesSpec,
 };
 
@@ -32,7 +32,16 @@ pub(crate) fn actor(pop: u16) -> Actor {
 /// One of three.
 pub(crate) fn node(pop: u16) -> Node {
     let (me, incarnation, keys_max) = (actor(pop), Incarnation(1), KEYS_MAX);
-    let config = StoreConfig { me, incarnation, secret: *b"the same in all.", keys_max, bans_max: KEYS_MAX, roster: 3 };
+    let config = StoreConfig {
+        me,
+        incarnation,
+        cluster: "test".to_owned(),
+        secret: *b"the same in all.",
+        secret_beside: None,
+        keys_max,
+        bans_max: KEYS_MAX,
+        roster: 3,
+    };
     #[allow(clippy::needless_update, reason = "there may be more bounds")]
     let bounds = StoreBounds { uniques_max: KEYS_MAX, lists_max: KEYS_MAX, ..StoreBounds::default() };
     let store = Arc::new(Store::with_bounds(config, bounds));
@@ -42,6 +51,7 @@ pub(crate) fn node(pop: u16) -> Node {
     let replica = ReplicaConfig {
         cluster: "test".to_owned(),
         secret_id: 7,
+        secret_beside: None,
         roster_revision: 1,
         me,
         incarnation,
@@ -58,7 +68,7 @@ pub(crate) fn node(pop: u16) -> Node {
 
 impl Node {
     /// The key that the node itself counts.
-    pub(crate) fn own_key(&self) -> Key64 {
+    pub(crate) fn own_key(&self) -> Key {
         self.store.key(&[b"own"])
     }
 

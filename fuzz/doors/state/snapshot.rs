@@ -11,7 +11,7 @@ pub(crate) fn run(input: &[u8]) {
     let whole = read(&frames);
     if let Ok(head) = &whole {
         // Whether it is this node's is for the caller to ask; either answer is fine here.
-        let _ = head.check(&mine(now));
+        let _ = head.check(&mine(now), None);
     }
     // Whoever skips the reading is no worse off than with a hostile peer.
     for frame in &frames {

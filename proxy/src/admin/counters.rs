@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use selvedge_state::{Key64, TableId};
+use selvedge_state::{Key, TableId};
 
 use super::asking::Asking;
 use super::report::{Counted, Counter, Row};
@@ -47,7 +47,7 @@ fn report(node: &Node, name: &str, key: &[String]) -> Result<Counter, String> {
     })
 }
 
-fn counted(node: &Node, (table, key): (TableId, Key64), window_ms: u64) -> Counted {
+fn counted(node: &Node, (table, key): (TableId, Key), window_ms: u64) -> Counted {
     let now = node.clock.now();
     let row = |(actor, incarnation, count): (selvedge_state::Actor, selvedge_state::Incarnation, u64)| Row {
         pop: node.pops.name(actor.pop),

@@ -130,6 +130,12 @@ pub struct Cluster {
     /// The number of this node in its POP.
     #[serde(default)]
     pub node: u32,
+    /// The id of the cluster secret in force at this node.
+    #[serde(default)]
+    pub secret: String,
+    /// The id of the one that is known beside it; absent while none is rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_beside: Option<String>,
     /// NATS; absent where peers have a connection each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats: Option<Nats>,
@@ -187,6 +193,9 @@ pub struct Peer {
     pub clock: String,
     /// Its life's number.
     pub incarnation: Option<u64>,
+    /// The id of the cluster secret in force there.
+    #[serde(default)]
+    pub secret: Option<String>,
     /// What it has not acknowledged yet.
     pub behind: u64,
     /// Its life before, while that hands over to this one.

@@ -131,6 +131,9 @@ fn cluster_page(page: &mut String, cluster: &Cluster, now: u64) {
     if let Some(nats) = &cluster.nats {
         nats_page(page, nats, cluster.node, now);
     }
+    if let Some(beside) = &cluster.secret_beside {
+        let _ = writeln!(page, "secret {} in force, {beside} beside it", cluster.secret);
+    }
     match cluster.standing.as_str() {
         "warming" => page
             .push_str("warming: not every POP has said yet what it knows; limits go by the share of those that have\n"),
@@ -155,6 +158,9 @@ fn cluster_page(page: &mut String, cluster: &Cluster, now: u64) {
         }
         if peer.clock == "differs" {
             let _ = write!(page, "  CLOCK DIFFERS");
+        }
+        if let Some(secret) = peer.secret.as_ref().filter(|secret| **secret != cluster.secret) {
+            let _ = write!(page, "  SECRET {secret}");
         }
         let _ = match &peer.error {
             Some(error) => writeln!(page, "  {error}"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use selvedge_state::{Incarnation, Restored, SnapshotHead, Store, Time};
 
 use super::file::{self, ReadError};
-use crate::link::secret::Secret;
+use crate::link::secret::{Secret, SecretId};
 
 /// A folder that is this process's until it ends.
 #[derive(Debug)]
@@ -112,11 +112,11 @@ impl Folder {
         self.path.join("snapshot")
     }
 
-    /// What is there; `mine` is what this node would write itself.
-    pub fn find(&self, mine: &SnapshotHead) -> Found {
+    /// What is there; `mine` is what this node would write itself, `beside` the secret that it knows beside its own.
+    pub fn find(&self, mine: &SnapshotHead, beside: Option<SecretId>) -> Found {
         let path = self.snapshot();
         match file::check(&path) {
-            Ok((head, seen)) => match head.check(mine) {
+            Ok((head, seen)) => match head.check(mine, beside.map(|id| id.0)) {
                 Ok(()) => Found::Snapshot { head, seen },
                 Err(error) => Found::Refused(error.into()),
             },

@@ -342,11 +342,21 @@ mod tests {
     fn driver() -> (Driver, mpsc::Sender<Message>, Arc<Mutex<Vec<String>>>) {
         let me = Actor { pop: PopId(2), node: 0 };
         let incarnation = Incarnation(1);
-        let config = StoreConfig { me, incarnation, secret: [0; 16], keys_max: 100, bans_max: 100, roster: 2 };
+        let config = StoreConfig {
+            me,
+            incarnation,
+            cluster: "edge".into(),
+            secret: [0; 16],
+            secret_beside: None,
+            keys_max: 100,
+            bans_max: 100,
+            roster: 2,
+        };
         let replica = Replica::new(
             ReplicaConfig {
                 cluster: "edge".into(),
                 secret_id: 1,
+                secret_beside: None,
                 roster_revision: 1,
                 me,
                 incarnation,

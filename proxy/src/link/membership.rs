@@ -40,6 +40,8 @@ pub struct Membership {
     pub nats: Option<NatsConfig>,
     /// What client-chosen keys are hashed with.
     pub secret: Secret,
+    /// What peers may hash them with while the secret is rotated.
+    pub secret_beside: Option<Secret>,
 }
 
 impl Membership {
@@ -52,11 +54,13 @@ impl Membership {
         let me = roster.named(pop)?;
         let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
         let secret = Secret::load(roster.secret(), roster.secret_id())?;
+        let load = |(file, id)| Secret::load(file, id);
+        let secret_beside = roster.secret_beside().map(load).transpose()?;
         let nats = match &cluster.fabric {
             Fabric::Links => None,
             Fabric::Nats(nats) => Some(NatsConfig::load(nats)?),
         };
         let me = Actor { pop: me.id, node: cluster.node };
-        Ok(Membership { me, address: cluster.address.clone(), identity, nats, secret, roster })
+        Ok(Membership { me, address: cluster.address.clone(), identity, nats, secret, secret_beside, roster })
     }
 }

@@ -7,6 +7,8 @@
 //! revision = 1
 //! ca       = "ca.pem"
 //! secret   = { file = "cluster.secret", id = "2f6a..." }
+//! # While the secret is rotated: the next one, then the former one.
+//! secret_beside = { file = "next.secret", id = "91c4..." }
 //!
 //! [[pop]]
 //! id = 1
@@ -45,6 +47,7 @@ pub struct Roster {
     ca: PathBuf,
     secret: PathBuf,
     secret_id: SecretId,
+    secret_beside: Option<(PathBuf, SecretId)>,
     pops: BTreeMap<u16, RosterPop>,
     voids: Vec<Void>,
 }
@@ -116,6 +119,9 @@ pub enum RosterError {
     /// A secret id that is not 16 hex digits.
     #[error("secret id {0:?} must be 16 hex digits")]
     SecretId(String),
+    /// One secret in force and beside itself.
+    #[error("`secret` and `secret_beside` have one id, {0}: beside the one in force is the next or the former one")]
+    SameSecret(SecretId),
     /// A void that ends before it begins.
     #[error("void of POP {pop}: `before` must be a later life than `from`")]
     VoidEnds {
@@ -150,6 +156,7 @@ struct RawRoster {
     revision: u64,
     ca: PathBuf,
     secret: RawSecret,
+    secret_beside: Option<RawSecret>,
     pop: Vec<RawPop>,
     #[serde(default)]
     void: Vec<RawVoid>,
@@ -181,6 +188,13 @@ struct RawSecret {
     id: String,
 }
 
+impl RawSecret {
+    fn read(self, folder: &Path) -> Result<(PathBuf, SecretId), RosterError> {
+        let id = SecretId::from_hex(&self.id).ok_or(RosterError::SecretId(self.id))?;
+        Ok((folder.join(self.file), id))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPop {
@@ -207,7 +221,11 @@ impl Roster {
     /// The first thing wrong with it.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, RosterError> {
         let raw: RawRoster = toml::from_str(text).map_err(|error| RosterError::Syntax(error.to_string()))?;
-        let secret_id = SecretId::from_hex(&raw.secret.id).ok_or(RosterError::SecretId(raw.secret.id))?;
+        let (secret, secret_id) = raw.secret.read(folder)?;
+        let secret_beside = raw.secret_beside.map(|beside| beside.read(folder)).transpose()?;
+        if secret_beside.as_ref().is_some_and(|(_, id)| *id == secret_id) {
+            return Err(RosterError::SameSecret(secret_id));
+        }
         let pops = raw
             .pop
             .into_iter()
@@ -215,7 +233,7 @@ impl Roster {
             .collect();
         let mut roster = Self::new(raw.cluster, raw.revision, secret_id, pops)?;
         roster.ca = folder.join(raw.ca);
-        roster.secret = folder.join(raw.secret.file);
+        (roster.secret, roster.secret_beside) = (secret, secret_beside);
         if raw.void.len() > VOIDS_MAX {
             return Err(RosterError::TooManyVoids(raw.void.len()));
         }
@@ -261,6 +279,7 @@ impl Roster {
             ca: PathBuf::from("ca.pem"),
             secret: PathBuf::from("cluster.secret"),
             secret_id,
+            secret_beside: None,
             pops: by_id,
             voids: Vec::new(),
         })
@@ -283,6 +302,9 @@ impl Roster {
         let _ = writeln!(text, "cluster  = {}\nrevision = {}", quoted(&self.cluster), self.revision);
         let _ = writeln!(text, "ca       = {}", path(&self.ca));
         let _ = writeln!(text, "secret   = {{ file = {}, id = \"{}\" }}", path(&self.secret), self.secret_id);
+        if let Some((file, id)) = &self.secret_beside {
+            let _ = writeln!(text, "secret_beside = {{ file = {}, id = \"{id}\" }}", path(file));
+        }
         for pop in self.pops() {
             let _ = writeln!(text, "\n[[pop]]\nid = {}\nname = {}", pop.id.0, quoted(&pop.name));
             if let Some(region) = &pop.region {
@@ -316,6 +338,11 @@ impl Roster {
     /// Which secret that file must hold.
     pub fn secret_id(&self) -> SecretId {
         self.secret_id
+    }
+
+    /// The file of the secret that is known beside it while it is rotated, and which one that must be.
+    pub fn secret_beside(&self) -> Option<(&Path, SecretId)> {
+        self.secret_beside.as_ref().map(|(file, id)| (file.as_path(), *id))
     }
 
     /// All POPs, by rising id.
@@ -416,6 +443,27 @@ mod tests {
     fn what_is_written_is_read_back() {
         let roster = parse(&[pop("1", "fra", "127.0.0.1:7946"), pop("2", "iad", "[2001:db8::1]:7946")]).unwrap();
         assert_eq!(Roster::parse(&roster.to_toml(), Path::new("/elsewhere")).unwrap(), roster);
+    }
+
+    fn beside(lines: &str) -> Result<Roster, RosterError> {
+        Roster::parse(&format!("{HEAD}{lines}\n{}", pop("1", "fra", "a:1")), Path::new("/etc/selvedge"))
+    }
+
+    #[test]
+    fn a_secret_beside_is_another_one() {
+        let roster = beside(r#"secret_beside = { file = "next.secret", id = "00000000000000fe" }"#).unwrap();
+        assert_eq!(roster.secret_beside(), Some((Path::new("/etc/selvedge/next.secret"), SecretId(254))));
+        assert_eq!(Roster::parse(&roster.to_toml(), Path::new("/elsewhere")).unwrap(), roster);
+        let error = |lines: &str| beside(lines).unwrap_err().to_string();
+        assert_eq!(
+            error(r#"secret_beside = { file = "next.secret", id = "00000000000000ff" }"#),
+            "`secret` and `secret_beside` have one id, 00000000000000ff: beside the one in force is the next or the former one"
+        );
+        assert_eq!(error(r#"secret_beside = { file = "x", id = "fe" }"#), r#"secret id "fe" must be 16 hex digits"#);
+        assert!(error(r#"secret_beside = { file = "x" }"#).contains("missing field `id`"));
+        assert!(error(r#"secret_besides = { file = "x", id = "00000000000000fe" }"#).contains("unknown field"));
+        let twice = r#"secret_beside = { file = "x", id = "00000000000000fe" }"#;
+        assert!(error(&format!("{twice}\n{twice}")).contains("duplicate key"));
     }
 
     #[test]

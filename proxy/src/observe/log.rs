@@ -157,6 +157,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::PeerUp { actor, .. } => ("peer_up", actor.pop),
         Event::PeerDown { actor } => ("peer_down", actor.pop),
         Event::RosterDiffers { pop, .. } => ("roster_differs", *pop),
+        Event::SecretDiffers { pop, .. } => ("secret_differs", *pop),
         Event::SameIncarnation { actor, .. } => ("same_incarnation", actor.pop),
         Event::Undecodable { pop, .. } => ("undecodable", *pop),
         Event::ForeignAuthor { pop, .. } => ("foreign_author", *pop),

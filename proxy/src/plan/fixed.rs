@@ -90,7 +90,8 @@ impl Held {
             }
         }
         let me = |roster: &Roster| roster.named(&start.pop.name).ok().map(|pop| pop.id);
-        let who = |roster: &Roster| (roster.cluster().to_owned(), roster.secret_id(), me(roster));
+        let secrets = |roster: &Roster| (roster.secret_id(), roster.secret_beside().map(|(_, id)| id));
+        let who = |roster: &Roster| (roster.cluster().to_owned(), secrets(roster), me(roster));
         let stays = |new: &Roster| in_force.is_some_and(|old| who(old) == who(new));
         if loaded.membership.take_if(|membership| !stays(&membership.roster)).is_some() && start.cluster.is_some() {
             self.changed.push("cluster.roster".to_owned());

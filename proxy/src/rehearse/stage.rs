@@ -31,7 +31,9 @@ impl Stage {
         let me = StoreConfig {
             me: Actor { pop: PopId(0), node: 0 },
             incarnation: Incarnation(1),
+            cluster: String::new(),
             secret: *b"a rehearsal only",
+            secret_beside: None,
             keys_max: config.storage.keys_max.min(ENTRIES_MAX),
             bans_max: config.storage.bans_max,
             roster,

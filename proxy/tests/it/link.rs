@@ -17,7 +17,7 @@ use selvedge::link::tls::Identity;
 use selvedge::link::watch::WatchStream;
 use selvedge::link::{Cause, HANDSHAKE_MAX, LinkConfig, LinkEvent, LinkStatus, Links, Side};
 use selvedge_state::{
-    Actor, Incarnation, Key64, PopId, Replica, ReplicaConfig, Rung, Store, StoreConfig, TableId, TableSpec,
+    Actor, Incarnation, Key, PopId, Replica, ReplicaConfig, Rung, Store, StoreConfig, TableId, TableSpec,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -158,7 +158,9 @@ impl Cluster {
         let store = Arc::new(Store::new(StoreConfig {
             me: actor,
             incarnation,
+            cluster: cluster.into(),
             secret: self.secret.bytes(),
+            secret_beside: None,
             keys_max: 50_000,
             bans_max: 1000,
             roster: u16::try_from(self.addresses.len()).unwrap(),
@@ -175,6 +177,7 @@ impl Cluster {
             ReplicaConfig {
                 cluster: cluster.into(),
                 secret_id: secret.0,
+                secret_beside: None,
                 roster_revision: roster.revision(),
                 me: actor,
                 incarnation,
@@ -204,7 +207,7 @@ impl Cluster {
 }
 
 impl Node {
-    pub(crate) fn key_of(&self, n: u32) -> Key64 {
+    pub(crate) fn key_of(&self, n: u32) -> Key {
         self.store.key(&[&n.to_le_bytes()])
     }
 
@@ -236,7 +239,7 @@ impl Node {
         .await;
     }
 
-    fn key(&self) -> Key64 {
+    fn key(&self) -> Key {
         self.store.key(&[b"192.0.2.0/24"])
     }
 

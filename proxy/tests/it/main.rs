@@ -21,6 +21,7 @@ mod reload;
 mod restart;
 mod revalidation;
 mod roster;
+mod rotation;
 mod rules;
 mod rules_state;
 mod support;

@@ -44,7 +44,7 @@ async fn reload(edge: &Edge) {
     assert!(!text.contains("needs a restart"), "{text}");
 }
 
-async fn hears(edge: &Edge, heard: u16, roster: u16) {
+pub(crate) async fn hears(edge: &Edge, heard: u16, roster: u16) {
     eventually(DEADLINE, async || {
         let cluster = edge.status().await.cluster.unwrap();
         let found = (cluster.heard, cluster.roster, cluster.standing);
@@ -54,7 +54,7 @@ async fn hears(edge: &Edge, heard: u16, roster: u16) {
 }
 
 /// What all POPs were counted together, as this one knows it.
-async fn counted(edge: &Edge, count: u64) {
+pub(crate) async fn counted(edge: &Edge, count: u64) {
     eventually(DEADLINE, async || {
         let (_, text, _) = edge.command(&["limits", "show", "few", "--json"]).await;
         let limit: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -64,7 +64,7 @@ async fn counted(edge: &Edge, count: u64) {
     .await;
 }
 
-async fn bans(edge: &Edge, bans: usize) {
+pub(crate) async fn bans(edge: &Edge, bans: usize) {
     eventually(DEADLINE, async || match edge.status().await.bans {
         found if found == bans => Ok(()),
         found => Err(format!("{found} bans")),

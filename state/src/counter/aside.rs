@@ -2,8 +2,10 @@
 //! table. It is one more row of cells, without an author: it fills the bucket here, and is never counted, sent or compared.
 
 use super::cells::{Cells, Ring, SLOTS};
+use super::row::Row;
 use super::widths::Widths;
 use super::{Others, SlotCounter};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::time::Time;
 
 impl SlotCounter {
@@ -34,6 +36,17 @@ impl SlotCounter {
         if missing >= 1.0 {
             self.owe(widths, missing as u64, now, rate);
         }
+    }
+
+    /// The backlog of a bucket that all these rows filled, whoever counted them: as of a counter that was told nothing else.
+    pub(crate) fn level_of(widths: Widths, rows: &[Row], rate: f64, now: Time) -> f64 {
+        let mut counter = SlotCounter::new(widths.fine_slot(now));
+        for (row, node) in rows.iter().zip(0..) {
+            // Who counted them does not matter, but that none takes the place of another.
+            let author = Author { actor: Actor { pop: PopId(0), node }, incarnation: Incarnation(0) };
+            let _ = counter.join_telling(widths, (author, row), None, |_, _| {});
+        }
+        counter.level(widths, rate, now)
     }
 
     /// The backlog that is left when other authors' rows are not counted: what this node alone answers for. Where there are

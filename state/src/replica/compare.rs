@@ -8,7 +8,8 @@
 //! answer: the other side's parts    ->  what differs is repaired
 //! ```
 //!
-//! Peers whose configs count in other tables, and those whose clocks are far away, cannot compare: they get a frame of state each time, each from where their last one ended.
+//! Peers whose configs count in other tables, those whose clocks are far away, and those that name things by the other secret, cannot compare:
+//! they get a frame of state each time, each from where their last one ended.
 
 use super::clocks::Clocks;
 use super::link::Link;
@@ -113,7 +114,9 @@ impl Replica {
         if !link.repair.heard.once_more(now) || self.store.keys_about(now) >> range.bits() > DIGESTED_MAX {
             return false;
         }
-        let compares = self.links.get(id).is_some_and(|link| self.compares_with(link));
+        // Names by another secret are other names, and their digests other digests.
+        let compares = |link: &Link| self.compares_with(link) && link.secret_id == self.config.secret_id;
+        let compares = self.links.get(id).is_some_and(compares);
         if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR || !compares {
             self.tell_some(id, now);
             return true;

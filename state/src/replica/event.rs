@@ -29,6 +29,15 @@ pub enum Event {
         /// This node's.
         ours: u64,
     },
+    /// A peer has the secret in force that is the one beside here: the secret is being rotated, one node after another.
+    SecretDiffers {
+        /// The peer.
+        pop: PopId,
+        /// The id of its secret in force.
+        theirs: u64,
+        /// The id of this node's.
+        ours: u64,
+    },
     /// Two processes say they are the same actor in the same life: two nodes share a name or a disk image.
     SameIncarnation {
         /// The actor.
@@ -128,6 +137,12 @@ impl fmt::Display for Event {
                 write!(f, "node {actor} is heard (incarnation {:x})", incarnation.0)
             }
             Event::PeerDown { actor } => write!(f, "node {actor} is not heard any more"),
+            Event::SecretDiffers { pop, theirs, ours } => {
+                write!(
+                    f,
+                    "POP {pop} has the secret {theirs:016x} in force, this node {ours:016x}, and each knows the other's"
+                )
+            }
             Event::RosterDiffers { pop, theirs, ours } => {
                 write!(f, "POP {pop} has roster revision {theirs}, this node {ours}")
             }

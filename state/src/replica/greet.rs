@@ -82,6 +82,9 @@ impl Replica {
         if hello.roster_revision != self.config.roster_revision {
             self.tell(Event::RosterDiffers { pop, theirs: hello.roster_revision, ours: self.config.roster_revision });
         }
+        if hello.secret_id != self.config.secret_id {
+            self.tell(Event::SecretDiffers { pop, theirs: hello.secret_id, ours: self.config.secret_id });
+        }
         self.establish(id, author, hello, now);
     }
 
@@ -110,6 +113,7 @@ impl Replica {
         peer.draining = peer.link.or(peer.draining);
         peer.link = Some(id);
         peer.roster_revision = Some(hello.roster_revision);
+        peer.secret_id = Some(hello.secret_id);
         peer.tells = hello.features & RELAYS != 0;
         peer.heard_for = self.links.get(id).map_or(peer.heard_for, |link| link.reach.tempo().heard_for);
         let before = peer.life.replace((author.incarnation, hello.boot));
@@ -143,6 +147,7 @@ impl Replica {
             link.rtt = rtt;
             link.version = hello.newest.min(NEWEST);
             link.features = hello.features & FEATURES;
+            link.secret_id = hello.secret_id;
             link.inward.have = hello.base;
             link.inward.echo = Some((hello.at, now));
             link.repair.start();
@@ -160,7 +165,7 @@ impl Replica {
             let theirs: String = hello.cluster.chars().take(64).collect();
             return Some(CloseReason::OtherCluster { theirs, ours: self.config.cluster.clone() });
         }
-        if hello.secret_id != self.config.secret_id {
+        if hello.secret_id != self.config.secret_id && Some(hello.secret_id) != self.config.secret_beside {
             return Some(CloseReason::OtherSecret { theirs: hello.secret_id, ours: self.config.secret_id });
         }
         let says = author.actor.pop;

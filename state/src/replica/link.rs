@@ -41,6 +41,8 @@ pub(super) struct Link {
     pub(super) version: u16,
     /// What is optional and both ends can do; of meaning once there is an author.
     pub(super) features: u64,
+    /// The id of the secret by which the peer names what clients choose; of meaning once there is an author.
+    pub(super) secret_id: u64,
     /// Whether the peer has shown that it took our hello.
     pub(super) is_greeted: bool,
     pub(super) unsent: usize,
@@ -173,6 +175,7 @@ impl Link {
             author: None,
             version: OLDEST,
             features: 0,
+            secret_id: 0,
             is_greeted: false,
             unsent: 0,
             last_out: now,

@@ -70,8 +70,10 @@ const STRANGERS_OVER_FABRIC: usize = 256;
 pub struct ReplicaConfig {
     /// The cluster's id.
     pub cluster: String,
-    /// The id of the cluster's secret, never the secret itself.
+    /// The id of the cluster's secret in force, never the secret itself.
     pub secret_id: u64,
+    /// The id of the one that is known beside it while the secret is rotated.
+    pub secret_beside: Option<u64>,
     /// The roster's revision.
     pub roster_revision: u64,
     /// Who writes here; as in the store.

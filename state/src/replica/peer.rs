@@ -23,6 +23,8 @@ pub(super) struct Peer {
     pub(super) life: Option<(Incarnation, u64)>,
     /// The revision of its roster, as it said last.
     pub(super) roster_revision: Option<u64>,
+    /// The id of the secret in force there, as it said last.
+    pub(super) secret_id: Option<u64>,
     pub(super) heard_at: Option<Time>,
     /// One that said nothing for so long is not heard, ms.
     pub(super) heard_for: u64,
@@ -61,6 +63,7 @@ impl Peer {
             draining: None,
             life: None,
             roster_revision: None,
+            secret_id: None,
             heard_at: None,
             heard_for: Reach::Direct.tempo().heard_for,
             news: None,
@@ -108,6 +111,7 @@ impl Peer {
             clocks: self.clocks,
             incarnation: self.life.map(|(incarnation, _)| incarnation),
             roster_revision: self.roster_revision,
+            secret_id: self.secret_id,
             behind,
             draining,
             frames_in: self.frames_in,

@@ -67,9 +67,9 @@ impl Peers {
     }
 
     /// Who is relied on now.
-    pub(super) fn tally(&mut self, now: Time) -> &Tally {
+    pub(super) fn tally(&mut self, now: Time) -> &mut Tally {
         self.tally.ripen(now);
-        &self.tally
+        &mut self.tally
     }
 
     /// Something that the tally counts of a node has changed.

@@ -56,6 +56,8 @@ pub struct PeerStatus {
     pub incarnation: Option<Incarnation>,
     /// The revision of its roster, as it said last.
     pub roster_revision: Option<u64>,
+    /// The id of the secret in force there, as it said last.
+    pub secret_id: Option<u64>,
     /// Changed keys that it has not acknowledged.
     pub behind: u64,
     /// Its life before, while that hands over.

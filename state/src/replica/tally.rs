@@ -1,7 +1,6 @@
 //! Who is relied on, and whose clock is right, in numbers that are kept up with each change of a peer: going through all of them at each
 //! would make a start of many nodes the cube of their number.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clocks::{Clocks, Votes};
@@ -82,14 +81,14 @@ pub(super) struct Tally {
     /// By POP, this node not counted.
     pops: BTreeMap<PopId, OfPop>,
     /// Reckoned anew after a change.
-    parts: Cell<Option<Parts>>,
+    parts: Option<Parts>,
     /// When those that are heard are relied on whatever they say.
     waiting: BTreeSet<(Time, Actor)>,
 }
 
 impl Tally {
     pub(super) fn add(&mut self, actor: Actor, share: Share) {
-        self.parts.set(None);
+        self.parts = None;
         self.untold += usize::from(share.untold);
         self.pops.entry(actor.pop).or_default().known += 1;
         match share.relied {
@@ -107,7 +106,7 @@ impl Tally {
 
     /// Takes back what was added.
     pub(super) fn take(&mut self, actor: Actor, share: Share) {
-        self.parts.set(None);
+        self.parts = None;
         self.untold -= usize::from(share.untold);
         match share.relied {
             Relied::Not => {}
@@ -132,7 +131,7 @@ impl Tally {
     pub(super) fn ripen(&mut self, now: Time) {
         while let Some((_, actor)) = self.waiting.first().copied().filter(|(at, _)| *at <= now) {
             self.waiting.pop_first();
-            self.parts.set(None);
+            self.parts = None;
             self.rely(actor);
         }
     }
@@ -150,8 +149,8 @@ impl Tally {
     }
 
     /// The parts of a node of POP `mine`. Goes through all POPs after a change.
-    pub(super) fn parts(&self, mine: PopId) -> Parts {
-        if let Some(parts) = self.parts.get() {
+    pub(super) fn parts(&mut self, mine: PopId) -> Parts {
+        if let Some(parts) = self.parts {
             return parts;
         }
         // This node is known and relied on.
@@ -162,7 +161,7 @@ impl Tally {
             (pops + 1.0, sum + f64::from(*relied) / f64::from(*known))
         });
         let parts = Parts { relied: relied / pops, own: 1.0 / f64::from(me.known + 1) / pops };
-        self.parts.set(Some(parts));
+        self.parts = Some(parts);
         parts
     }
 

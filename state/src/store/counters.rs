@@ -1,13 +1,14 @@
-//! Counting: what requests do with tables of counters, and what they read there over all tables of a lineage.
+//! Counting: what requests do with tables of counters, and what they read there over all tables of a lineage, and both names of a
+//! key while the secret is rotated.
 
 use std::collections::BTreeMap;
 
 use super::table::{Coverage, Table};
 use super::{Store, TableFull, TableId, TableSpec};
 use crate::bucket::{Bucket, Charge};
-use crate::counter::Lane;
+use crate::counter::{Lane, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::{Domain, Key64};
+use crate::key::{Domain, Key, Key64};
 use crate::time::Time;
 
 impl Store {
@@ -18,8 +19,8 @@ impl Store {
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables already; nothing is made then.
     pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
-        let identity = spec.identity(&self.secret);
-        let lineage = || self.lineages.of(spec.lineage(&self.secret));
+        let identity = spec.identity(&self.names);
+        let lineage = || self.lineages.of(spec.lineage(&self.names));
         let number = self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max, lineage()))?;
         if let Some(table) = self.tables.get(number) {
             table.lineage().enlist(number);
@@ -37,47 +38,76 @@ impl Store {
         others.filter(|kin| kin.len() > 0)
     }
 
-    /// The greatest backlog that the other tables know of a key. They drain at the greater rate: too little is said, not too much.
-    fn kin_level(&self, id: TableId, at: &Table, key: Key64, rate: f64, now: Time) -> f64 {
-        let level = |kin: &Table| kin.level(key, kin.rate().map_or(rate, |theirs| theirs.max(rate)), now);
-        self.kin(id, at).map(level).fold(0.0, f64::max)
+    /// The greatest backlog that the other tables know of a key, and all of them by its name beside. They drain at the greater rate:
+    /// too little is said, not too much.
+    fn kin_level(&self, id: TableId, at: &Table, key: Key, rate: f64, now: Time) -> f64 {
+        let greater = |kin: &Table| kin.rate().map_or(rate, |theirs| theirs.max(rate));
+        let level = |kin: &Table| kin.level(key.now, greater(kin), now);
+        let known = self.kin(id, at).map(level).fold(0.0, f64::max);
+        let Some(beside) = key.beside else { return known };
+        let counted = |kin: &Table| kin.read(beside, |counter| counter.level(kin.widths(), greater(kin), now));
+        let all = std::iter::once(at).chain(self.kin(id, at)).filter_map(counted).fold(known, f64::max);
+        all.max(self.both_level(at, (key.now, beside), greater(at), now))
     }
 
-    /// Before a key is charged in a table that has kin: it takes over what they know, once in a turn.
+    /// The backlog that the rows of both names tell together: each count is in one of them. What this node knows beside the rows
+    /// is left out: it may be of the other name.
+    fn both_level(&self, at: &Table, (one, other): (Key64, Key64), rate: f64, now: Time) -> f64 {
+        let rows = |key| at.read(key, |counter| counter.all_rows(at.widths(), self.me));
+        let (Some(one), Some(other)) = (rows(one), rows(other)) else { return 0.0 };
+        let rows: Vec<Row> = one.into_iter().chain(other).map(|(_, row)| row).collect();
+        SlotCounter::level_of(at.widths(), &rows, rate, now)
+    }
+
+    /// Whether a key has yet to take over what the other tables, and its name beside, tell of it in a turn.
+    fn is_due(&self, id: TableId, at: &Table, key: Key, turn: u8) -> bool {
+        let more = key.beside.is_some() || self.kin(id, at).next().is_some();
+        let has_taken = || at.read(key.now, |counter| counter.turn() == turn) == Some(true);
+        more && !(at.lineage().has_noted(key) && has_taken())
+    }
+
+    /// Before a key is charged in a table that has kin, or by two names: it takes over what they know, once in a turn. One whose
+    /// names could not be noted, or are not any more, does so again: the greatest level is a lower bound at any time.
     #[cold]
-    fn take_over(&self, id: TableId, at: &Table, key: Key64, rate: f64, now: Time) {
+    fn take_over(&self, id: TableId, at: &Table, key: Key, rate: f64, now: Time) {
         let turn = at.lineage().take_turn(id.number());
-        let is_due = || at.read(key, |counter| counter.turn() == turn) != Some(true);
-        if self.kin(id, at).next().is_some() && is_due() {
+        if self.is_due(id, at, key, turn) {
             let _hand = at.lineage().hand();
-            at.take_over(key, self.kin_level(id, at, key, rate, now), turn, now);
+            at.lineage().note(key);
+            at.take_over(key.now, self.kin_level(id, at, key, rate, now), turn, now);
         }
     }
 
-    /// The table whose turn it is, where it is another one, and the turn.
-    pub(super) fn heir(&self, id: TableId, at: &Table) -> Option<(&Table, u8)> {
-        let (number, turn) = if at.lineage().has_kin() { at.lineage().turn() } else { return None };
-        self.tables.get(number).filter(|_| number != id.number()).map(|heir| (heir, turn))
+    /// The table whose turn it is and the name in force, where what rises by a key in a table rises elsewhere too; and the turn.
+    pub(super) fn heir(&self, id: TableId, at: &Table, key: Key64) -> Option<(&Table, Key64, u8)> {
+        let named = at.lineage().named(key);
+        if named.is_none() && !at.lineage().has_kin() {
+            return None;
+        }
+        let (number, turn) = at.lineage().turn();
+        let heir = self.tables.get(number).filter(|_| number != id.number() || named.is_some())?;
+        Some((heir, named.unwrap_or(key), turn))
     }
 
     /// The keyed hash of a counter's parts. Parts are framed by length, so no two lists of parts run together.
     #[must_use]
-    pub fn key(&self, parts: &[&[u8]]) -> Key64 {
-        Key64(self.secret.hash64(Domain::Key, parts))
+    pub fn key(&self, parts: &[&[u8]]) -> Key {
+        self.secrets.key64(Domain::Key, parts)
     }
 
     /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
     ///
     /// In a table that is seven eighths full a key that is new is charged in a sketch, at this node alone, until it owes an eighth
     /// of the burst.
-    pub fn charge(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+    pub fn charge(&self, table: TableId, key: Key, bucket: &Bucket, cost: u32, now: Time) -> Charge {
         let Some(at) = self.at(table) else { return Charge::Full };
         at.remember_rate(bucket.rate_per_ms);
-        if at.lineage().has_kin() {
+        if at.lineage().has_kin() || key.beside.is_some() {
             self.take_over(table, at, key, bucket.rate_per_ms, now);
         }
+        let key = key.now;
         let visit = |counter: &mut _| {
-            let charge = crate::counter::SlotCounter::charge(counter, at.widths(), bucket, cost, now);
+            let charge = SlotCounter::charge(counter, at.widths(), bucket, cost, now);
             let lane = match charge {
                 Charge::Admitted { remaining } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
                 Charge::Admitted { .. } if cost > 0 => Some(Lane::Rest),
@@ -96,22 +126,30 @@ impl Store {
 
     /// What [`charge`](Store::charge) would say now. Nothing is charged, made or forgotten.
     #[must_use]
-    pub fn peek(&self, table: TableId, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Charge {
+    pub fn peek(&self, table: TableId, key: Key, bucket: &Bucket, cost: u32, now: Time) -> Charge {
         let Some(at) = self.at(table) else { return Charge::Full };
-        at.peek(key, bucket, (cost, self.kin_level(table, at, key, bucket.rate_per_ms, now)), now)
+        let (number, turn) = at.lineage().turn();
+        let takes_over = number != table.number() || self.is_due(table, at, key, turn);
+        let kin = if takes_over { self.kin_level(table, at, key, bucket.rate_per_ms, now) } else { 0.0 };
+        at.peek(key.now, bucket, (cost, kin), now)
     }
 
     /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
     #[must_use]
-    pub fn level(&self, table: TableId, key: Key64, bucket: &Bucket, now: Time) -> f64 {
+    pub fn level(&self, table: TableId, key: Key, bucket: &Bucket, now: Time) -> f64 {
         let rate = bucket.rate_per_ms;
-        let read = |at: &Table| at.level(key, rate, now).max(self.kin_level(table, at, key, rate, now));
+        let read = |at: &Table| at.level(key.now, rate, now).max(self.kin_level(table, at, key, rate, now));
         self.at(table).map_or(0.0, read)
     }
 
     /// Counts `n` without asking. A table at its cap that can forget nothing does not count it.
-    pub fn add(&self, table: TableId, key: Key64, n: u32, now: Time) {
+    pub fn add(&self, table: TableId, key: Key, n: u32, now: Time) {
         let Some(at) = self.at(table) else { return };
+        if !at.lineage().has_noted(key) {
+            // For those who look for the greatest.
+            at.lineage().note(key);
+        }
+        let key = key.now;
         let visit = at.visit(key, now, |counter| {
             counter.add(at.widths(), n, at.rate(), now);
             n > 0 && self.dirty.mark(at, counter, Lane::Rest)
@@ -125,22 +163,24 @@ impl Store {
     /// that slot counted, as far as it has come, the part of time that the window covers, rounded down. So it differs from the
     /// truth by at most what was counted in that one slot, to either side. It is a fine one where the window reaches back
     /// seven fine slots or less, else a coarse one, without the part that fine slots tell. A window longer than eight coarse
-    /// slots reads as those eight. Tables of one lineage are read so one by one, and added up.
+    /// slots reads as those eight. Tables of one lineage, and names of one key, are read so one by one, and added up.
     #[must_use]
-    pub fn count(&self, table: TableId, key: Key64, window_ms: u64, now: Time) -> u64 {
+    pub fn count(&self, table: TableId, key: Key, window_ms: u64, now: Time) -> u64 {
         let Some(at) = self.at(table) else { return 0 };
-        let read = |at: &Table| at.read(key, |counter| counter.counted(at.widths(), window_ms, now)).unwrap_or(0);
+        let by_name =
+            |at: &Table, key| at.read(key, |counter| counter.counted(at.widths(), window_ms, now)).unwrap_or(0);
+        let read = |at: &Table| key.each().map(|key| by_name(at, key)).fold(0, u64::saturating_add);
         self.kin(table, at).map(read).fold(read(at), u64::saturating_add)
     }
 
     /// What each author counted over the eight coarse slots, in the authors' order.
     #[must_use]
-    pub fn counts(&self, table: TableId, key: Key64, now: Time) -> Vec<(Actor, Incarnation, u64)> {
+    pub fn counts(&self, table: TableId, key: Key, now: Time) -> Vec<(Actor, Incarnation, u64)> {
         let Some(at) = self.at(table) else { return Vec::new() };
         let mut sums: BTreeMap<Author, u64> = BTreeMap::new();
         for at in std::iter::once(at).chain(self.kin(table, at)) {
-            let of_table = at.read(key, |counter| counter.sums(at.widths(), self.me, now)).unwrap_or_default();
-            for (author, sum) in of_table {
+            let sums_of = |key| at.read(key, |counter| counter.sums(at.widths(), self.me, now)).unwrap_or_default();
+            for (author, sum) in key.each().flat_map(sums_of) {
                 let all = sums.entry(author).or_default();
                 *all = all.saturating_add(sum);
             }
@@ -162,18 +202,30 @@ impl Store {
 
     /// The `n` keys with the greatest sums over the eight coarse slots, greatest first, ties by key. Visits the whole table.
     #[must_use]
-    pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key64, u64)> {
+    pub fn top(&self, table: TableId, n: usize, now: Time) -> Vec<(Key, u64)> {
         let Some(at) = self.at(table) else { return Vec::new() };
         let mut sums = Vec::new();
         at.each_sum(now, |key, sum| sums.push((key, sum)));
         for kin in self.kin(table, at) {
             kin.each_sum(now, |key, sum| sums.push((key, sum)));
         }
-        // One entry for each key; those of several tables are added up.
+        // Where both names of a key are known here, it is called by both.
+        let names = |key| at.lineage().named(key).map_or((key, None), |now| (now, Some(key)));
+        let mut sums: Vec<(Key, u64)> = sums
+            .into_iter()
+            .map(|(key, sum)| {
+                let (now, beside) = names(key);
+                (Key { now, beside }, sum)
+            })
+            .collect();
+        // One entry for each key; those of several tables and names are added up.
         sums.sort_unstable();
         sums.dedup_by(|(key, sum), (before, all)| {
-            let same = key == before;
-            *all = if same { all.saturating_add(*sum) } else { *all };
+            let same = key.now == before.now;
+            if same {
+                *all = all.saturating_add(*sum);
+                before.beside = before.beside.or(key.beside);
+            }
             same
         });
         sums.retain(|(_, sum)| *sum > 0);

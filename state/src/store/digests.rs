@@ -88,7 +88,7 @@ impl Store {
         for shard in range.shards() {
             facts.each_in(shard, |key, fact| {
                 if range.holds(&key) && !fact.is_spent(soon) && when.covers(fact.made_at().0) {
-                    add(digests, range, &key, fact.digest(&self.secret));
+                    add(digests, range, &key, fact.digest(&self.secrets.now));
                 }
             });
         }
@@ -131,7 +131,7 @@ impl Store {
     pub(crate) fn tables_digest(&self, now: Time) -> u64 {
         let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
         let identities = identities.chain(self.ledgers.identities(now));
-        let hash = |identity: u64| self.secret.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
+        let hash = |identity: u64| self.secrets.now.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }
 
@@ -160,7 +160,7 @@ impl Store {
         let Author { actor, incarnation } = author;
         let by = [u64::from(actor.pop.0) << 32 | u64::from(actor.node), incarnation.0].map(u64::to_le_bytes);
         let [who, life] = by;
-        self.secret.hash64(Domain::Digest, &[&table, &key, &width, &slot, &count, &who, &life])
+        self.secrets.now.hash64(Domain::Digest, &[&table, &key, &width, &slot, &count, &who, &life])
     }
 
     fn hash_account(&self, of: [u64; 2], author: Author, account: &Account) -> u64 {
@@ -174,12 +174,12 @@ impl Store {
         let numbers: Vec<[u8; 8]> =
             of.into_iter().chain(who(author)).chain(said).chain(given).map(u64::to_le_bytes).collect();
         let parts: Vec<&[u8]> = numbers.iter().map(<[u8; 8]>::as_slice).collect();
-        self.secret.hash64(Domain::Digest, &parts)
+        self.secrets.now.hash64(Domain::Digest, &parts)
     }
 
     fn hash_sketch(&self, of: [u64; 3], sketch: &Sketch) -> u64 {
         let [table, key, slot] = of.map(u64::to_le_bytes);
-        self.secret.hash64(Domain::Digest, &[&table, &key, &slot, &sketch.bytes()])
+        self.secrets.now.hash64(Domain::Digest, &[&table, &key, &slot, &sketch.bytes()])
     }
 }
 

@@ -135,7 +135,7 @@ impl Store {
 
     /// What a fact is called.
     pub(crate) fn name(&self, fact: &Fact) -> Name {
-        fact.name(&self.secret)
+        fact.name(&self.secrets.now)
     }
 
     /// A fact.
@@ -260,7 +260,9 @@ impl Store {
         let ingested = Ingested { ahead, expired, implausible, ..Ingested::default() };
         let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
         // Whose turn it is takes what rises here; nobody takes it over meanwhile.
-        let heir = self.heir(table, at).map(|(heir, turn)| (heir, turn, at.lineage().hand()));
+        let hand = at.lineage().is_rotated().then(|| at.lineage().hand());
+        let heir = self.heir(table, at, key);
+        let _hand = hand.or_else(|| heir.is_some().then(|| at.lineage().hand()));
         let mut risen = Vec::new();
         let join = |counter: &mut SlotCounter| {
             counter.join_telling(widths, (author, &row), at.rate(), |tokens, from| {
@@ -277,8 +279,8 @@ impl Store {
             })
         };
         let joined = at.visit_told(key, withheld, newest, now, join);
-        if let Some((heir, turn, _)) = &heir {
-            heir.inherit(key, &risen, *turn);
+        if let Some((heir, key, turn)) = heir {
+            heir.inherit(key, &risen, turn);
         }
         match joined {
             Some(Joined::Raised) => Ingested { raised: true, ..ingested },

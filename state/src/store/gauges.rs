@@ -1,9 +1,10 @@
 //! The store's side of gauges.
 
-use super::ledgers::{Held, Kind, LedgerId, LedgerSpec};
+use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table};
 use super::{Store, TableFull};
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::Key64;
+use crate::key::{Key, Key64};
+use crate::ledger::Account;
 use crate::ledger::gauge::Raised;
 use crate::time::Time;
 
@@ -18,15 +19,18 @@ impl Store {
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
     /// is made then.
     pub fn gauge(&self, spec: &LedgerSpec) -> Result<GaugeId, TableFull> {
-        self.ledgers.table(&self.secret, spec, Kind::Gauge).map(GaugeId)
+        self.ledgers.table(&self.names, spec, Kind::Gauge).map(GaugeId)
     }
 
     /// Raises a gauge by `by` if all nodes together then stand at `most` or below: one atomic step here; what peers raise
     /// meanwhile is seen when it comes. Whoever raised it lowers it by as much, and whoever did not, does not.
-    pub fn raise(&self, gauge: GaugeId, key: Key64, by: u32, most: u64, now: Time) -> Raised {
+    pub fn raise(&self, gauge: GaugeId, key: Key, by: u32, most: u64, now: Time) -> Raised {
         let Some(table) = self.ledgers.at(gauge.0) else { return Raised::Full };
+        // This life raises by the name in force alone.
+        let beside = key.beside.map_or(0, |beside| self.height_of(table, beside, now));
+        let key = key.now;
         let raise = |held: &mut Held| {
-            let height = self.cluster.with_heard(|heard| held.ledger.height(|author| heard.contains(&author), now));
+            let height = self.height_in(held, now).saturating_add(beside);
             let to = height.saturating_add(by.into());
             if to > most {
                 return (Raised::Over(height), false);
@@ -42,7 +46,7 @@ impl Store {
     }
 
     /// Lowers the own part of a gauge, never below 0.
-    pub fn lower(&self, gauge: GaugeId, key: Key64, by: u32, now: Time) {
+    pub fn lower(&self, gauge: GaugeId, Key { now: key, .. }: Key, by: u32, now: Time) {
         let Some(table) = self.ledgers.at(gauge.0) else { return };
         let lower = |held: &mut Held| held.ledger.lower(by, now) && self.dirty.tracks(&mut held.dirty);
         if table.change(key, lower) == Some(true) {
@@ -52,16 +56,26 @@ impl Store {
 
     /// How high a gauge stands: the sum over this life and those of peers that are heard.
     #[must_use]
-    pub fn height(&self, gauge: GaugeId, key: Key64, now: Time) -> u64 {
-        let sum =
-            |held: &Held| self.cluster.with_heard(|heard| held.ledger.height(|author| heard.contains(&author), now));
-        self.ledgers.at(gauge.0).and_then(|table| table.read(key, sum)).unwrap_or(0)
+    pub fn height(&self, gauge: GaugeId, key: Key, now: Time) -> u64 {
+        let Some(table) = self.ledgers.at(gauge.0) else { return 0 };
+        key.each().map(|key| self.height_of(table, key, now)).fold(0, u64::saturating_add)
+    }
+
+    fn height_of(&self, table: &Table, key: Key64, now: Time) -> u64 {
+        table.read(key, |held| self.height_in(held, now)).unwrap_or(0)
+    }
+
+    fn height_in(&self, held: &Held, now: Time) -> u64 {
+        self.cluster.with_heard(|heard| held.ledger.height(|author| heard.contains(&author), now))
     }
 
     /// What each life of each actor last said of a gauge, in their order, heard or not.
     #[must_use]
-    pub fn heights(&self, gauge: GaugeId, key: Key64, now: Time) -> Vec<(Actor, Incarnation, u64)> {
-        let all = self.ledgers.accounts(gauge.0, key, self.me, now);
+    pub fn heights(&self, gauge: GaugeId, key: Key, now: Time) -> Vec<(Actor, Incarnation, u64)> {
+        let accounts = |key| self.ledgers.accounts(gauge.0, key, self.me, now);
+        // A life raises by one name alone.
+        let mut all: Vec<(Author, Account)> = key.each().flat_map(accounts).collect();
+        all.sort_unstable_by_key(|(author, _)| *author);
         all.into_iter().map(|(Author { actor, incarnation }, account)| (actor, incarnation, account.amount)).collect()
     }
 

@@ -9,12 +9,12 @@ use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull};
 use crate::counter::DRIFT_MAX;
 use crate::identity::Author;
-use crate::key::{Domain, Key64, Secret};
+use crate::key::{Domain, Key64, Names};
 use crate::ledger::shares::{ERA, Purse};
 use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
 use crate::time::Time;
 
-/// What a table of ledgers is. Its identity is a keyed hash of the name, the shape of its keys and what it is for, the same at
+/// What a table of ledgers is. Its identity is a hash of the name, the shape of its keys and what it is for, the same at
 /// every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerSpec {
@@ -212,9 +212,9 @@ impl Ledgers {
         Ledgers { tables: Registry::new(), keys_max }
     }
 
-    pub(super) fn table(&self, secret: &Secret, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
+    pub(super) fn table(&self, names: &Names, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
         let parts = [spec.uid.as_bytes(), spec.shape.as_bytes(), &kind.bytes()];
-        let identity = secret.hash64(Domain::Ledger, &parts);
+        let identity = names.hash64(Domain::Ledger, &parts);
         self.tables.find_or(identity, || Table::new(identity, kind, self.keys_max)).map(LedgerId)
     }
 

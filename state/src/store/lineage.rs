@@ -6,10 +6,17 @@
 //! of the others has for it, once; what rises in another table from then on, because peers say it late or still count there, is
 //! passed on to the one whose turn it is. Either is a lower bound of what is owed, so an edit refuses nobody wrongly. Nothing
 //! of this is sent: every node does it with what it knows itself.
+//!
+//! While the cluster's secret is rotated a key has two names, and what peers count by the one beside is to the tables of a lineage
+//! what another of them is: it is read with the rest, taken over, and passed on when it rises. Which name belongs to which is noted
+//! when a key is charged: a hash alone does not tell.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::shards::Shards;
+use crate::key::{Key, Key64};
 
 /// Tables of one lineage that know of one another. With more, one of the earlier ones is no longer read.
 pub const KIN_MAX: usize = 8;
@@ -24,12 +31,53 @@ pub(super) struct Lineage {
     members: [AtomicU16; KIN_MAX],
     /// Held while something goes from one table to another, so that nothing goes twice.
     hand: Mutex<()>,
+    /// While the secret is rotated: of keys that are charged here, by the name beside, the name in force.
+    named: Option<Shards<Key64, Key64>>,
 }
 
 impl Lineage {
-    fn new() -> Lineage {
+    fn new(named_max: Option<usize>) -> Lineage {
         let members = std::array::from_fn(|_| AtomicU16::new(NOBODY));
-        Lineage { turn: AtomicU32::new(NOBODY.into()), members, hand: Mutex::default() }
+        let (turn, named) = (AtomicU32::new(NOBODY.into()), named_max.map(Shards::new));
+        Lineage { turn, members, hand: Mutex::default(), named }
+    }
+
+    /// Whether keys have two names.
+    pub(super) fn is_rotated(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// Notes the names of a key, if there is room, so that what rises by the one beside is passed on.
+    pub(super) fn note(&self, key: Key) {
+        if let (Some(named), Some(beside)) = (&self.named, key.beside) {
+            let _ = named.change_or(beside, || key.now, |_| ());
+        }
+    }
+
+    /// Whether what rises by its name beside is passed on to a key.
+    pub(super) fn has_noted(&self, key: Key) -> bool {
+        key.beside.is_none_or(|beside| self.named(beside).is_some())
+    }
+
+    /// What rises by this name is not passed on any more.
+    pub(super) fn unname(&self, beside: Key64) {
+        self.named.iter().for_each(|named| named.remove(beside));
+    }
+
+    /// The name in force of what was charged here, by the one beside.
+    pub(super) fn named(&self, beside: Key64) -> Option<Key64> {
+        self.named.as_ref()?.read(beside, |now| *now)
+    }
+
+    /// Forgets the names of keys that have no counter any more.
+    pub(super) fn sweep(&self, shard: u8, has_counter: impl Fn(Key64) -> bool) {
+        let Some(named) = &self.named else { return };
+        let _hand = self.hand();
+        let mut gone = Vec::new();
+        named.each_in(shard, |beside, now| gone.push((beside, *now)));
+        // Looked up when no place of `named` is locked: counters that are forgotten lock theirs first.
+        gone.retain(|(_, now)| !has_counter(*now));
+        gone.into_iter().for_each(|(beside, _)| named.remove(beside));
     }
 
     /// A config counts in this table.
@@ -89,12 +137,19 @@ impl Lineage {
 }
 
 /// All lineages of a store, by identity; each has a table, so they are as few.
-#[derive(Default)]
-pub(super) struct Lineages(Mutex<BTreeMap<u64, Arc<Lineage>>>);
+pub(super) struct Lineages {
+    all: Mutex<BTreeMap<u64, Arc<Lineage>>>,
+    /// While the secret is rotated: keys of one lineage whose names are noted.
+    named_max: Option<usize>,
+}
 
 impl Lineages {
+    pub(super) fn new(named_max: Option<usize>) -> Lineages {
+        Lineages { all: Mutex::default(), named_max }
+    }
+
     pub(super) fn of(&self, identity: u64) -> Arc<Lineage> {
-        let mut lineages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lineages.entry(identity).or_insert_with(|| Arc::new(Lineage::new())))
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(identity).or_insert_with(|| Arc::new(Lineage::new(self.named_max))))
     }
 }

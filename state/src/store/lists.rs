@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TableFull;
 use super::facts::{Facts, NoRoom, Space};
-use crate::key::{Domain, Key128, Secret};
+use crate::key::{Domain, Key128, Names, Secret};
 use crate::list::{ELEMENT_MAX, ListEntry, Listing, Wanted, key_of};
 use crate::maximum::Most;
 use crate::time::Time;
@@ -47,8 +47,8 @@ pub enum ListError {
 }
 
 impl Facts<Listing> {
-    pub(super) fn list(&self, secret: &Secret, uid: &str) -> Result<ListId, TableFull> {
-        self.space(secret.hash64(Domain::List, &[uid.as_bytes()]), uid, (Most::Value(u64::MAX), Time::ZERO)).map(ListId)
+    pub(super) fn list(&self, names: &Names, uid: &str) -> Result<ListId, TableFull> {
+        self.space(names.hash64(Domain::List, &[uid.as_bytes()]), uid, (Most::Value(u64::MAX), Time::ZERO)).map(ListId)
     }
 
     /// States an element; says the key if it has to be sent.

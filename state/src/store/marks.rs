@@ -6,7 +6,7 @@ use super::Store;
 use super::facts::{Offered, Said};
 use crate::fact::Kind;
 use crate::identity::Seq;
-use crate::key::{Domain, Key128};
+use crate::key::{Domain, PurgeKey};
 use crate::marks::{Application, Dot, FLOOR_DOTS_MAX, Marked};
 use crate::time::Time;
 
@@ -25,8 +25,8 @@ pub enum PurgeError {
 impl Store {
     /// The keyed hash of a purge key's parts, such as a kind and a tag. Parts are framed by length.
     #[must_use]
-    pub fn purge_key(&self, parts: &[&[u8]]) -> Key128 {
-        Key128(self.secret.hash128(Domain::Mark, parts))
+    pub fn purge_key(&self, parts: &[&[u8]]) -> PurgeKey {
+        self.secrets.key128(Domain::Mark, parts)
     }
 
     /// Purges everywhere what has this key and was filled before. `until` (ten years away at most) is when nothing that was
@@ -35,7 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// [`PurgeError`] when more than [`FLOOR_DOTS_MAX`] nodes purge.
-    pub fn purge(&self, key: Key128, until: Time, now: Time) -> Result<Dot, PurgeError> {
+    pub fn purge(&self, PurgeKey { now: key, .. }: PurgeKey, until: Time, now: Time) -> Result<Dot, PurgeError> {
         let seq = self.purges.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let dot = Dot { author: self.me, seq: Seq(seq) };
         let (offered, changes) = self.marks.join_in(key, &Marked::new(key, dot, until, now), Said::Here, now);
@@ -51,18 +51,20 @@ impl Store {
 
     /// Whether a purge of this key was applied here after a fill began: what was filled then is void.
     #[must_use]
-    pub fn is_purged(&self, key: Key128, fill: Fill) -> bool {
+    pub fn is_purged(&self, key: PurgeKey, fill: Fill) -> bool {
         if self.marks.last_number() == fill.0 {
             return false;
         }
         let since = |mark: &Marked| mark.last() > fill.0;
-        self.marks.read(key, since) == Some(true) || self.marks.floor(None, since) == Some(true)
+        key.each().any(|key| self.marks.read(key, since) == Some(true)) || self.marks.floor(None, since) == Some(true)
     }
 
     /// When a purge, or a later one of its author, of this key was applied here; for receipts.
     #[must_use]
-    pub fn purge_applied(&self, key: Key128, dot: Dot) -> Option<Application> {
+    pub fn purge_applied(&self, key: PurgeKey, dot: Dot) -> Option<Application> {
         let applied = |mark: &Marked| mark.application(dot);
-        self.marks.read(key, applied).flatten().or_else(|| self.marks.floor(None, applied).flatten())
+        key.each()
+            .find_map(|key| self.marks.read(key, applied).flatten())
+            .or_else(|| self.marks.floor(None, applied).flatten())
     }
 }

@@ -3,7 +3,7 @@
 use super::facts::Said;
 use super::{Store, TableFull};
 use crate::fact::{About, Kind};
-use crate::key::{Domain, Key128};
+use crate::key::{Domain, Key128, Keyed};
 use crate::maximum::{Most, Raised};
 use crate::time::Time;
 
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) of them already; nothing is made then.
     pub fn maxima(&self, uid: &str, most: Most, now: Time) -> Result<MaxId, TableFull> {
-        let identity = self.secret.hash64(Domain::Maxima, &[uid.as_bytes(), &most.bytes()]);
+        let identity = self.names.hash64(Domain::Maxima, &[uid.as_bytes(), &most.bytes()]);
         self.maxima.space(identity, uid, (most, now)).map(MaxId)
     }
 
@@ -48,7 +48,7 @@ impl Store {
         if value > most {
             return Err(MaxError::Implausible { value, most });
         }
-        let key = self.max_key(at.identity, key);
+        let key = self.max_key(at.identity, key).now;
         let about = About { space: at.identity, key: Some(key) };
         let raised = Raised::new(about, (value, until), self.me, now);
         let (_, changes) = self.maxima.join_in(key, &raised, Said::Here, now);
@@ -61,11 +61,12 @@ impl Store {
     pub fn max_get(&self, space: MaxId, key: &[u8], now: Time) -> u64 {
         let Some(space) = self.maxima.named(space.0).filter(|space| space.is_spoken_of()) else { return 0 };
         let read = |known: &Raised| if now < known.kept { known.value } else { 0 };
-        let own = self.maxima.read(self.max_key(space.identity, key), read).unwrap_or(0);
+        let own = |key| self.maxima.read(key, read).unwrap_or(0);
+        let own = self.max_key(space.identity, key).each().map(own).fold(0, u64::max);
         own.max(self.maxima.floor(Some(space.identity), read).unwrap_or(0))
     }
 
-    fn max_key(&self, space: u64, key: &[u8]) -> Key128 {
-        Key128(self.secret.hash128(Domain::Maximum, &[&space.to_le_bytes(), key]))
+    fn max_key(&self, space: u64, key: &[u8]) -> Keyed<Key128> {
+        self.secrets.key128(Domain::Maximum, &[&space.to_le_bytes(), key])
     }
 }

@@ -79,7 +79,7 @@ use self::uniques::Uniques;
 use crate::ban::{Ban, Banning, Statement};
 use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::{Key64, Secret};
+use crate::key::{Key, Names, Secret, Secrets};
 use crate::list::{ListEntry, Listing, Wanted};
 use crate::marks::Marked;
 use crate::maximum::Raised;
@@ -98,8 +98,12 @@ pub struct StoreConfig {
     pub me: Actor,
     /// In which life.
     pub incarnation: Incarnation,
-    /// The cluster's secret: the key of all hashes.
+    /// The cluster's id: what configs name is hashed by it.
+    pub cluster: String,
+    /// The cluster's secret in force: the key of all hashes of what clients choose.
     pub secret: [u8; 16],
+    /// The one that is known beside it while the secret is rotated, by which peers may write.
+    pub secret_beside: Option<[u8; 16]>,
     /// Keys that one table holds.
     pub keys_max: usize,
     /// Subjects of bans that are remembered.
@@ -150,7 +154,8 @@ impl Default for StoreBounds {
 /// [`TABLES_MAX`], keys of a table, bans and elements by the config, authors of one key by [`CONTRIBUTORS_MAX`].
 pub struct Store {
     me: Author,
-    secret: Secret,
+    secrets: Secrets,
+    names: Names,
     keys_max: usize,
     tables: Registry<Table>,
     lineages: Lineages,
@@ -192,11 +197,12 @@ impl Store {
             cluster.set_roster([me.actor.pop], me.incarnation.began());
             cluster.agree(me.incarnation.began());
         }
+        let lineages = Lineages::new(config.secret_beside.is_some().then_some(config.keys_max));
         Store {
             me,
             keys_max: config.keys_max,
             tables: Registry::new(),
-            lineages: Lineages::default(),
+            lineages,
             uniques: Uniques::new(bounds.uniques_max),
             lists: Facts::new(bounds.lists_max, me, &secret),
             ledgers: Ledgers::new(bounds.ledgers_max),
@@ -205,7 +211,8 @@ impl Store {
             maxima: Facts::new(bounds.maxima_max, me, &secret),
             marks: Facts::new(bounds.marks_max, me, &secret),
             purges: AtomicU64::new(0),
-            secret,
+            secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },
+            names: Names::of(&config.cluster),
             dirty: Dirty::new(config.roster > 1),
             heard: Heard::new(config.roster),
             cluster,
@@ -219,13 +226,13 @@ impl Store {
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`] of them already; nothing is made then.
     pub fn uniques(&self, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
-        self.uniques.table(&self.secret, spec)
+        self.uniques.table(&self.names, spec)
     }
 
     /// Takes a value in. A table at its cap forgets the key touched longest ago; where all wait to be sent, the value is not
     /// counted.
-    pub fn observe(&self, table: UniquesId, key: Key64, element: &[u8], now: Time) {
-        self.uniques.observe(&self.secret, &self.dirty, table, key, element, now);
+    pub fn observe(&self, table: UniquesId, key: Key, element: &[u8], now: Time) {
+        self.uniques.observe(&self.secrets, &self.dirty, (table, key), element, now);
     }
 
     /// How many different values there were in the slots that the last `window_ms` touch: none of the window is missed, and
@@ -233,7 +240,7 @@ impl Store {
     /// counted (two of them may be taken for one once in ten thousand times), more are estimated with a standard error of
     /// 3.25 %. Nodes that know the same say the same.
     #[must_use]
-    pub fn distinct(&self, table: UniquesId, key: Key64, window_ms: u64, now: Time) -> u64 {
+    pub fn distinct(&self, table: UniquesId, key: Key, window_ms: u64, now: Time) -> u64 {
         self.uniques.distinct(table, key, window_ms, now)
     }
 
@@ -248,7 +255,7 @@ impl Store {
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`] lists already; nothing is made then.
     pub fn list(&self, uid: &str) -> Result<ListId, TableFull> {
-        self.lists.list(&self.secret, uid)
+        self.lists.list(&self.names, uid)
     }
 
     /// Puts an element into a list or takes it out of it, everywhere, until an instant (ten years away at most). The last
@@ -266,7 +273,7 @@ impl Store {
         now: Time,
     ) -> Result<(), ListError> {
         let wanted = Wanted { present, until, by: self.me.actor, now };
-        self.dirty.fact(Kind::Listing, self.lists.set(&self.secret, (list, element), wanted)?);
+        self.dirty.fact(Kind::Listing, self.lists.set(&self.secrets.now, (list, element), wanted)?);
         Ok(())
     }
 
@@ -275,13 +282,13 @@ impl Store {
     /// # Errors
     /// [`ListError`], as there.
     pub fn could_list(&self, list: ListId, element: &str, now: Time) -> Result<(), ListError> {
-        self.lists.could_set(&self.secret, (list, element), now)
+        self.lists.could_set(&self.secrets.now, (list, element), now)
     }
 
     /// Whether an element is said to be in a list or not to be in it; `None` when nothing is said.
     #[must_use]
     pub fn listed(&self, list: ListId, element: &str, now: Time) -> Option<bool> {
-        self.lists.listed(&self.secret, list, element, now)
+        self.lists.listed(&self.secrets.now, list, element, now)
     }
 
     /// Whether anything may be said of any element of a list: false means that [`listed`](Store::listed) knows none. One
@@ -303,7 +310,7 @@ impl Store {
     /// [`BanError`] when a text is empty or too long, or no more bans fit; nothing changes then.
     pub fn ban(&self, subject: &str, until: Time, level: u8, reason: &str, now: Time) -> Result<Ban, BanError> {
         let statement = Statement { until, level, reason, by: self.me.actor, now };
-        let (ban, change) = self.bans.ban(&self.secret, subject, statement)?;
+        let (ban, change) = self.bans.ban(&self.secrets.now, subject, statement)?;
         self.dirty.fact(Kind::Ban, change);
         Ok(ban)
     }
@@ -313,12 +320,12 @@ impl Store {
     /// # Errors
     /// [`BanError`], as there.
     pub fn could_ban(&self, subject: &str, reason: &str, now: Time) -> Result<(), BanError> {
-        self.bans.could_ban(&self.secret, (subject, reason), now)
+        self.bans.could_ban(&self.secrets.now, (subject, reason), now)
     }
 
     /// Lifts a ban everywhere; returns what held.
     pub fn unban(&self, subject: &str, now: Time) -> Option<Ban> {
-        let (ban, change) = self.bans.lift(&self.secret, self.me.actor, subject, now)?;
+        let (ban, change) = self.bans.lift(&self.secrets.now, self.me.actor, subject, now)?;
         self.dirty.fact(Kind::Ban, change);
         Some(ban)
     }
@@ -326,13 +333,13 @@ impl Store {
     /// The ban that holds for a subject.
     #[must_use]
     pub fn banned(&self, subject: &str, now: Time) -> Option<Ban> {
-        self.bans.find(&self.secret, subject, |fact| fact.ban.holds(now))
+        self.bans.find(&self.secrets.now, subject, |fact| fact.ban.holds(now))
     }
 
     /// The last ban of a subject, also one that ended less than [`BAN_MEMORY`](crate::BAN_MEMORY) ago; none after a lifting.
     #[must_use]
     pub fn last_ban(&self, subject: &str, now: Time) -> Option<Ban> {
-        self.bans.find(&self.secret, subject, |fact| fact.is_remembered(now))
+        self.bans.find(&self.secrets.now, subject, |fact| fact.is_remembered(now))
     }
 
     /// All bans that hold, by subject.

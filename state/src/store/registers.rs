@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::facts::{Facts, Offered, Said, Space};
 use super::{Store, TableFull};
 use crate::fact::{About, Kind};
-use crate::key::{Domain, Key128};
+use crate::key::{Domain, Key128, Keyed};
 use crate::maximum::Most;
 use crate::register::{Registered, VALUE_MAX, Wish};
 use crate::time::Time;
@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) of them already; nothing is made then.
     pub fn registers(&self, uid: &str) -> Result<RegistersId, TableFull> {
-        let identity = self.secret.hash64(Domain::Registers, &[uid.as_bytes()]);
+        let identity = self.names.hash64(Domain::Registers, &[uid.as_bytes()]);
         self.registers.space(identity, uid, (Most::Value(u64::MAX), Time::ZERO)).map(RegistersId)
     }
 
@@ -90,8 +90,12 @@ impl Store {
     #[must_use]
     pub fn register_get(&self, space: RegistersId, key: &[u8], now: Time) -> Option<Arc<[u8]>> {
         let space = self.registers.named(space.0).filter(|space| space.is_spoken_of())?;
-        let key = self.register_key(space.identity, key);
-        self.registers.read(key, |known| known.value(now).cloned()).flatten()
+        let keys = self.register_key(space.identity, key);
+        let Some(beside) = keys.beside else {
+            return self.registers.read(keys.now, |known| known.value(now).cloned()).flatten();
+        };
+        let known = later(self.registers.get(keys.now), self.registers.get(beside));
+        known.and_then(|known| known.value(now).cloned())
     }
 
     /// The instant up to which all that was stated in a space is void, if its removals once did not fit.
@@ -101,8 +105,8 @@ impl Store {
         self.registers.floor(Some(space.identity), |floor| floor.stamp)
     }
 
-    fn register_key(&self, space: u64, key: &[u8]) -> Key128 {
-        Key128(self.secret.hash128(Domain::Register, &[&space.to_le_bytes(), key]))
+    fn register_key(&self, space: u64, key: &[u8]) -> Keyed<Key128> {
+        self.secrets.key128(Domain::Register, &[&space.to_le_bytes(), key])
     }
 
     fn register(
@@ -114,29 +118,49 @@ impl Store {
         now: Time,
     ) -> Result<(), RegisterError> {
         let space = self.registers.named(space.0).ok_or(RegisterError::NoSpace)?;
-        let about = About { space: space.identity, key: Some(self.register_key(space.identity, key)) };
+        let keys = self.register_key(space.identity, key);
+        let about = About { space: space.identity, key: Some(keys.now) };
+        let beside = keys.beside.and_then(|beside| self.registers.get(beside));
         let wish = Wish { value, until, by: self.me, now };
-        self.dirty.fact(Kind::Register, self.registers.wish(space, about, &wish)?);
+        self.dirty.fact(Kind::Register, self.registers.wish(space, (about, beside.as_ref()), &wish)?);
         Ok(())
     }
 }
 
+/// The later one of two statements about one register, by its two names.
+fn later(one: Option<Registered>, other: Option<Registered>) -> Option<Registered> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.is_after(&one) { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
 impl Facts<Registered> {
-    /// States a register; says the keys that have to be sent.
-    fn wish(&self, space: &Arc<Space>, about: About, wish: &Wish) -> Result<Vec<Key128>, RegisterError> {
+    /// States a register on top of what is known of it, also by its name beside; says the keys that have to be sent.
+    fn wish(
+        &self,
+        space: &Arc<Space>,
+        (about, beside): (About, Option<&Registered>),
+        wish: &Wish,
+    ) -> Result<Vec<Key128>, RegisterError> {
         let key = about.name(self.secret());
         let said = self.amend(key, |known| {
-            let next = Registered::next(Some(known), about, wish);
-            let says = next.says(wish);
-            Some((next, says))
+            let latest = beside.filter(|beside| beside.is_after(known)).unwrap_or(known);
+            let next = Registered::next(Some(latest), about, wish);
+            // Too far ahead of the clock: what is known by the name beside stays as it is.
+            let fits = next.about == about;
+            let says = fits && next.says(wish);
+            Some((if fits { next } else { known.clone() }, says))
         });
         match said {
             Some((true, change)) => return Ok(change.into_iter().collect()),
             Some((false, _)) => return Err(RegisterError::Ahead),
             None => {}
         }
-        let over_floor = self.floor(Some(about.space), |floor| Registered::next(Some(floor), about, wish));
-        let first = over_floor.unwrap_or_else(|| Registered::next(None, about, wish));
+        // What the floor covers is gone, so what is left is after it.
+        let over_beside = beside.map(|beside| Registered::next(Some(beside), about, wish));
+        let over_floor = || self.floor(Some(about.space), |floor| Registered::next(Some(floor), about, wish));
+        let first = over_beside.or_else(over_floor).unwrap_or_else(|| Registered::next(None, about, wish));
         if first.about != about {
             return Err(RegisterError::Ahead);
         }

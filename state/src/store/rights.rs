@@ -21,11 +21,18 @@ impl Store {
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
     /// is made then.
     pub fn rights(&self, spec: &LedgerSpec, quota: u64) -> Result<RightsId, TableFull> {
-        let id = self.ledgers.table(&self.secret, spec, Kind::Rights)?;
+        let id = self.ledgers.table(&self.names, spec, Kind::Rights)?;
         if let Some(table) = self.ledgers.at(id) {
             table.set_terms((quota, 0));
         }
         Ok(RightsId(id))
+    }
+
+    /// The name of what rights or shares are of. It needs no secret and outlasts each: by two names at once a quota would be there twice. What
+    /// clients choose freely is no key of a quota.
+    #[must_use]
+    pub fn lasting_key(&self, parts: &[&[u8]]) -> Key64 {
+        Key64(self.names.hash64(Domain::Key, parts))
     }
 
     /// Takes `cost` of what this node has of a key's quota in an epoch, if it has so much: one atomic step. A cost that is known only later
@@ -92,11 +99,11 @@ impl Store {
     /// The name of a key in one epoch: epochs never mix.
     fn key_in(&self, key: Key64, Epoch { begins, ends }: Epoch) -> Key64 {
         let parts = [key.0, begins.0, ends.0].map(u64::to_le_bytes);
-        Key64(self.secret.hash64(Domain::Epoch, &parts.each_ref().map(<[u8; 8]>::as_slice)))
+        Key64(self.names.hash64(Domain::Epoch, &parts.each_ref().map(<[u8; 8]>::as_slice)))
     }
 
     fn keeper<'s>(&'s self, table: &Table, key: Key64, epoch: Epoch, now: Time) -> Keeper<impl Fn() -> bool + 's> {
-        let rank = move |pop: PopId| self.secret.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
+        let rank = move |pop: PopId| self.names.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
         let is_now = epoch.begins <= now && now < epoch.ends;
         let is_home = move || {
             let is_settled = self.heard.standing() == Standing::Settled;

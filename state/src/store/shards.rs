@@ -120,6 +120,11 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         self.change_or(key, make, visit)
     }
 
+    pub(super) fn remove(&self, key: K) {
+        let gone = self.map(key.shard()).and_then(|map| map.remove(&key));
+        self.room.release(usize::from(gone.is_some()));
+    }
+
     /// Keeps what passes in one shard, and gives its memory back when most of it is free.
     pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
         self.retain_mut(shard, |value| keep(value));

@@ -25,7 +25,7 @@ impl Store {
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
     /// is made then.
     pub fn shares(&self, spec: &LedgerSpec, allowance: Allowance) -> Result<SharesId, TableFull> {
-        let id = self.ledgers.table(&self.secret, spec, Kind::Shares)?;
+        let id = self.ledgers.table(&self.names, spec, Kind::Shares)?;
         if let Some(table) = self.ledgers.at(id) {
             table.set_terms(allowance.terms());
         }

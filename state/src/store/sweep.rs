@@ -31,8 +31,12 @@ impl Store {
             self.marks.sweep(shard, now);
             self.uniques.sweep(shard, now);
             self.ledgers.sweep(shard, &self.dirty, now);
-            for (_, table) in self.tables.after(None) {
+            for (number, table) in self.tables.after(None) {
                 table.sweep(shard, now);
+                // Keys are charged in the table whose turn it is.
+                if table.lineage().turn().0 == number {
+                    table.lineage().sweep(shard, |key| table.read(key, |_| ()).is_some());
+                }
             }
         }
     }

@@ -10,11 +10,11 @@ use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{SLOTS, SlotCounter, Widths};
-use crate::key::{Domain, Key64, Secret, Sharded};
+use crate::key::{Domain, Key64, Names, Sharded};
 use crate::rung::Rung;
 use crate::time::Time;
 
-/// What a table is. Its identity is a keyed hash of the name, the shape of its keys and its rungs, the same at every node. Tables
+/// What a table is. Its identity is a hash of the name, the shape of its keys and its rungs, the same at every node. Tables
 /// that differ in rungs alone are of one lineage: what is counted in one of them is read in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSpec {
@@ -31,17 +31,17 @@ pub struct TableSpec {
 }
 
 impl TableSpec {
-    pub(super) fn identity(&self, secret: &Secret) -> u64 {
+    pub(super) fn identity(&self, names: &Names) -> u64 {
         let rungs = [self.fine.millis().to_le_bytes(), self.coarse.millis().to_le_bytes()].concat();
         // A table that stays at home must not meet a replicated one of the same name.
         let replicated = [u8::from(self.replicated)];
-        secret.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &rungs, &replicated])
+        names.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &rungs, &replicated])
     }
 
     /// What stays the same when its rungs change. Never sent.
-    pub(super) fn lineage(&self, secret: &Secret) -> u64 {
+    pub(super) fn lineage(&self, names: &Names) -> u64 {
         let replicated = [u8::from(self.replicated)];
-        secret.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &replicated])
+        names.hash64(Domain::Table, &[self.uid.as_bytes(), self.shape.as_bytes(), &replicated])
     }
 }
 
@@ -207,8 +207,9 @@ impl Table {
     /// A new counter, which owes what the crowd knows of its key.
     fn make(&self, key: Key64, head: u64, rate: Option<f64>, now: Time) -> SlotCounter {
         let turn = self.lineage.turn().1;
-        // One that has kin has yet to take over from them.
-        let turn = if self.lineage.has_kin() { turn.wrapping_sub(1) } else { turn };
+        // One that has kin, or another name, has yet to take over from them.
+        let is_due = self.lineage.has_kin() || self.lineage.is_rotated();
+        let turn = if is_due { turn.wrapping_sub(1) } else { turn };
         let mut counter = SlotCounter::born(head, self.generations.newest(), turn);
         if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {
             let level = crowd.level(key, rate, now);
@@ -228,6 +229,8 @@ impl Table {
             return;
         }
         self.leave_out(now);
+        // Peers may say it again: it must not be passed on twice.
+        self.lineage.unname(key);
         if let Some(generation) = counter.stated_generation() {
             self.generations.end(generation);
         }
@@ -285,10 +288,8 @@ impl Table {
             return self.crowd().raise(key, level, rate, now);
         }
         self.visit(key, now, |counter| {
-            if counter.turn() != turn {
-                counter.owes_at_least(self.widths, level, now, rate);
-                counter.set_turn(turn);
-            }
+            counter.owes_at_least(self.widths, level, now, rate);
+            counter.set_turn(turn);
         });
     }
 

@@ -4,13 +4,13 @@ use super::dirty::Dirty;
 use super::registry::Registry;
 use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull};
-use crate::key::{Domain, Key64, Secret};
+use crate::key::{Domain, Key, Key64, Names, Secrets};
 use crate::rung::Rung;
 use crate::time::Time;
 use crate::unique::{Distinct, Mark, Sketch, Span, Standing};
 use crate::walk::Reach;
 
-/// What a table of distinct counts is. Its identity is a keyed hash of the name, the shape of its keys and its slot, the same
+/// What a table of distinct counts is. Its identity is a hash of the name, the shape of its keys and its slot, the same
 /// at every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UniquesSpec {
@@ -25,11 +25,11 @@ pub struct UniquesSpec {
 }
 
 impl UniquesSpec {
-    fn identity(&self, secret: &Secret) -> u64 {
+    fn identity(&self, names: &Names) -> u64 {
         let slot = Span::new(self.slot).millis().to_le_bytes();
         // A table that stays at home must not meet a replicated one of the same name.
         let replicated = [u8::from(self.replicated)];
-        secret.hash64(Domain::Uniques, &[self.uid.as_bytes(), self.shape.as_bytes(), &slot, &replicated])
+        names.hash64(Domain::Uniques, &[self.uid.as_bytes(), self.shape.as_bytes(), &slot, &replicated])
     }
 }
 
@@ -84,8 +84,8 @@ impl Uniques {
         Uniques { tables: Registry::new(), keys_max }
     }
 
-    pub(super) fn table(&self, secret: &Secret, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
-        let identity = spec.identity(secret);
+    pub(super) fn table(&self, names: &Names, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
+        let identity = spec.identity(names);
         let make = || Sketches {
             identity,
             span: Span::new(spec.slot),
@@ -95,20 +95,32 @@ impl Uniques {
         self.tables.find_or(identity, make).map(UniquesId)
     }
 
-    pub(super) fn observe(&self, secret: &Secret, dirty: &Dirty, id: UniquesId, key: Key64, element: &[u8], now: Time) {
+    /// Marks of one value by two secrets are two, so a union over both would say too much. So what is seen is seen under each
+    /// secret that is known, and while a secret is rotated either name alone tells it all.
+    pub(super) fn observe(
+        &self,
+        secrets: &Secrets,
+        dirty: &Dirty,
+        (id, key): (UniquesId, Key),
+        element: &[u8],
+        now: Time,
+    ) {
         let Some(table) = self.tables.get(id.0) else { return };
-        let mark = Mark::of(secret.hash64(Domain::Element, &[element]));
-        let newly = table.visit(key, now, |known| {
-            known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty)
-        });
-        if newly == Some(true) {
-            dirty.uniques(id, key);
+        for (key, secret) in key.each().zip(secrets.each()) {
+            let mark = Mark::of(secret.hash64(Domain::Element, &[element]));
+            let newly = table.visit(key, now, |known| {
+                known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty)
+            });
+            if newly == Some(true) {
+                dirty.uniques(id, key);
+            }
         }
     }
 
-    pub(super) fn distinct(&self, id: UniquesId, key: Key64, window: u64, now: Time) -> u64 {
+    pub(super) fn distinct(&self, id: UniquesId, key: Key, window: u64, now: Time) -> u64 {
         let Some(table) = self.tables.get(id.0) else { return 0 };
-        table.keys.read(key, |known| known.distinct(table.span, window, now)).unwrap_or(0)
+        let distinct = |key| table.keys.read(key, |known| known.distinct(table.span, window, now));
+        key.each().filter_map(distinct).max().unwrap_or(0)
     }
 
     pub(super) fn len(&self, id: UniquesId) -> usize {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::given::{author, even, listing};
+use super::given::{author, even, listing, only};
 use crate::counter::{Bounds, CONTRIBUTORS_MAX, COUNT_MOST, Joined, Row, SlotCounter};
 use crate::fact::{Fact, Stated};
 use crate::identity::{Actor, Author, Incarnation, PopId};
@@ -63,11 +63,21 @@ pub(super) struct Node {
 
 pub(super) fn node(pop: u16, keys_max: usize, index_max: usize) -> Node {
     let (me, incarnation) = (Actor { pop: PopId(pop), node: 0 }, Incarnation(1));
-    let config = StoreConfig { me, incarnation, secret: [3; 16], keys_max, bans_max: 2, roster: 3 };
+    let config = StoreConfig {
+        me,
+        incarnation,
+        cluster: "edge".to_owned(),
+        secret: [3; 16],
+        secret_beside: None,
+        keys_max,
+        bans_max: 2,
+        roster: 3,
+    };
     let store = Arc::new(Store::with_bounds(config, StoreBounds { lists_max: 3, ..StoreBounds::default() }));
     let config = ReplicaConfig {
         cluster: "edge".to_owned(),
         secret_id: 1,
+        secret_beside: None,
         roster_revision: 1,
         me,
         incarnation,
@@ -153,7 +163,7 @@ fn a_peer_that_lags_past_the_index_is_repaired() {
 #[test]
 fn what_moved_on_is_not_taken_for_known() {
     let (mut near, mut far) = pair(10_000, 50_000);
-    let key = |n: u32| Key64(u64::from(n) << 40);
+    let key = |n: u32| only(u64::from(n) << 40);
     let deltas = |frames: Vec<Bytes>| frames.into_iter().filter(|frame| frame[0] == 2).collect::<Vec<Bytes>>();
     // All of these frames are lost.
     let steps = [(0, 0..1), (3_000, 1..2), (3_025, 2..8_000), (3_050, 0..1)];
@@ -209,7 +219,7 @@ fn a_peer_speaks_for_itself_alone() {
     assert_eq!((near.store.keys(near.table), near.replica.status(NOW).peers[0].dropped), (0, 4 + 1 + 4 + 4));
     near.takes(vec![rows_of(table, author(3, 1), 0..4).range(&range, NEWEST)], NOW);
     near.takes(vec![rows_of(table, author(1, 0), 0..4).range(&range, NEWEST)], NOW);
-    assert_eq!(near.store.counts(near.table, Key64(2), NOW).len(), 2);
+    assert_eq!(near.store.counts(near.table, only(2), NOW).len(), 2);
 }
 
 #[test]
@@ -254,13 +264,13 @@ fn sketches_of_slots_too_far_ahead_or_over_are_refused() {
     // One slot and 500 ms ahead is the last that is taken; nine slots live.
     let live: Vec<u64> = (slot - 8..=slot + 6).collect();
     assert_eq!(near.takes(vec![seen_in(identity, &live).range(&range, NEWEST)], NOW).1, []);
-    assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 0));
-    assert_eq!(near.store.distinct(table, Key64(1), 800, NOW.plus(600)), 9);
+    assert_eq!((near.store.distinct(table, only(1), 800, NOW), dropped(&near)), (9, 0));
+    assert_eq!(near.store.distinct(table, only(1), 800, NOW.plus(600)), 9);
     let ahead = seen_in(identity, &[slot + 7, u64::MAX]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
     let over = seen_in(identity, &[0, slot - 9]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![over], NOW).1, []);
-    assert_eq!((near.store.distinct(table, Key64(1), 800, NOW), dropped(&near)), (9, 4));
+    assert_eq!((near.store.distinct(table, only(1), 800, NOW), dropped(&near)), (9, 4));
     // Of a table that no config knows: dropped, and told once.
     let unknown = seen_in(7, &[slot]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![unknown], NOW).1, [Event::UnknownTable { pop: PopId(2), identity: 7 }]);
@@ -338,7 +348,9 @@ fn peers_fill_half_of_the_room_with_one_list_at_most() {
     let config = StoreConfig {
         me: author(1, 1).actor,
         incarnation: Incarnation(1),
+        cluster: "edge".to_owned(),
         secret: [0; 16],
+        secret_beside: None,
         keys_max: 1,
         bans_max: 1,
         roster: 2,
@@ -460,7 +472,7 @@ fn what_nobody_can_count_is_refused_and_told() {
     let says = |count: u64, to: u64| {
         let mut builder = Builder::new();
         let (fine, coarse) = ([count, 0, 0, 0, 0, 0, 0, 0], [0; 8]);
-        assert_eq!(builder.row(table, key, author(2, 1), Row { head: NOW.0 / 1_000, fine, coarse }), Room::Taken);
+        assert_eq!(builder.row(table, key.now, author(2, 1), Row { head: NOW.0 / 1_000, fine, coarse }), Room::Taken);
         builder.delta(&DeltaHead { author: author(2, 1).into(), from: to - 1, to, at: NOW.0 }, NEWEST)
     };
     let counted = |near: &Node| near.store.count(near.table, key, 10_000, NOW);

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::given::author;
+use super::given::{author, only};
 use crate::counter::Row;
 use crate::identity::{Author, Incarnation};
-use crate::key::Key64;
+use crate::key::{Key, Key64};
 use crate::rung::Rung;
 use crate::store::{Store, StoreConfig, TableId, TableSpec, Told};
 use crate::time::Time;
@@ -14,7 +14,16 @@ const START: Time = Time(1_800_000_000_000);
 
 pub(super) fn node(pop: u16, keys_max: usize) -> (Store, TableId) {
     let Author { actor: me, incarnation } = author(pop, 1 << 16);
-    let store = Store::new(StoreConfig { me, incarnation, secret: [7; 16], keys_max, bans_max: 1, roster: 2 });
+    let store = Store::new(StoreConfig {
+        me,
+        incarnation,
+        cluster: "edge".to_owned(),
+        secret: [7; 16],
+        secret_beside: None,
+        keys_max,
+        bans_max: 1,
+        roster: 2,
+    });
     let (uid, shape) = ("t".to_owned(), "ip".to_owned());
     let spec = TableSpec { uid, shape, fine: Rung::Ms100, coarse: Rung::M1, replicated: true };
     let table = store.table(&spec).unwrap();
@@ -22,8 +31,8 @@ pub(super) fn node(pop: u16, keys_max: usize) -> (Store, TableId) {
 }
 
 /// Keys of one shard, so that a sample sees all of them.
-pub(super) fn key(n: u64) -> Key64 {
-    Key64(0xab << 56 | n)
+pub(super) fn key(n: u64) -> Key {
+    only(0xab << 56 | n)
 }
 
 /// What a tick would send.
@@ -32,7 +41,7 @@ pub(super) fn taken(store: &Store, table: TableId) -> Vec<(Key64, Author, Row)> 
     rows.filter_map(|(_, key)| store.take_row(table, key, Time::ZERO).map(|(author, row)| (key, author, row))).collect()
 }
 
-fn total(store: &Store, table: TableId, key: Key64, now: Time) -> u64 {
+fn total(store: &Store, table: TableId, key: Key, now: Time) -> u64 {
     store.counts(table, key, now).iter().map(|(_, _, n)| n).sum()
 }
 
@@ -56,8 +65,8 @@ fn a_key_that_comes_back_adds_at_its_peers() {
     let lives: Vec<_> = far.counts(at_far, key(1), START).into_iter().map(|(_, life, n)| (life, n)).collect();
     assert_eq!(lives, [(Incarnation(1 << 16), 5), (Incarnation(2 + (1 << 16)), 3)]);
     // The node does not take back what it said before: it is in what others read.
-    for (author, row) in far.rows(at_far, key(1), START) {
-        let _ = near.offer_row((at_near, key(1)), (author, row), Told::Changed, START);
+    for (author, row) in far.rows(at_far, key(1).now, START) {
+        let _ = near.offer_row((at_near, key(1).now), (author, row), Told::Changed, START);
     }
     assert_eq!(total(&near, at_near, key(1), START), 3);
 }
@@ -66,7 +75,7 @@ fn a_key_that_comes_back_adds_at_its_peers() {
 fn a_generation_ends_only_when_a_counter_of_it_is_forgotten() {
     let (near, table) = node(1, 2);
     let lives =
-        |n: u64| near.rows(table, key(n), START).into_iter().map(|(author, _)| author.incarnation.0 - (1 << 16));
+        |n: u64| near.rows(table, key(n).now, START).into_iter().map(|(author, _)| author.incarnation.0 - (1 << 16));
     let mut counted = 0;
     let mut add = |n: u64| {
         counted += 100;
@@ -102,7 +111,7 @@ proptest! {
         for (n, count, gap, tick) in steps {
             now = now.plus(gap);
             // A table whose counters all wait to be sent counts no other.
-            if near.keys(at_near) < 3 || near.rows(at_near, key(n), now).iter().any(|(_, row)| !row.is_empty()) {
+            if near.keys(at_near) < 3 || near.rows(at_near, key(n).now, now).iter().any(|(_, row)| !row.is_empty()) {
                 near.add(at_near, key(n), count, now);
                 truth[n as usize] += u64::from(count);
             }

@@ -6,7 +6,7 @@ use crate::ban::{Ban, Banning};
 use crate::counter::{Row, SlotCounter, Widths};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, Incarnation, PopId};
-use crate::key::Key64;
+use crate::key::{Key, Key64};
 use crate::list::{ListEntry, Listing};
 use crate::rung::Rung;
 use crate::time::Time;
@@ -18,6 +18,11 @@ pub(super) const ME: Author = author(99, 1);
 
 pub(super) const fn author(pop: u16, life: u64) -> Author {
     Author { actor: Actor { pop: PopId(pop), node: 0 }, incarnation: Incarnation(life) }
+}
+
+/// What has one name.
+pub(super) const fn only(key: u64) -> Key {
+    Key { now: Key64(key), beside: None }
 }
 
 /// Slots of one width.

@@ -3,7 +3,7 @@
 use super::given::{Stated, author, fact, listing};
 use crate::counter::Row;
 use crate::fact::Fact;
-use crate::key::{Domain, Key64, Secret};
+use crate::key::{Domain, Key64, Names, Secret};
 use crate::unique::{Mark, Sketch};
 use crate::wire::{
     self, Ack, Builder, DeltaHead, Digest, Frame, Hello, Misses, RangeHead, Room, Seen, State, WireError,
@@ -137,6 +137,9 @@ fn a_packed_sketch() {
 #[test]
 fn hashes() {
     let secret = Secret::new(*b"0123456789abcdef");
+    let names = Names::of("edge");
+    assert_eq!(format!("{:016x}", names.hash64(Domain::Table, &[b"login"])), TABLE_OF_EDGE);
+    assert_eq!(format!("{:016x}", names.hash64(Domain::Registers, &[b"sessions"])), REGISTERS_OF_EDGE);
     assert_eq!(format!("{:016x}", secret.hash64(Domain::Key, &[b"a", b"bc"])), KEY);
     assert_eq!(format!("{:032x}", secret.hash128(Domain::Subject, &[b"192.0.2.9/32"])), SUBJECT);
     assert_eq!(format!("{:016x}", secret.hash64(Domain::Element, &[b"alice"])), ELEMENT);
@@ -242,6 +245,8 @@ const ELEMENT: &str = "7879b4d8d96b7845";
 const UNIQUES: &str = "6f8371f4c3daf4fe";
 const LIST: &str = "bb3065a19b04e40b";
 const LISTING: &str = "56d847fab6fb7ff639f1975993f8f93f";
+const TABLE_OF_EDGE: &str = "0b62d42d359b3e4b";
+const REGISTERS_OF_EDGE: &str = "1cd7f13da24afab8";
 const KEY: &str = "7daeb2e3a5ca6d0e";
 const SUBJECT: &str = "3bd71f68d0973875d4132ab6716c7584";
 const MISSES: &str = "060107000000b670f40a020200fb2c0100";

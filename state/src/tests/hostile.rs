@@ -9,7 +9,7 @@ use crate::bucket::{Bucket, Charge};
 use crate::counter::{COUNT_MOST, Row};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::Key64;
+use crate::key::{Key, Key64};
 use crate::replica::{Event, Input};
 use crate::store::CONTRIBUTORS_MAX;
 use crate::time::Time;
@@ -31,7 +31,7 @@ fn counting(count: u64, at: Time) -> Row {
 
 struct Victim {
     node: Node,
-    key: Key64,
+    key: Key,
     table: u64,
     said: u64,
 }
@@ -45,7 +45,7 @@ impl Victim {
         let mut victim = Victim { node, key, table, said: 0 };
         victim.node.feed(Input::Timeout, NOW);
         let mut builder = Builder::new();
-        builder.row(table, key, author(3, 1), counting(THIRD, NOW));
+        builder.row(table, key.now, author(3, 1), counting(THIRD, NOW));
         assert_eq!(victim.repaired(builder), []);
         victim.holds();
         victim
@@ -70,7 +70,7 @@ impl Victim {
 
     fn told_row(&mut self, by: Author, row: Row) -> Vec<Event> {
         let mut builder = Builder::new();
-        assert_eq!(builder.row(self.table, self.key, by, row), Room::Taken);
+        assert_eq!(builder.row(self.table, self.key.now, by, row), Room::Taken);
         self.told(builder)
     }
 
@@ -118,7 +118,7 @@ fn the_greatest_counts_that_are_believed_do_not_overflow() {
     let most = COUNT_MOST * 1_000;
     let mut builder = Builder::new();
     for life in 1..CONTRIBUTORS_MAX as u64 / 2 {
-        builder.row(victim.table, victim.key, author(2, life << 20), Row { coarse: [0; 8], ..counting(most, NOW) });
+        builder.row(victim.table, victim.key.now, author(2, life << 20), Row { coarse: [0; 8], ..counting(most, NOW) });
     }
     victim.repaired(builder);
     victim.holds();
@@ -135,7 +135,7 @@ fn nobody_counts_in_anothers_name() {
     }
     // In repair one passes on what others counted, but never what the receiver itself did, in this life, or a stranger.
     let mut builder = Builder::new();
-    builder.row(victim.table, victim.key, author(1, 1), counting(1_000, NOW));
+    builder.row(victim.table, victim.key.now, author(1, 1), counting(1_000, NOW));
     builder.row(victim.table, Key64(1), author(9, 1), counting(1_000, NOW));
     victim.repaired(builder);
     victim.holds();
@@ -178,7 +178,7 @@ fn replays_change_nothing() {
     let frames: Vec<Bytes> = (1..=5)
         .map(|count| {
             let mut builder = Builder::new();
-            builder.row(victim.table, victim.key, author(2, 1), counting(count, NOW));
+            builder.row(victim.table, victim.key.now, author(2, 1), counting(count, NOW));
             victim.delta(builder)
         })
         .collect();
@@ -222,7 +222,7 @@ fn lives_without_end_are_bounded() {
         let mut builder = Builder::new();
         builder.row(
             victim.table,
-            victim.key,
+            victim.key.now,
             Author { actor: LIAR, incarnation: Incarnation(life << 20) },
             counting(1, NOW),
         );

@@ -285,7 +285,9 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
     let config = StoreConfig {
         me: me.actor,
         incarnation: me.incarnation,
+        cluster: "test".to_owned(),
         secret: [7; 16],
+        secret_beside: None,
         keys_max: 10,
         bans_max: 10,
         roster: 2,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use selvedge_state::{
-    Actor, Incarnation, Input, Key64, LinkId, Output, PopId, Replica, Rung, Store, StoreConfig, TableId, Time,
+    Actor, Incarnation, Input, Key, LinkId, Output, PopId, Replica, Rung, Store, StoreConfig, TableId, Time,
 };
 
 use crate::support::{SECRET, START, actor, config, seeds, spec};
@@ -25,7 +25,16 @@ struct Node {
 impl Node {
     fn new(me: Actor, life: u64, pops: u16) -> Node {
         let incarnation = Incarnation(life);
-        let store = StoreConfig { me, incarnation, secret: SECRET, keys_max: 50_000, bans_max: 10, roster: pops };
+        let store = StoreConfig {
+            me,
+            incarnation,
+            cluster: "test".to_owned(),
+            secret: SECRET,
+            secret_beside: None,
+            keys_max: 50_000,
+            bans_max: 10,
+            roster: pops,
+        };
         let store = Arc::new(Store::new(store));
         let table = store.table(&spec("t", Rung::S1, Rung::H1)).unwrap();
         let mut config = config(me.pop.0, life, life, pops);
@@ -77,7 +86,7 @@ impl Fabric {
         all.clone().flat_map(|here| all.clone().filter(move |there| *there != here).map(move |to| (here, to))).collect()
     }
 
-    fn key(&self, key: u16) -> Key64 {
+    fn key(&self, key: u16) -> Key {
         self.nodes[0].store.key(&[&key.to_le_bytes()])
     }
 

@@ -107,6 +107,24 @@ fn another_cluster_is_refused_by_name() {
 fn another_secret_is_refused_by_its_id() {
     let reason = refusal(ReplicaConfig { secret_id: 8, ..theirs() });
     assert_eq!(reason, CloseReason::OtherSecret { theirs: 8, ours: 7 });
+    assert_eq!(reason.to_string(), "the peer has the cluster secret 0000000000000008, this node 0000000000000007");
+}
+
+/// While the secret is rotated a peer may have either one in force, and a third one is a stranger's.
+#[test]
+fn the_secret_beside_is_let_in_and_a_third_is_refused() {
+    let hears = |secret_id: u64| {
+        let mut us = side(ReplicaConfig { secret_beside: Some(8), ..config(1, 1, 1, 3) });
+        let outputs = us.hears(LINK, &[hello(ReplicaConfig { secret_id, ..theirs() })]);
+        let differs = events(&outputs).into_iter().find(|event| matches!(event, Event::SecretDiffers { .. }));
+        (closed(&outputs), differs, us.replica.status(START).peers[0].secret_id)
+    };
+    assert_eq!(hears(7), (vec![], None, Some(7)));
+    let differs = Event::SecretDiffers { pop: PopId(2), theirs: 8, ours: 7 };
+    let text = "POP 2 has the secret 0000000000000008 in force, this node 0000000000000007, and each knows the other's";
+    assert_eq!(differs.to_string(), text);
+    assert_eq!(hears(8), (vec![], Some(differs), Some(8)));
+    assert_eq!(hears(9), (vec![(LINK, CloseReason::OtherSecret { theirs: 9, ours: 7 })], None, None));
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod registers;
 mod relay;
 mod repair;
 mod rights;
+mod rotation;
 mod shares;
 mod snapshot;
 mod stopped;

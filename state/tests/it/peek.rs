@@ -6,7 +6,7 @@ use selvedge_state::{Bucket, Charge, Input, Rung, Store, TableId, Time};
 use crate::support::{START, actor, replica, spec, store_of};
 
 /// All that a table tells of itself.
-fn all(store: &Store, table: TableId, now: Time) -> Vec<(selvedge_state::Key64, u64)> {
+fn all(store: &Store, table: TableId, now: Time) -> Vec<(selvedge_state::Key, u64)> {
     store.top(table, usize::MAX, now)
 }
 

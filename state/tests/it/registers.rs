@@ -209,7 +209,11 @@ fn nodes_agree_after_losses_cuts_and_a_crash() {
                 // One hears the others through the third alone.
                 60 => world.cut(0, 1),
                 120 => world.heal(),
-                150 => world.crash(2),
+                150 => {
+                    // What it said last has left it by then.
+                    world.run(world.now.plus(1_000));
+                    world.crash(2);
+                }
                 _ => {}
             }
         }

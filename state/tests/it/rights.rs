@@ -30,7 +30,7 @@ fn hour(now: Time) -> Epoch {
 #[test]
 fn it_grants_what_there_is_and_no_more() {
     let store = store();
-    let (id, key, epoch) = (rights(&store), store.key(&[b"k"]), hour(START));
+    let (id, key, epoch) = (rights(&store), store.lasting_key(&[b"k"]), hour(START));
     let spend = |cost| store.spend(id, key, epoch, cost, START);
     assert_eq!(spend(QUOTA + 1), Spent::Short { left: QUOTA });
     assert_eq!(spend(600), Spent::Granted { left: 400 });
@@ -41,7 +41,7 @@ fn it_grants_what_there_is_and_no_more() {
     // The next epoch and another key have rights of their own.
     let next = hour(epoch.ends);
     assert_eq!(store.spend(id, key, next, 1, epoch.ends), Spent::Granted { left: QUOTA - 1 });
-    assert_eq!(store.spend(id, store.key(&[b"l"]), epoch, 1, START), Spent::Granted { left: QUOTA - 1 });
+    assert_eq!(store.spend(id, store.lasting_key(&[b"l"]), epoch, 1, START), Spent::Granted { left: QUOTA - 1 });
     assert_eq!(store.rights_left(id, key, epoch), 0);
     for (epoch, now) in [(epoch, epoch.ends), (next, START), (Epoch { begins: START, ends: START }, START)] {
         assert_eq!(store.spend(id, key, epoch, 1, now), Spent::OutOfTime);
@@ -54,7 +54,7 @@ fn it_grants_what_there_is_and_no_more() {
 #[test]
 fn what_was_too_much_comes_back_and_what_was_too_little_is_told() {
     let store = store();
-    let (id, key, epoch) = (rights(&store), store.key(&[b"k"]), hour(START));
+    let (id, key, epoch) = (rights(&store), store.lasting_key(&[b"k"]), hour(START));
     let settle = |taken, actual| store.settle(id, key, epoch, (taken, actual), START);
     assert_eq!(settle(5, 5), Settled::OutOfTime, "nothing was taken");
     store.spend(id, key, epoch, 500, START);
@@ -74,7 +74,7 @@ fn what_was_too_much_comes_back_and_what_was_too_little_is_told() {
 #[test]
 fn threads_take_no_more_together() {
     let store = store();
-    let (id, key, epoch) = (rights(&store), store.key(&[b"k"]), hour(START));
+    let (id, key, epoch) = (rights(&store), store.lasting_key(&[b"k"]), hour(START));
     let taken = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -94,7 +94,7 @@ fn threads_take_no_more_together() {
 fn a_full_table_grants_nothing_new_and_forgets_nothing_that_was_taken() {
     let store = store_bounded(1, StoreBounds { ledgers_max: 2, ..StoreBounds::default() });
     let (id, epoch) = (rights(&store), hour(START));
-    let spend = |n: u8, now: Time| store.spend(id, store.key(&[&[n]]), hour(now), QUOTA, now);
+    let spend = |n: u8, now: Time| store.spend(id, store.lasting_key(&[&[n]]), hour(now), QUOTA, now);
     assert_eq!((spend(1, START), spend(2, START)), (Spent::Granted { left: 0 }, Spent::Granted { left: 0 }));
     assert_eq!((spend(3, START), spend(1, START)), (Spent::Full, Spent::Short { left: 0 }));
     assert_eq!(spend(3, epoch.ends.plus(59_999)), Spent::Full);
@@ -109,7 +109,7 @@ fn a_full_table_grants_nothing_new_and_forgets_nothing_that_was_taken() {
 #[test]
 fn another_quota_counts_from_now_on() {
     let store = store();
-    let (id, key, epoch) = (rights(&store), store.key(&[b"k"]), hour(START));
+    let (id, key, epoch) = (rights(&store), store.lasting_key(&[b"k"]), hour(START));
     store.spend(id, key, epoch, 600, START);
     assert_eq!(store.rights(&spec(), 500), Ok(id));
     assert_eq!(store.spend(id, key, epoch, 1, START), Spent::Short { left: 0 });
@@ -122,7 +122,10 @@ fn another_quota_counts_from_now_on() {
 #[test]
 fn who_knows_no_roster_mints_nothing() {
     let store = store_of(1, 1, 2, 10, 10);
-    assert_eq!(store.spend(rights(&store), store.key(&[b"k"]), hour(START), 1, START), Spent::Short { left: 0 });
+    assert_eq!(
+        store.spend(rights(&store), store.lasting_key(&[b"k"]), hour(START), 1, START),
+        Spent::Short { left: 0 }
+    );
 }
 
 fn world(seed: u64, nodes: u16) -> World {
@@ -137,12 +140,12 @@ fn world(seed: u64, nodes: u16) -> World {
 /// Takes one; whether it was there.
 fn take(world: &World, node: usize, key: u16) -> bool {
     let (store, now) = (&world.nodes[node].store, world.clock(node));
-    matches!(store.spend(rights(store), world.key(key), hour(now), 1, now), Spent::Granted { .. })
+    matches!(store.spend(rights(store), world.lasting_key(key), hour(now), 1, now), Spent::Granted { .. })
 }
 
 fn left(world: &World, node: usize, key: u16) -> u64 {
     let store = &world.nodes[node].store;
-    store.rights_left(rights(store), world.key(key), hour(world.now))
+    store.rights_left(rights(store), world.lasting_key(key), hour(world.now))
 }
 
 /// The node that is at home to a key: it has all of it when it takes the first.
@@ -242,7 +245,7 @@ fn head(at: Time) -> SnapshotHead {
 #[test]
 fn a_snapshot_brings_no_rights_back() {
     let old = store();
-    let (id, key, epoch) = (rights(&old), old.key(&[b"k"]), hour(START));
+    let (id, key, epoch) = (rights(&old), old.lasting_key(&[b"k"]), hour(START));
     old.spend(id, key, epoch, 300, START);
     let frames: Vec<_> = Snapshot::new(&old, head(START)).collect();
     let new = store_of(1, 1 << 17, 1, 10, 10);
@@ -299,11 +302,11 @@ fn whatever_happens_no_more_is_taken_than_there_is() {
                 let (cost, now) = (world.rng.u64(1..6), world.clock(node));
                 let (store, epoch) = (&world.nodes[node].store, Epoch::of(EPOCH, now));
                 let (id, of) = (store.rights(&spec(), SMALL).unwrap(), (key, epoch.ends.0));
-                if let Spent::Granted { .. } = store.spend(id, world.key(key), epoch, cost, now) {
+                if let Spent::Granted { .. } = store.spend(id, world.lasting_key(key), epoch, cost, now) {
                     *taken.entry(of).or_default() += cost;
                     if world.rng.u8(..4) == 0 {
                         let actual = world.rng.u64(..8);
-                        let settled = store.settle(id, world.key(key), epoch, (cost, actual), now);
+                        let settled = store.settle(id, world.lasting_key(key), epoch, (cost, actual), now);
                         let more = if let Settled::Beyond(more) = settled { more } else { 0 };
                         beyond += more;
                         *taken.entry(of).or_default() -= cost;

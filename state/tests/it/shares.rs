@@ -29,7 +29,7 @@ fn shares(store: &Store) -> SharesId {
 
 /// Whether so much was admitted.
 fn draw(store: &Store, key: u16, cost: u32, now: Time) -> bool {
-    matches!(store.draw(shares(store), store.key(&[&key.to_le_bytes()]), cost, now), Charge::Admitted { .. })
+    matches!(store.draw(shares(store), store.lasting_key(&[&key.to_le_bytes()]), cost, now), Charge::Admitted { .. })
 }
 
 /// The bound over all stretches of time at once: what was admitted since some instant less what came since, at the most, is the
@@ -64,7 +64,7 @@ fn one_node_alone_is_a_bucket() {
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
         let mut rng = fastrand::Rng::with_seed(seed);
         let store = store();
-        let (id, key) = (shares(&store), store.key(&[b"k"]));
+        let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
         let (mut now, mut tokens) = (START, 20 * NANO);
         for _ in 0..20_000 {
             let longest = if rng.u8(..200) == 0 { 100_000 } else { 30 };
@@ -94,7 +94,7 @@ fn one_node_alone_is_a_bucket() {
 #[test]
 fn a_refused_cost_fits_when_it_says() {
     let store = store();
-    let (id, key, now) = (shares(&store), store.key(&[b"k"]), START.plus(5_000));
+    let (id, key, now) = (shares(&store), store.lasting_key(&[b"k"]), START.plus(5_000));
     assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 0 });
     let Charge::Refused { retry_after_ms } = store.draw(id, key, 1, now) else { panic!("it is empty") };
     assert_eq!(store.draw(id, key, 1, now.plus(9)), Charge::Refused { retry_after_ms: 2 });
@@ -104,7 +104,7 @@ fn a_refused_cost_fits_when_it_says() {
 #[test]
 fn threads_draw_no_more_together() {
     let store = store();
-    let (id, key) = (shares(&store), store.key(&[b"k"]));
+    let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
     let taken = std::sync::atomic::AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 0..4_u64 {
@@ -138,7 +138,7 @@ fn who_is_warming_up_or_has_another_time_draws_nothing() {
 #[test]
 fn a_full_table_admits_nothing_new_and_forgets_no_share() {
     let store = store_bounded(1, StoreBounds { ledgers_max: 1, ..StoreBounds::default() });
-    let key = |n: u8| store.key(&[&[n]]);
+    let key = |n: u8| store.lasting_key(&[&[n]]);
     let id = shares(&store);
     assert_eq!(store.draw(id, key(1), 20, START), Charge::Admitted { remaining: 0 });
     assert_eq!(store.draw(id, key(2), 1, START.plus(2 * ERA - 1)), Charge::Full);
@@ -169,7 +169,7 @@ fn draw_at(world: &World, meter: &mut Meter, node: usize, key: u16) -> bool {
 
 fn share(world: &World, node: usize, key: u16) -> u64 {
     let store = &world.nodes[node].store;
-    store.share(shares(store), world.key(key), world.clock(node))
+    store.share(shares(store), world.lasting_key(key), world.clock(node))
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn other_terms_are_shared_apart() {
             let id = store.shares(&spec(), allowance).unwrap();
             // Only one of each config has demand.
             let wants = node % 2 == 0;
-            if wants && let Charge::Admitted { .. } = store.draw(id, world.key(0), 1, world.now) {
+            if wants && let Charge::Admitted { .. } = store.draw(id, world.lasting_key(0), 1, world.now) {
                 meter.admitted(0, 1, world.now, "two configs");
             }
         }
@@ -296,7 +296,7 @@ fn other_terms_are_shared_apart() {
 
 fn share_by(world: &World, node: usize, allowance: Allowance) -> u64 {
     let store = &world.nodes[node].store;
-    store.share(store.shares(&spec(), allowance).unwrap(), world.key(0), world.now)
+    store.share(store.shares(&spec(), allowance).unwrap(), world.lasting_key(0), world.now)
 }
 
 #[test]
@@ -310,7 +310,10 @@ fn a_snapshot_brings_no_share_back() {
     let id = shares(&new);
     let restored = new.restore(&frames[1], START.plus(10));
     assert_eq!((restored.taken, restored.left), (1, 0));
-    assert_eq!((draw(&new, 0, 1, START.plus(10)), new.share(id, new.key(&[&[0, 0]]), START.plus(10))), (false, 0));
+    assert_eq!(
+        (draw(&new, 0, 1, START.plus(10)), new.share(id, new.lasting_key(&[&[0, 0]]), START.plus(10))),
+        (false, 0)
+    );
     let late = store_of(1, START.0 << 16, 1, 10, 10);
     let _ = shares(&late);
     assert_eq!(late.restore(&frames[1], START.plus(2 * ERA)).left, 1);
@@ -347,7 +350,7 @@ fn a_border_between_eras_adds_nothing() {
             let id = store.shares(&spec(), allowance).unwrap();
             // The second one wants nothing until then.
             let wants = node == 0 || now >= border;
-            if wants && let Charge::Admitted { .. } = store.draw(id, world.key(0), 1, now) {
+            if wants && let Charge::Admitted { .. } = store.draw(id, world.lasting_key(0), 1, now) {
                 meter.admitted(0, 1, world.now, "two eras");
             }
         }
@@ -385,8 +388,12 @@ fn whatever_happens_no_more_is_admitted_than_burst_and_rate() {
                     let at = if world.rng.u8(..4) == 0 { world.rng.usize(..16) } else { hot };
                     let (node, key, cost) = (alive[at % alive.len()], world.rng.u16(..KEYS), world.rng.u32(1..4));
                     let store = &world.nodes[node].store;
-                    let charge =
-                        store.draw(store.shares(&spec(), SMALL).unwrap(), world.key(key), cost, world.clock(node));
+                    let charge = store.draw(
+                        store.shares(&spec(), SMALL).unwrap(),
+                        world.lasting_key(key),
+                        cost,
+                        world.clock(node),
+                    );
                     if let Charge::Admitted { .. } = charge {
                         meter.admitted(key, cost, world.now, &format!("seed {seed}"));
                     }

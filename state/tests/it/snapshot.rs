@@ -164,9 +164,9 @@ fn a_foreign_one_is_refused_by_name() {
     let refused = |change: fn(&mut SnapshotHead)| {
         let mut theirs = mine.clone();
         change(&mut theirs);
-        theirs.check(&mine).unwrap_err().to_string()
+        theirs.check(&mine, None).unwrap_err().to_string()
     };
-    assert_eq!(mine.check(&node.head(9, START.plus(5))), Ok(()), "another life of the same node");
+    assert_eq!(mine.check(&node.head(9, START.plus(5)), None), Ok(()), "another life of the same node");
     assert_eq!(
         refused(|head| head.cluster = "other".to_owned()),
         "it belongs to cluster \"other\", this node to \"test\""
@@ -175,6 +175,9 @@ fn a_foreign_one_is_refused_by_name() {
         refused(|head| head.secret_id = 8),
         "its keys are hashed with the secret 0000000000000008, this node's with 0000000000000007"
     );
+    let former = SnapshotHead { secret_id: 8, ..mine.clone() };
+    assert_eq!(former.check(&mine, Some(8)), Ok(()), "of the secret that is known beside");
+    assert!(matches!(former.check(&mine, Some(9)), Err(SnapshotError::OtherSecret { theirs: 8, ours: 7 })));
     assert_eq!(refused(|head| head.actor.pop = PopId(2)), "it was written by 2/0, this node is 1/0");
 }
 

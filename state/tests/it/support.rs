@@ -10,7 +10,16 @@ pub(crate) use selvedge_sim::{SECRET, START, actor, config, replica, seeds, spec
 /// A store that holds so many keys of distinct counts and elements of lists.
 pub(crate) fn store_bounded(roster: u16, bounds: StoreBounds) -> Arc<Store> {
     let (me, incarnation) = (actor(1), Incarnation(1));
-    let config = StoreConfig { me, incarnation, secret: SECRET, keys_max: 10, bans_max: 10, roster };
+    let config = StoreConfig {
+        me,
+        incarnation,
+        cluster: "test".to_owned(),
+        secret: SECRET,
+        secret_beside: None,
+        keys_max: 10,
+        bans_max: 10,
+        roster,
+    };
     Arc::new(Store::with_bounds(config, bounds))
 }
 

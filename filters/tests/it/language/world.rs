@@ -162,7 +162,9 @@ impl Default for World {
         let store = Store::new(StoreConfig {
             me: Actor { pop: PopId(1), node: 0 },
             incarnation: Incarnation(1),
+            cluster: "test".to_owned(),
             secret: [3; 16],
+            secret_beside: None,
             keys_max: 10,
             bans_max: 10,
             roster: 3,

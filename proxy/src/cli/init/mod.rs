@@ -17,7 +17,7 @@ use self::files::NewFile;
 use super::render::{Failure, Render};
 use crate::link::authority::{Authority, Validity};
 use crate::link::roster::{Roster, RosterError, RosterPop, certificate_name};
-use crate::link::secret::Secret;
+use crate::link::secret::{Secret, SecretId};
 
 /// How long the authority holds: ten years.
 pub const AUTHORITY_DAYS: u32 = 3653;
@@ -238,6 +238,17 @@ pub fn init(plan: &InitPlan) -> Result<Written, InitError> {
     files::write_all(&files)?;
     let authority_key = plan.out.join("ca.key");
     Ok(Written { authority_key, configs, files: files.into_iter().map(NewFile::into_path).collect() })
+}
+
+/// Makes a cluster secret in a folder, in a file that is called by its id; says where, and its id.
+///
+/// # Errors
+/// See [`InitError`]; nothing is left then.
+pub(super) fn new_secret(folder: &Path) -> Result<(PathBuf, SecretId), InitError> {
+    let secret = Secret::generate().map_err(InitError::Random)?;
+    let path = folder.join(format!("cluster-{}.secret", secret.id()));
+    files::write_all(&[NewFile::secret(path.clone(), &format!("{}\n", secret.to_hex()))])?;
+    Ok((path, secret.id()))
 }
 
 /// The loader's own word on a config, before it is on disk.

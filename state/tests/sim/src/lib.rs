@@ -26,7 +26,7 @@ mod world;
 pub use self::city::{CITIES, City};
 pub use self::fabric::Fabric;
 pub use self::fault::Fault;
-pub use self::make::{SECRET, START, actor, config, replica, seeds, spec, store_of, uniques_spec};
+pub use self::make::{SECRET, START, Secrets, actor, config, replica, seeds, spec, store_of, uniques_spec};
 pub use self::network::{Network, Tcp};
 pub use self::node::Node;
 pub use self::truth::Truth;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use selvedge_state::{Key64, Rung, Time};
+use selvedge_state::{Key, Rung, Time};
 
 use crate::world::{DELTA, RANGE};
 use crate::{Fabric, Fault, Tcp, Truth, World, spec};
@@ -115,7 +115,7 @@ struct Run {
     load: Load,
     world: World,
     truth: Truth,
-    keys: Vec<Key64>,
+    keys: Vec<Key>,
     crashed: BTreeSet<usize>,
     seen: Seen,
 }

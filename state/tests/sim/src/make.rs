@@ -18,11 +18,47 @@ pub fn actor(pop: u16) -> Actor {
     Actor { pop: PopId(pop), node: 0 }
 }
 
+/// Which secrets a node knows, by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Secrets {
+    /// The one in force.
+    pub now: u64,
+    /// The one beside it.
+    pub beside: Option<u64>,
+}
+
+impl Secrets {
+    /// What nodes know where no secret is rotated.
+    pub const ONE: Secrets = Secrets { now: 7, beside: None };
+
+    /// The secret of an id.
+    #[must_use]
+    pub fn bytes(id: u64) -> [u8; 16] {
+        // The others differ from the one that most tests know.
+        (u128::from_le_bytes(SECRET) ^ u128::from(id ^ Secrets::ONE.now)).to_le_bytes()
+    }
+}
+
 /// The store of a POP's node in one of its lives.
 #[must_use]
 pub fn store_of(pop: u16, life: u64, roster: u16, keys_max: usize, bans_max: usize) -> Arc<Store> {
-    let (me, incarnation) = (actor(pop), Incarnation(life));
-    Arc::new(Store::new(StoreConfig { me, incarnation, secret: SECRET, keys_max, bans_max, roster }))
+    store_with(Secrets::ONE, (pop, life), roster, (keys_max, bans_max))
+}
+
+/// The store of a POP's node in one of its lives, and what it hashes with.
+#[must_use]
+pub(crate) fn store_with(secrets: Secrets, (pop, life): (u16, u64), roster: u16, max: (usize, usize)) -> Arc<Store> {
+    let (keys_max, bans_max) = max;
+    Arc::new(Store::new(StoreConfig {
+        me: actor(pop),
+        incarnation: Incarnation(life),
+        cluster: "test".to_owned(),
+        secret: Secrets::bytes(secrets.now),
+        secret_beside: secrets.beside.map(Secrets::bytes),
+        keys_max,
+        bans_max,
+        roster,
+    }))
 }
 
 /// The replica of a POP's node, in a roster of POPs 1 to `roster`.
@@ -36,7 +72,8 @@ pub fn replica(pop: u16, life: u64, boot: u64, roster: u16, store: &Arc<Store>) 
 pub fn config(pop: u16, life: u64, boot: u64, roster: u16) -> ReplicaConfig {
     ReplicaConfig {
         cluster: "test".to_owned(),
-        secret_id: 7,
+        secret_id: Secrets::ONE.now,
+        secret_beside: Secrets::ONE.beside,
         roster_revision: 1,
         me: actor(pop),
         incarnation: Incarnation(life),

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use selvedge_state::{Event, LinkId, ListId, Replica, Store, TableId, TableSpec, Time, UniquesId};
+use selvedge_state::{Event, LinkId, ListId, Replica, ReplicaConfig, Store, TableId, TableSpec, Time, UniquesId};
 
 use crate::World;
-use crate::make::{replica, store_of, uniques_spec};
+use crate::make::{Secrets, config, store_with, uniques_spec};
 
 /// A node, with what the world knows of it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Node {
     pub pop: u16,
     /// Which life of its memory this is.
     pub life: u64,
+    /// What it hashes with.
+    pub secrets: Secrets,
     /// Its store.
     pub store: Arc<Store>,
     /// Its replica.
@@ -67,17 +69,20 @@ pub(crate) struct Kind {
 
 impl Kind {
     /// A node without links.
-    pub(crate) fn node(&self, (index, pop): (usize, u16), life: u64, boot: u64) -> Node {
-        let store = store_of(pop, life, self.roster, self.keys_max, 1_000);
+    pub(crate) fn node(&self, (index, pop): (usize, u16), (life, secrets): (u64, Secrets), boot: u64) -> Node {
+        let store = store_with(secrets, (pop, life), self.roster, (self.keys_max, 1_000));
         let tables = self.specs.iter().map(|spec| store.table(spec).expect("room for a table")).collect();
         let calls = self.calls.clone();
         store.on_dirty(Box::new(move || calls.call(index)));
-        let replica = replica(pop, life, boot, self.roster, &store);
+        let Secrets { now: secret_id, beside: secret_beside } = secrets;
+        let config = ReplicaConfig { secret_id, secret_beside, ..config(pop, life, boot, self.roster) };
+        let replica = Replica::new(config, Arc::clone(&store));
         let uniques = store.uniques(&uniques_spec(World::SLOT)).expect("room for a table");
         let list = store.list("blocked").expect("room for a list");
         Node {
             pop,
             life,
+            secrets,
             store,
             replica,
             tables,

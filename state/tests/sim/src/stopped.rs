@@ -1,6 +1,6 @@
 //! One node that neither reads nor writes while the others go on: what they hold for it.
 
-use selvedge_state::{Key64, Rung};
+use selvedge_state::{Key, Rung};
 
 use crate::{Tcp, World, spec};
 
@@ -17,7 +17,7 @@ const ROUND: u64 = 5;
 #[derive(Debug)]
 pub struct Stopped {
     world: World,
-    keys: Vec<Key64>,
+    keys: Vec<Key>,
     updates: u64,
 }
 
@@ -90,7 +90,7 @@ impl Stopped {
     pub fn resume(&mut self) -> Option<u64> {
         self.world.resume(OTHERS);
         let began = self.world.now;
-        let sample: Vec<Key64> = self.keys.iter().step_by(self.keys.len() / 100).copied().collect();
+        let sample: Vec<Key> = self.keys.iter().step_by(self.keys.len() / 100).copied().collect();
         for _ in 0..600 {
             self.world.run(self.world.now.plus(100));
             let says = |node: usize| -> Vec<_> {

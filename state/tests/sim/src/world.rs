@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use selvedge_state::{FRAME_MAX, Incarnation, Input, Key64, LinkId, Output, PopId, Rung, TableSpec, Time};
+use selvedge_state::{
+    FRAME_MAX, Incarnation, Input, Key, Key64, LinkId, Output, PopId, Rung, Snapshot, SnapshotHead, TableSpec, Time,
+};
 
 use crate::CITIES;
 use crate::fabric::{Fabric, Routes, city};
@@ -90,7 +92,9 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,
-            nodes: (1..=nodes).map(|pop| kind.node((usize::from(pop) - 1, pop), 1, rng.u64(..))).collect(),
+            nodes: (1..=nodes)
+                .map(|pop| kind.node((usize::from(pop) - 1, pop), (1, make::Secrets::ONE), rng.u64(..)))
+                .collect(),
             rng,
             network,
             sent: BTreeMap::new(),
@@ -128,8 +132,14 @@ impl World {
 
     /// A key by its number.
     #[must_use]
-    pub fn key(&self, key: u16) -> Key64 {
+    pub fn key(&self, key: u16) -> Key {
         self.nodes[0].store.key(&[&key.to_le_bytes()])
+    }
+
+    /// The same for rights and shares.
+    #[must_use]
+    pub fn lasting_key(&self, key: u16) -> Key64 {
+        self.nodes[0].store.lasting_key(&[&key.to_le_bytes()])
     }
 
     /// Who a node is now.
@@ -226,6 +236,20 @@ impl World {
 
     /// A node loses its memory and starts again, with the clock it had; its links are made anew.
     pub fn crash(&mut self, node: usize) {
+        self.start_again(node, self.nodes[node].secrets, &[]);
+    }
+
+    /// A node stops, and starts again with a snapshot of what it knew and other secrets.
+    pub fn restart(&mut self, node: usize, secrets: make::Secrets) {
+        let (of, now) = (&self.nodes[node], self.clock(node));
+        let (cluster, secret_id) = ("test".to_owned(), of.secrets.now);
+        let (actor, incarnation) = self.author(node);
+        let head = SnapshotHead { cluster, secret_id, actor, incarnation, at: now };
+        let frames: Vec<Bytes> = Snapshot::new(&of.store, head).collect();
+        self.start_again(node, secrets, &frames);
+    }
+
+    fn start_again(&mut self, node: usize, secrets: make::Secrets, frames: &[Bytes]) {
         let others: Vec<usize> =
             (0..self.nodes.len()).filter(|other| self.nodes[*other].pop != self.nodes[node].pop).collect();
         let (life, ahead) = (self.next_life(node), self.nodes[node].ahead);
@@ -233,7 +257,10 @@ impl World {
             self.unlink(*other, node);
         }
         let pop = self.nodes[node].pop;
-        self.nodes[node] = Node { ahead, ..self.kind.node((node, pop), life, self.rng.u64(..)) };
+        self.nodes[node] = Node { ahead, ..self.kind.node((node, pop), (life, secrets), self.rng.u64(..)) };
+        for frame in frames {
+            let _ = self.nodes[node].store.restore(frame, self.clock(node));
+        }
         for other in others {
             self.link(node, other);
         }
@@ -248,9 +275,10 @@ impl World {
     /// A successor of a node starts beside it: another life of the same POP, with links of its own. Its number is the last one.
     pub fn succeed(&mut self, node: usize) -> usize {
         let (index, pop, ahead) = (self.nodes.len(), self.nodes[node].pop, self.nodes[node].ahead);
+        let secrets = self.nodes[node].secrets;
         let life = self.next_life(node);
         let boot = self.rng.u64(..);
-        self.nodes.push(Node { ahead, ..self.kind.node((index, pop), life, boot) });
+        self.nodes.push(Node { ahead, ..self.kind.node((index, pop), (life, secrets), boot) });
         let others: Vec<usize> = (0..index).filter(|other| self.nodes[*other].pop != pop).collect();
         for other in others {
             self.link(other, index);
