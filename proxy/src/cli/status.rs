@@ -125,7 +125,9 @@ fn nats_page(page: &mut String, nats: &Nats, node: u32, now: u64) {
 
 fn cluster_page(page: &mut String, cluster: &Cluster, now: u64) {
     let apart = if cluster.apart { "   KEEPS APART: `selvedge cluster join` ends it" } else { "" };
-    let what = if cluster.nats.is_some() { "nodes" } else { "POPs" };
+    // Where a POP has several nodes, or may, they are told apart.
+    let several = cluster.nats.is_some() || cluster.node > 0 || cluster.peers.iter().any(|peer| peer.node > 0);
+    let what = if several { "nodes" } else { "POPs" };
     let Cluster { heard, roster, lag_ms, .. } = cluster;
     let _ = writeln!(page, "cluster  {heard} of {roster} {what} heard, lag {lag_ms} ms{apart}");
     if let Some(nats) = &cluster.nats {
@@ -151,7 +153,7 @@ fn cluster_page(page: &mut String, cluster: &Cluster, now: u64) {
     for peer in &cluster.peers {
         let (lag, rtt) = (millis(peer.lag_ms), millis(peer.rtt_ms));
         let clock = peer.offset_ms.map_or("-".to_owned(), |ms| format!("{ms:+} ms"));
-        let name = if cluster.nats.is_some() { format!("{}/{}", peer.pop, peer.node) } else { peer.pop.clone() };
+        let name = if several { format!("{}/{}", peer.pop, peer.node) } else { peer.pop.clone() };
         let _ = write!(page, "  {name:<12} {:<12} {lag:>8} {rtt:>8} {clock:>8} {:>8}", peer.state, peer.behind);
         if peer.draining.is_some() {
             let _ = write!(page, "  handing over");

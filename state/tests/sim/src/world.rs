@@ -258,6 +258,7 @@ impl World {
         }
         let pop = self.nodes[node].pop;
         self.nodes[node] = Node { ahead, ..self.kind.node((node, pop), (life, secrets), self.rng.u64(..)) };
+        self.make_room();
         for frame in frames {
             let _ = self.nodes[node].store.restore(frame, self.clock(node));
         }
@@ -279,11 +280,21 @@ impl World {
         let life = self.next_life(node);
         let boot = self.rng.u64(..);
         self.nodes.push(Node { ahead, ..self.kind.node((index, pop), (life, secrets), boot) });
+        self.make_room();
         let others: Vec<usize> = (0..index).filter(|other| self.nodes[*other].pop != pop).collect();
         for other in others {
             self.link(other, index);
         }
         index
+    }
+
+    /// Each node may have links to any; there are more nodes than POPs where one has a successor.
+    fn make_room(&mut self) {
+        let nodes = self.nodes.len();
+        self.nodes
+            .iter_mut()
+            .filter(|node| node.links.len() < nodes)
+            .for_each(|node| node.links.resize(nodes, Vec::new()));
     }
 
     /// A node neither reads nor writes from now on, and its time stands still.
