@@ -211,7 +211,8 @@ impl Ledger {
         let all =
             others.fold(u128::from(mine), |sum, (author, account)| sum + u128::from(self.left_to(*author, account)));
         let own_unmet = self.own().map_or(0, |own| self.unmet(keeper.me, own));
-        let unmet = asking.iter().fold(0, |sum, (_, unmet)| sum + u128::from(*unmet));
+        // As much as there can be at all; peers may ask for more.
+        let unmet = asking.iter().fold(0, |sum, (_, unmet)| sum + u128::from(*unmet)).min(u64::MAX.into());
         // Half, rounded up where nothing is wanted here: else the last one could never leave.
         let half = if own_unmet == 0 { mine.div_ceil(2) } else { mine / 2 };
         let most = u128::from(half) * unmet / (unmet + u128::from(own_unmet)).max(1);
@@ -235,6 +236,7 @@ impl Ledger {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{Gift, Version};
     use super::*;
     use crate::identity::{Actor, Incarnation, PopId};
 
@@ -289,6 +291,21 @@ mod tests {
         fn say(&mut self, me: Author) {
             self.said.extend(self.ledger.own().map(|own| (me, own.clone())));
         }
+    }
+
+    /// A peer's numbers are anything at all.
+    #[test]
+    fn wishes_without_end_are_answered_with_what_there_is() {
+        let (me, now) = (author(0, 0), EPOCH.begins.plus(1));
+        let mut ledger = Ledger::default();
+        let wishes =
+            Account { version: Version::new(now, 0).unwrap(), ends: EPOCH.ends, want: u64::MAX, ..Account::default() };
+        let given = vec![Gift { to: me, amount: u64::MAX, tokens: 0 }];
+        ledger.join(author(1, 0), Account { given, ..wishes.clone() });
+        ledger.join(author(2, 0), wishes);
+        assert!(ledger.answer_rights(&keeper(me), |_| true, now));
+        let moved = ledger.own().unwrap().given.iter().map(|gift| u128::from(gift.amount)).sum::<u128>();
+        assert!(moved > 0 && moved <= u128::from(u64::MAX) / 2 + u128::from(QUOTA));
     }
 
     proptest! {

@@ -69,7 +69,7 @@ pub(crate) struct Purse {
     /// Nano-tokens asked for since the last measurement, admitted or not.
     tried: u64,
     measured: Time,
-    /// The last time that anybody asked, and for how many nano-tokens.
+    /// The last time that anybody asked, and for how many nano-tokens at most since a silence.
     asked: (Time, u64),
 }
 
@@ -86,9 +86,11 @@ impl Purse {
             // What comes after a silence is measured by itself.
             self.demand = self.demand_at(now);
             (self.tried, self.measured) = (0, now);
+            self.asked.1 = 0;
         }
         self.tried = self.tried.saturating_add(cost);
-        self.asked = (now, cost);
+        // A cheap one among dear ones is no silence.
+        self.asked = (now, cost.max(self.asked.1));
     }
 
     /// Up at once, down by halves: what is asked for in vain counts more than what could be spared.

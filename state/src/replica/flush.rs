@@ -69,7 +69,7 @@ impl Pace {
         });
     }
 
-    /// Counters near a limit wait, and the next tick waits for the network.
+    /// Counters near a limit wait, and the next tick waits for the network: when they go ahead of it.
     fn wait_near(&mut self, now: Time) -> Time {
         let soonest = self.near.map_or(now, |near| near.plus(TICK).max(now));
         *self.near_due.get_or_insert(soonest)
@@ -109,6 +109,9 @@ impl Replica {
             && self.pace.wait_near(now) <= now
         {
             self.go_ahead(now);
+        } else if self.clock == Clocks::Differ {
+            // They are kept back until the tick.
+            self.pace.near_due = None;
         }
     }
 

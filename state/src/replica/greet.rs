@@ -3,10 +3,11 @@
 
 use super::clocks::Clocks;
 use super::link::Link;
+use super::peer::Peer;
 use super::rtt::Rtt;
 use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica, STRANGERS_OVER_FABRIC, STRANGERS_PER_POP};
-use crate::identity::{Author, Incarnation, PopId};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::Hearing;
 use crate::time::Time;
 use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
@@ -132,10 +133,16 @@ impl Replica {
         self.begin(id, author, hello, now);
     }
 
-    /// Looks whether all have this roster, as long as that is asked.
+    /// Looks whether all have this roster, as long as that is asked: those that are known, and of each other POP node 0, which may claim
+    /// something.
     fn agree_on_roster(&self, now: Time) {
-        let ours = Some(self.config.roster_revision);
-        if self.store.awaits_roster() && self.peers.iter().all(|peer| peer.roster_revision == ours) {
+        if !self.store.awaits_roster() {
+            return;
+        }
+        let has = |peer: &Peer| peer.roster_revision == Some(self.config.roster_revision);
+        let others = self.peers.pops().filter(|pop| *pop != self.me.actor.pop);
+        let mut claimants = others.map(|pop| self.peers.get(Actor { pop, node: 0 }));
+        if claimants.all(|first| first.is_some_and(has)) && self.peers.iter().all(has) {
             self.store.agree_on_roster(now);
         }
     }

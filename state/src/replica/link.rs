@@ -152,12 +152,12 @@ impl Patience {
         *self = Patience { since: now, in_vain: (self.in_vain + 1).min(PATIENCE_DOUBLINGS) };
     }
 
-    /// When it runs out: `least` is the least that it lasts, ms.
     /// Whether it ran out as often as is counted, and nothing was acknowledged since: what was sent may all be lost.
     pub(super) fn is_out(&self) -> bool {
         self.in_vain >= PATIENCE_DOUBLINGS
     }
 
+    /// When it runs out: `least` is the least that it lasts, ms.
     pub(super) fn ends(&self, rtt: Option<u64>, least: u64) -> Time {
         let patience = rtt.unwrap_or(0).saturating_mul(4).max(least).saturating_mul(1 << self.in_vain);
         self.since.plus(patience.min(PATIENCE_MAX.max(least)))

@@ -294,6 +294,10 @@ impl Replica {
         for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
             self.close(id, CloseReason::NotInRoster(pop));
         }
+        let leaving = self.peers.iter().filter(|peer| !self.peers.is_in_roster(peer.actor.pop));
+        for (actor, life) in leaving.filter_map(|peer| Some((peer.actor, peer.life?.0))).collect::<Vec<_>>() {
+            self.store.hears(actor, life, Hearing::Silent);
+        }
         self.peers.leave();
         self.relay.changed(now);
         for id in self.established() {

@@ -62,6 +62,11 @@ impl Peers {
         self.roster.contains(&pop)
     }
 
+    /// The POPs of the roster, this one included.
+    pub(super) fn pops(&self) -> impl Iterator<Item = PopId> {
+        self.roster.iter().copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_actor.len()
     }

@@ -1,5 +1,6 @@
 //! What changed here and waits for the replica. Each thing is in its queue once, however often it changes meanwhile, so the
-//! queues are bounded by what the store holds.
+//! queues are bounded by what the store holds; but for counters, which may be in two ([`Lane`](crate::counter::Lane)), and in that of the rest once more for
+//! each time they went ahead of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError};

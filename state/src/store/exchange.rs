@@ -4,7 +4,7 @@ use super::facts::Offered;
 use super::ledgers::{Held, Kind as LedgerKind, Table as LedgerTable};
 use super::rosters::Rosters;
 use super::{Hearing, LedgerId, Standing, Store, Table, TableId, Told, UniquesId};
-use crate::counter::{Bounds, Joined, Refused, Row, SlotCounter};
+use crate::counter::{Bounds, DRIFT_MAX, Joined, Refused, Row, SlotCounter};
 use crate::fact::{Fact, Kind, Name};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key64, Key128};
@@ -309,7 +309,9 @@ impl Store {
         if self.me.covers(author) {
             return Ingested::default();
         }
-        if author.actor == self.me.actor && author.incarnation > self.me.incarnation {
+        // A life that has not begun yet is made up.
+        let has_begun = author.incarnation.began() <= now.plus(DRIFT_MAX);
+        if author.actor == self.me.actor && author.incarnation > self.me.incarnation && has_begun {
             self.cluster.succeed();
         }
         let mut newly = false;

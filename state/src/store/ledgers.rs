@@ -334,6 +334,9 @@ impl Ledgers {
             return refused;
         }
         let joined = table.visit(key, now, |held| join(table, held, account));
+        if joined == Some(Joined::Crowded) {
+            table.leave_out(now);
+        }
         let full = matches!(joined, None | Some(Joined::Crowded));
         Ingested { full, raised: joined == Some(Joined::Raised), ..Ingested::default() }
     }

@@ -84,8 +84,8 @@ impl Rosters {
     fn in_doubt(&self, begins: Time) -> Option<impl Iterator<Item = &Roster>> {
         let first = self.known.front()?;
         let spread = first.since.plus(SPREAD);
-        // Whoever agreed did so by a clock that may be twice the drift bound away.
-        let settled = self.agreed.map_or(spread, |agreed| spread.min(agreed.plus(2 * DRIFT_MAX)));
+        // Whoever agreed did so by a clock that may be twice the drift bound away; and a POP that was taken out may go on for a while.
+        let settled = self.agreed.map_or(spread, |agreed| spread.min(agreed.plus(OVERLAP + 2 * DRIFT_MAX)));
         let is_first = self.me.actor.node == 0 && !self.succeeded;
         if !is_first || begins < settled || begins < self.me.incarnation.began().plus(OVERLAP) {
             return None;
@@ -132,8 +132,9 @@ mod tests {
         assert_eq!(known.sharers(NOW.plus(SPREAD - 1)), None);
         assert_eq!(known.sharers(NOW.plus(SPREAD)), Some(3));
         known.agree(NOW.plus(20));
-        assert_eq!(known.sharers(NOW.plus(OVERLAP - 1)), None, "the life before it may still be there");
-        assert_eq!(known.sharers(NOW.plus(OVERLAP)), Some(3));
+        let settled = NOW.plus(20 + OVERLAP + 2 * DRIFT_MAX);
+        assert_eq!(known.sharers(settled.minus(1)), None, "who was taken out may still be there");
+        assert_eq!(known.sharers(settled), Some(3));
         known.succeed();
         assert_eq!(known.sharers(NOW.plus(SPREAD)), None);
         assert_eq!(rosters(1, NOW, &[1, 2, 3]).sharers(NOW.plus(SPREAD)), None, "the second node of a POP");
