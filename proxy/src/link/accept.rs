@@ -100,7 +100,9 @@ async fn admit(
     };
     drop(entry);
     let stream = TlsStream::Server(stream);
-    if !watches {
+    if !watches && shared.dials.is_none() {
+        refuse(Cause::OverNats);
+    } else if !watches {
         carry(Arc::clone(&shared), stream, peer, address).await;
     } else if let Err(cause) = watching::serve(&shared.watchers, peer, stream, &mut shutdown).await {
         refuse(cause);

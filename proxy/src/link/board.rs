@@ -100,7 +100,7 @@ pub struct PeerLinks {
     pub address: String,
     /// Which side dials.
     pub role: Role,
-    /// Links that are up, at most two.
+    /// Links that are up, to all its nodes.
     pub up: usize,
     /// The newest trouble and when, node time; kept after recovery.
     pub trouble: Option<(Time, String)>,

@@ -42,6 +42,9 @@ pub enum Cause {
     /// A client with the certificate of this POP, or of a POP that this one dials.
     #[error("its certificate is for {0}, which must not dial this POP")]
     MustNotDial(String),
+    /// A peer that goes by links where they go over NATS.
+    #[error("this node exchanges over NATS, and the peer over links")]
+    OverNats,
     /// Any other fault of a certificate.
     #[error("its certificate was refused: {0}")]
     Certificate(String),

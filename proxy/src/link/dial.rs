@@ -25,6 +25,9 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 /// The longest wait; a link that stood longer than this starts the waits anew.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// The wait after this node has reached itself.
+const REST: Duration = Duration::from_mins(1);
+
 /// How long name resolution and the TCP connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,11 @@ impl Backoff {
         let step = self.next;
         self.next = (step * 2).min(WAIT_MAX);
         step.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// The next wait is long; those after it are as long as ever.
+    fn rest(&mut self) {
+        self.next = REST;
     }
 }
 
@@ -74,6 +82,9 @@ pub(crate) async fn keep(
             carry(Arc::clone(&shared), stream, peer.id, address).await;
             if began.elapsed() >= WAIT_MAX {
                 backoff = Backoff::new();
+            } else if peer.id == shared.me.pop && node.is_none() {
+                // Most likely the roster's address led here, to the only node of the POP that runs.
+                backoff.rest();
             }
         }
         tokio::select! {

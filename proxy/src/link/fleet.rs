@@ -2,11 +2,11 @@
 //! as all other state does, also to nodes that have no link to it, and no file is edited elsewhere. Of two nodes the lower one
 //! dials. A node that stops takes itself out, and is gone then; one that falls silent stays known, so that nobody takes its share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::{Actor, ListError, ListId, PopId, Store, TableFull};
+use selvedge_state::{Actor, ListError, ListId, PopId, Store, TableFull, Time};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -64,25 +64,26 @@ impl Fleet {
         self.store.list_set(self.list, &entry(self.me, address), is_here, now.plus(SAID_FOR), now)
     }
 
-    /// Who there is, and who took itself out. Only what a node says of itself counts.
-    fn nodes(&self) -> (BTreeMap<Actor, String>, BTreeSet<Actor>) {
-        let (mut here, mut gone) = (BTreeMap::new(), BTreeSet::new());
-        if !self.store.has_listed(self.list) {
-            return (here, gone);
-        }
-        for entry in self.store.list_entries(self.list, self.clock.now()) {
-            let Some((actor, address)) = read(&entry.element) else { continue };
-            if actor == self.me || entry.made_by != actor {
-                continue;
-            }
-            if !entry.present {
-                gone.insert(actor);
-            } else if here.len() < NODES_MAX {
-                here.insert(actor, address.to_owned());
+    /// Who there is, and who took itself out and when. Only what a node says of itself counts, and of that the newest.
+    fn nodes(&self) -> (BTreeMap<Actor, String>, BTreeMap<Actor, Time>) {
+        let mut newest: BTreeMap<Actor, (Time, Option<String>)> = BTreeMap::new();
+        if self.store.has_listed(self.list) {
+            for entry in self.store.list_entries(self.list, self.clock.now()) {
+                let Some((actor, address)) = read(&entry.element) else { continue };
+                let is_older = newest.get(&actor).is_some_and(|(at, _)| *at > entry.made_at);
+                let fits = newest.len() < NODES_MAX || newest.contains_key(&actor);
+                if actor != self.me && entry.made_by == actor && !is_older && fits {
+                    newest.insert(actor, (entry.made_at, entry.present.then(|| address.to_owned())));
+                }
             }
         }
-        // One that came back elsewhere is here.
-        gone.retain(|actor| !here.contains_key(actor));
+        let (mut here, mut gone) = (BTreeMap::new(), BTreeMap::new());
+        for (actor, (at, address)) in newest {
+            match address {
+                Some(address) => drop(here.insert(actor, address)),
+                None => drop(gone.insert(actor, at)),
+            }
+        }
         (here, gone)
     }
 }
@@ -101,6 +102,8 @@ fn read(entry: &str) -> Option<(Actor, &str)> {
 pub(crate) async fn keep(shared: Arc<Shared>, mut shutdown: watch::Receiver<bool>) {
     let Some((dials, fleet)) = &shared.dials else { return };
     let mut looks = interval(LOOK);
+    // Whose leave was told to the replica.
+    let mut told = BTreeMap::new();
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for look in (0..SAID_EVERY).cycle() {
         tokio::select! {
@@ -114,9 +117,13 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut shutdown: watch::Receiver<bool
         }
         let (here, gone) = fleet.nodes();
         dials.nodes(&shared, here);
-        for actor in gone.into_iter().filter(|actor| !shared.is_linked(*actor)) {
-            let _ = shared.messages.send(Message::Left { actor }).await;
+        for (actor, at) in &gone {
+            if told.get(actor) != Some(at) && !shared.is_linked(*actor) {
+                let _ = shared.messages.send(Message::Left { actor: *actor }).await;
+                told.insert(*actor, *at);
+            }
         }
+        told.retain(|actor, _| gone.contains_key(actor));
     }
     // The others learn of it with the last flush; where not, it is silent from here on.
     let _ = fleet.say(false);

@@ -1,7 +1,8 @@
 //! Peer links: the sockets under the replica. In: a roster, an identity, a listener and a [`Replica`]; out: frames
 //! carried between POPs, events, and a status that names every peer and every refusal.
 //!
-//! The lower POP id dials the higher, so each pair keeps one connection. One task per dialled peer and one that accepts
+//! Of two nodes the lower one dials, so each pair keeps one connection: POPs at the roster's addresses ([`dials`]), and nodes at those they state
+//! ([`fleet`]); or all of them are reached over NATS ([`nats`]). One task per dialled peer and one that accepts
 //! bring links up ([`tls`] says who is who), [`pump`] moves frames, and a single driver feeds the replica. Beside the
 //! links, peers may [`watch`] each other over connections of their own. Everything is bounded: the driver's messages, each
 //! link's outbox, handshakes under way, links per peer, those who watch, remembered refusals. No error ends this room: it

@@ -92,10 +92,10 @@ pub(super) const CLOCK_WALL_AHEAD_MS: Family =
 pub(super) const CLUSTER_EVENTS: Family =
     family("selvedge_cluster_events_total", "What happened to the replicated state.", &["event"], By::Fixed(EVENTS));
 pub(super) const CLUSTER_HEARD: Family =
-    family("selvedge_cluster_heard", "POPs heard, this one included.", &[], By::Fixed(1));
+    family("selvedge_cluster_heard", "Nodes heard, this one included.", &[], By::Fixed(1));
 pub(super) const CLUSTER_LAG_MS: Family =
     family("selvedge_cluster_lag_ms", "Age of the newest thing heard from the peer heard least.", &[], By::Fixed(1));
-pub(super) const CLUSTER_ROSTER: Family = family("selvedge_cluster_roster", "POPs in the roster.", &[], By::Fixed(1));
+pub(super) const CLUSTER_ROSTER: Family = family("selvedge_cluster_roster", "Nodes known, this one included.", &[], By::Fixed(1));
 pub(super) const CONFIG_INFO: Family =
     family("selvedge_config_info", "The config in force.", &["revision"], By::Fixed(1));
 pub(super) const CONFIG_LAST_RELOAD_SUCCESS: Family =

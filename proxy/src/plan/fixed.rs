@@ -8,6 +8,7 @@ use selvedge_conf::{Config, Https};
 
 use super::{Contents, Loaded};
 use crate::front::Keyring;
+use crate::link::membership::Membership;
 use crate::link::roster::Roster;
 
 /// The certificates in force for each TLS address that is listened on, when the config no longer has it.
@@ -92,8 +93,10 @@ impl Held {
         let me = |roster: &Roster| roster.named(&start.pop.name).ok().map(|pop| pop.id);
         let secrets = |roster: &Roster| (roster.secret_id(), roster.secret_beside().map(|(_, id)| id));
         let who = |roster: &Roster| (roster.cluster().to_owned(), secrets(roster), me(roster));
-        let stays = |new: &Roster| in_force.is_some_and(|old| who(old) == who(new));
-        if loaded.membership.take_if(|membership| !stays(&membership.roster)).is_some() && start.cluster.is_some() {
+        // The certificate that was read is that of the name as it is written now.
+        let stays =
+            |new: &Membership| in_force.is_some_and(|old| who(old) == who(&new.roster) && me(old) == Some(new.me.pop));
+        if loaded.membership.take_if(|membership| !stays(membership)).is_some() && start.cluster.is_some() {
             self.changed.push("cluster.roster".to_owned());
         }
     }

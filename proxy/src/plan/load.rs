@@ -11,6 +11,7 @@ use super::{Ledger, Plan};
 use crate::edge::origin::Authorities;
 use crate::front::Keyring;
 use crate::link::membership::Membership;
+use crate::link::roster::Roster;
 use crate::tables::Shelf;
 
 /// The largest file of certificates, bytes.
@@ -183,15 +184,15 @@ fn authorities(origin: &selvedge_conf::Origin, ledger: &Ledger, faults: &mut Vec
 fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Option<Membership> {
     let cluster = config.cluster.as_ref()?;
     let cluster_files = [&cluster.roster, &cluster.certificate, &cluster.key].map(PathBuf::as_path);
-    for path in cluster_files.into_iter().chain(cluster.fabric.files()) {
-        // Only to have it in the ledger: what is wrong with it is told below.
-        let _ = ledger.read(path, PEM_MAX);
+    // Only to have them in the ledger: what is wrong with them is told below.
+    let note = |path: &Path| drop(ledger.read(path, PEM_MAX));
+    cluster_files.into_iter().chain(cluster.fabric.files()).for_each(note);
+    if let Ok(roster) = Roster::load(&cluster.roster) {
+        let beside = roster.secret_beside().map(|(path, _)| path);
+        [Some(roster.ca()), Some(roster.secret()), beside].into_iter().flatten().for_each(note);
     }
     match Membership::load(&config.pop.name, cluster) {
-        Ok(membership) => {
-            let _ = ledger.read(membership.roster.ca(), PEM_MAX);
-            Some(membership)
-        }
+        Ok(membership) => Some(membership),
         Err(error) => {
             faults.push(Fault::whole(cluster.roster.clone(), error.to_string()));
             None

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_nats::{Client, Message as Heard, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use selvedge_state::FRAME_MAX;
+use selvedge_state::{FRAME_MAX, LinkId};
 use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, sleep_until};
 
@@ -15,7 +15,7 @@ use super::super::cause::Down;
 use super::super::driver::{Message, Outbox};
 use super::super::{Shared, Way};
 use super::members::SILENCE_MAX;
-use super::subject::{Kind, Party, read};
+use super::subject::{Kind, Party};
 use super::{Fabric, HERE_EVERY, Letter, NatsConfig, connect};
 
 /// Those who fell silent are looked for so often.
@@ -133,7 +133,7 @@ async fn hear(shared: &Shared, fabric: &Arc<Fabric>, mut all: Subscriber, mut on
 
 /// One message. An author of a POP that the roster does not name is passed over, as is this node's own echo.
 async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
-    let Some((party, kind)) = read(heard.subject.as_str()) else { return };
+    let Some((party, kind)) = fabric.subjects.read(heard.subject.as_str()) else { return };
     let known = shared.place.load().roster.pops().any(|pop| pop.id == party.actor.pop);
     if !known || party == fabric.subjects.me || shared.apart.is_on() || heard.payload.len() > FRAME_MAX {
         return;
@@ -147,7 +147,7 @@ async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
         }
         Kind::Anew => {
             part(shared, fabric, party, Down::Superseded).await;
-            meet(shared, fabric, party, shared.next_link()).await;
+            meet(shared, fabric, party, shared.next_link(), None).await;
         }
         Kind::Here | Kind::Frame => {
             let before = lock(&fabric.members).hear(party, Instant::now());
@@ -157,8 +157,8 @@ async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
                     return;
                 }
                 // It may still know a link to this node, of which this node knows nothing.
-                fabric.post(Letter { to: Some(party), kind: Kind::Anew, payload: Bytes::new() });
-                meet(shared, fabric, party, link).await;
+                let anew = Letter { to: Some(party), kind: Kind::Anew, payload: Bytes::new() };
+                meet(shared, fabric, party, link, Some(anew)).await;
             }
             if kind == Kind::Frame {
                 let _ = shared.messages.send(Message::Frame { link, bytes: heard.payload }).await;
@@ -167,8 +167,10 @@ async fn take(shared: &Shared, fabric: &Arc<Fabric>, heard: Heard) {
     }
 }
 
-async fn meet(shared: &Shared, fabric: &Arc<Fabric>, party: Party, link: selvedge_state::LinkId) {
+/// Takes one in, if there is room; a word to it goes before all else.
+async fn meet(shared: &Shared, fabric: &Arc<Fabric>, party: Party, link: LinkId, first: Option<Letter>) {
     if lock(&fabric.members).join(party, link, Instant::now()) {
+        first.into_iter().for_each(|letter| fabric.post(letter));
         let outbox = Outbox::Fabric(Arc::clone(fabric), party);
         let opened = Message::Opened { link, peer: party.actor.pop, way: Way::Fabric, outbox };
         let _ = shared.messages.send(opened).await;

@@ -32,10 +32,10 @@ use super::{Shared, stopped};
 use crate::clock::Clock;
 
 /// Messages that may wait to be sent. What comes on top is lost.
-pub const LETTERS_MAX: usize = 4096;
+pub const LETTERS_MAX: usize = 1024;
 
 /// Messages that may wait for this node, in each of its two subscriptions. What comes on top is lost.
-pub const HEARD_MAX: usize = 4096;
+pub const HEARD_MAX: usize = 1024;
 
 /// A node says so often that it is there.
 pub(super) const HERE_EVERY: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Who says what to whom, in the subjects of messages. The author stands in each, so that the permissions of NATS bind a
-//! POP's credential to what its own nodes may say: it publishes `selvedge.CLUSTER.all.POP.>` and
-//! `selvedge.CLUSTER.one.*.*.*.POP.>`, and hears `selvedge.CLUSTER.all.>` and `selvedge.CLUSTER.one.POP.>`.
+//! POP's credential to what its own nodes may say: it publishes `selvedge.CLUSTER.all.POP.*.*.*` and
+//! `selvedge.CLUSTER.one.*.*.*.POP.*.*.*`, and hears `selvedge.CLUSTER.all.>` and `selvedge.CLUSTER.one.POP.>`.
 //!
 //! ```text
 //! selvedge.edge.all.3.0.9f2c.frame                to all, from node 0 of POP 3 in its life 9f2c
@@ -72,17 +72,25 @@ impl Subjects {
     pub(crate) fn heard(&self) -> [String; 2] {
         [format!("{}.all.>", self.prefix), format!("{}.one.{}.>", self.prefix, self.me)]
     }
+
+    /// Author and kind of a message that was heard; `None` for what no node of this protocol says. Words are read from the front, where
+    /// permissions look: whatever follows on the kind makes it nobody's.
+    pub(crate) fn read(&self, subject: &str) -> Option<(Party, Kind)> {
+        let mut words = subject.strip_prefix(&self.prefix)?.strip_prefix('.')?.split('.');
+        match words.next()? {
+            "all" => {}
+            "one" if party(&mut words)? == self.me => {}
+            _ => return None,
+        }
+        let (author, word) = (party(&mut words)?, words.next()?);
+        let kind = Kind::ALL.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)?;
+        words.next().is_none().then_some((author, kind))
+    }
 }
 
-/// Author and kind of a message that was heard; `None` for what no node of this protocol says.
-pub(crate) fn read(subject: &str) -> Option<(Party, Kind)> {
-    let mut words = subject.rsplit('.');
-    let word = words.next()?;
-    let kind = Kind::ALL.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)?;
-    let life = u64::from_str_radix(words.next()?, 16).ok()?;
-    let node = words.next()?.parse().ok()?;
-    let pop = PopId(words.next()?.parse().ok()?);
-    Some((Party { actor: Actor { pop, node }, life }, kind))
+fn party<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Party> {
+    let (pop, node) = (PopId(words.next()?.parse().ok()?), words.next()?.parse().ok()?);
+    Some(Party { actor: Actor { pop, node }, life: u64::from_str_radix(words.next()?, 16).ok()? })
 }
 
 #[cfg(test)]
@@ -94,10 +102,11 @@ mod tests {
 
     #[test]
     fn the_author_and_the_kind_are_read_back() {
-        let subjects = Subjects::new("edge", ME);
+        let (subjects, theirs) = (Subjects::new("edge", ME), Subjects::new("edge", OTHER));
         for (_, kind) in Kind::ALL {
-            assert_eq!(read(&subjects.all(kind)), Some((ME, kind)));
-            assert_eq!(read(&subjects.one(OTHER, kind)), Some((ME, kind)));
+            assert_eq!(theirs.read(&subjects.all(kind)), Some((ME, kind)));
+            assert_eq!(theirs.read(&subjects.one(OTHER, kind)), Some((ME, kind)));
+            assert_eq!(subjects.read(&subjects.one(OTHER, kind)), None, "it is for another");
         }
         assert_eq!(subjects.all(Kind::Here), "selvedge.edge.all.3.1.9f2c.here");
         assert_eq!(subjects.one(OTHER, Kind::Frame), "selvedge.edge.one.7.0.ffffffffffffffff.3.1.9f2c.frame");
@@ -106,8 +115,21 @@ mod tests {
 
     #[test]
     fn what_no_node_says_is_passed_over() {
-        for subject in ["", "here", "3.1.9f2c.shout", "70000.1.0.here", "3.-1.0.here", "3.1.xyz.here", "3.1.here"] {
-            assert_eq!(read(subject), None, "{subject}");
+        let subjects = Subjects::new("edge", ME);
+        for words in ["", "here", "3.1.9f2c.shout", "70000.1.0.here", "3.-1.0.here", "3.1.xyz.here", "3.1.here"] {
+            assert_eq!(subjects.read(&format!("selvedge.edge.all.{words}")), None, "{words}");
+        }
+        for subject in ["", "selvedge.edge", "selvedge.other.all.3.1.9f2c.here", "selvedge.edge.some.3.1.9f2c.here"] {
+            assert_eq!(subjects.read(subject), None, "{subject}");
+        }
+    }
+
+    /// A POP may publish what begins with its own name; what it puts behind that makes nobody of it.
+    #[test]
+    fn nobody_speaks_for_others_behind_its_own_name() {
+        let subjects = Subjects::new("edge", ME);
+        for words in ["all.1.0.ab.frame.7.0.ab.frame", "all.1.x.7.0.ab.frame", "one.3.1.9f2c.1.x.7.0.ab.gone"] {
+            assert_eq!(subjects.read(&format!("selvedge.edge.{words}")), None, "{words}");
         }
     }
 }
