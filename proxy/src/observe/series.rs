@@ -95,7 +95,8 @@ pub(super) const CLUSTER_HEARD: Family =
     family("selvedge_cluster_heard", "Nodes heard, this one included.", &[], By::Fixed(1));
 pub(super) const CLUSTER_LAG_MS: Family =
     family("selvedge_cluster_lag_ms", "Age of the newest thing heard from the peer heard least.", &[], By::Fixed(1));
-pub(super) const CLUSTER_ROSTER: Family = family("selvedge_cluster_roster", "Nodes known, this one included.", &[], By::Fixed(1));
+pub(super) const CLUSTER_ROSTER: Family =
+    family("selvedge_cluster_roster", "Nodes known, this one included.", &[], By::Fixed(1));
 pub(super) const CONFIG_INFO: Family =
     family("selvedge_config_info", "The config in force.", &["revision"], By::Fixed(1));
 pub(super) const CONFIG_LAST_RELOAD_SUCCESS: Family =
