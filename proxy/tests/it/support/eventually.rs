@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// How long anything may take to come true. Long, because machines are slow at times; never waited out when all is well.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+/// How long anything may take to come true. Long, because machines are slow at times, and over NATS a silent node is missed after twelve seconds;
+/// never waited out when all is well.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 const POLL: Duration = Duration::from_millis(10);
 
