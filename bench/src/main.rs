@@ -3,6 +3,7 @@
 //! A figure that was not measured is left out, never invented. What the names mean stands in `bench/README.md`.
 
 mod figures;
+mod heap;
 mod peers;
 mod programs;
 mod reload;

@@ -18,6 +18,7 @@ use selvedge_filters::{Filters, Head, Indexing, Tables, Verdict};
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
 use crate::figures::{Figures, median, rounded};
+use crate::heap;
 
 /// Where the benches' time starts.
 const START: Time = Time(1_800_000_000_000);
@@ -121,7 +122,7 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
             }
             figures.add(&format!("rules_{count}{name}_ns"), rounded(nanos(rounds, decide)));
             if name.is_empty() {
-                allocs += allocation_counter::measure(|| drop(black_box(decide()))).count_total;
+                allocs += heap::asked(|| drop(black_box(decide()))).bytes;
             }
         }
     }

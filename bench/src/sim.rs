@@ -7,6 +7,7 @@ use selvedge_sim::load::{self, Links, Load, Weather};
 use selvedge_sim::stopped::Stopped;
 
 use crate::figures::{Figures, rounded};
+use crate::heap;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -107,14 +108,14 @@ fn stopped(args: &Args, figures: &mut Figures) {
     cluster.pass(60);
     let (mut held, mut heap) = (Vec::new(), Vec::new());
     for minute in 1..args.minutes {
-        let grown = allocation_counter::measure(|| {
+        let asked = heap::asked(|| {
             for _ in 0..10 {
                 cluster.pass(6);
                 held.push(cluster.held());
             }
         });
-        heap.push(grown.bytes_current);
-        eprintln!("minute {minute}: {:?}, the heap of all nodes grew by {} bytes", held.last(), grown.bytes_current);
+        heap.push(asked.grown);
+        eprintln!("minute {minute}: {:?}, the heap of all nodes grew by {} bytes", held.last(), asked.grown);
     }
     figures.add("stopped_peer_bytes", held.iter().map(|held| held.process).max());
     figures.add("stopped_peer_socket_bytes", held.iter().map(|held| held.sockets).max());

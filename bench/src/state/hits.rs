@@ -9,6 +9,7 @@ use selvedge_state::{Key, Time};
 use super::zipf::zipf;
 use super::{Args, Bench, START};
 use crate::figures::{Figures, median, rounded};
+use crate::heap;
 
 /// How unevenly keys are asked for.
 const EXPONENT: f64 = 0.99;
@@ -44,9 +45,9 @@ pub(super) fn measure(args: &Args, keys: &[Key], figures: &mut Figures) -> Resul
     let mut failed = Ok(());
     let later = Time(START.0 + 1000);
     let some = evenly.get(..evenly.len().min(10_000)).unwrap_or(&evenly);
-    let counted = allocation_counter::measure(|| failed = some.iter().try_for_each(|key| bench.charge(*key, later)));
+    let asked = heap::asked(|| failed = some.iter().try_for_each(|key| bench.charge(*key, later)));
     failed?;
-    figures.add("hit_allocs", rounded(counted.count_total as f64 / some.len() as f64));
+    figures.add("hit_allocs", rounded(asked.bytes as f64 / some.len() as f64));
     Ok(())
 }
 

@@ -4,14 +4,15 @@ use selvedge_state::{Key, Time};
 
 use super::{Args, Bench, START, keys};
 use crate::figures::{Figures, rounded};
+use crate::heap;
 
 pub(super) fn measure(args: &Args, names: &[Key], figures: &mut Figures) -> Result<(), String> {
     // One POP alone: what waits to be sent is taken away 40 times a second, and nobody would here.
     let bench = Bench::of(0, names.len(), 1)?;
     let mut filled = Ok(());
-    let counted = allocation_counter::measure(|| filled = fill(&bench, names));
+    let asked = heap::asked(|| filled = fill(&bench, names));
     filled?;
-    figures.add("bytes_per_key", rounded(counted.bytes_current as f64 / names.len() as f64));
+    figures.add("bytes_per_key", rounded(asked.grown as f64 / names.len() as f64));
     drop(bench);
     let names = keys(args.many)?;
     let bench = Bench::of(0, names.len(), 1)?;

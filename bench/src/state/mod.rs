@@ -33,6 +33,23 @@ pub(crate) struct Args {
     /// Times each measurement is taken; the median is told.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
+    /// This part alone; all of them otherwise.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Charges of known keys.
+    Hits,
+    /// Memory of a key.
+    Memory,
+    /// Frames of changed counters, and two nodes in sync.
+    Wire,
+    /// More keys than a table has room for.
+    Flood,
+    /// A new node that fetches everything.
+    Join,
 }
 
 /// A store with one table, and the bucket its keys are charged by.
@@ -108,10 +125,15 @@ fn keys(count: usize) -> Result<Vec<Key>, String> {
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     let mut figures = Figures::default();
     let names = keys(args.keys)?;
-    hits::measure(args, &names, &mut figures)?;
-    memory::measure(args, &names, &mut figures)?;
-    wire::measure(args, &names, &mut figures)?;
-    flood::measure(args.keys, &mut figures)?;
-    join::measure(&names, &mut figures)?;
+    let all = [Part::Hits, Part::Memory, Part::Wire, Part::Flood, Part::Join];
+    for part in all.into_iter().filter(|part| args.only.is_none_or(|only| only == *part)) {
+        match part {
+            Part::Hits => hits::measure(args, &names, &mut figures)?,
+            Part::Memory => memory::measure(args, &names, &mut figures)?,
+            Part::Wire => wire::measure(args, &names, &mut figures)?,
+            Part::Flood => flood::measure(args.keys, &mut figures)?,
+            Part::Join => join::measure(&names, &mut figures)?,
+        }
+    }
     Ok(figures)
 }
