@@ -159,7 +159,7 @@ impl SlotCounter {
     pub(crate) fn charge(&mut self, widths: Widths, bucket: &Bucket, cost: u32, now: Time) -> Charge {
         let slot = widths.fine_slot(now);
         self.begin(widths, Some(bucket.rate_per_ms), slot);
-        let charge = bucket.judge(self.level_in(widths, bucket.rate_per_ms, slot, now), cost);
+        let charge = bucket.judge(self.level(widths, bucket.rate_per_ms, now), cost);
         if let Charge::Admitted { .. } = charge {
             self.record(widths, cost.into(), Some(bucket.rate_per_ms), slot, now);
         }

@@ -8,31 +8,16 @@ use crate::identity::Author;
 use crate::time::Time;
 
 impl SlotCounter {
-    /// The backlog of the token bucket with this rate at `now`, in tokens.
+    /// The backlog of the token bucket with this rate at `now`, in tokens: Lindley's recursion unrolled. The bucket was last
+    /// empty at the start of one of the slots, or before the ring; of what came since then, less what drained, the greatest.
+    #[inline]
     pub(crate) fn level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
-        self.level_in(widths, rate, widths.fine_slot(now), now)
-    }
-
-    /// The same; `current` is the fine slot of `now`.
-    pub(super) fn level_in(&self, widths: Widths, rate: f64, current: u64, now: Time) -> f64 {
         let carry = self.carry().unwrap_or_else(|| self.carry_of_coarse(widths, rate));
         let total = self.total();
-        let mut backlog = carry.backlog;
-        for slot in self.oldest()..=self.head {
-            let count = total.get(Ring::Fine, slot);
-            if count == 0 && backlog <= 0.0 {
-                continue;
-            }
-            // Slots ahead of `now` come from clocks that are ahead: their counts are real, their drain has yet to come.
-            let passed = match slot.cmp(&current) {
-                std::cmp::Ordering::Less => widths.fine(),
-                std::cmp::Ordering::Equal => now.0.saturating_sub(widths.fine_start(slot)),
-                std::cmp::Ordering::Greater => 0,
-            };
-            backlog = (backlog + count as f64 - rate * passed as f64).max(0.0);
-        }
-        let silent = now.0.saturating_sub(widths.fine_start(self.head.saturating_add(1)));
-        let fine = (backlog - rate * silent as f64).max(0.0);
+        let cells = (self.oldest()..=self.head).map(|slot| (widths.fine_start(slot), total.get(Ring::Fine, slot)));
+        let (arrived, most) = unrolled(cells, rate, now);
+        let drained = rate * now.0.saturating_sub(widths.fine_start(self.oldest())) as f64;
+        let fine = most.max(carry.backlog + arrived as f64 - drained);
         if self.others().is_some() { fine.max(self.coarse_level(widths, rate, now)) } else { fine }
     }
 
@@ -40,13 +25,8 @@ impl SlotCounter {
     /// counts what came so late that the carry had to take it for drained, one cell at a time.
     fn coarse_level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
         let (newest, total) = (widths.coarse_of(self.head), self.total());
-        let mut backlog = 0.0_f64;
-        for slot in newest.saturating_sub(SLOTS - 1)..=newest {
-            let passed = now.0.saturating_sub(widths.coarse_start(slot)).min(widths.coarse());
-            backlog = (backlog + total.get(Ring::Coarse, slot) as f64 - rate * passed as f64).max(0.0);
-        }
-        let silent = now.0.saturating_sub(widths.coarse_start(newest.saturating_add(1)));
-        (backlog - rate * silent as f64).max(0.0)
+        let slots = newest.saturating_sub(SLOTS - 1)..=newest;
+        unrolled(slots.map(|slot| (widths.coarse_start(slot), total.get(Ring::Coarse, slot))), rate, now).1
     }
 
     /// What was counted in the last `window` ms. The eight fine slots at `now` tell what they reach; what the coarse ones
@@ -163,4 +143,15 @@ impl Look {
             Some(length) => (u128::from(count) * u128::from(inside) / u128::from(length)) as u64,
         }
     }
+}
+
+/// All that arrived in some slots, of which starts and counts are told in order, and the greatest backlog at `now` of a bucket
+/// that was empty at the start of one of them. What slots ahead of `now` count comes from clocks that are ahead: it is real, its
+/// drain has yet to come.
+#[inline]
+fn unrolled(cells: impl DoubleEndedIterator<Item = (u64, u64)>, rate: f64, now: Time) -> (u64, f64) {
+    cells.rev().filter(|(_, count)| *count > 0).fold((0_u64, 0.0_f64), |(arrived, most), (start, count)| {
+        let arrived = arrived.saturating_add(count);
+        (arrived, most.max(arrived as f64 - rate * now.0.saturating_sub(start) as f64))
+    })
 }
