@@ -100,6 +100,9 @@ fn conversation(version: u8) -> BTreeMap<String, Vec<Bytes>> {
         if step < 40 {
             work(&near, step, now);
         }
+        if step == 50 {
+            to_far.extend(near.handle(Input::Retire, now));
+        }
         to_far.extend(near.handle(Input::Timeout, now));
         to_near = far.handle(Input::Timeout, now);
         for frame in sent(&to_far) {

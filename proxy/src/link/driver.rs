@@ -268,9 +268,12 @@ impl Driver {
             | Input::Reached { link, .. }
             | Input::Frame { link, .. }
             | Input::Sent { link, .. } => Some(*link),
-            Input::Disconnected { .. } | Input::Gone { .. } | Input::Roster { .. } | Input::Dirty | Input::Timeout => {
-                None
-            }
+            Input::Disconnected { .. }
+            | Input::Gone { .. }
+            | Input::Retire
+            | Input::Roster { .. }
+            | Input::Dirty
+            | Input::Timeout => None,
         };
         let now = self.clock.now();
         let asked = catch_unwind(AssertUnwindSafe(|| {
@@ -319,6 +322,7 @@ impl Driver {
             CloseReason::Superseded { .. }
             | CloseReason::Barred { .. }
             | CloseReason::Afresh
+            | CloseReason::Silent
             | CloseReason::NoHello
             | CloseReason::TooMany => false,
         };

@@ -159,6 +159,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::RosterDiffers { pop, .. } => ("roster_differs", *pop),
         Event::SecretDiffers { pop, .. } => ("secret_differs", *pop),
         Event::SameIncarnation { actor, .. } => ("same_incarnation", actor.pop),
+        Event::Retires { actor, .. } => ("retires", actor.pop),
         Event::Undecodable { pop, .. } => ("undecodable", *pop),
         Event::ForeignAuthor { pop, .. } => ("foreign_author", *pop),
         Event::ForeignAck { pop } => ("foreign_ack", *pop),
@@ -190,7 +191,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
     let peer = pops.name(pop);
     metrics.peer_event(&peer, name);
     match event {
-        Event::PeerUp { .. } | Event::ClocksAgree { .. } => tracing::info!(peer, "{event}"),
+        Event::PeerUp { .. } | Event::Retires { .. } | Event::ClocksAgree { .. } => tracing::info!(peer, "{event}"),
         _ => tracing::warn!(peer, "{event}"),
     }
 }

@@ -1,7 +1,9 @@
-//! What an operator may want to know. None of it needs an answer.
+//! What an operator may want to know. None of it needs an answer, but that whoever dials dials a node once more that
+//! [retires](Event::Retires).
 
 use std::fmt;
 
+use super::LinkId;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 
 /// Something that happened to the replica.
@@ -44,6 +46,14 @@ pub enum Event {
         actor: Actor,
         /// The life.
         incarnation: Incarnation,
+    },
+    /// A peer's process hands over to a successor that listens where it did: this node is to dial there once more, if it dialled, and keep the
+    /// link. Told once per link, and not when the successor is linked already.
+    Retires {
+        /// The peer.
+        actor: Actor,
+        /// The link to the process that hands over.
+        link: LinkId,
     },
     /// A peer sent a frame that cannot be read. Blocks before the bad one are taken, the rest is dropped.
     Undecodable {
@@ -149,6 +159,7 @@ impl fmt::Display for Event {
             Event::SameIncarnation { actor, incarnation } => {
                 write!(f, "two processes say they are {actor} in incarnation {:x}", incarnation.0)
             }
+            Event::Retires { actor, .. } => write!(f, "node {actor} hands over to its successor"),
             Event::Undecodable { pop, cause } => write!(f, "POP {pop} sent a frame that cannot be read: {cause}"),
             Event::ForeignAuthor { pop, author } => write!(f, "POP {pop} spoke in the name of {author}; dropped"),
             Event::ForeignAck { pop } => write!(f, "POP {pop} acknowledged what was never sent; ignored"),

@@ -109,6 +109,7 @@ impl Replica {
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
         if newest.is_some_and(|newest| newest.incarnation > author.incarnation) {
             peer.draining = Some(id);
+            self.drains(id, now);
             return self.begin(id, author, hello, now);
         }
         peer.draining = peer.link.or(peer.draining);
@@ -128,6 +129,9 @@ impl Replica {
         }
         if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
             self.miss_unlinked(Author { actor: author.actor, incarnation: life });
+        }
+        if let Some(older) = self.peers.get(author.actor).and_then(|peer| peer.draining) {
+            self.drains(older, now);
         }
         self.agree_on_roster(now);
         self.begin(id, author, hello, now);
@@ -162,6 +166,7 @@ impl Replica {
         self.relay.changed(now);
         // Answered at once, before anything else: it tells the peer that its hello came, and by what clock the cells to come were counted.
         self.acknowledge(id, now);
+        self.say_retires(id, now);
     }
 
     fn refusal(&self, pop: PopId, author: Author, hello: &Hello) -> Option<CloseReason> {

@@ -94,6 +94,10 @@ impl Replica {
                 self.heard_greeted(id, 0, now);
                 self.misses_in(id, &misses);
             }
+            (Ok(Frame::Retires), Some(author)) => {
+                self.heard_greeted(id, 0, now);
+                self.retires_in(id, author.actor);
+            }
             (Ok(Frame::Ack(ack)), Some(_)) => {
                 self.heard_greeted(id, ack.at, now);
                 self.ack_in(id, &ack, now);
@@ -109,10 +113,15 @@ impl Replica {
         if link.inward.echo.is_none_or(|(newest, _)| newest <= at) {
             link.inward.echo = Some((at, now));
         }
+        if link.silent_at.is_some() {
+            link.drains(now);
+        }
         let Some(Author { actor, incarnation }) = link.author else { return };
         if self.peers.heard(actor, now) {
             self.relay.changed(now);
-            self.store.hears(actor, incarnation, Hearing::Heard);
+            for Author { actor, incarnation } in self.linked(actor) {
+                self.store.hears(actor, incarnation, Hearing::Heard);
+            }
             self.tell(Event::PeerUp { actor, incarnation });
         }
     }

@@ -22,6 +22,10 @@ pub(super) const REPAIR_FRAMES_MAX: usize = 32;
 /// Ranges that wait to be gone through.
 const RANGES_MAX: usize = 2 * PARTS;
 
+/// A life that hands over is taken for gone when it said nothing for so many times as long as makes a node be not heard. The node itself is heard by
+/// its successor. Not at once: starting that one takes what the machine has.
+const SILENT: u64 = 3;
+
 /// Each time in vain doubles the patience, up to so many times.
 const PATIENCE_DOUBLINGS: u32 = 3;
 
@@ -49,6 +53,8 @@ pub(super) struct Link {
     pub(super) last_out: Time,
     /// The worst of the last round trips to its other end, ms.
     pub(super) rtt: Option<u64>,
+    /// Of a life that hands over: when it is closed, unless something comes before.
+    pub(super) silent_at: Option<Time>,
     pub(super) out: Outward,
     pub(super) inward: Inward,
     pub(super) repair: Repair,
@@ -134,6 +140,7 @@ pub(super) struct Told {
     pub(super) implausible: bool,
     pub(super) no_room: bool,
     pub(super) foreign_ack: bool,
+    pub(super) retires: bool,
 }
 
 impl Patience {
@@ -180,6 +187,7 @@ impl Link {
             unsent: 0,
             last_out: now,
             rtt: None,
+            silent_at: None,
             out: Outward { base, moved: false, jump: false, sent: base, acked: base, patience },
             inward: Inward::default(),
             repair: Repair::default(),
@@ -190,6 +198,11 @@ impl Link {
     /// Who is at the other end, once it said so.
     pub(super) fn actor(&self) -> Option<Actor> {
         self.author.map(|author| author.actor)
+    }
+
+    /// It is that of a life that hands over, and something came just now.
+    pub(super) fn drains(&mut self, now: Time) {
+        self.silent_at = Some(now.plus(SILENT * self.reach.tempo().heard_for));
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -7,7 +7,8 @@
 //! *In.* A frame is decoded, bounded, joined, and acknowledged when it follows on what came before ([`ingest`]).
 //! *Repair.* A new link starts with everything in ranges; after that a frame a second goes to one peer after another
 //! ([`repair`]).
-//! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]). Whether a peer is heard decides
+//! *Life.* Links start with a hello ([`greet`]); a peer is heard while frames come ([`peer`]); a process may hand over to its successor
+//! ([`retire`]). Whether a peer is heard decides
 //! what requests may spend; it never deletes state. Cells are exchanged with nodes that have the same time ([`clocks`]).
 
 mod budget;
@@ -27,6 +28,7 @@ mod port;
 mod published;
 mod relay;
 mod repair;
+mod retire;
 mod rtt;
 mod soonest;
 mod status;
@@ -108,6 +110,8 @@ pub struct Replica {
     clock: Clocks,
     /// Whether it has just started and has not heard all that its peers know.
     warming: bool,
+    /// Whether it hands over to its successor.
+    retires: bool,
     /// When the first input came.
     started: Option<Time>,
     /// When something last changed, here or at a peer.
@@ -152,6 +156,7 @@ impl Replica {
             relay: Relay::default(),
             clock: Clocks::Agree,
             warming,
+            retires: false,
             started: None,
             changed: None,
             outputs: VecDeque::new(),
@@ -174,6 +179,7 @@ impl Replica {
                 }
             }
             Input::Gone { peer } => self.gone(peer, now),
+            Input::Retire => self.retire(now),
             Input::Roster { revision, pops } => self.roster(revision, &pops, now),
             Input::Dirty | Input::Timeout => {}
         }
@@ -236,6 +242,9 @@ impl Replica {
         let Some(peer) = self.peers.get_mut(author.actor) else { return };
         if peer.link == Some(id) {
             peer.link = peer.draining.take();
+            if let Some(link) = peer.link.and_then(|id| self.links.get_mut(id)) {
+                link.silent_at = None;
+            }
         } else if peer.draining == Some(id) {
             peer.draining = None;
         }
@@ -247,11 +256,15 @@ impl Replica {
 
     /// A life of a peer that has no link any more is not heard.
     fn miss_unlinked(&mut self, author: Author) {
-        let Some(peer) = self.peers.get(author.actor) else { return };
-        let links = [peer.link, peer.draining].into_iter().flatten().filter_map(|id| self.links.get(id));
-        if !links.filter_map(|link| link.author).any(|linked| linked == author) {
+        if !self.linked(author.actor).any(|linked| linked == author) {
             self.store.hears(author.actor, author.incarnation, Hearing::Silent);
         }
+    }
+
+    /// The lives of a peer that have a link.
+    fn linked(&self, actor: Actor) -> impl Iterator<Item = Author> {
+        let links = self.peers.get(actor).map(|peer| [peer.link, peer.draining]);
+        links.into_iter().flatten().flatten().filter_map(|id| self.links.get(id)?.author)
     }
 
     fn close(&mut self, id: LinkId, reason: CloseReason) {

@@ -54,6 +54,9 @@ pub enum Input {
         /// The node.
         peer: Actor,
     },
+    /// This process hands over to its successor, which listens in its place: those that dialled it are told, on the links there are and
+    /// on those to come. All else stays as it is until its links are gone. Saying so again changes nothing.
+    Retire,
     /// The roster was changed. Links to POPs that left it are closed; what they counted stays until its time is over. What it voids
     /// was said to the store before, aside: that visits all it holds.
     Roster {
@@ -142,6 +145,8 @@ pub enum CloseReason {
     },
     /// Clocks that differed go together again: a new link begins with everything that both sides know.
     Afresh,
+    /// The peer's process hands over, and has said nothing for so long that it hangs or is gone.
+    Silent,
     /// No hello came in time.
     NoHello,
     /// Too many links of that POP have not said hello yet, or too many nodes are known.
@@ -173,6 +178,7 @@ impl fmt::Display for CloseReason {
                 write!(f, "that POP has too many links without a hello, or the cluster too many nodes")
             }
             CloseReason::Afresh => write!(f, "clocks go together again: a new link begins with all that both know"),
+            CloseReason::Silent => write!(f, "the peer hands over to its successor, and fell silent"),
             CloseReason::NoHello => write!(f, "the peer did not say hello in time"),
         }
     }

@@ -44,6 +44,9 @@ impl Replica {
         if link.author.is_none() && now >= link.opened.plus(HELLO_WITHIN) {
             return self.close(id, CloseReason::NoHello);
         }
+        if link.silent_at.is_some_and(|at| at <= now) {
+            return self.close(id, CloseReason::Silent);
+        }
         let again = !link.is_greeted && now >= link.hello_at.plus(HELLO_AGAIN);
         let resend = link.out.is_waiting() && now >= link.out.patience.ends(rtt, tempo.patience);
         let rewind = !link.repair.flight.is_empty() && now >= link.repair.patience.ends(rtt, REPAIR_PATIENCE);
@@ -82,9 +85,8 @@ impl Replica {
     /// Peers that fell silent; and how much of the cluster is heard, for those who decide by it.
     fn miss_peers(&mut self, now: Time) {
         for actor in self.peers.fall_silent(now) {
-            let draining = self.peers.get(actor).and_then(|peer| self.links.get(peer.draining?)?.author);
-            let life = self.peers.get(actor).and_then(|peer| peer.life);
-            for life in life.map(|(life, _)| life).into_iter().chain(draining.map(|author| author.incarnation)) {
+            let latest = self.peers.get(actor).and_then(|peer| peer.life).map(|(life, _)| life);
+            for life in latest.into_iter().chain(self.linked(actor).map(|author| author.incarnation)) {
                 self.store.hears(actor, life, Hearing::Silent);
             }
             self.relay.changed(now);
@@ -136,6 +138,7 @@ impl Replica {
             (link.author.is_some() && link.has_room()).then(|| link.last_out.plus(tempo.heartbeat)),
             link.inward.ack_due.filter(|_| link.has_room()),
             link.repair.again,
+            link.silent_at,
         ];
         timeouts.into_iter().flatten().min()
     }

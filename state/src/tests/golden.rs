@@ -66,6 +66,13 @@ fn misses() {
 }
 
 #[test]
+fn a_process_hands_over() {
+    let bytes = wire::retires();
+    assert_eq!(hex(&bytes), RETIRES);
+    assert!(matches!(Frame::decode(&bytes), Ok(Frame::Retires)));
+}
+
+#[test]
 fn a_delta() {
     let mut builder = Builder::new();
     let mut row = Row { head: 18_000_000_000, fine: [0; 8], coarse: [0; 8] };
@@ -250,3 +257,4 @@ const REGISTERS_OF_EDGE: &str = "1cd7f13da24afab8";
 const KEY: &str = "7daeb2e3a5ca6d0e";
 const SUBJECT: &str = "3bd71f68d0973875d4132ab6716c7584";
 const MISSES: &str = "060107000000b670f40a020200fb2c0100";
+const RETIRES: &str = "0701000000001bdf05a5";

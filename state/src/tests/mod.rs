@@ -11,5 +11,6 @@ mod hostile;
 mod late;
 mod laws;
 mod ledgers;
+mod retire;
 #[cfg(loom)]
 mod schedules;

@@ -8,8 +8,11 @@ use crate::identity::{Actor, Author, Incarnation, PopId};
 /// A feature: says whom it does not hear ([`Misses`]), and passes on what others miss.
 pub(crate) const RELAYS: u64 = 1;
 
+/// A feature: is told that a node hands over to its successor ([`Retires`]).
+pub(crate) const SUCCEEDS: u64 = 2;
+
 /// The features of this node.
-pub(crate) const FEATURES: u64 = RELAYS;
+pub(crate) const FEATURES: u64 = RELAYS | SUCCEEDS;
 
 /// Who a peer is, said first on every link and again until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -97,6 +100,11 @@ impl Misses {
         self.actors.iter().map(|(pop, node)| Actor { pop: PopId(*pop), node: *node })
     }
 }
+
+/// A successor of its sender listens where the sender did: whoever dialled there may dial once more, and who answers says who it is. Said
+/// to those who have the feature [`SUCCEEDS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Retires;
 
 /// An [`Author`] as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]

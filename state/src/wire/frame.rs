@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::accounts::{self, Accounts};
 use super::bans::WireBan;
 use super::block::{self, ACCOUNTS, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
-use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead};
+use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead, Retires};
 use super::counters::{self, Rows};
 use super::facts;
 use super::listings::WireListing;
@@ -23,6 +23,7 @@ pub(super) const ACK: u8 = 3;
 pub(super) const RANGE: u8 = 4;
 pub(super) const DIGEST: u8 = 5;
 pub(super) const MISSES: u8 = 6;
+pub(super) const RETIRES: u8 = 7;
 
 /// A frame that came.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub(crate) enum Frame<'a> {
     Range(RangeHead, Blocks<'a>),
     Digest(Digest),
     Misses(Misses),
+    Retires,
     /// Of a type that this version does not know.
     Unknown,
 }
@@ -67,7 +69,7 @@ impl<'a> Frame<'a> {
         }
         let mut reader = Reader::new(bytes, "a frame");
         let frame = reader.u8()?;
-        if !(HELLO..=MISSES).contains(&frame) {
+        if !(HELLO..=RETIRES).contains(&frame) {
             return Ok(Frame::Unknown);
         }
         let (kind, head) = block::take(&mut reader)?;
@@ -81,6 +83,7 @@ impl<'a> Frame<'a> {
             ACK => Frame::Ack(control::decode(head)?),
             DIGEST => Frame::Digest(control::decode(head)?),
             MISSES => Frame::Misses(control::decode(head)?),
+            RETIRES => control::decode(head).map(|Retires| Frame::Retires)?,
             _ => Frame::Range(control::decode(head)?, blocks),
         })
     }
@@ -144,4 +147,8 @@ pub(crate) fn digest(digest: &Digest) -> Bytes {
 
 pub(crate) fn misses(misses: &Misses) -> Bytes {
     start(MISSES, misses).into()
+}
+
+pub(crate) fn retires() -> Bytes {
+    start(RETIRES, &Retires).into()
 }
