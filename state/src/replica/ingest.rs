@@ -54,6 +54,8 @@ struct Outcome {
     ahead: bool,
     implausible: bool,
     no_room: bool,
+    /// Whether the sender hands over: its successor, which has no link with it, is to hear what rises.
+    hands_over: bool,
     /// What rose and somebody misses: not dropped, but passed on.
     risen: Vec<(Actor, Item)>,
 }
@@ -149,6 +151,7 @@ impl Replica {
             return;
         }
         self.changed = Some(now);
+        outcome.hands_over = self.links.get(id).is_some_and(|link| link.silent_at.is_some());
         let whole = self.take_blocks(blocks, (author.actor, Speaks::For(author)), outcome, now);
         self.pass_risen(outcome, now);
         let Some(link) = self.links.get_mut(id) else { return };
@@ -304,14 +307,17 @@ impl Replica {
 
     /// Notes what rose here and may have to be passed on.
     fn note_risen(&self, raised: bool, author: Actor, item: Item, outcome: &mut Outcome) {
-        if raised && self.peers.is_missed(author) {
+        if raised && (outcome.hands_over || self.peers.is_missed(author)) {
             outcome.risen.push((author, item));
         }
     }
 
     fn pass_risen(&mut self, outcome: &mut Outcome, now: Time) {
         for (author, item) in std::mem::take(&mut outcome.risen) {
-            self.rose(author, item, now);
+            self.relay.note(author, item, now);
+            if outcome.hands_over {
+                self.relay.heirs.insert(author);
+            }
         }
     }
 

@@ -2,13 +2,15 @@
 //! neighbour misses is passed on to it, once, with the next tick: only what rose, so it goes round no circle, and only rows and facts
 //! of the roster's nodes. Of several nodes that could, the lowest one does. Nothing of it is acknowledged: what is lost on the way comes by
 //! the standing repair ([`compare`](super::compare)), which brings all else that is missing, too.
+//!
+//! A process that [hands over](super::retire) and its successor never have a link: what rises of the one is passed on to the other as well.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flush::TICK;
 use super::index::Item;
 use super::{LinkId, Replica};
-use crate::identity::Actor;
+use crate::identity::{Actor, Author};
 use crate::time::Time;
 use crate::wire::{self, Builder, Misses, RELAYS, RangeHead, Room, Seen};
 
@@ -26,6 +28,8 @@ pub(super) struct Relay {
     /// What rose of others that some neighbour misses, by author.
     risen: BTreeMap<Actor, BTreeSet<Item>>,
     waiting: usize,
+    /// Of which of these authors the successor is to hear it: it rose of a life that hands over.
+    pub(super) heirs: BTreeSet<Actor>,
     /// When it is passed on.
     due: Option<Time>,
     /// Whom this node said it misses.
@@ -45,7 +49,8 @@ impl Relay {
         self.tell_due = Some(self.tell_due.map_or(soon, |due| due.min(soon)));
     }
 
-    fn note(&mut self, author: Actor, item: Item, now: Time) {
+    /// Something of another node rose here, and somebody misses it.
+    pub(super) fn note(&mut self, author: Actor, item: Item, now: Time) {
         if self.waiting < RISEN_MAX && self.risen.entry(author).or_default().insert(item) {
             self.waiting += 1;
             self.due.get_or_insert(now.plus(TICK));
@@ -54,13 +59,6 @@ impl Relay {
 }
 
 impl Replica {
-    /// Something of another node rose here.
-    pub(super) fn rose(&mut self, author: Actor, item: Item, now: Time) {
-        if self.peers.is_missed(author) {
-            self.relay.note(author, item, now);
-        }
-    }
-
     /// A peer says whom it does not hear.
     pub(super) fn misses_in(&mut self, id: LinkId, misses: &Misses) {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
@@ -74,8 +72,10 @@ impl Replica {
         if self.relay.due.is_some_and(|due| due <= now) {
             self.relay.due = None;
             self.relay.waiting = 0;
+            let heirs = std::mem::take(&mut self.relay.heirs);
             for (author, items) in std::mem::take(&mut self.relay.risen) {
-                for id in self.relayed_to(author) {
+                let heir = heirs.get(&author).and_then(|author| self.peers.get(*author)?.link);
+                for id in self.relayed_to(author, heir) {
                     self.pass_on(id, author, &items, now);
                 }
             }
@@ -99,20 +99,23 @@ impl Replica {
         }
     }
 
-    /// Links to those who miss an author, as far as it is this node's turn to help them.
-    fn relayed_to(&self, author: Actor) -> Vec<LinkId> {
+    /// Links to those who miss an author, and to its heir, as far as it is this node's turn to help them.
+    fn relayed_to(&self, author: Actor, heir: Option<LinkId>) -> Vec<LinkId> {
         let links = self.links.established().filter_map(|(id, link)| Some((id, link.actor()?)));
-        let lacks = links.filter(|(_, actor)| self.peers.misses(*actor, author) && *actor != author);
+        let misses = |actor: Actor| self.peers.misses(actor, author) && actor != author;
+        let lacks = links.filter(|(id, actor)| misses(*actor) || heir == Some(*id));
         lacks.filter(|(_, actor)| !self.another_relays(author, *actor)).map(|(id, _)| id).collect()
     }
 
-    /// Puts what is known of an author into a frame. Sketches have none: what is known of them goes on whole.
-    fn put_of(&self, builder: &mut Builder, item: Item, author: Actor, now: Time) -> Room {
+    /// Puts what is known of an author into a frame, but for what its receiver says itself. Sketches have none: what is known of them goes on
+    /// whole.
+    fn put_of(&self, builder: &mut Builder, item: Item, (author, to): (Actor, Author), now: Time) -> Room {
+        let is_of = |by: &Author| by.actor == author && !to.covers(*by);
         match item {
             Item::Counter(table, key) => {
                 let Some(identity) = self.store.identity(table) else { return Room::Taken };
                 let rows = self.store.rows(table, key, now);
-                let mut of_author = rows.into_iter().filter(|(by, _)| by.actor == author);
+                let mut of_author = rows.into_iter().filter(|(by, _)| is_of(by));
                 // Rows of several lives; those that fitted come again with the rest.
                 let full = of_author.any(|(by, row)| builder.row(identity, key, by, row) == Room::Full);
                 if full { Room::Full } else { Room::Taken }
@@ -126,7 +129,7 @@ impl Replica {
             Item::Ledger(table, key) => {
                 let Some(identity) = self.store.ledgers_identity(table) else { return Room::Taken };
                 let accounts = self.store.accounts(table, key, now);
-                let mut of_author = accounts.into_iter().filter(|(by, _)| by.actor == author);
+                let mut of_author = accounts.into_iter().filter(|(by, _)| is_of(by));
                 let full = of_author.any(|(by, account)| builder.account(identity, key, by, account) == Room::Full);
                 if full { Room::Full } else { Room::Taken }
             }
@@ -144,6 +147,7 @@ impl Replica {
     }
 
     fn pass_on(&mut self, id: LinkId, author: Actor, items: &BTreeSet<Item>, now: Time) {
+        let Some(to) = self.links.get(id).and_then(|link| link.author) else { return };
         let version = self.version(id);
         let head = RangeHead { from: 0, to: 0, at: now.0 };
         let mut builder = Builder::new();
@@ -151,11 +155,11 @@ impl Replica {
             if !self.links.get(id).is_some_and(|link| link.has_room()) {
                 return;
             }
-            if self.put_of(&mut builder, *item, author, now) == Room::Full {
+            if self.put_of(&mut builder, *item, (author, to), now) == Room::Full {
                 let full = std::mem::replace(&mut builder, Builder::new());
                 self.send(id, full.range(&head, version), now);
                 // An empty frame has room for any item.
-                let _ = self.put_of(&mut builder, *item, author, now);
+                let _ = self.put_of(&mut builder, *item, (author, to), now);
             }
         }
         if !builder.is_empty() {

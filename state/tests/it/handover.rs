@@ -294,3 +294,29 @@ fn what_a_successor_restores_while_it_serves_is_neither_lost_nor_doubled() {
     }
     assert_eq!((us.height(now), newer.height(now)), (0, 0), "what goes on there is nobody's here");
 }
+
+/// The two have no link: it goes by us, at once and not only when their turn to be compared comes, also what came just before the end.
+#[test]
+fn a_successor_hears_what_the_older_one_counts_within_a_tick() {
+    let (mut us, mut older, mut newer, now) = handing_over();
+    let add = |node: &Node, nth: u32, now: Time| {
+        node.store.add(node.table, node.store.key(&[&nth.to_le_bytes()]), 1, now);
+    };
+    (0..9_000).for_each(|nth| add(&older, nth, now));
+    let now = pass(&mut us, &mut [(1, &mut older), (2, &mut newer)], now, 10_000);
+    (0..100).for_each(|nth| add(&older, nth, now));
+    older.store.ban("192.0.2.9/32", now.plus(60_000), 0, "test", now).unwrap();
+    let now = pass(&mut us, &mut [(1, &mut older), (2, &mut newer)], now, 50);
+    (0..100).for_each(|nth| add(&older, nth, now));
+    let now = pass(&mut us, &mut [(1, &mut older), (2, &mut newer)], now, 35);
+    us.replica.handle(Input::Disconnected { link: LinkId(1) }, now);
+    let now = pass(&mut us, &mut [(2, &mut newer)], now, 60);
+    for nth in 0..100_u32 {
+        let counts = newer.store.counts(newer.table, newer.store.key(&[&nth.to_le_bytes()]), now);
+        assert_eq!(counts, [(actor(2), Incarnation(5 << 16), 3)]);
+    }
+    assert!(newer.store.banned("192.0.2.9/32", now).is_some());
+    // Nobody was told what it says itself.
+    let dropped = |node: &Node| node.replica.status(now).peers[0].dropped;
+    assert_eq!((dropped(&us), dropped(&older), dropped(&newer)), (0, 0, 0));
+}
