@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::deadline::Limits;
 use super::listen::Listening;
+use super::newcomer::{Newcomer, Newcomers};
 use super::stream::ClientStream;
 use crate::stop::Busy;
 
@@ -42,6 +43,7 @@ struct Server<A> {
     bounds: ClientBounds,
     room: Arc<Semaphore>,
     places: u32,
+    newcomers: Newcomers,
     door: Door,
 }
 
@@ -75,7 +77,9 @@ impl<A> Front<A> {
         // One more for each address: its loop holds a place while it waits for a connection to give it to.
         let places = u32::try_from(bounds.connections_max.saturating_add(listening.len())).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(places as usize));
-        Front { listening, server: Arc::new(Server { proxy, bounds, room, places, door }), threads, busy: Some(busy) }
+        let newcomers = Newcomers::new(places);
+        let server = Arc::new(Server { proxy, bounds, room, places, newcomers, door });
+        Front { listening, server, threads, busy: Some(busy) }
     }
 }
 
@@ -92,6 +96,7 @@ where
             loops.spawn(Arc::clone(&self.server).accept_loop(listening, busy.asked()));
         }
         loops.join_all().await;
+        self.server.newcomers.served().await;
         self.server.proxy.cleanup().await;
         // Every connection holds one place: all of them back means that the last request is answered.
         let _ = self.server.room.acquire_many(self.server.places).await;
@@ -132,8 +137,9 @@ where
                 Ok(socket) => {
                     let server = Arc::clone(&self);
                     let tls = listening.certificates.as_ref().map(|certificates| certificates.config());
+                    let entry = (place, self.newcomers.come());
                     let shutdown = shutdown.clone();
-                    tokio::spawn(async move { server.serve(socket, tls, place, shutdown).await });
+                    tokio::spawn(async move { server.serve(socket, tls, entry, shutdown).await });
                 }
                 Err(error) => {
                     (self.door.report)(&error);
@@ -153,7 +159,7 @@ where
         &self,
         mut socket: Socket,
         tls: Option<Arc<rustls::ServerConfig>>,
-        place: OwnedSemaphorePermit,
+        (place, newcomer): (OwnedSemaphorePermit, Newcomer),
         shutdown: ShutdownWatch,
     ) {
         if self.admission(&socket) == Admission::Closed {
@@ -168,8 +174,8 @@ where
             write: self.bounds.write_timeout,
         };
         let stream = match tls {
-            None => Some(ClientStream::plain(socket, limits)),
-            Some(config) => handshake(socket, config, limits, self.bounds.header_timeout).await,
+            None => Some(ClientStream::plain(socket, limits, newcomer)),
+            Some(config) => handshake(socket, config, (limits, newcomer), self.bounds.header_timeout).await,
         };
         if let Some(stream) = stream {
             let mut next: Option<pingora::protocols::Stream> = Some(Box::new(stream));
@@ -186,9 +192,9 @@ where
 async fn handshake(
     socket: Socket,
     config: Arc<rustls::ServerConfig>,
-    limits: Limits,
+    (limits, newcomer): (Limits, Newcomer),
     within: Duration,
 ) -> Option<ClientStream> {
     let stream = timeout(within, TlsAcceptor::from(config).accept(socket)).await.ok()?.ok()?;
-    Some(ClientStream::tls(stream, limits))
+    Some(ClientStream::tls(stream, limits, newcomer))
 }

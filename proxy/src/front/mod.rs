@@ -9,6 +9,7 @@
 mod accept;
 mod deadline;
 mod listen;
+mod newcomer;
 mod stall;
 mod stream;
 mod tls;

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::deadline::{Deadline, Expired, Limits};
+use super::newcomer::Newcomer;
 use super::stall::Stall;
 
 /// One client's connection.
@@ -29,6 +30,7 @@ pub struct ClientStream {
     preface: Option<usize>,
     stall: Stall,
     tls: Option<Arc<SslDigest>>,
+    newcomer: Newcomer,
 }
 
 #[derive(Debug)]
@@ -42,26 +44,34 @@ enum Transport {
 const PREFACE: usize = 24;
 
 impl ClientStream {
-    pub(super) fn plain(socket: Socket, limits: Limits) -> ClientStream {
-        ClientStream::new(Transport::Plain(socket), limits, None, None)
+    pub(super) fn plain(socket: Socket, limits: Limits, newcomer: Newcomer) -> ClientStream {
+        ClientStream::new(Transport::Plain(socket), limits, None, None, newcomer)
     }
 
-    pub(super) fn tls(stream: TlsStream<Socket>, limits: Limits) -> ClientStream {
+    pub(super) fn tls(stream: TlsStream<Socket>, limits: Limits, newcomer: Newcomer) -> ClientStream {
         let (_, session) = stream.get_ref();
         let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
         let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("unknown");
         let digest = SslDigest::new(cipher, version, None, None, Vec::new());
         let preface = (session.alpn_protocol() == Some(b"h2")).then_some(PREFACE);
-        ClientStream::new(Transport::Tls(stream), limits, preface, Some(Arc::new(digest)))
+        ClientStream::new(Transport::Tls(stream), limits, preface, Some(Arc::new(digest)), newcomer)
     }
 
-    fn new(transport: Transport, limits: Limits, preface: Option<usize>, tls: Option<Arc<SslDigest>>) -> ClientStream {
-        ClientStream { transport, deadline: Deadline::new(limits), preface, stall: Stall::new(limits.write), tls }
+    fn new(
+        transport: Transport,
+        limits: Limits,
+        preface: Option<usize>,
+        tls: Option<Arc<SslDigest>>,
+        newcomer: Newcomer,
+    ) -> ClientStream {
+        let (deadline, stall) = (Deadline::new(limits), Stall::new(limits.write));
+        ClientStream { transport, deadline, preface, stall, tls, newcomer }
     }
 
     /// Tells the connection that the header of its request has arrived whole.
     pub fn head_complete(&self) {
         self.deadline.head_complete();
+        self.newcomer.is_served();
     }
 
     /// Tells the connection that its request has been answered: from now on it is idle.
@@ -73,9 +83,10 @@ impl ClientStream {
         self.deadline.received(bytes)?;
         if let Some(left) = &mut self.preface {
             *left = left.saturating_sub(bytes);
-            if *left == 0 {
+            let is_there = *left == 0;
+            if is_there {
                 // From here on many requests share the connection, and none of them is told to it.
-                self.deadline.head_complete();
+                self.head_complete();
             }
         }
         Ok(())
