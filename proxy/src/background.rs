@@ -8,16 +8,18 @@ use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use selvedge_state::Replica;
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::edge::origin::resolve;
+use crate::handover::{self, End, Offer, Rest};
 use crate::keep;
 use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
 use crate::observe::log;
 use crate::plan::{Cause, reload, watch};
-use crate::stop::{Busy, hangup};
+use crate::stop::{Last, hangup};
 
 /// How often expired state is swept. Each sweep does a bounded piece of work.
 const SWEEP: Duration = Duration::from_millis(250);
@@ -30,22 +32,22 @@ pub(crate) struct Background {
     parts: Option<Parts>,
 }
 
-struct Parts {
-    node: Arc<Node>,
-    links: Option<(Membership, std::net::TcpListener, Replica)>,
-    admin: std::os::unix::net::UnixListener,
-    busy: Busy,
+/// Everything beside the requests, for one node.
+pub(crate) struct Parts {
+    pub(crate) node: Arc<Node>,
+    pub(crate) links: Option<(Membership, std::net::TcpListener, Replica)>,
+    pub(crate) admin: std::os::unix::net::UnixListener,
+    /// What it gives to a process that takes over from it.
+    pub(crate) offer: Offer,
+    /// What the process that it took over from still says.
+    pub(crate) rest: Option<Rest>,
+    pub(crate) last: Last,
 }
 
 impl Background {
-    /// Everything beside the requests, for one node.
-    pub(crate) fn new(
-        node: Arc<Node>,
-        links: Option<(Membership, std::net::TcpListener, Replica)>,
-        admin: std::os::unix::net::UnixListener,
-        busy: Busy,
-    ) -> Background {
-        Background { parts: Some(Parts { node, links, admin, busy }) }
+    /// A service of these parts.
+    pub(crate) fn new(parts: Parts) -> Background {
+        Background { parts: Some(parts) }
     }
 }
 
@@ -68,11 +70,11 @@ impl Service for Background {
 
 impl Parts {
     async fn run(self) {
-        let Parts { node, links, admin, busy } = self;
-        let mut asked = busy.asked();
+        let Parts { node, links, admin, offer, rest, last } = self;
+        let mut asked = last.asked();
         let reloads = tokio::spawn(reload_on_signal(Arc::clone(&node)));
         if let Some((membership, listener, replica)) = links {
-            match start_links(&node, membership, listener, replica, busy.asked()) {
+            match start_links(&node, membership, listener, replica, last.drained()) {
                 Ok(links) => {
                     let _ = node.links.set(links);
                 }
@@ -87,14 +89,29 @@ impl Parts {
         resolve::keep(&origins);
         drop(origins);
         let watcher = tokio::spawn(watch(Arc::clone(&node)));
-        let socket = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
         node.ready.store(true, Ordering::Relaxed);
+        if let Some(rest) = rest {
+            let (node, (left, heard)) = (Arc::clone(&node), oneshot::channel());
+            tokio::task::spawn_blocking(move || handover::follow(rest, &node, left));
+            // Operators hear of one process or the other, never of both in turns.
+            let _ = heard.await;
+        }
+        let admin = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
+        let socket = admin.abort_handle();
+        let end = End { ask: last.asker(), drained: last.drained(), admin };
+        let handing = tokio::spawn(handover::serve(offer, Arc::clone(&node), end));
         log::ready(&node);
         let _ = asked.wait_for(|stop| *stop).await;
         node.ready.store(false, Ordering::Relaxed);
         log::stopping();
         reloads.abort();
         watcher.abort();
+        if node.handed_over.get().is_none() {
+            // Nobody else has these sockets: a client that comes now is to be refused, not left waiting.
+            handing.abort();
+        }
+        // What the last requests count is told, too.
+        let _ = last.drained().wait_for(|drained| *drained).await;
         if let Some(links) = node.links.get() {
             links.stopped().await;
         }
@@ -102,9 +119,15 @@ impl Parts {
         keeping.abort();
         keep::write(&node).await;
         socket.abort();
-        // The socket's file would only be stale; a failure to remove it is mended by the next start.
-        let _ = std::fs::remove_file(&node.socket);
-        drop(busy);
+        match node.handed_over.get() {
+            // How that went is in the log.
+            Some(_) => drop(handing.await),
+            // The files of sockets would only be stale; a failure to remove them is mended by the next start.
+            None => [node.socket.clone(), handover::beside(&node.socket)]
+                .iter()
+                .for_each(|path| drop(std::fs::remove_file(path))),
+        }
+        drop(last);
     }
 }
 

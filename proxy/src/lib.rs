@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod edge;
 pub mod front;
+pub mod handover;
 pub mod keep;
 pub mod link;
 pub mod node;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use selvedge_conf::{Mode, Scope};
@@ -69,6 +69,10 @@ pub struct Node {
     pub socket: PathBuf,
     pub(crate) links: std::sync::OnceLock<Arc<Links>>,
     pub(crate) ready: AtomicBool,
+    /// When a successor took over from this process.
+    pub(crate) handed_over: std::sync::OnceLock<Time>,
+    /// What it took over from another process itself.
+    pub(crate) took_over: Mutex<Option<report::TookOver>>,
     pub(crate) started: Time,
 }
 
@@ -116,6 +120,20 @@ impl Node {
     /// Whether it serves: listeners up, and not on its way out. Peers have no say in it.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    /// A successor has taken over: what is this node's is no longer this process's.
+    pub(crate) fn hand_over(&self) {
+        let _ = self.handed_over.set(self.clock.now());
+    }
+
+    /// What it took over from the process before, while that ran.
+    pub(crate) fn took_over(&self) -> Option<report::TookOver> {
+        self.took_over.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_took_over(&self, took: Option<report::TookOver>) {
+        *self.took_over.lock().unwrap_or_else(PoisonError::into_inner) = took;
     }
 
     /// What plans are made with.
@@ -174,6 +192,7 @@ impl Node {
                 evicted: cache.evicted,
             },
             kept: self.keeper.as_ref().map(Keeper::status),
+            took_over: self.took_over(),
             partial: self.partial(&plan),
             bans: self.store.bans(now).len(),
             log_dropped: self.log.dropped(),

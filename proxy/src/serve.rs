@@ -13,11 +13,12 @@ use selvedge_state::{
     Actor, Incarnation, PopId, Replica, ReplicaConfig, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
 };
 
-use crate::background::Background;
+use crate::background::{Background, Parts};
 use crate::cache::{Cache, Settings};
 use crate::clock::Clock;
 use crate::edge::{Edge, TRIES};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
+use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
 use crate::keep::{Folder, FolderError, Found, Keeper};
 use crate::link::membership::Membership;
 use crate::link::secret::Secret;
@@ -56,6 +57,9 @@ pub enum BootError {
     /// The metrics cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// Handles of sockets, for a process that takes over, cannot be had.
+    #[error("cannot keep a socket at hand for the next process: {0}")]
+    Handles(std::io::Error),
     /// The folder for what outlives the process cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -70,22 +74,27 @@ pub struct Ready {
     listening: Vec<Listening>,
     peers: Option<(Membership, std::net::TcpListener)>,
     admin: std::os::unix::net::UnixListener,
+    offer: Offer,
+    rest: Option<Rest>,
 }
 
-/// Makes a node of a config that was loaded, and binds its addresses.
+/// Makes a node of a config that was loaded, and binds its addresses, but for those that a process before it gives.
 ///
 /// # Errors
-/// [`BootError`]; nothing runs then.
-pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
+/// [`BootError`]; nothing runs then, and the process before goes on.
+pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, BootError> {
     let Loaded { entry, config, keyrings, authorities, shelf, membership, ledger } = loaded;
-    let (listening, certificates) = listen(&config, keyrings)?;
+    let mut given = inherited.as_mut().map(|inherited| std::mem::take(&mut inherited.sockets)).unwrap_or_default();
+    let (listening, certificates) = listen(&config, keyrings, &mut given)?;
     let clock = Clock::start();
     let started = clock.now();
-    let peers = membership.zip(config.cluster.as_ref()).map(|(membership, cluster)| join(membership, cluster));
+    let peers =
+        membership.zip(config.cluster.as_ref()).map(|(membership, cluster)| join(membership, cluster, &mut given));
     let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
     let me = membership.map_or(Actor { pop: PopId(0), node: 0 }, |membership| membership.me);
-    let Identity { folder, found, secret, beside, head } = identity(&config, membership, me, started)?;
+    let Identity { folder, found, secret, beside, head } =
+        identity(&config, membership, me, started, inherited.as_ref())?;
     let incarnation = head.incarnation;
     let bounds = StoreBounds {
         uniques_max: config.storage.uniques_max,
@@ -115,7 +124,9 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
     let config = &plan.config;
     // The tables are there now.
     let every = config.storage.state_every;
-    let keeper = folder.map(|folder| Keeper::start(folder, &found, head, every, &store));
+    let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), every, &store));
+    let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
+    let (rest, took_over) = taken.unzip();
     let node = Node {
         clock,
         me,
@@ -129,6 +140,8 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
         socket: config.admin.socket.clone(),
         links: OnceLock::new(),
         ready: false.into(),
+        handed_over: OnceLock::new(),
+        took_over: took_over.into(),
         plan: ArcSwap::from_pointee(plan),
         reloads,
         groups,
@@ -138,8 +151,46 @@ pub fn boot(loaded: Loaded) -> Result<Ready, BootError> {
         started,
         store,
     };
-    let admin = crate::admin::socket(&node.socket)?;
-    Ok(Ready { node: Arc::new(node), listening, peers, admin })
+    let admin = unix(&mut given, Purpose::Admin(node.socket.clone()), &node.socket)?;
+    let secret = peers.is_none().then_some(secret);
+    let offer = offer(&node, &listening, peers.as_ref(), &admin, (&mut given, secret, head))?;
+    Ok(Ready { node: Arc::new(node), listening, peers, admin, offer, rest })
+}
+
+/// A unix socket: the one that was given, or a new one.
+fn unix(
+    given: &mut Sockets,
+    purpose: Purpose,
+    path: &std::path::Path,
+) -> Result<std::os::unix::net::UnixListener, BootError> {
+    Ok(match given.take(&purpose) {
+        Some(socket) => socket.into(),
+        None => crate::admin::socket(path)?,
+    })
+}
+
+/// What this process hands over in its turn.
+fn offer(
+    node: &Node,
+    listening: &[Listening],
+    peers: Option<&(Membership, std::net::TcpListener)>,
+    admin: &std::os::unix::net::UnixListener,
+    (given, secret, head): (&mut Sockets, Option<Secret>, SnapshotHead),
+) -> Result<Offer, BootError> {
+    let path = handover::beside(&node.socket);
+    let listener = unix(given, Purpose::Handover(path.clone()), &path)?;
+    let mut sockets = Sockets::default();
+    let keep = || {
+        listening.iter().try_for_each(|listening| listening.keep(&mut sockets))?;
+        let asked = node.plan.load().config.cluster.as_ref().map(|cluster| cluster.listen);
+        if let (Some((_, peers)), Some(asked)) = (peers, asked) {
+            sockets.keep(Purpose::Peers(asked), peers)?;
+        }
+        sockets.keep(Purpose::Admin(node.socket.clone()), admin)?;
+        sockets.keep(Purpose::Handover(path), &listener)
+    };
+    keep().map_err(BootError::Handles)?;
+    Ok(Offer { listener, sockets, secret, head })
 }
 
 fn cache_settings(config: &Config) -> Settings {
@@ -152,21 +203,28 @@ fn cache_settings(config: &Config) -> Settings {
 
 type Bound = (Vec<Listening>, Vec<Arc<Certificates>>);
 
-fn listen(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Bound, BootError> {
+fn listen(config: &Config, keyrings: Vec<Arc<Keyring>>, given: &mut Sockets) -> Result<Bound, BootError> {
     let mut listening = Vec::new();
     for address in &config.listen.http {
-        listening.push(bind(*address, None)?);
+        listening.push(bind(*address, None, given)?);
     }
     let certificates: Vec<_> = keyrings.into_iter().map(|keyring| Arc::new(Certificates::new(keyring))).collect();
     for (https, certificates) in config.listen.https.iter().zip(&certificates) {
-        listening.push(bind(https.address, Some(Arc::clone(certificates)))?);
+        listening.push(bind(https.address, Some(Arc::clone(certificates)), given)?);
     }
     Ok((listening, certificates))
 }
 
-fn join(membership: Membership, cluster: &Cluster) -> Result<(Membership, std::net::TcpListener), BootError> {
-    let listener = std::net::TcpListener::bind(cluster.listen)
-        .map_err(|cause| BootError::BindPeers { address: cluster.listen, cause })?;
+fn join(
+    membership: Membership,
+    cluster: &Cluster,
+    given: &mut Sockets,
+) -> Result<(Membership, std::net::TcpListener), BootError> {
+    let listener = match given.take(&Purpose::Peers(cluster.listen)) {
+        Some(socket) => socket.into(),
+        None => std::net::TcpListener::bind(cluster.listen)
+            .map_err(|cause| BootError::BindPeers { address: cluster.listen, cause })?,
+    };
     Ok((membership, listener))
 }
 
@@ -185,19 +243,27 @@ struct Identity {
     head: SnapshotHead,
 }
 
-fn identity(config: &Config, membership: Option<&Membership>, me: Actor, now: Time) -> Result<Identity, BootError> {
+fn identity(
+    config: &Config,
+    membership: Option<&Membership>,
+    me: Actor,
+    now: Time,
+    inherited: Option<&Inherited>,
+) -> Result<Identity, BootError> {
     let folder = config.storage.state.as_deref().map(Folder::open).transpose()?;
-    let secret = match (membership, &folder) {
-        (Some(membership), _) => membership.secret.clone(),
-        (None, Some(folder)) => folder.secret()?,
-        (None, None) => Secret::generate()?,
+    let secret = match (membership, &folder, inherited.and_then(Inherited::secret)) {
+        (Some(membership), _, _) => membership.secret.clone(),
+        (None, Some(folder), _) => folder.secret()?,
+        (None, None, Some(secret)) => secret,
+        (None, None, None) => Secret::generate()?,
     };
     let beside = membership.and_then(|membership| membership.secret_beside.clone());
     let cluster = membership.map_or_else(String::new, |membership| membership.roster.cluster().to_owned());
     let head = SnapshotHead { cluster, secret_id: secret.id().0, actor: me, incarnation: Incarnation(0), at: now };
     let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head, beside.as_ref().map(Secret::id)));
     // The high half of 32 random bits is as random.
-    let head = SnapshotHead { incarnation: found.next_life(now, (getrandom::u32()? >> 16) as u16), ..head };
+    let before = inherited.map(Inherited::incarnation);
+    let head = SnapshotHead { incarnation: found.next_life(now, before, (getrandom::u32()? >> 16) as u16), ..head };
     Ok(Identity { folder, found, secret, beside, head })
 }
 
@@ -212,9 +278,9 @@ impl Ready {
     /// # Errors
     /// When the system gives no randomness for the replica.
     pub fn run(self) -> Result<(), BootError> {
-        let Ready { node, listening, peers, admin } = self;
+        let Ready { node, listening, peers, admin, offer, rest } = self;
         let replica = peers.as_ref().map(|(membership, _)| replica(&node, membership)).transpose()?;
-        let (stop, busy) = Stop::new();
+        let (stop, busy, last) = Stop::new();
         let conf = server_conf(&node);
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
@@ -222,17 +288,10 @@ impl Ready {
         let bounds = node.plan.load().config.listen.bounds.clone();
         proxy.server_options = Some(crate::edge::server_options(&bounds));
         let threads = server.configuration.threads;
-        server.add_service(Front::new(
-            listening,
-            Arc::new(proxy),
-            bounds,
-            threads,
-            busy.clone(),
-            door(Arc::clone(&node)),
-        ));
+        server.add_service(Front::new(listening, Arc::new(proxy), bounds, threads, busy, door(Arc::clone(&node))));
         let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
         let log = Arc::clone(&node.log);
-        server.add_service(Background::new(node, links, admin, busy));
+        server.add_service(Background::new(Parts { node, links, admin, offer, rest, last }));
         server.run(RunArgs { shutdown_signal: Box::new(stop) });
         log.flush();
         Ok(())

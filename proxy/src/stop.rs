@@ -1,4 +1,5 @@
-//! How a process ends: asked once it stops taking work and finishes what it has; asked twice, or after its time, it goes.
+//! How a process ends: asked once it stops taking work, finishes what it has, tells peers the last of it and keeps it; asked
+//! twice, or after its time, it goes. Its successor asks it, too ([`handover`](crate::handover)).
 //!
 //! SIGHUP does not end it: it asks for a reload.
 //!
@@ -16,32 +17,66 @@ use tokio::time::timeout;
 /// How long requests in progress may take to finish.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Ends a process.
+/// How long what comes after the last request may take: the last word to peers, and a snapshot.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// Ends a process, in two steps: first no new work is taken and what there is finishes, then the rest goes.
 #[derive(Debug)]
 pub struct Stop {
     asked: watch::Sender<bool>,
+    drained: watch::Sender<bool>,
     busy: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    last: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
-/// Held by each part that has work to finish; dropped when it has.
+/// Held by each part that has requests to finish; dropped when it has.
 #[derive(Debug, Clone)]
 pub struct Busy {
     asked: watch::Receiver<bool>,
     _part: mpsc::Sender<()>,
 }
 
+/// Held by what goes on until the last request is over, and a little longer.
+#[derive(Debug)]
+pub struct Last {
+    asked: watch::Sender<bool>,
+    drained: watch::Receiver<bool>,
+    _part: mpsc::Sender<()>,
+}
+
 impl Stop {
-    /// A process that nobody has asked to end, and the first handle of its parts.
-    pub fn new() -> (Stop, Busy) {
+    /// A process that nobody has asked to end, and the handles of its parts.
+    pub fn new() -> (Stop, Busy, Last) {
         let (asked, heard) = watch::channel(false);
+        let (drained, over) = watch::channel(false);
         let (part, busy) = mpsc::channel(1);
-        (Stop { asked, busy: tokio::sync::Mutex::new(busy) }, Busy { asked: heard, _part: part })
+        let (rest, last) = mpsc::channel(1);
+        let held = Last { asked: asked.clone(), drained: over, _part: rest };
+        let stop = Stop { asked, drained, busy: tokio::sync::Mutex::new(busy), last: tokio::sync::Mutex::new(last) };
+        (stop, Busy { asked: heard, _part: part }, held)
     }
 }
 
 impl Busy {
     /// Turns true when the process is asked to end.
     pub fn asked(&self) -> watch::Receiver<bool> {
+        self.asked.clone()
+    }
+}
+
+impl Last {
+    /// Turns true when the process is asked to end.
+    pub fn asked(&self) -> watch::Receiver<bool> {
+        self.asked.subscribe()
+    }
+
+    /// Turns true when its last request is over, or was waited for long enough.
+    pub fn drained(&self) -> watch::Receiver<bool> {
+        self.drained.clone()
+    }
+
+    /// Asks the process to end, as a signal would.
+    pub fn asker(&self) -> watch::Sender<bool> {
         self.asked.clone()
     }
 }
@@ -54,12 +89,21 @@ impl ShutdownSignalWatch for Stop {
             // Without signal handlers the kernel's default ends the process; there is nothing to wait for.
             return std::future::pending().await;
         };
-        either(&mut terminate, &mut interrupt).await;
-        self.asked.send_replace(true);
-        let mut busy = self.busy.lock().await;
+        let mut asked = self.asked.subscribe();
         tokio::select! {
+            () = either(&mut terminate, &mut interrupt) => {}
+            _ = asked.wait_for(|asked| *asked) => {}
+        }
+        self.asked.send_replace(true);
+        let (mut busy, mut last) = (self.busy.lock().await, self.last.lock().await);
+        let finished = async {
             // None comes when every part has dropped its handle; nothing is ever sent.
-            _ = timeout(PATIENCE, busy.recv()) => {}
+            let _ = timeout(PATIENCE, busy.recv()).await;
+            self.drained.send_replace(true);
+            let _ = timeout(FAREWELL, last.recv()).await;
+        };
+        tokio::select! {
+            () = finished => {}
             () = either(&mut terminate, &mut interrupt) => {}
         }
         ShutdownSignal::FastShutdown

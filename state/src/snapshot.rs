@@ -218,6 +218,18 @@ impl Reading {
         Ok(())
     }
 
+    /// Whose it says it is, once its first frame was taken.
+    #[must_use]
+    pub fn head(&self) -> Option<&SnapshotHead> {
+        self.head.as_ref()
+    }
+
+    /// Whether its end was taken.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// The greatest life of its writer's actor that it knows of; greater than the writer's own when peers told of one that is.
     #[must_use]
     pub fn seen(&self) -> Option<Incarnation> {

@@ -40,6 +40,9 @@ pub struct Status {
     /// What outlives the process; absent when nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// What was taken over from a process that ran; absent where this one began afresh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_over: Option<TookOver>,
     /// Limits whose tables are too full to hold all keys they counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<String>,
@@ -79,6 +82,21 @@ pub struct Restored {
     pub taken: u64,
     /// Those that were over, or of tables that the config has no longer, or that there was no room for.
     pub left: u64,
+}
+
+/// What a process took over from the one before it, while that ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TookOver {
+    /// When, node time.
+    pub at: u64,
+    /// The life of the process before.
+    pub incarnation: u64,
+    /// Rows, facts and sketches that were taken the last time it told what it knew.
+    pub taken: u64,
+    /// Those that were over, or of tables that the config has no longer, or that there was no room for.
+    pub left: u64,
+    /// Why not all that it told was taken.
+    pub error: Option<String>,
 }
 
 /// The config's standing.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::check::{everything, unusable};
 use super::render::{Failure, Render};
+use crate::handover::Inherited;
 use crate::observe::log;
 use crate::plan::{Ledger, LoadError, Loaded};
 use crate::serve::{BootError, boot};
@@ -13,6 +14,10 @@ pub(super) struct Args {
     /// The config file.
     #[arg(long, value_name = "FILE", default_value_os_t = super::default_config())]
     config: PathBuf,
+    /// Take over from the process that runs with the same admin socket: its sockets, what it knows, then its work. Where none
+    /// runs, start as ever.
+    #[arg(long)]
+    take_over: bool,
     /// Serve this origin without a config file: all hosts, the cache on, no limits.
     #[arg(long, value_name = "URL", requires = "listen", conflicts_with = "config")]
     origin: Option<String>,
@@ -31,7 +36,11 @@ pub(super) fn run(args: Args) -> Result<Render, Failure> {
         (Some(origin), Some(listen)) => single(origin, listen, args.socket.as_deref())?,
         _ => everything(&args.config)?,
     };
-    let ready = boot(loaded).map_err(|error| match error {
+    let inherited = match args.take_over {
+        true => Inherited::ask(&loaded.config.admin.socket).map_err(|error| Failure::Failed(error.to_string()))?,
+        false => None,
+    };
+    let ready = boot(loaded, inherited).map_err(|error| match error {
         BootError::Tables(_) | BootError::Log(_) => {
             Failure::Config(format!("error: {error}"), serde_json::json!([{ "message": error.to_string() }]))
         }

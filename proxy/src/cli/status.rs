@@ -55,6 +55,13 @@ fn page(status: &Status) -> String {
     if let Some(kept) = &status.kept {
         kept_page(&mut page, kept, status.now);
     }
+    if let Some(took) = &status.took_over {
+        let ago = status.now.saturating_sub(took.at) / 1000;
+        let _ = writeln!(page, "took over from a running process {ago} s ago: {} things", took.taken);
+        if let Some(error) = &took.error {
+            let _ = writeln!(page, "  NOT ALL TAKEN: {error}");
+        }
+    }
     for origin in &status.origins {
         for server in &origin.servers {
             let state = if server.ejected {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls::Certificates;
+use crate::handover::{Purpose, Sockets};
 
 /// Connections the kernel holds for us until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -18,7 +19,19 @@ pub struct Listening {
     pub address: SocketAddr,
     /// What it answers TLS with; plain HTTP without.
     pub certificates: Option<Arc<Certificates>>,
+    /// What the config asks for.
+    purpose: Purpose,
     pub(super) listener: TcpListener,
+}
+
+impl Listening {
+    /// Keeps another handle of the socket.
+    ///
+    /// # Errors
+    /// When the process may have no more handles.
+    pub fn keep(&self, sockets: &mut Sockets) -> io::Result<()> {
+        sockets.keep(self.purpose.clone(), &self.listener)
+    }
 }
 
 /// An address could not be bound.
@@ -32,15 +45,23 @@ pub struct BindError {
     pub cause: io::Error,
 }
 
-/// Binds an address.
+/// Binds an address, unless a socket for it was given.
 ///
 /// # Errors
 /// [`BindError`] when the address is in use, is not ours or is not allowed.
-pub fn bind(address: SocketAddr, certificates: Option<Arc<Certificates>>) -> Result<Listening, BindError> {
+pub fn bind(
+    address: SocketAddr,
+    certificates: Option<Arc<Certificates>>,
+    given: &mut Sockets,
+) -> Result<Listening, BindError> {
     let named = |cause| BindError { address, cause };
-    let listener = open(address).map_err(named)?;
+    let purpose = if certificates.is_some() { Purpose::Https(address) } else { Purpose::Http(address) };
+    let listener = match given.take(&purpose) {
+        Some(socket) => socket.into(),
+        None => open(address).map_err(named)?,
+    };
     let bound = listener.local_addr().map_err(named)?;
-    Ok(Listening { address: bound, certificates, listener })
+    Ok(Listening { address: bound, certificates, purpose, listener })
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {

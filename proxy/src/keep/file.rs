@@ -37,6 +37,21 @@ pub(super) fn write(path: &Path, frames: impl Iterator<Item = Bytes>) -> io::Res
     // Counts are nobody else's business.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
+    let length = write_frames(&mut out, frames)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(length)
+}
+
+/// Writes what a file of snapshots consists of. Gives its length in bytes.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn write_frames(out: &mut impl Write, frames: impl Iterator<Item = Bytes>) -> io::Result<u64> {
     let mut length = MAGIC.len() as u64;
     out.write_all(MAGIC)?;
     for frame in frames {
@@ -44,12 +59,6 @@ pub(super) fn write(path: &Path, frames: impl Iterator<Item = Bytes>) -> io::Res
         out.write_all(&size.to_le_bytes())?;
         out.write_all(&frame)?;
         length += u64::from(size) + 4;
-    }
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
     }
     Ok(length)
 }
@@ -71,30 +80,51 @@ pub(super) fn check(path: &Path) -> Result<(SnapshotHead, Option<Incarnation>), 
 /// [`ReadError`], or what `see` says.
 pub(super) fn each(path: &Path, mut see: impl FnMut(&[u8]) -> Result<(), ReadError>) -> Result<(), ReadError> {
     let mut from = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut magic = [0; MAGIC.len()];
-    from.read_exact(&mut magic).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => ReadError::NoSnapshot,
-        _ => ReadError::Io(error),
-    })?;
-    if magic != *MAGIC {
-        return Err(ReadError::NoSnapshot);
+    let mut frames = Frames::begin(&mut from)?;
+    while let Some(frame) = frames.next()? {
+        see(frame)?;
     }
-    let mut frame = Vec::new();
-    loop {
+    Ok(())
+}
+
+/// The frames of a snapshot, as they come.
+pub(super) struct Frames<'r, R> {
+    from: &'r mut R,
+    frame: Vec<u8>,
+}
+
+impl<R: Read> Frames<'_, R> {
+    /// Reads what a snapshot begins with.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn begin(from: &mut R) -> Result<Frames<'_, R>, ReadError> {
+        let mut magic = [0; MAGIC.len()];
+        from.read_exact(&mut magic).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::NoSnapshot,
+            _ => ReadError::Io(error),
+        })?;
+        if magic != *MAGIC {
+            return Err(ReadError::NoSnapshot);
+        }
+        Ok(Frames { from, frame: Vec::new() })
+    }
+
+    /// The next one. What is cut off is not there: the frames tell that the end is missing.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let mut size = [0; 4];
-        // What is cut off is not there: the frames tell that the end is missing.
-        if !filled(&mut from, &mut size)? {
-            return Ok(());
+        if !filled(self.from, &mut size)? {
+            return Ok(None);
         }
         let size = usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX);
         if size > FRAME_MAX {
             return Err(ReadError::TooLong(size));
         }
-        frame.resize(size, 0);
-        if !filled(&mut from, &mut frame)? {
-            return Ok(());
-        }
-        see(&frame)?;
+        self.frame.resize(size, 0);
+        Ok(filled(self.from, &mut self.frame)?.then_some(&self.frame))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::link::secret::{Secret, SecretId};
 pub struct Folder {
     path: PathBuf,
     /// Held for its lock.
-    _lock: File,
+    lock: File,
 }
 
 /// Why a folder cannot be used.
@@ -74,10 +74,26 @@ impl Folder {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&at);
         let lock = lock.map_err(|cause| named(&at, cause))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Folder { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Folder { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(FolderError::Taken { path: path.to_owned() }),
             Err(TryLockError::Error(cause)) => Err(named(&at, cause)),
         }
+    }
+
+    /// Lets another process have it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn release(&self) -> io::Result<()> {
+        self.lock.unlock()
+    }
+
+    /// Takes it back, unless another process has it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn retake(&self) -> Result<(), TryLockError> {
+        self.lock.try_lock()
     }
 
     /// The secret of a node that stands alone: the same at every start, or its keys would mean nothing the next time.
@@ -140,11 +156,12 @@ impl Folder {
 }
 
 impl Found {
-    /// The life that begins now, greater than that which wrote the snapshot and those that it knows of.
-    pub fn next_life(&self, now: Time, random: u16) -> Incarnation {
+    /// The life that begins now, greater than that which wrote the snapshot, those that it knows of, and the one `before`, which may
+    /// still go on.
+    pub fn next_life(&self, now: Time, before: Option<Incarnation>, random: u16) -> Incarnation {
         match self {
-            Found::Snapshot { head, seen } => Incarnation::next(now, Some(head.incarnation), *seen, random),
-            Found::Nothing | Found::Refused(_) => Incarnation::next(now, None, None, random),
+            Found::Snapshot { head, seen } => Incarnation::next(now, Some(head.incarnation), before.max(*seen), random),
+            Found::Nothing | Found::Refused(_) => Incarnation::next(now, None, before, random),
         }
     }
 }

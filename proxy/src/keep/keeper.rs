@@ -12,6 +12,17 @@ use crate::admin::report;
 use crate::node::Node;
 use crate::observe::log;
 
+/// Whose the folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// This process's.
+    Me,
+    /// That of a process that takes over, or is about to.
+    Successor,
+    /// That of a process that did not take over, if it still runs: taken back as soon as it can be.
+    Wanted,
+}
+
 /// Keeps one node's state in its folder.
 #[derive(Debug)]
 pub struct Keeper {
@@ -20,14 +31,14 @@ pub struct Keeper {
     /// What each snapshot says of itself; its time is set when it begins.
     head: SnapshotHead,
     /// Held while one is written: there is one file beside.
-    writing: Mutex<()>,
+    writing: Mutex<Owner>,
     standing: Mutex<report::Kept>,
 }
 
 impl Keeper {
     /// Of a folder, with what came of what was found there.
     fn new(folder: Folder, every: Duration, head: SnapshotHead, standing: report::Kept) -> Keeper {
-        Keeper { folder, every, head, writing: Mutex::new(()), standing: Mutex::new(standing) }
+        Keeper { folder, every, head, writing: Mutex::new(Owner::Me), standing: Mutex::new(standing) }
     }
 
     /// Takes what was found in a folder into a store whose tables are there, and keeps the store there from now on.
@@ -59,9 +70,43 @@ impl Keeper {
         self.lock().clone()
     }
 
-    /// Writes a snapshot of now. Blocks for as long as the disk takes.
+    /// Leaves the folder to a process that takes over; nothing is written from here on.
+    pub(crate) fn release(&self) {
+        let mut owner = self.owner();
+        match self.folder.release() {
+            Ok(()) => *owner = Owner::Successor,
+            Err(error) => log::snapshot_failed(self.folder.path(), &error),
+        }
+    }
+
+    /// Takes it back from one that did not.
+    pub(crate) fn retake(&self) {
+        let mut owner = self.owner();
+        *owner = Owner::Wanted;
+        self.look(&mut owner);
+    }
+
+    /// Whether the folder is this process's; taken back if it is wanted.
+    fn look(&self, owner: &mut Owner) -> Owner {
+        if *owner == Owner::Wanted {
+            match self.folder.retake() {
+                Ok(()) => *owner = Owner::Me,
+                Err(error) => self.lock().error = Some(error.to_string()),
+            }
+        }
+        *owner
+    }
+
+    fn owner(&self) -> std::sync::MutexGuard<'_, Owner> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a snapshot of now, where the folder is this process's. Blocks for as long as the disk takes.
     pub fn write(&self, node: &Node) {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut owner = self.owner();
+        if self.look(&mut owner) != Owner::Me {
+            return;
+        }
         let now = node.clock.now();
         let began = Instant::now();
         let written = file::write(&self.folder.snapshot(), Snapshot::new(&node.store, self.head_at(now)));

@@ -29,14 +29,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ALERT_WITHIN: Duration = Duration::from_secs(1);
 const ALERT_READ_MAX: u64 = 64 * 1024;
 
-/// Accepts until `shutdown` turns true.
-pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
+/// Accepts until `shutdown` turns true, or `retired`.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    mut shutdown: watch::Receiver<bool>,
+    mut retired: watch::Receiver<bool>,
+) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let knocks = Knocks::default();
     loop {
         let accepted = tokio::select! {
             accepted = next(&listener, &handshakes) => accepted,
             () = stopped(&mut shutdown) => return,
+            () = stopped(&mut retired) => return,
         };
         match accepted {
             Some((Ok((socket, address)), permit)) => {

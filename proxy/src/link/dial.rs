@@ -25,6 +25,9 @@ const WAIT_MIN: Duration = Duration::from_millis(100);
 /// The longest wait; a link that stood longer than this starts the waits anew.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// How often a successor is tried.
+const TRIES: u32 = 5;
+
 /// The wait after this node has reached itself.
 const REST: Duration = Duration::from_mins(1);
 
@@ -91,6 +94,24 @@ pub(crate) async fn keep(
             () = sleep(backoff.wait()) => {}
             () = stopped(&mut shutdown) => return,
             () = stopped(&mut dropped) => return,
+        }
+    }
+}
+
+/// Makes one link more to whom this is for, in a few tries. When it ends, the task that [keeps](keep) one looks after it.
+pub(super) async fn once(shared: Arc<Shared>, target: Target, mut shutdown: watch::Receiver<bool>) {
+    let mut backoff = Backoff::new();
+    for _ in 0..TRIES {
+        let reached = tokio::select! {
+            reached = reach(&shared, &target.pop) => reached,
+            () = stopped(&mut shutdown) => return,
+        };
+        if let Some((stream, address)) = reached {
+            return carry(shared, stream, target.pop.id, address).await;
+        }
+        tokio::select! {
+            () = sleep(backoff.wait()) => {}
+            () = stopped(&mut shutdown) => return,
         }
     }
 }

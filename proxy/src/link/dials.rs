@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use selvedge_state::Actor;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::board::lock;
 use super::roster::RosterPop;
@@ -48,6 +48,18 @@ impl Dials {
             (shared.me < actor).then_some((actor, Target { pop, node: Some(actor) }))
         };
         renew(&self.nodes, shared, nodes.into_iter().filter_map(target).collect());
+    }
+}
+
+/// Dials nodes whose process hands over, beside the link to it that is still up: their successors listen where they did.
+pub(super) async fn again(shared: Arc<Shared>, mut retiring: mpsc::Receiver<Actor>) {
+    while let Some(actor) = retiring.recv().await {
+        let Some((dials, _)) = &shared.dials else { continue };
+        let of_node = lock(&dials.nodes).get(&actor).map(|dialled| dialled.target.clone());
+        let target = of_node.or_else(|| lock(&dials.pops).get(&actor.pop.0).map(|dialled| dialled.target.clone()));
+        if let Some(target) = target {
+            tokio::spawn(dial::once(Arc::clone(&shared), target, shared.shutdown.clone()));
+        }
     }
 }
 

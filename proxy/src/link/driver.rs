@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use selvedge_state::{Actor, CloseReason, Input, LinkId, Output, PopId, Replica};
+use selvedge_state::{Actor, CloseReason, Event, Input, LinkId, Output, PopId, Replica};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -26,6 +26,9 @@ pub(crate) const MESSAGES_MAX: usize = 64;
 /// Links to one POP, the closing ones included: enough for 64 nodes that hand over to their successors. One that opens more is turned away at
 /// once. Which of a node's links gives way is the replica's business, once it knows whose they are.
 pub const LINKS_PER_POP: usize = 192;
+
+/// Nodes whose successors may wait to be dialled.
+pub(crate) const RETIRING_MAX: usize = 64;
 
 /// At a graceful stop the replica goes on for this long, which lets it flush what is dirty (its period is 25 ms).
 const FLUSH_WITHIN: Duration = Duration::from_millis(100);
@@ -47,6 +50,8 @@ pub(crate) enum Message {
     Roster { revision: u64, pops: Vec<PopId> },
     /// A node has left its POP in order.
     Left { actor: Actor },
+    /// A successor of this process has taken over.
+    Retire,
 }
 
 /// Where a link takes frames.
@@ -89,8 +94,21 @@ pub(crate) struct Driver {
     apart: watch::Receiver<bool>,
     /// What is shared with nodes that have no link of their own.
     fabric: Option<Arc<Fabric>>,
+    retiring: mpsc::Sender<Actor>,
     links: BTreeMap<u64, Link>,
     phase: Phase,
+}
+
+/// What else the driver hears and tells.
+pub(crate) struct Ways {
+    /// Something changed in the store.
+    pub(crate) dirty: Arc<Notify>,
+    /// Turns true while nothing is exchanged.
+    pub(crate) apart: watch::Receiver<bool>,
+    /// What is shared with nodes that have no link of their own.
+    pub(crate) fabric: Option<Arc<Fabric>>,
+    /// Whose process hands over, and is to be dialled once more.
+    pub(crate) retiring: mpsc::Sender<Actor>,
 }
 
 impl Driver {
@@ -99,11 +117,11 @@ impl Driver {
         board: Arc<Board>,
         clock: Clock,
         messages: mpsc::Receiver<Message>,
-        dirty: Arc<Notify>,
-        apart: watch::Receiver<bool>,
-        fabric: Option<Arc<Fabric>>,
+        ways: Ways,
     ) -> Self {
-        Self { replica, board, clock, messages, dirty, apart, fabric, links: BTreeMap::new(), phase: Phase::Running }
+        let Ways { dirty, apart, fabric, retiring } = ways;
+        let (links, phase) = (BTreeMap::new(), Phase::Running);
+        Self { replica, board, clock, messages, dirty, apart, fabric, retiring, links, phase }
     }
 
     /// Runs until `shutdown` turns true (or its sender is gone) and the links are closed.
@@ -158,6 +176,7 @@ impl Driver {
             Message::Closed { link, cause } => self.closed(link, cause),
             Message::Roster { revision, pops } => self.feed(Input::Roster { revision, pops }),
             Message::Left { actor } => self.feed(Input::Gone { peer: actor }),
+            Message::Retire => self.feed(Input::Retire),
         }
     }
 
@@ -255,7 +274,13 @@ impl Driver {
                     Output::Send { link, frame } => self.send(link, frame, &mut inputs),
                     Output::Publish { frame } => self.fabric.iter().for_each(|fabric| fabric.publish(frame.clone())),
                     Output::Close { link, reason } => self.refuse(link, &reason, &mut inputs),
-                    Output::Event(event) => self.board.replica(event),
+                    Output::Event(event) => {
+                        if let Event::Retires { actor, .. } = event {
+                            // With so many under way its link is dialled anew when it ends.
+                            let _ = self.retiring.try_send(actor);
+                        }
+                        self.board.replica(event);
+                    }
                 }
             }
         }
@@ -390,9 +415,12 @@ mod tests {
                 board,
                 clock,
                 inbox,
-                dirty,
-                watch::Sender::new(false).subscribe(),
-                None,
+                Ways {
+                    dirty,
+                    apart: watch::Sender::new(false).subscribe(),
+                    fabric: None,
+                    retiring: mpsc::channel(RETIRING_MAX).0,
+                },
             ),
             messages,
             events,

@@ -98,7 +98,8 @@ fn read(entry: &str) -> Option<(Actor, &str)> {
     Some((Actor { pop: PopId(pop.parse().ok()?), node: node.parse().ok()? }, address))
 }
 
-/// Says that this node is here, and has those dialled that it is to dial, until `shutdown` turns true.
+/// Says that this node is here, and has those dialled that it is to dial, until `shutdown` turns true. A process that was taken over
+/// from leaves what its successor says.
 pub(crate) async fn keep(shared: Arc<Shared>, mut shutdown: watch::Receiver<bool>) {
     let Some((dials, fleet)) = &shared.dials else { return };
     let mut looks = interval(LOOK);
@@ -125,8 +126,10 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut shutdown: watch::Receiver<bool
         }
         told.retain(|actor, _| gone.contains_key(actor));
     }
-    // The others learn of it with the last flush; where not, it is silent from here on.
-    let _ = fleet.say(false);
+    if !*shared.retired.borrow() {
+        // The others learn of it with the last flush; where not, it is silent from here on.
+        let _ = fleet.say(false);
+    }
 }
 
 #[cfg(test)]

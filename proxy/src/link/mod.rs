@@ -48,7 +48,7 @@ pub use self::cause::{Cause, Down};
 pub use self::dial::HANDSHAKE_MAX;
 use self::dials::Dials;
 pub use self::driver::LINKS_PER_POP;
-use self::driver::{Driver, MESSAGES_MAX, Message};
+use self::driver::{Driver, MESSAGES_MAX, Message, RETIRING_MAX, Ways};
 use self::fleet::Fleet;
 pub use self::fleet::NODES_MAX;
 use self::nats::{Fabric, FabricStatus, NatsConfig};
@@ -120,6 +120,8 @@ pub(crate) struct Shared {
     /// None where peers are reached over NATS.
     dials: Option<(Dials, Fleet)>,
     shutdown: Receiver<bool>,
+    /// Turns true when a successor has taken over: who dials is for that one.
+    retired: flag::Sender<bool>,
 }
 
 impl Shared {
@@ -199,6 +201,7 @@ impl Links {
             replica: Arc::clone(&replica),
             dials,
             shutdown: shutdown.clone(),
+            retired: flag::Sender::new(false),
         });
         shared.dial();
         tokio::spawn(fleet::keep(Arc::clone(&shared), shutdown.clone()));
@@ -206,10 +209,12 @@ impl Links {
             tokio::spawn(nats::start(Arc::clone(&shared), Arc::clone(&fabric), config, letters));
             fabric
         });
-        tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone()));
+        tokio::spawn(accept::serve(Arc::clone(&shared), listener, shutdown.clone(), shared.retired.subscribe()));
         let apart = shared.apart.heard();
-        let driver =
-            Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, dirty, apart, fabric.clone());
+        let (retiring, heard) = mpsc::channel(RETIRING_MAX);
+        tokio::spawn(dials::again(Arc::clone(&shared), heard));
+        let ways = Ways { dirty, apart, fabric: fabric.clone(), retiring };
+        let driver = Driver::new(Arc::clone(&replica), Arc::clone(&board), clock.clone(), inbox, ways);
         let (ended, stopped) = flag::channel(false);
         let leaving = fabric.clone();
         tokio::spawn(async move {
@@ -250,6 +255,14 @@ impl Links {
         self.shared.dial();
         // The driver goes only when the node does.
         let _ = self.shared.messages.send(message).await;
+    }
+
+    /// A successor has taken over and listens where this process did: peers are told, so that they reach it, too. Links that are up go on, and
+    /// what this process still counts goes over them.
+    pub async fn retire(&self) {
+        self.shared.retired.send_replace(true);
+        // The driver goes only when the node does.
+        let _ = self.shared.messages.send(Message::Retire).await;
     }
 
     /// NATS as it is now, where peers are reached over it.

@@ -51,6 +51,38 @@ pub fn snapshot_failed(path: &std::path::Path, error: &std::io::Error) {
     tracing::error!(path = %path.display(), %error, "cannot write a snapshot; trying again");
 }
 
+/// Sockets and state came from a process that runs.
+pub(crate) fn took_over(version: &str, took: &crate::admin::report::TookOver) {
+    let crate::admin::report::TookOver { taken, left, error, .. } = took;
+    match error {
+        None => tracing::info!(version, taken, left, "took over from the running process"),
+        Some(error) => tracing::error!(version, error, "took over from the running process, but not what it knew"),
+    }
+}
+
+/// The process that was taken over from has ended, or says nothing more.
+pub(crate) fn predecessor_ended(took: Option<&crate::admin::report::TookOver>) {
+    match took.and_then(|took| took.error.as_deref()) {
+        None => tracing::info!("the process before has ended, and told all that it knew"),
+        Some(error) => tracing::warn!(error, "the process before did not tell all that it knew"),
+    }
+}
+
+/// The process that was taken over from is gone too soon.
+pub(crate) fn predecessor_lost(error: &std::io::Error) {
+    tracing::warn!(%error, "the process before is gone");
+}
+
+/// A process that was to take over did not, or not to the end.
+pub(crate) fn successor_failed(error: &std::io::Error) {
+    tracing::error!(%error, "a process that was to take over did not");
+}
+
+/// A process has taken over; this one finishes what it has.
+pub(crate) fn handed_over() {
+    tracing::info!("another process has taken over");
+}
+
 /// The node was asked to end.
 pub fn stopping() {
     tracing::info!("stopping: finishing the requests in progress");

@@ -8,6 +8,7 @@ mod commands;
 mod explain;
 mod fleet;
 mod forms;
+mod handover;
 mod limits;
 mod link;
 mod lists;

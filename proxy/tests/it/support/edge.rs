@@ -57,13 +57,32 @@ impl Edge {
         Edge::start(Folder::Own(folder)).await
     }
 
+    /// Starts a process that takes over from this one, in the same folder, and waits until it is ready.
+    pub(crate) async fn successor(&self) -> Edge {
+        let life = self.status().await.incarnation;
+        let folder = Folder::Shared(self.folder.path().to_owned());
+        Edge::begin(folder, &["--take-over"], "successor.log", |status| status.incarnation != life).await
+    }
+
+    /// Waits until the process has ended by itself; its exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let ended = tokio::time::timeout(DEADLINE, self.child.wait()).await.expect("an end in time");
+        ended.expect("an end").code()
+    }
+
     /// Starts the edge whose config is `selvedge.toml` in a folder, and waits until it is ready.
     pub(crate) async fn start(folder: Folder) -> Edge {
-        let log = std::fs::File::create(folder.path().join("log")).expect("a log");
+        Edge::begin(folder, &[], "log", |_| true).await
+    }
+
+    pub(crate) async fn begin(folder: Folder, words: &[&str], log: &str, is_it: impl Fn(&Status) -> bool) -> Edge {
+        let at = folder.path().join(log);
+        let log = std::fs::File::create(&at).expect("a log");
         let mut child = program()
             .arg("run")
             .arg("--config")
             .arg(folder.path().join("selvedge.toml"))
+            .args(words)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -71,14 +90,11 @@ impl Edge {
         let socket = folder.path().join("admin.sock");
         let status = eventually(DEADLINE, async || {
             if let Ok(Some(status)) = child.try_wait() {
-                panic!(
-                    "the edge ended with {status}: {}",
-                    std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
-                );
+                panic!("the edge ended with {status}: {}", std::fs::read_to_string(&at).unwrap_or_default());
             }
             let status: Status =
                 selvedge::admin::get(&socket, "/v1/status").await.map_err(|error| error.to_string())?;
-            if status.ready { Ok(status) } else { Err("not ready".to_owned()) }
+            if status.ready && is_it(&status) { Ok(status) } else { Err("not ready".to_owned()) }
         })
         .await;
         Edge { folder, child, listening: status.listening }

@@ -1,0 +1,143 @@
+//! The process that takes over: it asks, begins with what it is given, says when it serves, and hears the rest.
+
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use selvedge_state::{Incarnation, Restored, SnapshotHead, Store};
+use tokio::sync::oneshot;
+
+use super::passing::{self, Card, FORM};
+use super::sockets::Sockets;
+use super::{beside, offer};
+use crate::admin::report;
+use crate::keep::{ReadError, receive};
+use crate::link::secret::{Secret, SecretId};
+use crate::node::Node;
+use crate::observe::log;
+
+/// How long the other process may say nothing. It waits for its last request in between.
+const SILENCE_MAX: Duration = Duration::from_mins(2);
+
+/// Why nothing can be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The process there does not answer as it should.
+    #[error("cannot take over at {}: {cause}", path.display())]
+    Io {
+        /// Its socket.
+        path: PathBuf,
+        /// What went wrong.
+        cause: io::Error,
+    },
+    /// It is of another form.
+    #[error(
+        "cannot take over at {}: the process there is of version {version}, which hands over in another form; stop it, and start without --take-over",
+        path.display()
+    )]
+    Form {
+        /// Its socket.
+        path: PathBuf,
+        /// Its version.
+        version: String,
+    },
+}
+
+/// What the process before gives, before this one serves. Dropped, it goes on as if nobody had asked.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Its listening sockets; those that nobody takes are closed with the process.
+    pub sockets: Sockets,
+    card: Card,
+    stream: BufReader<UnixStream>,
+}
+
+/// What it still says while it finishes its work.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    stream: BufReader<UnixStream>,
+    /// What this process would say of its own state, and the secret beside its own: what it takes.
+    mine: (SnapshotHead, Option<SecretId>),
+}
+
+impl Inherited {
+    /// Asks the process with this admin socket. None where no process runs.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn ask(admin: &Path) -> Result<Option<Inherited>, Refused> {
+        let path = beside(admin);
+        let named = |cause| Refused::Io { path: path.clone(), cause };
+        let mut stream = match UnixStream::connect(&path) {
+            Ok(stream) => stream,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(named(error)),
+        };
+        stream.set_read_timeout(Some(SILENCE_MAX)).map_err(named)?;
+        let (card, sockets) = passing::receive(&mut stream).map_err(named)?;
+        if card.form != FORM {
+            return Err(Refused::Form { path, version: card.version });
+        }
+        Ok(Some(Inherited { sockets, card, stream: BufReader::with_capacity(1 << 20, stream) }))
+    }
+
+    /// The life of the process before.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        Incarnation(self.card.incarnation)
+    }
+
+    /// Its secret, where no cluster gives one.
+    #[must_use]
+    pub fn secret(&self) -> Option<Secret> {
+        Secret::from_hex(self.card.secret.as_deref()?)
+    }
+
+    /// Takes what it knew a moment ago into a store whose tables are there. `mine` is what this process would say of its own.
+    pub(crate) fn restore(
+        mut self,
+        store: &Store,
+        mine: SnapshotHead,
+        beside: Option<SecretId>,
+    ) -> (Rest, report::TookOver) {
+        let restored = receive(&mut self.stream, (&mine, beside), store, mine.at);
+        let at = mine.at.0;
+        let took = told(report::TookOver { at, incarnation: self.card.incarnation, ..Default::default() }, restored);
+        log::took_over(&self.card.version, &took);
+        (Rest { stream: self.stream, mine: (mine, beside) }, took)
+    }
+}
+
+fn told(mut took: report::TookOver, restored: Result<Restored, ReadError>) -> report::TookOver {
+    match restored {
+        Ok(Restored { taken, left }) => (took.taken, took.left) = (taken, left),
+        Err(error) => took.error = Some(error.to_string()),
+    }
+    took
+}
+
+/// Says that this process serves, and takes what the other one still counted until it ends. Blocks for as long. `left` is dropped
+/// when the other one takes no more work, or is gone.
+pub(crate) fn follow(rest: Rest, node: &Arc<Node>, left: oneshot::Sender<()>) {
+    let Rest { mut stream, mine: (mine, beside) } = rest;
+    let mut said = [0];
+    let begun = stream.get_mut().write_all(&[offer::SERVES]).and_then(|()| stream.read_exact(&mut said));
+    drop(left);
+    if let Err(error) = begun {
+        return log::predecessor_lost(&error);
+    }
+    for _ in 0..offer::LATER {
+        let restored = receive(&mut stream, (&mine, beside), &node.store, node.clock.now());
+        let failed = restored.is_err();
+        let took = node.took_over();
+        node.set_took_over(took.map(|took| told(took, restored)));
+        if failed {
+            break;
+        }
+    }
+    log::predecessor_ended(node.took_over().as_ref());
+}
