@@ -277,8 +277,8 @@ impl Store {
         let mut restored = Restored::default();
         match state {
             State::Counters(block) => match self.any_by_identity(block.table) {
-                Some(table) => block.rows.into_iter().for_each(|(key, author, row)| {
-                    restored.ingested(self.offer_row((table, key), (author, row), Told::Known, now));
+                Some(table) => block.rows.into_iter().for_each(|(key, author, mut row)| {
+                    restored.ingested(self.offer_row((table, key), (author, &mut row), Told::Known, now));
                 }),
                 None => restored.left += block.rows.len() as u64,
             },

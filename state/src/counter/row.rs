@@ -110,21 +110,23 @@ impl Row {
 
     /// Coarse slots with a count, oldest first.
     pub(crate) fn coarse_cells(&self, widths: Widths) -> impl Iterator<Item = (u64, u64)> {
-        let newest = widths.coarse_of(self.head);
-        let cell = move |(age, count): (u64, &u64)| newest.checked_sub(age).map(|slot| (slot, *count));
-        (0..SLOTS).rev().zip(self.coarse.iter().rev()).filter_map(cell).filter(|(_, count)| *count > 0)
+        cells(widths.coarse_of(self.head), &self.coarse).rev()
     }
 
     /// The newest fine slot that its cells speak of.
     pub(crate) fn newest(&self, widths: Widths) -> Option<u64> {
-        let fine = self.fine_cells().map(|(slot, _)| slot);
-        fine.chain(self.coarse_cells(widths).map(|(slot, _)| widths.first_fine(slot))).max()
+        let slot = |(slot, _): (u64, u64)| slot;
+        let coarse = cells(widths.coarse_of(self.head), &self.coarse).next().map(slot);
+        self.fine_cells().next().map(slot).max(coarse.map(|slot| widths.first_fine(slot)))
     }
 
     /// Says when an amount of the coarse slot `coarse` that is missing in the ring happened, oldest first: `tell(amount,
     /// not before)`. The newest counts of a row are the new ones, so its fine cells before the ring explain them newest
     /// first; the rest happened after the coarse slot's start.
     pub(crate) fn explain(&self, widths: Widths, coarse: u64, ring: u64, late: u64, mut tell: impl FnMut(u64, u64)) {
+        if late == 0 {
+            return;
+        }
         let mut rest = late;
         let mut told = [(0, 0); SLOTS as usize];
         let before = self.fine_cells().filter(|(slot, _)| *slot < ring && widths.coarse_of(*slot) == coarse);
@@ -140,7 +142,9 @@ impl Row {
     }
 }
 
-fn cells(newest: u64, counts: &[u64; SLOTS as usize]) -> impl Iterator<Item = (u64, u64)> {
-    let cell = move |(age, count): (u64, &u64)| newest.checked_sub(age).map(|slot| (slot, *count));
-    (0..SLOTS).zip(counts).filter_map(cell).filter(|(_, count)| *count > 0)
+/// Slots with a count, newest first.
+#[inline]
+fn cells(newest: u64, counts: &[u64; SLOTS as usize]) -> impl DoubleEndedIterator<Item = (u64, u64)> {
+    let cell = move |(age, count): (usize, &u64)| Some((newest.checked_sub(age as u64)?, *count));
+    counts.iter().enumerate().filter(|(_, count)| **count > 0).filter_map(cell)
 }

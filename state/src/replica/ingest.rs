@@ -232,13 +232,14 @@ impl Replica {
         true
     }
 
-    fn take_rows(&self, rows: Rows, speaks: Speaks, outcome: &mut Outcome, now: Time) {
+    fn take_rows(&self, mut rows: Rows, speaks: Speaks, outcome: &mut Outcome, now: Time) {
         let Some(table) = self.store.by_identity(rows.table) else {
             outcome.things += rows.rows.len() as u64;
             outcome.unknown_table = Some(rows.table);
             return;
         };
-        for (key, author, row) in rows.rows {
+        for (key, author, row) in &mut rows.rows {
+            let (key, author) = (*key, *author);
             if !self.may_write(speaks, author) {
                 outcome.foreign(author.actor);
                 continue;

@@ -246,7 +246,7 @@ impl Store {
     pub(crate) fn offer_row(
         &self,
         (table, key): (TableId, Key64),
-        (author, mut row): (Author, Row),
+        (author, row): (Author, &mut Row),
         told: Told,
         now: Time,
     ) -> Ingested {
@@ -255,7 +255,7 @@ impl Store {
             return Ingested { void: 1, ..Ingested::default() };
         }
         let widths = at.widths();
-        let refused = Bounds::at(now, widths).clip(&mut row);
+        let refused = Bounds::at(now, widths).clip(row);
         let Refused { ahead, expired, implausible } = refused;
         let ingested = Ingested { ahead, expired, implausible, ..Ingested::default() };
         let Some(newest) = row.newest(widths).filter(|_| !self.me.covers(author)) else { return ingested };
@@ -265,7 +265,7 @@ impl Store {
         let _hand = hand.or_else(|| heir.is_some().then(|| at.lineage().hand()));
         let mut risen = Vec::new();
         let join = |counter: &mut SlotCounter| {
-            counter.join_telling(widths, (author, &row), at.rate(), |tokens, from| {
+            counter.join_telling(widths, (author, row), at.rate(), |tokens, from| {
                 if heir.is_some() && tokens > 0 {
                     risen.push((tokens, from));
                 }

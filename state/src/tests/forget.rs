@@ -49,8 +49,8 @@ fn total(store: &Store, table: TableId, key: Key, now: Time) -> u64 {
 fn a_key_that_comes_back_adds_at_its_peers() {
     let ((near, at_near), (far, at_far)) = (node(1, 1), node(2, 100));
     let tell = || {
-        taken(&near, at_near).into_iter().for_each(|(key, author, row)| {
-            let _ = far.offer_row((at_far, key), (author, row), Told::Changed, START);
+        taken(&near, at_near).into_iter().for_each(|(key, author, mut row)| {
+            let _ = far.offer_row((at_far, key), (author, &mut row), Told::Changed, START);
         })
     };
     near.add(at_near, key(1), 5, START);
@@ -65,8 +65,8 @@ fn a_key_that_comes_back_adds_at_its_peers() {
     let lives: Vec<_> = far.counts(at_far, key(1), START).into_iter().map(|(_, life, n)| (life, n)).collect();
     assert_eq!(lives, [(Incarnation(1 << 16), 5), (Incarnation(2 + (1 << 16)), 3)]);
     // The node does not take back what it said before: it is in what others read.
-    for (author, row) in far.rows(at_far, key(1).now, START) {
-        let _ = near.offer_row((at_near, key(1).now), (author, row), Told::Changed, START);
+    for (author, mut row) in far.rows(at_far, key(1).now, START) {
+        let _ = near.offer_row((at_near, key(1).now), (author, &mut row), Told::Changed, START);
     }
     assert_eq!(total(&near, at_near, key(1), START), 3);
 }
@@ -124,8 +124,8 @@ proptest! {
         said.extend(taken(&near, at_near));
         said.extend(said.clone().into_iter().step_by(3));
         fastrand::Rng::with_seed(seed).shuffle(&mut said);
-        for (key, author, row) in said {
-            let _ = far.offer_row((at_far, key), (author, row), Told::Changed, now);
+        for (key, author, mut row) in said {
+            let _ = far.offer_row((at_far, key), (author, &mut row), Told::Changed, now);
         }
         let heard: Vec<u64> = (0..12).map(|n| total(&far, at_far, key(n), now)).collect();
         prop_assert_eq!(heard, truth);

@@ -63,17 +63,31 @@ impl<'a> BitReader<'a> {
     }
 
     /// The next number; 0 behind the last one.
+    #[inline]
     pub(super) fn take(&mut self) -> u64 {
+        if self.bits < self.width {
+            self.fill();
+        }
+        let number = self.held & ((1 << self.width) - 1);
+        self.held >>= self.width;
+        self.bits = self.bits.saturating_sub(self.width);
+        number as u64
+    }
+
+    /// Holds 64 bits more, or what there is.
+    fn fill(&mut self) {
+        if let Some((bytes, rest)) = self.bytes.split_first_chunk() {
+            self.held |= u128::from(u64::from_le_bytes(*bytes)) << self.bits;
+            self.bits += 64;
+            self.bytes = rest;
+            return;
+        }
         while self.bits < self.width {
             let Some((byte, rest)) = self.bytes.split_first() else { break };
             self.held |= u128::from(*byte) << self.bits;
             self.bits += 8;
             self.bytes = rest;
         }
-        let number = self.held & ((1 << self.width) - 1);
-        self.held >>= self.width;
-        self.bits = self.bits.saturating_sub(self.width);
-        number as u64
     }
 }
 
