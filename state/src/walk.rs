@@ -1,8 +1,8 @@
 //! A walk over the store in a fixed order: shard by shard, in each shard the facts, kind by kind, and then every table, in
 //! key order. It stops anywhere and goes on from there, so a repair or a snapshot of any size is a sequence of bounded frames.
 
-use crate::fact::{Kind, Name};
-use crate::identity::Author;
+use crate::fact::{Fact, Kind, Name};
+use crate::identity::{Actor, Author};
 use crate::key::{Key64, Key128, Sharded};
 use crate::range::Range;
 use crate::store::{LedgerId, Store, TableId, UniquesId};
@@ -16,6 +16,7 @@ const LOOKS: usize = 4096;
 #[derive(Debug, Clone)]
 pub(crate) struct Walk {
     reach: Reach,
+    whose: Whose,
     range: Range,
     shard: u8,
     place: Place,
@@ -28,6 +29,32 @@ pub(crate) enum Reach {
     Shared,
     /// All.
     All,
+}
+
+/// Whose rows, accounts and statements a walk tells. Sketches have no author, and are told in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Those of all.
+    Everybody,
+    /// Those of one node, in all its lives.
+    One(Actor),
+}
+
+impl Whose {
+    fn holds(self, actor: Actor) -> bool {
+        match self {
+            Whose::Everybody => true,
+            Whose::One(one) => one == actor,
+        }
+    }
+
+    /// What it tells of a fact.
+    fn of(self, fact: Fact) -> Option<Fact> {
+        match self {
+            Whose::Everybody => Some(fact),
+            Whose::One(one) => fact.said_by(one),
+        }
+    }
 }
 
 /// Inside a shard: after this key.
@@ -58,7 +85,13 @@ impl Walk {
 
     /// Everything that goes to peers, of a range.
     pub(crate) fn within(range: Range) -> Walk {
-        Walk { reach: Reach::Shared, range, shard: *range.shards().start(), place: Place::FIRST }
+        let (reach, whose) = (Reach::Shared, Whose::Everybody);
+        Walk { reach, whose, range, shard: *range.shards().start(), place: Place::FIRST }
+    }
+
+    /// Everything of these that goes to peers.
+    pub(crate) fn of(whose: Whose) -> Walk {
+        Walk { whose, ..Walk::all() }
     }
 
     /// Everything there is.
@@ -77,7 +110,7 @@ impl Walk {
         if self.reach == Reach::Shared && store.tells_nothing() {
             return Filled::Walk;
         }
-        let mut fill = Fill { store, builder, receiver, range: self.range, now, looks: LOOKS };
+        let mut fill = Fill { store, builder, receiver, whose: self.whose, range: self.range, now, looks: LOOKS };
         loop {
             let stopped = match self.place {
                 Place::Facts(kind, after) => fill.facts(self, kind, after),
@@ -130,6 +163,7 @@ struct Fill<'a> {
     store: &'a Store,
     builder: &'a mut Builder,
     receiver: Author,
+    whose: Whose,
     range: Range,
     now: Time,
     /// Keys that may still be looked at.
@@ -154,6 +188,7 @@ impl Fill<'_> {
                 return Some(enough);
             }
             let fact = self.store.fact(Name { kind, key }).filter(|fact| !fact.is_spent(self.now));
+            let fact = fact.and_then(|fact| self.whose.of(fact));
             if fact.is_some_and(|fact| self.builder.fact(&fact) == Room::Full) {
                 return Some(Filled::Frame);
             }
@@ -170,7 +205,8 @@ impl Fill<'_> {
             }
             for (author, row) in self.store.rows(table, key, self.now) {
                 // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
-                if !self.receiver.covers(author) && self.builder.row(identity, key, author, row) == Room::Full {
+                let is_told = self.whose.holds(author.actor) && !self.receiver.covers(author);
+                if is_told && self.builder.row(identity, key, author, row) == Room::Full {
                     return Some(Filled::Frame);
                 }
             }
@@ -204,7 +240,8 @@ impl Fill<'_> {
             }
             for (author, account) in self.store.accounts(table, key, self.now) {
                 // As with rows; where a frame does not hold all accounts of a key, comparison brings the rest.
-                if author != self.receiver && self.builder.account(identity, key, author, account) == Room::Full {
+                let is_told = self.whose.holds(author.actor) && author != self.receiver;
+                if is_told && self.builder.account(identity, key, author, account) == Room::Full {
                     return Some(Filled::Frame);
                 }
             }

@@ -13,6 +13,7 @@ use super::{Event, LinkId, Output, Replica};
 use crate::identity::Seq;
 use crate::store::FRAME_WORTH;
 use crate::time::Time;
+use crate::walk::Whose;
 use crate::wire::{Builder, DeltaHead, FRAME_MAX, OLDEST, RangeHead, Room, Seen};
 
 /// After so much silence a change is sent at once, ms.
@@ -338,14 +339,15 @@ impl Replica {
     /// Links that lack what the index dropped: their changes are repair's business from here on.
     fn rebase_the_lost(&mut self, now: Time) {
         let (floor, last) = (self.index.floor(), self.index.last());
-        let mut lost = Vec::new();
+        let (me, mut lost) = (self.me.actor, Vec::new());
         if self.links.acked().is_none_or(|acked| acked >= floor) {
             return;
         }
         for id in self.links.behind(floor) {
             let Some(link) = self.links.get_mut(id) else { continue };
             link.out.rebase(last, now);
-            link.repair.start();
+            // What the index drops is this node's own.
+            link.repair.start(Whose::One(me));
             lost.push(link.peer);
         }
         for pop in lost {

@@ -2,15 +2,17 @@
 //! the name of what differs.
 
 use super::clocks::Clocks;
-use super::link::Link;
+use super::link::{Link, Wish};
 use super::peer::Peer;
 use super::rtt::Rtt;
+use super::tally::TOLD_WITHIN;
 use super::tempo::Reach;
-use super::{CloseReason, Event, LinkId, Replica, STRANGERS_OVER_FABRIC, STRANGERS_PER_POP};
+use super::{CloseReason, Event, LinkId, Replica, STRANGERS_OVER_FABRIC, STRANGERS_PER_POP, TELLERS};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::Hearing;
 use crate::time::Time;
-use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, RELAYS};
+use crate::walk::Whose;
+use crate::wire::{self, FEATURES, Hello, NEWEST, OLDEST, OWN, RELAYS};
 
 /// Who ends when a link says hello.
 enum GivesWay {
@@ -33,8 +35,17 @@ impl Replica {
         if self.links.strangers(pop) >= most {
             return self.close(id, CloseReason::TooMany);
         }
-        self.links.insert(id, Link::new(pop, reach, self.index.last(), now));
+        let wish = self.wish(now);
+        self.links.insert(id, Link::new(pop, reach, wish, self.index.last(), now));
         self.say_hello(id, now);
+    }
+
+    /// What a new link is to begin with. Each node tells its own, so what has no link here, such as lives that are over, is all that is
+    /// missing; of several links that come at about one time the first bring that, and not each of them everything.
+    fn wish(&self, now: Time) -> Wish {
+        let tells = |link: &Link| link.wish == Wish::All && now < link.opened.plus(TOLD_WITHIN);
+        let tellers = self.links.iter().filter(|(_, link)| tells(link)).take(TELLERS).count();
+        if tellers < TELLERS { Wish::All } else { Wish::Own }
     }
 
     pub(super) fn say_hello(&mut self, id: LinkId, now: Time) {
@@ -43,7 +54,10 @@ impl Replica {
         let hello = Hello {
             oldest: OLDEST,
             newest: NEWEST,
-            features: FEATURES,
+            features: match link.wish {
+                Wish::All => FEATURES,
+                Wish::Own => FEATURES | OWN,
+            },
             cluster: self.config.cluster.clone(),
             secret_id: self.config.secret_id,
             roster_revision: self.config.roster_revision,
@@ -161,7 +175,7 @@ impl Replica {
             link.secret_id = hello.secret_id;
             link.inward.have = hello.base;
             link.inward.echo = Some((hello.at, now));
-            link.repair.start();
+            link.repair.start(if hello.features & OWN == 0 { Whose::Everybody } else { Whose::One(self.me.actor) });
         }
         self.relay.changed(now);
         // Answered at once, before anything else: it tells the peer that its hello came, and by what clock the cells to come were counted.

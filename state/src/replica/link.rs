@@ -7,7 +7,7 @@ use super::tempo::Reach;
 use crate::identity::{Actor, Author, PopId, Seq};
 use crate::range::{PARTS, Range};
 use crate::time::Time;
-use crate::walk::Walk;
+use crate::walk::{Walk, Whose};
 use crate::wire::OLDEST;
 
 /// Bytes that may wait to leave for the network. What is beyond it is not made: it is made later, of newer values.
@@ -38,6 +38,8 @@ pub(super) struct Link {
     pub(super) peer: PopId,
     pub(super) reach: Reach,
     pub(super) opened: Time,
+    /// What the peer is asked to begin with.
+    pub(super) wish: Wish,
     pub(super) hello_at: Time,
     /// Whom the peer said it is; none before its hello.
     pub(super) author: Option<Author>,
@@ -59,6 +61,15 @@ pub(super) struct Link {
     pub(super) inward: Inward,
     pub(super) repair: Repair,
     pub(super) told: Told,
+}
+
+/// What a node wants to be told first on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// All that the peer knows.
+    All,
+    /// What the peer counted and stated itself: others tell the rest.
+    Own,
 }
 
 /// Our changes on their way to the peer.
@@ -99,8 +110,8 @@ pub(super) struct Repair {
     pub(super) follows: u64,
     pub(super) acked: u64,
     pub(super) patience: Patience,
-    /// Whether to go through everything once more when the walk ends: what it passed by has changed since.
-    pub(super) once_more: bool,
+    /// What to go through once more when the walk ends: what it passed by has changed since.
+    pub(super) once_more: Option<Whose>,
     /// When to go on with a walk that stopped without a full frame.
     pub(super) again: Option<Time>,
     /// Where the standing repair goes on, for peers that cannot compare.
@@ -172,12 +183,13 @@ impl Patience {
 }
 
 impl Link {
-    pub(super) fn new(peer: PopId, reach: Reach, base: Seq, now: Time) -> Link {
+    pub(super) fn new(peer: PopId, reach: Reach, wish: Wish, base: Seq, now: Time) -> Link {
         let patience = Patience::default();
         Link {
             peer,
             reach,
             opened: now,
+            wish,
             hello_at: now,
             author: None,
             version: OLDEST,
@@ -282,15 +294,15 @@ impl Outward {
 }
 
 impl Repair {
-    /// Goes through everything. A walk in progress is finished first: starting over each time would never get to the end.
-    pub(super) fn start(&mut self) {
+    /// Goes through everything of these. A walk in progress is finished first: starting over each time would never get to the end.
+    pub(super) fn start(&mut self, whose: Whose) {
         if self.walk.is_some() {
-            self.once_more = true;
+            self.once_more = Some(whose);
             return;
         }
         self.flight.clear();
         self.follows = self.acked;
-        self.walk = Some(Walk::all());
+        self.walk = Some(Walk::of(whose));
     }
 
     /// Goes through a range as well, now or when the walk in progress is over. What there is no room for is found again later.
@@ -305,9 +317,8 @@ impl Repair {
 
     /// What to go through after a walk is over.
     pub(super) fn next_walk(&mut self) -> Option<Walk> {
-        if std::mem::take(&mut self.once_more) {
-            self.ranges.clear();
-            return Some(Walk::all());
+        if let Some(whose) = self.once_more.take() {
+            return Some(Walk::of(whose));
         }
         self.ranges.pop_front().map(Walk::within)
     }

@@ -61,6 +61,9 @@ use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::{Hearing, Standing, Store};
 use crate::time::Time;
 
+/// Peers that tell a node all that they know, of those that it is linked with at about one time: the others tell their own alone.
+const TELLERS: usize = 2;
+
 /// Links from one POP that have not said hello yet.
 const STRANGERS_PER_POP: usize = 4;
 

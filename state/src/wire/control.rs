@@ -11,6 +11,9 @@ pub(crate) const RELAYS: u64 = 1;
 /// A feature: is told that a node hands over to its successor ([`Retires`]).
 pub(crate) const SUCCEEDS: u64 = 2;
 
+/// A wish, no feature: the receiver is to begin with what it counted and stated itself.
+pub(crate) const OWN: u64 = 4;
+
 /// The features of this node.
 pub(crate) const FEATURES: u64 = RELAYS | SUCCEEDS;
 

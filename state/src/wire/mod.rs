@@ -31,7 +31,7 @@ mod sketches;
 
 pub(crate) use self::accounts::Accounts;
 pub(crate) use self::builder::{Builder, Room};
-pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, RELAYS, RangeHead, SUCCEEDS};
+pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, OWN, RELAYS, RangeHead, SUCCEEDS};
 pub(crate) use self::counters::Rows;
 pub(crate) use self::frame::{Frame, State, ack, digest, hello, misses, retires};
 pub(crate) use self::saved::{Saved, SavedHead, end as saved_end, head as saved_head};

@@ -139,3 +139,48 @@ fn a_third_heals_two_that_cannot_hear_each_other() {
     assert_eq!(far.store.count(far.tables[0], world.key(1), 3_600_000, world.now), 3);
     assert_eq!((far.store.peers(world.now).heard, world.nodes[2].store.peers(world.now).heard), (2, 3));
 }
+
+/// Frames of repair.
+const RANGE: u8 = 4;
+
+/// Bytes of repair that something causes in two seconds.
+fn repaired(world: &mut World, change: impl FnOnce(&mut World)) -> u64 {
+    world.sent.clear();
+    change(world);
+    world.run(world.now.plus(2_000));
+    world.sent.get(&RANGE).map_or(0, |(_, bytes)| *bytes)
+}
+
+/// Each of many tells its own, two of them all.
+#[test]
+fn a_newcomer_hears_everything_from_two_and_not_from_each() {
+    const NODES: u16 = 10;
+    let mut world = World::new(5, NODES, &[spec("t", Rung::S1, Rung::H1)], NET);
+    for node in 0..NODES {
+        (0..200).for_each(|key| add(&world, node.into(), node * 200 + key, 1));
+    }
+    world.run(world.now.plus(3_000));
+    // What this one's first life counted is told by others alone.
+    world.crash(9);
+    world.run(world.now.plus(20_000));
+    let both_tell_all = repaired(&mut world, |world| {
+        world.unlink(1, 2);
+        world.link(1, 2);
+    });
+    world.run(world.now.plus(20_000));
+    let newcomer = repaired(&mut world, |world| world.crash(0));
+    assert!(
+        newcomer >= both_tell_all && newcomer < 2 * both_tell_all,
+        "{newcomer} bytes, all is {}",
+        both_tell_all / 2
+    );
+    for key in (0..NODES * 200).map(|key| world.key(key)) {
+        let counted: Vec<_> = [0, 1]
+            .map(|node: usize| {
+                let of = &world.nodes[node];
+                of.store.counts(of.tables[0], key, world.now)
+            })
+            .to_vec();
+        assert!(!counted[0].is_empty() && counted[0] == counted[1], "{counted:?}");
+    }
+}
