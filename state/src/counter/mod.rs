@@ -42,7 +42,7 @@ pub(crate) use widths::{AHEAD_MAX, Widths};
 pub(crate) use self::carry::Carry;
 use self::cells::{Cells, CellsMut, Large, Small};
 use crate::bucket::{Bucket, Charge};
-use crate::identity::Author;
+use crate::identity::{Actor, Author};
 use crate::time::Time;
 
 /// Rows of other authors that one counter holds. More authors than POPs exist only where POPs restart over and over.
@@ -95,6 +95,8 @@ struct Others {
     /// The sum over all authors, own included, and what is owed beside their rows.
     total: Cells,
     rows: Vec<(Author, Cells)>,
+    /// The peer whose row it was made for.
+    named_by: Option<Actor>,
     /// See [`aside`].
     aside: Option<Box<Cells>>,
 }
@@ -135,6 +137,22 @@ impl SlotCounter {
     /// The generation of the own row, if that says anything; peers know it then.
     pub(crate) fn stated_generation(&self) -> Option<u16> {
         self.is_own().then_some(self.generation)
+    }
+
+    /// It is made because a peer names its key.
+    pub(crate) fn set_named_by(&mut self, peer: Actor) {
+        self.others_or_new().named_by = Some(peer);
+    }
+
+    /// The peer that named its key before anybody else.
+    pub(crate) fn named_by(&self) -> Option<Actor> {
+        self.others()?.named_by
+    }
+
+    /// Whether nobody but this peer counts in it.
+    pub(crate) fn is_only_of(&self, peer: Actor) -> bool {
+        let mut rows = self.others().into_iter().flat_map(|others| &others.rows);
+        !self.is_own() && rows.all(|(author, cells)| author.actor == peer || cells.counts().is_empty())
     }
 
     /// Whether this node itself counted in it.
@@ -298,7 +316,7 @@ impl SlotCounter {
             cells.advance(Ring::Coarse, coarse, newest_coarse);
         };
         self.change_own(advance);
-        if let Some(Others { total, rows, aside }) = self.others_mut() {
+        if let Some(Others { total, rows, aside, .. }) = self.others_mut() {
             let all = std::iter::once(total).chain(rows.iter_mut().map(|(_, cells)| cells));
             all.chain(aside.as_deref_mut()).for_each(|cells| advance(&mut cells.change()));
         }
@@ -382,14 +400,14 @@ impl SlotCounter {
         let known = self.others().is_some();
         let total = if known { Cells::default() } else { Cells::of(self.own()) };
         let others = &mut self.more.get_or_insert_default().others;
-        others.get_or_insert_with(|| Others { total, rows: Vec::new(), aside: None })
+        others.get_or_insert_with(|| Others { total, rows: Vec::new(), named_by: None, aside: None })
     }
 
     /// Drops the rows of other authors that are void, as if they had never been; true if there were any. The carry knew them too, so it is
     /// built anew from what is left.
     pub(crate) fn void(&mut self, is_void: impl Fn(Author) -> bool) -> bool {
         let own = Cells::of(self.own());
-        let Some(Others { total, rows, aside }) = self.others_mut() else { return false };
+        let Some(Others { total, rows, aside, .. }) = self.others_mut() else { return false };
         let before = rows.len();
         rows.retain(|(author, _)| !is_void(*author));
         if rows.len() == before {

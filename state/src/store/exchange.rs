@@ -278,7 +278,7 @@ impl Store {
                 Joined::Unchanged
             })
         };
-        let joined = at.visit_told(key, withheld, newest, now, join);
+        let joined = at.visit_told((author.actor, key), withheld, newest, now, join);
         if let Some((heir, key, turn)) = heir {
             heir.inherit(key, &risen, turn);
         }

@@ -387,7 +387,7 @@ impl<F: Stated> Facts<F> {
 
     /// Drops what is void.
     pub(super) fn void(&self, voids: &Voids) {
-        let void = |entry: &mut Entry<F>| {
+        let void = |_, entry: &mut Entry<F>| {
             let left = entry.fact.without(voids);
             left.map(|left| entry.fact = left).is_some()
         };

@@ -22,6 +22,7 @@ mod lineage;
 mod lists;
 mod marks;
 mod maxima;
+mod named;
 mod peers;
 mod registers;
 mod registry;

@@ -105,6 +105,18 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         give_way: GiveWay<impl Fn(&V) -> Option<N>, impl Fn(K, &V)>,
         visit: impl FnOnce(&mut V) -> R,
     ) -> Option<R> {
+        self.visit_or(key, aside, make, || self.make_room(key.shard(), give_way), visit)
+    }
+
+    /// The same; where the map is full, `make_room` has an entry [forgotten](Shards::forget).
+    pub(super) fn visit_or<R>(
+        &self,
+        key: K,
+        aside: impl FnOnce() -> Option<R>,
+        make: impl FnOnce() -> V,
+        make_room: impl FnOnce(),
+        visit: impl FnOnce(&mut V) -> R,
+    ) -> Option<R> {
         match self.map(key.shard())?.entry(key) {
             Entry::Occupied(mut known) => return Some(visit(known.get_mut())),
             Entry::Vacant(vacant) => {
@@ -116,7 +128,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
                 }
             }
         }
-        self.make_room(key.shard(), give_way);
+        make_room();
         self.change_or(key, make, visit)
     }
 
@@ -127,15 +139,15 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
 
     /// Keeps what passes in one shard, and gives its memory back when most of it is free.
     pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
-        self.retain_mut(shard, |value| keep(value));
+        self.retain_mut(shard, |_, value| keep(value));
     }
 
     /// Changes what there is in one shard and keeps what passes.
-    pub(super) fn retain_mut(&self, shard: u8, mut keep: impl FnMut(&mut V) -> bool) {
+    pub(super) fn retain_mut(&self, shard: u8, mut keep: impl FnMut(K, &mut V) -> bool) {
         let Some(map) = self.map(shard) else { return };
         let mut dropped = 0;
-        map.retain(|_, value| {
-            let keep = keep(value);
+        map.retain(|key, value| {
+            let keep = keep(*key, value);
             dropped += usize::from(!keep);
             keep
         });
@@ -152,13 +164,18 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     }
 
     /// Forgets one entry. Which ones are in the sample is up to the map; nothing that is sent depends on it.
-    fn make_room<R: Ord>(&self, near: u8, give_way: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(K, &V)>) {
+    pub(super) fn make_room<R: Ord>(&self, near: u8, give_way: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(K, &V)>) {
         let GiveWay { sample, rank, last } = give_way;
         let Some(key) = self.least(near, sample, &rank) else { return };
         // It may have been touched since it was looked at.
-        let goes = |key: &K, value: &V| rank(value).inspect(|_| last(*key, value)).is_some();
-        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, goes));
+        self.forget(key, |key, value| rank(value).inspect(|_| last(key, value)).is_some());
+    }
+
+    /// Forgets an entry if it `goes`, which is asked under its lock; false if it stays, or is not there.
+    pub(super) fn forget(&self, key: K, goes: impl FnOnce(K, &V) -> bool) -> bool {
+        let gone = self.map(key.shard()).and_then(|map| map.remove_if(&key, |key, value| goes(*key, value)));
         self.room.release(usize::from(gone.is_some()));
+        gone.is_some()
     }
 
     /// The entry that [`evict`](Shards::evict) would forget.

@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock};
 use super::TABLES_MAX;
 use super::crowd::{Crowd, EIGHTH};
 use super::lineage::Lineage;
+use super::named::Named;
 use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{SLOTS, SlotCounter, Widths};
+use crate::identity::Actor;
 use crate::key::{Domain, Key64, Names, Sharded};
 use crate::rung::Rung;
 use crate::time::Time;
@@ -67,6 +69,9 @@ pub struct TableFull;
 /// Counters that are looked at to find one to forget.
 const SAMPLE: usize = 32;
 
+/// Samples of what peers named that are looked at for one new key. What is found to be spared is in none of the next ones.
+const LOOKS: usize = 32;
+
 /// Whether a table holds all keys that were counted in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
@@ -99,6 +104,8 @@ pub(super) struct Table {
     partial_until: AtomicU64,
     /// Made when the table is nearly full, and kept.
     crowd: OnceLock<Crowd>,
+    /// The keys that peers named first.
+    named: Named,
     counters: Shards<Key64, SlotCounter>,
 }
 
@@ -113,6 +120,7 @@ impl Table {
             generations: Generations::new(),
             partial_until: AtomicU64::new(0),
             crowd: OnceLock::new(),
+            named: Named::default(),
             counters: Shards::new(keys_max),
         }
     }
@@ -169,39 +177,64 @@ impl Table {
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
         let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now);
-        self.visit_ranked(key, aside, head, now, (rank, visit))
+        let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
+        let give_way = GiveWay { sample: SAMPLE, rank, last };
+        let visited = self.counters.visit(key, aside, || self.make(key, head(), self.rate(), now), give_way, visit);
+        visited.or_else(|| {
+            self.leave_out(now);
+            None
+        })
     }
 
-    /// Changes a counter that a peer speaks of; `aside` and `head` as above. What peers counted makes room for it, never what
-    /// was counted here: a peer that names ever new keys has its own forgotten.
+    /// Changes a counter that a peer speaks of; `aside` as above. What peers counted makes room for it, as [`Named`] says, never what
+    /// was counted here.
     pub(super) fn visit_told<R>(
         &self,
-        key: Key64,
+        (by, key): (Actor, Key64),
         aside: impl FnOnce() -> Option<R>,
         head: u64,
         now: Time,
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
-        let spared = |counter: &SlotCounter| counter.is_own() && !counter.is_expired(self.widths, self.rate(), now);
-        let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| !spared(counter));
-        self.visit_ranked(key, aside, || head, now, (rank, visit))
+        let make = || {
+            let mut counter = self.make(key, head, self.rate(), now);
+            counter.set_named_by(by);
+            self.named.insert(by, key);
+            counter
+        };
+        let visited = self.counters.visit_or(key, aside, make, || self.make_room_for(by, key, now), visit);
+        visited.or_else(|| {
+            self.leave_out(now);
+            None
+        })
     }
 
-    fn visit_ranked<R>(
-        &self,
-        key: Key64,
-        aside: impl FnOnce() -> Option<R>,
-        head: impl FnOnce() -> u64,
-        now: Time,
-        (rank, visit): (impl Fn(&SlotCounter) -> Option<u64>, impl FnOnce(&mut SlotCounter) -> R),
-    ) -> Option<R> {
-        let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
-        let give_way = GiveWay { sample: SAMPLE, rank, last };
-        let visited = self.counters.visit(key, aside, || self.make(key, head(), self.rate(), now), give_way, visit);
-        if visited.is_none() {
-            self.leave_out(now);
+    /// Forgets a counter for one that a peer names: of those that only one peer counts, and that peer named most, the one touched
+    /// least recently of a sample; where there is none, one that is over or that nobody counts.
+    fn make_room_for(&self, by: Actor, near: Key64, now: Time) {
+        for _ in 0..LOOKS {
+            let Some((whose, keys)) = self.named.give_way(by, near, SAMPLE) else { break };
+            let rank =
+                |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| counter.is_only_of(whose));
+            let mut ranked = Vec::new();
+            for key in keys {
+                match self.read(key, rank).flatten() {
+                    Some(rank) => ranked.push((rank, key)),
+                    // Others count it too: it is nobody's.
+                    None => self.named.remove(whose, key),
+                }
+            }
+            let goes = |key, counter: &SlotCounter| rank(counter).inspect(|_| self.forget(key, counter, now)).is_some();
+            if ranked.into_iter().min().is_some_and(|(_, key)| self.counters.forget(key, goes)) {
+                return;
+            }
         }
-        visited
+        let over = |counter: &SlotCounter| {
+            let gives_way = counter.is_only_of(Actor::NOBODY) || counter.is_expired(self.widths, self.rate(), now);
+            self.rank(counter, self.rate(), now).filter(|_| gives_way)
+        };
+        let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
+        self.counters.make_room(near.shard(), GiveWay { sample: SAMPLE, rank: over, last });
     }
 
     /// A new counter, which owes what the crowd knows of its key.
@@ -224,6 +257,7 @@ impl Table {
 
     /// A counter is about to be forgotten, under its own lock: whoever makes it again sees what is written here.
     fn forget(&self, key: Key64, counter: &SlotCounter, now: Time) {
+        self.disown(key, counter);
         let rate = self.rate();
         if counter.is_expired(self.widths, rate, now) {
             return;
@@ -237,6 +271,13 @@ impl Table {
         let own = rate.map(|rate| (rate, counter.own_level(self.widths, rate, now)));
         if let Some((rate, level)) = own.filter(|(_, level)| *level > 0.0) {
             self.crowd().raise(key, level, rate, now);
+        }
+    }
+
+    /// It makes no difference any more to what its peer has.
+    fn disown(&self, key: Key64, counter: &SlotCounter) {
+        if let Some(by) = counter.named_by() {
+            self.named.remove(by, key);
         }
     }
 
@@ -269,7 +310,11 @@ impl Table {
     /// Drops what is over in a shard.
     pub(super) fn sweep(&self, shard: u8, now: Time) {
         let rate = self.rate();
-        self.counters.retain(shard, |counter| !counter.is_expired(self.widths, rate, now));
+        self.counters.retain_mut(shard, |key, counter| {
+            let is_over = counter.is_expired(self.widths, rate, now);
+            is_over.then(|| self.disown(key, counter));
+            !is_over
+        });
         if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {
             crowd.sweep((shard.into(), SHARDS), rate, now);
         }

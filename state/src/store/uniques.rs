@@ -56,9 +56,15 @@ struct Sketches {
 
 impl Sketches {
     /// Changes a key's sketches, made if there are none. When the table is full one key gives way: one of which all is over,
-    /// else the one touched longest ago of a sample; what waits to be sent stays.
-    fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut Distinct) -> R) -> Option<R> {
-        let rank = |known: &Distinct| match (known.is_expired(self.span, now), known.dirty) {
+    /// else the one touched longest ago of a sample; what waits to be sent stays, and what `spares` says.
+    fn visit<R>(
+        &self,
+        key: Key64,
+        spares: impl Fn(&Distinct) -> bool,
+        now: Time,
+        visit: impl FnOnce(&mut Distinct) -> R,
+    ) -> Option<R> {
+        let rank = |known: &Distinct| match (known.is_expired(self.span, now), known.dirty || spares(known)) {
             (true, _) => Some(Time::ZERO),
             (false, true) => None,
             (false, false) => Some(known.touched()),
@@ -108,9 +114,12 @@ impl Uniques {
         let Some(table) = self.tables.get(id.0) else { return };
         for (key, secret) in key.each().zip(secrets.each()) {
             let mark = Mark::of(secret.hash64(Domain::Element, &[element]));
-            let newly = table.visit(key, now, |known| {
-                known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty)
-            });
+            let newly = table.visit(
+                key,
+                |_| false,
+                now,
+                |known| known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty),
+            );
             if newly == Some(true) {
                 dirty.uniques(id, key);
             }
@@ -198,14 +207,15 @@ impl Uniques {
         table.keys.read(key, |known| known.live(table.span, now)).unwrap_or_default()
     }
 
-    /// Joins what a peer knows of one slot.
+    /// Joins what a peer knows of one slot. What it names pushes out nothing that was seen here.
     pub(super) fn offer(&self, id: UniquesId, key: Key64, (slot, sketch): (u64, &Sketch), now: Time) -> Ingested {
         let Some(table) = self.tables.get(id.0) else { return Ingested::default() };
         match table.span.standing(slot, now) {
             Standing::Ahead => Ingested { ahead: 1, ..Ingested::default() },
             Standing::Over => Ingested { expired: 1, ..Ingested::default() },
             Standing::Live => {
-                let joined = table.visit(key, now, |known| known.join(table.span, slot, sketch, now));
+                let joined =
+                    table.visit(key, Distinct::is_seen_here, now, |known| known.join(table.span, slot, sketch, now));
                 Ingested { full: joined.is_none(), raised: joined == Some(true), ..Ingested::default() }
             }
         }

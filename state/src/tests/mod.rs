@@ -4,6 +4,7 @@
 mod algebra;
 mod bounds;
 mod facts;
+mod flood;
 mod forget;
 mod given;
 mod golden;

@@ -28,6 +28,8 @@ pub(crate) struct Distinct {
     slots: Vec<Slot>,
     /// When something was last seen or heard, changed or not.
     touched: Time,
+    /// Whether a value was seen here.
+    seen_here: bool,
     /// Whether it waits to be sent.
     pub(crate) dirty: bool,
 }
@@ -41,15 +43,21 @@ struct Slot {
 
 impl Distinct {
     pub(crate) fn new(now: Time) -> Distinct {
-        Distinct { slots: Vec::new(), touched: now, dirty: false }
+        Distinct { slots: Vec::new(), touched: now, seen_here: false, dirty: false }
     }
 
     pub(crate) fn touched(&self) -> Time {
         self.touched
     }
 
+    /// Whether this node itself saw a value, and not only peers did.
+    pub(crate) fn is_seen_here(&self) -> bool {
+        self.seen_here
+    }
+
     /// Takes a value in; true if the sketch rose.
     pub(crate) fn observe(&mut self, span: Span, mark: Mark, now: Time) -> bool {
+        self.seen_here = true;
         let number = span.slot(now);
         let Some(slot) = self.slot(span, number, now) else { return false };
         let rose = slot.sketch.raise(mark);
