@@ -309,7 +309,7 @@ impl Restored {
     }
 
     fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
-        let left = full || ahead + expired + implausible + void > 0;
+        let left = full || void.is_some() || ahead + expired + implausible > 0;
         self.taken += u64::from(!left);
         self.left += u64::from(left);
     }
@@ -317,7 +317,7 @@ impl Restored {
     fn offered(&mut self, offered: Offered) {
         match offered {
             Offered::Taken | Offered::Known => self.taken += 1,
-            Offered::Refused | Offered::Ahead | Offered::Full => self.left += 1,
+            Offered::Refused | Offered::Ahead | Offered::Full | Offered::Void(_) => self.left += 1,
         }
     }
 }

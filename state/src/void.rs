@@ -56,7 +56,17 @@ impl Voids {
 
     /// Whether rows of this author are void.
     pub(crate) fn cover(&self, author: Author) -> bool {
-        self.read().iter().any(|void| void.covers(author))
+        self.covering(author).is_some()
+    }
+
+    /// The void that rows of this author fall under.
+    pub(crate) fn covering(&self, author: Author) -> Option<Void> {
+        self.read().iter().find(|void| void.covers(author)).copied()
+    }
+
+    /// The first void of an actor.
+    pub(crate) fn of(&self, actor: Actor) -> Option<Void> {
+        self.read().iter().find(|void| void.actor == actor).copied()
     }
 
     /// Whether what an actor stated at an instant is void.

@@ -210,6 +210,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::Implausible { pop } => ("implausible", *pop),
         Event::Barred { pop, .. } => ("barred", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
+        Event::VoidAuthor { pop, .. } => ("void_author", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
         Event::Void { .. } => {
             metrics.event("void");

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::LinkId;
 use crate::identity::{Actor, Author, Incarnation, PopId};
+use crate::void::Void;
 
 /// Something that happened to the replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +124,14 @@ pub enum Event {
         /// This node.
         author: Author,
     },
+    /// A peer sent what the roster voids; dropped. It may be that it only has an older roster, so nothing else is done. Told once per link
+    /// and revision of the roster here.
+    VoidAuthor {
+        /// The peer.
+        pop: PopId,
+        /// Whose lives those are, and which.
+        void: Void,
+    },
     /// There was no room for what a peer sent; dropped. Told once per link.
     NoRoom {
         /// The peer.
@@ -185,6 +194,13 @@ impl fmt::Display for Event {
             }
             Event::Void { author } => {
                 write!(f, "the roster voids what {author} says, which is this node: it has to be restarted")
+            }
+            Event::VoidAuthor { pop, void: Void { actor, from, to } } => {
+                write!(
+                    f,
+                    "POP {pop} sends what {actor} said in incarnations {:x} to {:x}, which the roster voids; dropped",
+                    from.0, to.0
+                )
             }
             Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),

@@ -12,6 +12,7 @@ use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
 use crate::store::{Hearing, Ingested, Offered, Told};
 use crate::time::Time;
+use crate::void::Void;
 use crate::wire::{Accounts, Ack, DeltaHead, Frame, RangeHead, Rows, Sketches, State, WireError};
 
 /// A piece of a repair is acknowledged after so long, ms: more of them may be under way.
@@ -56,6 +57,7 @@ struct Outcome {
     no_room: bool,
     /// Whether the sender hands over: its successor, which has no link with it, is to hear what rises.
     hands_over: bool,
+    void: Option<Void>,
     /// What rose and somebody misses: not dropped, but passed on.
     risen: Vec<(Actor, Item)>,
 }
@@ -331,8 +333,9 @@ impl Replica {
         if let Some(peer) = self.peer_of(id) {
             peer.dropped = peer.dropped.saturating_add(outcome.things);
         }
+        let revision = self.config.roster_revision;
         let Some(link) = self.links.get_mut(id) else { return };
-        for event in outcome.events(link, pop) {
+        for event in outcome.events(link, pop, revision) {
             if let Some(peer) = self.peer_of(id) {
                 peer.last_error = Some(event.to_string());
             }
@@ -346,8 +349,8 @@ impl Replica {
 }
 
 impl Outcome {
-    /// Whether only a broken or hostile peer can have sent this. Clocks and configs that differ, and rooms that are full, are no
-    /// fault of a frame.
+    /// Whether only a broken or hostile peer can have sent this. Clocks, configs and rosters that differ, and rooms that are full, are
+    /// no fault of a frame.
     fn is_bad(&self) -> bool {
         self.undecodable.is_some() || self.foreign.is_some() || self.implausible
     }
@@ -358,10 +361,11 @@ impl Outcome {
     }
 
     fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
-        self.things += ahead + expired + implausible + void + u64::from(full);
+        self.things += ahead + expired + implausible + u64::from(void.is_some()) + u64::from(full);
         self.ahead |= ahead > 0;
         self.implausible |= implausible > 0;
         self.no_room |= full;
+        self.void = self.void.or(void);
     }
 
     fn offered(&mut self, offered: Offered) {
@@ -370,6 +374,7 @@ impl Outcome {
             Offered::Refused => {}
             Offered::Ahead => self.ahead = true,
             Offered::Full => self.no_room = true,
+            Offered::Void(void) => self.void = self.void.or(void),
         }
         self.things += 1;
     }
@@ -379,9 +384,14 @@ impl Outcome {
         self.foreign = Some(author);
     }
 
-    fn events(self, link: &mut Link, pop: PopId) -> Vec<Event> {
+    /// What is told of it for the first time on this link; of what is void, under this revision of the roster.
+    fn events(self, link: &mut Link, pop: PopId, revision: u64) -> Vec<Event> {
         let once = |told: &mut bool, event: Event| (!std::mem::replace(told, true)).then_some(event);
         let told = &mut link.told;
+        let void = self.void.filter(|_| told.void != Some(revision));
+        if void.is_some() {
+            told.void = Some(revision);
+        }
         let events = [
             self.undecodable.and_then(|cause| once(&mut told.undecodable, Event::Undecodable { pop, cause })),
             self.foreign.and_then(|author| once(&mut told.foreign, Event::ForeignAuthor { pop, author })),
@@ -390,6 +400,7 @@ impl Outcome {
             self.ahead.then_some(Event::ClockAhead { pop }).and_then(|event| once(&mut told.ahead, event)),
             self.implausible.then_some(Event::Implausible { pop }).and_then(|event| once(&mut told.implausible, event)),
             self.no_room.then_some(Event::NoRoom { pop }).and_then(|event| once(&mut told.no_room, event)),
+            void.map(|void| Event::VoidAuthor { pop, void }),
         ];
         events.into_iter().flatten().collect()
     }

@@ -11,6 +11,7 @@ use crate::key::{Key64, Key128};
 use crate::ledger::{Account, Joined as AccountJoined};
 use crate::time::Time;
 use crate::unique::Sketch;
+use crate::void::Void;
 use crate::walk::Reach;
 
 /// What waits for the replica.
@@ -33,8 +34,8 @@ pub(crate) struct Ingested {
     pub(crate) expired: u64,
     /// Counts that no node can have counted.
     pub(crate) implausible: u64,
-    /// Rows of voided lives.
-    pub(crate) void: u64,
+    /// What it is void by.
+    pub(crate) void: Option<Void>,
     /// Whether there was no room for it.
     pub(crate) full: bool,
     /// Whether anything of it was new.
@@ -251,8 +252,8 @@ impl Store {
         now: Time,
     ) -> Ingested {
         let Some(at) = self.at(table) else { return Ingested::default() };
-        if self.voids.cover(author) {
-            return Ingested { void: 1, ..Ingested::default() };
+        if let Some(void) = self.voids.covering(author) {
+            return Ingested { void: Some(void), ..Ingested::default() };
         }
         let widths = at.widths();
         let refused = Bounds::at(now, widths).clip(row);
@@ -303,8 +304,8 @@ impl Store {
         account: Account,
         now: Time,
     ) -> Ingested {
-        if self.voids.cover(author) {
-            return Ingested { void: 1, ..Ingested::default() };
+        if let Some(void) = self.voids.covering(author) {
+            return Ingested { void: Some(void), ..Ingested::default() };
         }
         if self.me.covers(author) {
             return Ingested::default();
@@ -343,7 +344,8 @@ impl Store {
 
     /// Joins another node's fact.
     pub(crate) fn offer_fact(&self, fact: Fact, now: Time) -> Offered {
-        let Some(fact) = fact.without(&self.voids) else { return Offered::Refused };
+        let by = fact.made_by();
+        let Some(fact) = fact.without(&self.voids) else { return Offered::Void(self.voids.of(by)) };
         let (kind, (offered, changes)) = match fact {
             Fact::Ban(fact) => (Kind::Ban, self.bans.offer(fact, now)),
             Fact::Listing(fact) => (Kind::Listing, self.lists.offer(fact, now)),

@@ -16,7 +16,7 @@ use crate::identity::Author;
 use crate::key::{Key128, Secret, Sharded};
 use crate::maximum::Most;
 use crate::time::Time;
-use crate::void::Voids;
+use crate::void::{Void, Voids};
 
 /// Facts that are looked at to find one to forget.
 const SAMPLE: usize = 1024;
@@ -30,6 +30,8 @@ pub(crate) enum Offered {
     /// Its stamp is too far ahead.
     Ahead,
     Full,
+    /// All that it says is void, by this void of who made it.
+    Void(Option<Void>),
 }
 
 /// Why a new fact does not fit.

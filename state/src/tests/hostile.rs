@@ -8,11 +8,12 @@ use super::given::{Stated, author, fact};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{COUNT_MOST, Row};
 use crate::fact::Fact;
-use crate::identity::{Actor, Author, Incarnation};
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key, Key64};
 use crate::replica::{Event, Input};
 use crate::store::CONTRIBUTORS_MAX;
 use crate::time::Time;
+use crate::void::Void;
 use crate::wire::{Builder, DeltaHead, NEWEST, RangeHead, Room};
 
 const LIAR: Actor = author(2, 1).actor;
@@ -169,6 +170,39 @@ fn slots_of_the_far_future_are_refused() {
     assert_eq!(victim.counted(LIAR), 0);
     victim.holds();
     victim.named(4, "too far ahead");
+}
+
+/// It may be that it has an older roster: it is named once for each revision of the roster, and never barred.
+#[test]
+fn who_sends_what_is_void_is_named_and_heard_on() {
+    let mut victim = Victim::new();
+    let void = |pop: u16| Void { actor: author(pop, 1).actor, from: Incarnation(1), to: Incarnation(9) };
+    victim.node.store.set_voids(&[void(3), void(2)]);
+    let passed_on = |victim: &mut Victim| {
+        let mut builder = Builder::new();
+        builder.row(victim.table, victim.key.now, author(3, 2), counting(1, NOW));
+        victim.repaired(builder)
+    };
+    let told = Event::VoidAuthor { pop: LIAR.pop, void: void(3) };
+    assert_eq!(passed_on(&mut victim), [told]);
+    for _ in 0..300 {
+        assert_eq!(passed_on(&mut victim), []);
+    }
+    victim.named(301, "sends what 3/0 said in incarnations 1 to 9, which the roster voids");
+    assert_eq!(victim.counted(author(3, 1).actor), 0);
+    // Another revision: told again, whatever is void first. Facts of its own too.
+    victim.node.feed(Input::Roster { revision: 2, pops: vec![PopId(2), PopId(3)] }, NOW);
+    let mut builder = Builder::new();
+    let (until, kept) = (NOW.0 + 1_000, NOW.0 + 3_600_000);
+    let stated = Stated { epoch: 1, until, kept, level: 9, reason: "lie", made_at: 0, made_by: 2 };
+    builder.fact(&Fact::Ban(fact(&stated)));
+    assert_eq!(victim.told(builder), [Event::VoidAuthor { pop: LIAR.pop, void: void(2) }]);
+    assert_eq!(passed_on(&mut victim), []);
+    // What it says in a life after that is taken.
+    let mut builder = Builder::new();
+    builder.row(victim.table, victim.key.now, author(3, 10), counting(1, NOW));
+    assert_eq!(victim.repaired(builder), []);
+    assert_eq!(victim.counted(author(3, 1).actor), 1);
 }
 
 /// Old frames over and over, in any order, also of slots that are over.

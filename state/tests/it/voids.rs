@@ -102,6 +102,16 @@ fn a_node_with_the_old_roster_brings_nothing_back() {
     }
     world.run(world.now.plus(20_000));
     assert_eq!((count(&world, 0), count(&world, 1), count(&world, 3)), (5, 5, 1_000_005));
+    // Those that know better name it, once, and go on listening.
+    for node in [0, 1] {
+        let named =
+            |event: &&Event| matches!(event, Event::VoidAuthor { pop: PopId(4), void } if void.actor == actor(3));
+        assert_eq!(world.nodes[node].events.iter().filter(named).count(), 1, "node {node}");
+        assert!(world.is_linked(node, 3));
+        let status = world.nodes[node].replica.status(world.now);
+        let peer = status.peers.iter().find(|peer| peer.actor == actor(4)).unwrap();
+        assert!(peer.last_error.as_deref().is_some_and(|said| said.contains("which the roster voids")));
+    }
     let input = roster(&world, 3, until);
     world.feed(3, input);
     assert_eq!((count(&world, 3), knows(&world, 3)), (5, (false, true)));
