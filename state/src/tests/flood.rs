@@ -28,7 +28,7 @@ fn key(pop: u16, nth: u64) -> Key64 {
 impl Node {
     /// Whether there was room for it.
     fn hears_of(&self, pop: u16, key: Key64, now: Time) -> bool {
-        !self.store.offer_row((self.table, key), (author(pop, 1), row(now)), Told::Changed, now).full
+        !self.store.offer_row((self.table, key), (author(pop, 1), &mut row(now)), Told::Changed, now).full
     }
 
     fn holds(&self, pop: u16, key: Key64, now: Time) -> bool {
