@@ -9,20 +9,24 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use selvedge_state::Replica;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::edge::origin::resolve;
-use crate::handover::{self, End, Offer, Rest};
+use crate::handover::{self, Begun, End, Offer, Rest};
 use crate::keep;
 use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
 use crate::observe::log;
 use crate::plan::{Cause, reload, watch};
-use crate::stop::{Last, hangup};
+use crate::stop::{Last, hangup, heard};
 
 /// How often expired state is swept. Each sweep does a bounded piece of work.
 const SWEEP: Duration = Duration::from_millis(250);
+
+/// How long the process before may take to answer that this one serves.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the first lookup of origin names may hold up readiness.
 const FIRST_LOOKUP: Duration = Duration::from_secs(2);
@@ -38,7 +42,7 @@ pub(crate) struct Parts {
     pub(crate) links: Option<(Membership, std::net::TcpListener, Replica)>,
     pub(crate) admin: std::os::unix::net::UnixListener,
     /// What it gives to a process that takes over from it.
-    pub(crate) offer: Offer,
+    pub(crate) offer: Option<Offer>,
     /// What the process that it took over from still says.
     pub(crate) rest: Option<Rest>,
     pub(crate) last: Last,
@@ -90,45 +94,79 @@ impl Parts {
         drop(origins);
         let watcher = tokio::spawn(watch(Arc::clone(&node)));
         node.ready.store(true, Ordering::Relaxed);
-        if let Some(rest) = rest {
-            let (node, (left, heard)) = (Arc::clone(&node), oneshot::channel());
-            tokio::task::spawn_blocking(move || handover::follow(rest, &node, left));
-            // Operators hear of one process or the other, never of both in turns.
-            let _ = heard.await;
+        let (before, tenure) = match rest {
+            Some(_) if *asked.borrow() => (None, Tenure::Never),
+            Some(rest) => begin(rest, &node, &mut asked).await,
+            None => (None, Tenure::Alone),
+        };
+        if tenure == Tenure::Never {
+            // The process before goes on; what is the node's is not this one's.
+            node.ready.store(false, Ordering::Relaxed);
+            keeping.abort();
+            last.asker().send_replace(true);
+            return;
         }
         let admin = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
         let socket = admin.abort_handle();
-        let end = End { ask: last.asker(), drained: last.drained(), admin };
-        let handing = tokio::spawn(handover::serve(offer, Arc::clone(&node), end));
+        let end = End { ask: last.asker(), drained: last.drained(), admin, before };
+        let handing = offer.map(|offer| tokio::spawn(handover::serve(offer, Arc::clone(&node), end)));
         log::ready(&node);
-        let _ = asked.wait_for(|stop| *stop).await;
+        heard(&mut asked).await;
         node.ready.store(false, Ordering::Relaxed);
         log::stopping();
         reloads.abort();
         watcher.abort();
-        if node.handed_over.get().is_none() {
-            // Nobody else has these sockets: a client that comes now is to be refused, not left waiting.
-            handing.abort();
-        }
         // What the last requests count is told, too.
-        let _ = last.drained().wait_for(|drained| *drained).await;
+        heard(&mut last.drained()).await;
         if let Some(links) = node.links.get() {
             links.stopped().await;
+        }
+        if let Some(handing) = handing {
+            // It heard that the process ends, too. How it went is in the log.
+            let _ = handing.await;
         }
         // After the links, so that it holds what peers said last.
         keeping.abort();
         keep::write(&node).await;
         socket.abort();
-        match node.handed_over.get() {
-            // How that went is in the log.
-            Some(_) => drop(handing.await),
+        if !node.has_handed_over() {
             // The files of sockets would only be stale; a failure to remove them is mended by the next start.
-            None => [node.socket.clone(), handover::beside(&node.socket)]
-                .iter()
-                .for_each(|path| drop(std::fs::remove_file(path))),
+            let paths = [node.socket.clone(), handover::beside(&node.socket)];
+            paths.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }
         drop(last);
     }
+}
+
+/// Whose the node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tenure {
+    /// This process's.
+    Alone,
+    /// Another one's, now as before.
+    Never,
+}
+
+/// Says to the process before that this one serves, and waits until that one takes no more work: operators hear of one or the other, never of
+/// both in turns. What it still tells comes meanwhile.
+async fn begin(
+    rest: Rest,
+    node: &Arc<Node>,
+    asked: &mut tokio::sync::watch::Receiver<bool>,
+) -> (Option<JoinHandle<()>>, Tenure) {
+    let (follower, (begun, answer)) = (Arc::clone(node), oneshot::channel());
+    let following = tokio::task::spawn_blocking(move || handover::follow(rest, &follower, begun));
+    let begun = tokio::select! {
+        begun = timeout(ANSWER_WITHIN, answer) => begun,
+        // It was told that this one serves, so it is for this one to end the node.
+        () = heard(asked) => return (None, Tenure::Alone),
+    };
+    let tenure = match begun {
+        Ok(Ok(Begun::Not)) => Tenure::Never,
+        // One that hangs has heard it all the same.
+        Ok(Ok(Begun::Alone) | Err(_)) | Err(_) => Tenure::Alone,
+    };
+    (Some(following), tenure)
 }
 
 fn start_links(

@@ -69,8 +69,8 @@ pub struct Node {
     pub socket: PathBuf,
     pub(crate) links: std::sync::OnceLock<Arc<Links>>,
     pub(crate) ready: AtomicBool,
-    /// When a successor took over from this process.
-    pub(crate) handed_over: std::sync::OnceLock<Time>,
+    /// Whether a successor took over from this process.
+    pub(crate) handed_over: AtomicBool,
     /// What it took over from another process itself.
     pub(crate) took_over: Mutex<Option<report::TookOver>>,
     pub(crate) started: Time,
@@ -124,7 +124,12 @@ impl Node {
 
     /// A successor has taken over: what is this node's is no longer this process's.
     pub(crate) fn hand_over(&self) {
-        let _ = self.handed_over.set(self.clock.now());
+        self.handed_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one has.
+    pub(crate) fn has_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Relaxed)
     }
 
     /// What it took over from the process before, while that ran.

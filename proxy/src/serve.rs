@@ -57,6 +57,9 @@ pub enum BootError {
     /// The metrics cannot be registered.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// What runs cannot be taken over.
+    #[error(transparent)]
+    Refused(#[from] handover::Refused),
     /// Handles of sockets, for a process that takes over, cannot be had.
     #[error("cannot keep a socket at hand for the next process: {0}")]
     Handles(std::io::Error),
@@ -74,7 +77,8 @@ pub struct Ready {
     listening: Vec<Listening>,
     peers: Option<(Membership, std::net::TcpListener)>,
     admin: std::os::unix::net::UnixListener,
-    offer: Offer,
+    /// None where no process can take over from this one.
+    offer: Option<Offer>,
     rest: Option<Rest>,
 }
 
@@ -126,7 +130,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let every = config.storage.state_every;
     let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), every, &store));
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
-    let (rest, took_over) = taken.unzip();
+    let (rest, took_over) = taken.transpose()?.unzip();
     let node = Node {
         clock,
         me,
@@ -140,7 +144,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         socket: config.admin.socket.clone(),
         links: OnceLock::new(),
         ready: false.into(),
-        handed_over: OnceLock::new(),
+        handed_over: false.into(),
         took_over: took_over.into(),
         plan: ArcSwap::from_pointee(plan),
         reloads,
@@ -153,7 +157,8 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     };
     let admin = unix(&mut given, Purpose::Admin(node.socket.clone()), &node.socket)?;
     let secret = peers.is_none().then_some(secret);
-    let offer = offer(&node, &listening, peers.as_ref(), &admin, (&mut given, secret, head))?;
+    let offer = offer(&node, &listening, peers.as_ref(), &admin, (&mut given, secret, head));
+    let offer = offer.inspect_err(|error| log::no_handover(error)).ok();
     Ok(Ready { node: Arc::new(node), listening, peers, admin, offer, rest })
 }
 
@@ -251,16 +256,18 @@ fn identity(
     inherited: Option<&Inherited>,
 ) -> Result<Identity, BootError> {
     let folder = config.storage.state.as_deref().map(Folder::open).transpose()?;
-    let secret = match (membership, &folder, inherited.and_then(Inherited::secret)) {
-        (Some(membership), _, _) => membership.secret.clone(),
-        (None, Some(folder), _) => folder.secret()?,
-        (None, None, Some(secret)) => secret,
-        (None, None, None) => Secret::generate()?,
+    let known = inherited.and_then(Inherited::secret);
+    let secret = match (membership, &folder) {
+        (Some(membership), _) => membership.secret.clone(),
+        (None, Some(folder)) => folder.secret(known)?,
+        (None, None) => known.map_or_else(Secret::generate, Ok)?,
     };
     let beside = membership.and_then(|membership| membership.secret_beside.clone());
     let cluster = membership.map_or_else(String::new, |membership| membership.roster.cluster().to_owned());
     let head = SnapshotHead { cluster, secret_id: secret.id().0, actor: me, incarnation: Incarnation(0), at: now };
-    let found = folder.as_ref().map_or(Found::Nothing, |folder| folder.find(&head, beside.as_ref().map(Secret::id)));
+    // What a process that runs tells is newer than any file.
+    let folder_asked = folder.as_ref().filter(|_| inherited.is_none());
+    let found = folder_asked.map_or(Found::Nothing, |folder| folder.find(&head, beside.as_ref().map(Secret::id)));
     // The high half of 32 random bits is as random.
     let before = inherited.map(Inherited::incarnation);
     let head = SnapshotHead { incarnation: found.next_life(now, before, (getrandom::u32()? >> 16) as u16), ..head };

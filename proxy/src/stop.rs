@@ -90,10 +90,10 @@ impl ShutdownSignalWatch for Stop {
             return std::future::pending().await;
         };
         let mut asked = self.asked.subscribe();
-        tokio::select! {
-            () = either(&mut terminate, &mut interrupt) => {}
-            _ = asked.wait_for(|asked| *asked) => {}
-        }
+        let handed_over = tokio::select! {
+            () = either(&mut terminate, &mut interrupt) => false,
+            _ = asked.wait_for(|asked| *asked) => true,
+        };
         self.asked.send_replace(true);
         let (mut busy, mut last) = (self.busy.lock().await, self.last.lock().await);
         let finished = async {
@@ -102,12 +102,24 @@ impl ShutdownSignalWatch for Stop {
             self.drained.send_replace(true);
             let _ = timeout(FAREWELL, last.recv()).await;
         };
+        let hurried = async {
+            if handed_over {
+                // Of one that ends already: a first signal asks for no more.
+                either(&mut terminate, &mut interrupt).await;
+            }
+            either(&mut terminate, &mut interrupt).await;
+        };
         tokio::select! {
             () = finished => {}
-            () = either(&mut terminate, &mut interrupt) => {}
+            () = hurried => {}
         }
         ShutdownSignal::FastShutdown
     }
+}
+
+/// Waits until such a flag turns true, or whoever would turn it is gone.
+pub(crate) async fn heard(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|is| *is).await;
 }
 
 /// Keeps SIGHUP from ending the process from now on, before there is anything to reload.

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use crate::counter::DRIFT_MAX;
 use crate::fact::{self, Flaw, Joined, Stated};
 use crate::identity::Actor;
 use crate::key::{Domain, Key128, Secret};
@@ -154,6 +155,9 @@ impl Stated for Banning {
 
     fn check(&self, now: Time) -> Result<(), Flaw> {
         let Ban { subject, epoch, until, reason, .. } = &self.ban;
+        if self.ban.made_at > now.plus(DRIFT_MAX) {
+            return Err(Flaw::Ahead);
+        }
         let latest = now.plus(BAN_LONGEST + LONGEST_SLACK);
         let fits = (1..=TEXT_MAX).contains(&subject.len())
             && reason.len() <= TEXT_MAX

@@ -308,7 +308,7 @@ impl Restored {
         self.left += other.left;
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, pushed: _, raised: _ }: Ingested) {
         let left = full || void.is_some() || ahead + expired + implausible > 0;
         self.taken += u64::from(!left);
         self.left += u64::from(left);

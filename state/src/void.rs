@@ -27,10 +27,10 @@ impl Void {
         self.actor == author.actor && (self.from..=self.to).contains(&author.incarnation)
     }
 
-    /// Whether what an actor stated at an instant is void: facts know when they were made, not in which life. It is what was made from the
-    /// beginning of the first life to the end of the stretch.
+    /// Whether what an actor stated at an instant is void, of facts that tell when they were made and not in which life. It is all up to the
+    /// end of the stretch: who lies also chooses an instant before it.
     fn covers_statement(&self, actor: Actor, made_at: Time) -> bool {
-        self.actor == actor && (self.from.began()..=self.to.began()).contains(&made_at)
+        self.actor == actor && made_at <= self.to.began()
     }
 }
 

@@ -43,6 +43,20 @@ pub enum Refused {
         /// Its version.
         version: String,
     },
+    /// It took too long.
+    #[error("process {pid} gave up on this one, and goes on: try again")]
+    GoesOn {
+        /// The process.
+        pid: u32,
+    },
+    /// It is somebody else's.
+    #[error("cannot take over at {}: the process there is of user {uid}", path.display())]
+    Stranger {
+        /// Its socket.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
 }
 
 /// What the process before gives, before this one serves. Dropped, it goes on as if nobody had asked.
@@ -58,6 +72,7 @@ pub struct Inherited {
 #[derive(Debug)]
 pub(crate) struct Rest {
     stream: BufReader<UnixStream>,
+    pid: u32,
     /// What this process would say of its own state, and the secret beside its own: what it takes.
     mine: (SnapshotHead, Option<SecretId>),
 }
@@ -77,6 +92,10 @@ impl Inherited {
             }
             Err(error) => return Err(named(error)),
         };
+        let uid = rustix::net::sockopt::socket_peercred(&stream).map_err(|error| named(error.into()))?.uid;
+        if !uid.is_root() && uid != rustix::process::geteuid() {
+            return Err(Refused::Stranger { path, uid: uid.as_raw() });
+        }
         stream.set_read_timeout(Some(SILENCE_MAX)).map_err(named)?;
         let (card, sockets) = passing::receive(&mut stream).map_err(named)?;
         if card.form != FORM {
@@ -98,17 +117,23 @@ impl Inherited {
     }
 
     /// Takes what it knew a moment ago into a store whose tables are there. `mine` is what this process would say of its own.
+    ///
+    /// # Errors
+    /// [`Refused::GoesOn`] when it gave up on this process, which must not serve then.
     pub(crate) fn restore(
         mut self,
         store: &Store,
         mine: SnapshotHead,
         beside: Option<SecretId>,
-    ) -> (Rest, report::TookOver) {
+    ) -> Result<(Rest, report::TookOver), Refused> {
         let restored = receive(&mut self.stream, (&mine, beside), store, mine.at);
-        let at = mine.at.0;
+        let (pid, at) = (self.card.pid, mine.at.0);
+        if restored.as_ref().is_err_and(ReadError::is_broken_off) && is_alive(pid) {
+            return Err(Refused::GoesOn { pid });
+        }
         let took = told(report::TookOver { at, incarnation: self.card.incarnation, ..Default::default() }, restored);
         log::took_over(&self.card.version, &took);
-        (Rest { stream: self.stream, mine: (mine, beside) }, took)
+        Ok((Rest { stream: self.stream, pid, mine: (mine, beside) }, took))
     }
 }
 
@@ -120,22 +145,39 @@ fn told(mut took: report::TookOver, restored: Result<Restored, ReadError>) -> re
     took
 }
 
-/// Says that this process serves, and takes what the other one still counted until it ends. Blocks for as long. `left` is dropped
-/// when the other one takes no more work, or is gone.
-pub(crate) fn follow(rest: Rest, node: &Arc<Node>, left: oneshot::Sender<()>) {
-    let Rest { mut stream, mine: (mine, beside) } = rest;
+/// Whether a process still runs. One that cannot be asked does.
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// How the other process took it that this one serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It takes no more work, or is gone.
+    Alone,
+    /// It goes on, and so this one must not.
+    Not,
+}
+
+/// Says that this process serves, and takes what the other one still counted until it ends. Blocks for as long. `begun` hears how
+/// that was taken.
+pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>) {
+    let Rest { mut stream, pid, mine: (mine, beside) } = rest;
     let mut said = [0];
-    let begun = stream.get_mut().write_all(&[offer::SERVES]).and_then(|()| stream.read_exact(&mut said));
-    drop(left);
-    if let Err(error) = begun {
-        return log::predecessor_lost(&error);
+    let heard = stream.get_mut().write_all(&[offer::SERVES]).and_then(|()| stream.read_exact(&mut said));
+    if heard.is_err() || said != [offer::LEFT] {
+        log::predecessor_lost(heard.err().as_ref());
+        let _ = begun.send(if is_alive(pid) { Begun::Not } else { Begun::Alone });
+        return;
     }
+    let _ = begun.send(Begun::Alone);
     for _ in 0..offer::LATER {
         let restored = receive(&mut stream, (&mine, beside), &node.store, node.clock.now());
-        let failed = restored.is_err();
+        let is_over = restored.as_ref().is_err_and(ReadError::is_broken_off);
         let took = node.took_over();
         node.set_took_over(took.map(|took| told(took, restored)));
-        if failed {
+        if is_over {
             break;
         }
     }

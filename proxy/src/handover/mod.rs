@@ -16,8 +16,8 @@ mod sockets;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use inherit::{Begun, Rest, follow};
 pub use inherit::{Inherited, Refused};
-pub(crate) use inherit::{Rest, follow};
 pub(crate) use offer::{End, Offer, serve};
 pub use sockets::{Purpose, Sockets};
 

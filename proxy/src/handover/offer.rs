@@ -19,6 +19,7 @@ use crate::keep;
 use crate::link::secret::Secret;
 use crate::node::Node;
 use crate::observe::log;
+use crate::stop::heard;
 
 /// What a successor says when it serves.
 pub(super) const SERVES: u8 = b'S';
@@ -28,6 +29,9 @@ pub(super) const LEFT: u8 = b'L';
 
 /// How often it is told what is known after that: when this process takes no more work, and when its last request is over.
 pub(super) const LATER: usize = 2;
+
+/// The pause after a failed accept, which fails again at once while descriptors are wanting.
+const REST: Duration = Duration::from_millis(100);
 
 /// How long a successor may take until it serves.
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -49,48 +53,97 @@ pub(crate) struct Offer {
 
 /// How the process ends.
 pub(crate) struct End {
-    /// Asks it to.
+    /// Asks it to, and says when it was asked.
     pub(crate) ask: watch::Sender<bool>,
     /// Turns true when its last request is over.
     pub(crate) drained: watch::Receiver<bool>,
     /// What answers operators.
     pub(crate) admin: JoinHandle<io::Result<()>>,
+    /// What still comes from the process that this one took over from.
+    pub(crate) before: Option<JoinHandle<()>>,
 }
 
 /// Waits for successors until one serves; then the process is asked to end, and this goes on until its last request is over and
-/// was told.
-///
-/// # Errors
-/// When the socket cannot be listened on.
-pub(crate) async fn serve(offer: Offer, node: Arc<Node>, end: End) -> io::Result<()> {
+/// was told. Asked to end by somebody else, it gives nothing away any more.
+pub(crate) async fn serve(offer: Offer, node: Arc<Node>, mut end: End) {
     let Offer { listener, sockets, secret, head } = offer;
-    let listener = UnixListener::from_std(listener)?;
-    let gift = Arc::new((sockets, secret));
-    loop {
-        let (stream, _) = listener.accept().await?;
-        // It gets the secret of all keys and the ports of this process: the same user's processes alone may ask.
-        let owner = rustix::process::geteuid().as_raw();
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == owner || peer.uid() == 0) {
-            continue;
-        }
-        let (giver, gift_too) = (Arc::clone(&node), Arc::clone(&gift));
-        let stream = stream.into_std()?;
-        let said = SnapshotHead { at: node.clock.now(), ..head.clone() };
-        let given = tokio::task::spawn_blocking(move || give(stream, &giver, &gift_too.0, gift_too.1.as_ref(), &said));
-        match given.await.map_err(io::Error::other).flatten() {
-            Ok(stream) => {
-                // The sockets are the successor's alone.
-                drop((listener, gift));
-                return finish(stream, node, head, end).await;
-            }
-            Err(error) => {
-                log::successor_failed(&error);
-                if let Some(keeper) = &node.keeper {
-                    keeper.retake();
-                }
-            }
+    let mut asked = end.ask.subscribe();
+    if let Some(before) = end.before.take() {
+        // All that there is to give has to be here.
+        tokio::select! {
+            _ = before => {}
+            () = heard(&mut asked) => return,
         }
     }
+    let listener = match UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return log::no_handover(&error),
+    };
+    let gift = Arc::new((sockets, secret));
+    loop {
+        let stream = tokio::select! {
+            stream = next(&listener) => stream,
+            () = heard(&mut asked) => return,
+        };
+        let Some(stream) = stream else { continue };
+        let said = SnapshotHead { at: node.clock.now(), ..head.clone() };
+        if let Some(stream) = offered(stream, &node, &gift, said, &mut asked).await {
+            // The sockets are the successor's alone.
+            drop((listener, gift));
+            return finish(stream, node, head, end).await;
+        }
+    }
+}
+
+/// The next one that may ask.
+async fn next(listener: &UnixListener) -> Option<UnixStream> {
+    let accepted = async {
+        let (stream, _) = listener.accept().await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok::<_, io::Error>((stream.into_std()?, uid))
+    };
+    match accepted.await {
+        // It gets the secret of all keys and the ports of this process: the same user's processes alone may ask.
+        Ok((stream, uid)) if uid == 0 || uid == rustix::process::geteuid().as_raw() => Some(stream),
+        Ok((_, uid)) => {
+            log::stranger(uid);
+            None
+        }
+        Err(error) => {
+            log::no_handover(&error);
+            tokio::time::sleep(REST).await;
+            None
+        }
+    }
+}
+
+/// Offers everything to one that asks; its stream, if it serves. When this process is asked to end meanwhile, the other one is hung up on,
+/// unless it serves already.
+async fn offered(
+    stream: UnixStream,
+    node: &Arc<Node>,
+    gift: &Arc<(Sockets, Option<Secret>)>,
+    head: SnapshotHead,
+    asked: &mut watch::Receiver<bool>,
+) -> Option<UnixStream> {
+    let hang_up = stream.try_clone();
+    let (giver, gift) = (Arc::clone(node), Arc::clone(gift));
+    let mut given = tokio::task::spawn_blocking(move || {
+        let given = give(stream, &giver, &gift.0, gift.1.as_ref(), &head);
+        if let (Err(_), Some(keeper)) = (&given, &giver.keeper) {
+            keeper.retake();
+        }
+        given
+    });
+    let given = tokio::select! {
+        given = &mut given => given,
+        () = heard(asked) => {
+            let _ = hang_up.map(|stream| stream.shutdown(Shutdown::Both));
+            given.await
+        }
+    };
+    let given = given.map_err(io::Error::other).flatten();
+    given.inspect_err(log::successor_failed).ok()
 }
 
 /// Gives all that a successor needs, and waits until it serves.
@@ -110,6 +163,7 @@ fn give(
     let card = Card {
         form: FORM,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
         incarnation: node.incarnation.0,
         secret: secret.map(Secret::to_hex),
         sockets: sockets.0.iter().map(|(purpose, _)| purpose.clone()).collect(),
@@ -124,9 +178,10 @@ fn give(
     Ok(stream)
 }
 
-/// A successor serves: this process takes no more work, and tells it the last of what it knows.
-async fn finish(mut stream: UnixStream, node: Arc<Node>, head: SnapshotHead, end: End) -> io::Result<()> {
-    let End { ask, mut drained, admin } = end;
+/// A successor serves: this process takes no more work, and tells it the last of what it knows. Where that fails, what it knows is kept
+/// here, if the other one is gone.
+async fn finish(mut stream: UnixStream, node: Arc<Node>, head: SnapshotHead, end: End) {
+    let End { ask, mut drained, admin, before: _ } = end;
     log::handed_over();
     node.hand_over();
     // What is asked from here on is for the successor; who was asked before still answers.
@@ -138,15 +193,20 @@ async fn finish(mut stream: UnixStream, node: Arc<Node>, head: SnapshotHead, end
     ask.send_replace(true);
     let told = tokio::task::spawn_blocking(move || {
         let head = |node: &Node| SnapshotHead { at: node.clock.now(), ..head.clone() };
-        stream.write_all(&[LEFT])?;
-        keep::send(&mut stream, &node.store, &head(&node))?;
-        let _ = Handle::current().block_on(drained.wait_for(|drained| *drained));
-        keep::send(&mut stream, &node.store, &head(&node))?;
-        stream.shutdown(Shutdown::Write)
+        let mut tell = || {
+            stream.write_all(&[LEFT])?;
+            keep::send(&mut stream, &node.store, &head(&node))?;
+            Handle::current().block_on(heard(&mut drained));
+            keep::send(&mut stream, &node.store, &head(&node))?;
+            stream.shutdown(Shutdown::Write)
+        };
+        let told = tell();
+        if let (Err(_), Some(keeper)) = (&told, &node.keeper) {
+            keeper.retake();
+        }
+        told
     });
-    let told = told.await.map_err(io::Error::other).flatten();
-    if let Err(error) = &told {
-        log::successor_failed(error);
+    if let Err(error) = told.await.map_err(io::Error::other).flatten() {
+        log::successor_missed(&error);
     }
-    told
 }

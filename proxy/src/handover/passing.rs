@@ -1,10 +1,12 @@
 //! What is said first: a card, and with its first byte the sockets that it names (`SCM_RIGHTS`, unix(7)).
 
+use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, sendmsg,
@@ -23,12 +25,14 @@ const CARD_MAX: u32 = 64 * 1024;
 pub(super) const FORM: u32 = 1;
 
 /// Who hands over.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Card {
     /// [`FORM`].
     pub(super) form: u32,
     /// The version of the program.
     pub(super) version: String,
+    /// Its process.
+    pub(super) pid: u32,
     /// Its life.
     pub(super) incarnation: u64,
     /// What it hashes keys with, in hex, where no cluster says so.
@@ -37,6 +41,17 @@ pub(super) struct Card {
     pub(super) sockets: Vec<Purpose>,
 }
 
+impl fmt::Debug for Card {
+    /// Not the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card").field("version", &self.version).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+/// Says who hands over, and gives the sockets.
+///
+/// # Errors
+/// What the system says.
 pub(super) fn send(stream: &mut UnixStream, card: &Card, sockets: &Sockets) -> io::Result<()> {
     let card = serde_json::to_vec(card)?;
     let length = u32::try_from(card.len()).map_err(io::Error::other)?.to_le_bytes();
@@ -46,17 +61,22 @@ pub(super) fn send(stream: &mut UnixStream, card: &Card, sockets: &Sockets) -> i
     if !control.push(SendAncillaryMessage::ScmRights(&handles)) {
         return Err(io::Error::other(format!("{} sockets are more than one message carries", handles.len())));
     }
-    let sent = sendmsg(&*stream, &[IoSlice::new(&length)], &mut control, SendFlags::NOSIGNAL)?;
+    let parts = [IoSlice::new(&length)];
+    let sent = retry_on_intr(|| sendmsg(&*stream, &parts, &mut control, SendFlags::NOSIGNAL))?;
     stream.write_all(length.get(sent..).unwrap_or_default())?;
     stream.write_all(&card)
 }
 
+/// Hears who hands over, and takes the sockets.
+///
+/// # Errors
+/// What the system says, or that it is something else.
 pub(super) fn receive(stream: &mut UnixStream) -> io::Result<(Card, Sockets)> {
     let mut length = [0_u8; 4];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
-    let got = recvmsg(&*stream, &mut [IoSliceMut::new(&mut length)], &mut control, flags)?.bytes;
+    let got = retry_on_intr(|| recvmsg(&*stream, &mut [IoSliceMut::new(&mut length)], &mut control, flags))?.bytes;
     if got == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -89,7 +109,7 @@ mod tests {
 
     fn card(sockets: &Sockets) -> Card {
         let sockets = sockets.0.iter().map(|(purpose, _)| purpose.clone()).collect();
-        Card { form: FORM, version: "0".into(), incarnation: 7, secret: None, sockets }
+        Card { form: FORM, version: "0".into(), pid: 1, incarnation: 7, secret: None, sockets }
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub enum ReadError {
     Snapshot(#[from] SnapshotError),
 }
 
+impl ReadError {
+    /// Whether it says that something is missing, and not that all of it is there and is another's.
+    pub(crate) fn is_broken_off(&self) -> bool {
+        use SnapshotError::{OtherActor, OtherCluster, OtherSecret};
+        !matches!(self, ReadError::Snapshot(OtherCluster { .. } | OtherSecret { .. } | OtherActor { .. }))
+    }
+}
+
 /// Writes frames to a file that appears under its name only when all of it is on the disk. Gives its length in bytes.
 ///
 /// # Errors

@@ -96,17 +96,18 @@ impl Folder {
         self.lock.try_lock()
     }
 
-    /// The secret of a node that stands alone: the same at every start, or its keys would mean nothing the next time.
+    /// The secret of a node that stands alone: the same at every start, or its keys would mean nothing the next time. `known` is the one
+    /// to begin with where there is none, if any.
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn secret(&self) -> Result<Secret, FolderError> {
+    pub fn secret(&self, known: Option<Secret>) -> Result<Secret, FolderError> {
         let path = self.path.join("secret");
         let failed = |cause| FolderError::Io { path: path.clone(), cause };
         match std::fs::read_to_string(&path) {
             Ok(text) => Secret::from_hex(text.trim()).ok_or(FolderError::Secret { path }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let secret = Secret::generate()?;
+                let secret = known.map_or_else(Secret::generate, Ok)?;
                 let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
                 let written = file.and_then(|mut file| {
                     file.write_all(format!("{}\n", secret.to_hex()).as_bytes())?;
@@ -160,8 +161,8 @@ impl Found {
     /// still go on.
     pub fn next_life(&self, now: Time, before: Option<Incarnation>, random: u16) -> Incarnation {
         match self {
-            Found::Snapshot { head, seen } => Incarnation::next(now, Some(head.incarnation), before.max(*seen), random),
-            Found::Nothing | Found::Refused(_) => Incarnation::next(now, None, before, random),
+            Found::Snapshot { head, seen } => Incarnation::next(now, before.max(Some(head.incarnation)), *seen, random),
+            Found::Nothing | Found::Refused(_) => Incarnation::next(now, before, None, random),
         }
     }
 }

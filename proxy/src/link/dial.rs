@@ -28,6 +28,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often a successor is tried.
 const TRIES: u32 = 5;
 
+/// A node's successor is dialled once in so long, which its tries take at most.
+pub(super) const ONCE_IN: Duration = Duration::from_mins(1);
+
 /// The wait after this node has reached itself.
 const REST: Duration = Duration::from_mins(1);
 
@@ -102,8 +105,12 @@ pub(crate) async fn keep(
 pub(super) async fn once(shared: Arc<Shared>, target: Target, mut shutdown: watch::Receiver<bool>) {
     let mut backoff = Backoff::new();
     for _ in 0..TRIES {
+        let attempt = async {
+            shared.apart.over().await;
+            reach(&shared, &target.pop).await
+        };
         let reached = tokio::select! {
-            reached = reach(&shared, &target.pop) => reached,
+            reached = attempt => reached,
             () = stopped(&mut shutdown) => return,
         };
         if let Some((stream, address)) = reached {

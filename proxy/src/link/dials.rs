@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use selvedge_state::Actor;
 use tokio::sync::{mpsc, watch};
 
 use super::board::lock;
+use super::driver::RETIRING_MAX;
 use super::roster::RosterPop;
 use super::{Shared, dial};
 
@@ -53,8 +55,15 @@ impl Dials {
 
 /// Dials nodes whose process hands over, beside the link to it that is still up: their successors listen where they did.
 pub(super) async fn again(shared: Arc<Shared>, mut retiring: mpsc::Receiver<Actor>) {
+    let mut dialled: BTreeMap<Actor, Instant> = BTreeMap::new();
     while let Some(actor) = retiring.recv().await {
         let Some((dials, _)) = &shared.dials else { continue };
+        // Whoever says so again and again is dialled no more often than one that does not.
+        dialled.retain(|_, at| at.elapsed() < dial::ONCE_IN);
+        if dialled.contains_key(&actor) || dialled.len() >= RETIRING_MAX {
+            continue;
+        }
+        dialled.insert(actor, Instant::now());
         let of_node = lock(&dials.nodes).get(&actor).map(|dialled| dialled.target.clone());
         let target = of_node.or_else(|| lock(&dials.pops).get(&actor.pop.0).map(|dialled| dialled.target.clone()));
         if let Some(target) = target {

@@ -112,6 +112,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut shutdown: watch::Receiver<bool
             () = stopped(&mut shutdown) => break,
         }
         if look == 0
+            && !*shared.retired.borrow()
             && let Err(error) = fleet.say(true)
         {
             shared.board.unlisted(error.to_string());

@@ -69,8 +69,24 @@ pub(crate) fn predecessor_ended(took: Option<&crate::admin::report::TookOver>) {
 }
 
 /// The process that was taken over from is gone too soon.
-pub(crate) fn predecessor_lost(error: &std::io::Error) {
-    tracing::warn!(%error, "the process before is gone");
+pub(crate) fn predecessor_lost(error: Option<&std::io::Error>) {
+    let error = error.map_or_else(|| "it said something else".to_owned(), ToString::to_string);
+    tracing::warn!(error, "the process before did not say that it ends");
+}
+
+/// No process can take over from this one.
+pub(crate) fn no_handover(error: &dyn std::fmt::Display) {
+    tracing::warn!(%error, "another process will not be able to take over from this one");
+}
+
+/// Somebody else's process asked to take over.
+pub(crate) fn stranger(uid: u32) {
+    tracing::warn!(uid, "a process of another user asked to take over; refused");
+}
+
+/// The successor did not hear the last of what this process knew.
+pub(crate) fn successor_missed(error: &std::io::Error) {
+    tracing::error!(%error, "the process that took over did not hear the last of what this one knew");
 }
 
 /// A process that was to take over did not, or not to the end.
@@ -210,6 +226,7 @@ fn replica_event(event: &Event, metrics: &Metrics, pops: &Pops) {
         Event::Implausible { pop } => ("implausible", *pop),
         Event::Barred { pop, .. } => ("barred", *pop),
         Event::NoRoom { pop } => ("no_room", *pop),
+        Event::Over { pop } => ("over", *pop),
         Event::VoidAuthor { pop, .. } => ("void_author", *pop),
         Event::FellBehind { pop } => ("fell_behind", *pop),
         Event::Void { .. } => {

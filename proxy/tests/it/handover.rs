@@ -127,6 +127,11 @@ async fn a_successor_that_cannot_serve_changes_nothing() {
     let failed = program().arg("run").arg("--config").arg(&path).arg("--take-over").output().await.unwrap();
     let said = String::from_utf8_lossy(&failed.stderr).into_owned();
     assert!(!failed.status.success() && said.contains("cannot listen on"), "{said}");
+    // One that has the folder and all that was told, and then finds that it cannot write its log.
+    std::fs::write(&path, config.replacen("access.log", "none/access.log", 1)).unwrap();
+    let failed = program().arg("run").arg("--config").arg(&path).arg("--take-over").output().await.unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(!failed.status.success() && said.contains("access log"), "{said}");
     // It goes on, keeps its state, and hands over to one that can.
     let since = edge.status().await.now;
     assert_eq!(get(edge.address(), "test", "/here").await.status, 200);
@@ -139,6 +144,43 @@ async fn a_successor_that_cannot_serve_changes_nothing() {
     let next = edge.successor().await;
     assert_eq!(edge.ended().await, Some(0));
     assert_eq!(get(next.address(), "test", "/here").await.status, 429);
+}
+
+/// A folder is among what a reload cannot bring.
+#[tokio::test]
+async fn counts_go_along_into_a_folder_that_is_new() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "fine").await;
+    let mut old = Edge::before(&origin.url(), LIMITS).await;
+    assert_eq!(get(old.address(), "test", "/here").await.status, 200);
+    let path = old.folder.path().join("selvedge.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{config}\n[storage]\nstate = \"state\"\n")).unwrap();
+    let mut new = old.successor().await;
+    assert_eq!(old.ended().await, Some(0));
+    assert_eq!(get(new.address(), "test", "/here").await.status, 429);
+    // And outlive the process there.
+    new.signal("TERM").await;
+    assert_eq!(new.ended().await, Some(0));
+    let next = Edge::start(old.folder).await;
+    assert_eq!(get(next.address(), "test", "/here").await.status, 429);
+}
+
+/// Several at once: one takes over from the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_successors_the_last_one_serves() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "fine").await;
+    let mut old = Edge::before(&origin.url(), LIMITS).await;
+    let clients = Clients::of(&old);
+    assert_eq!(get(old.address(), "test", "/here").await.status, 200);
+    let (mut one, mut other) = tokio::join!(old.successor(), old.successor());
+    assert_eq!(old.ended().await, Some(0));
+    eventually(DEADLINE, async || match (one.lives(), other.lives()) {
+        (true, false) | (false, true) => Ok(()),
+        both => Err(format!("{both:?}")),
+    })
+    .await;
+    assert_eq!(get(old.address(), "test", "/here").await.status, 429);
+    assert!(clients.stop().await > 0);
 }
 
 #[tokio::test]
@@ -214,7 +256,10 @@ async fn peers_hear_both_processes_until_the_old_one_is_done() {
     all_count(&[&one, &new, &three], 4).await;
     all_hear(&[&one, &new, &three], 3).await;
     for edge in [&one, &three] {
-        let peers = edge.status().await.cluster.unwrap().peers;
-        assert!(peers.iter().all(|peer| peer.draining.is_none()), "{peers:?}");
+        eventually(DEADLINE, async || {
+            let peers = edge.status().await.cluster.unwrap().peers;
+            if peers.iter().all(|peer| peer.draining.is_none()) { Ok(()) } else { Err(format!("{peers:?}")) }
+        })
+        .await;
     }
 }

@@ -132,8 +132,13 @@ pub enum Event {
         /// Whose lives those are, and which.
         void: Void,
     },
-    /// There was no room for what a peer sent; dropped. Told once per link.
+    /// There was no room for what a peer sent: it was dropped, or made room for itself. Told once per link.
     NoRoom {
+        /// The peer.
+        pop: PopId,
+    },
+    /// A peer sent counts of slots that are over: what it repeats, or said too late; dropped. Told once per link.
+    Over {
         /// The peer.
         pop: PopId,
     },
@@ -202,7 +207,8 @@ impl fmt::Display for Event {
                     from.0, to.0
                 )
             }
-            Event::NoRoom { pop } => write!(f, "no room for what POP {pop} sent; dropped"),
+            Event::NoRoom { pop } => write!(f, "no room for all that POP {pop} sent; some of it is not kept"),
+            Event::Over { pop } => write!(f, "POP {pop} sent counts of slots that are over; dropped"),
             Event::FellBehind { pop } => write!(f, "POP {pop} fell behind; repairing in ranges"),
             Event::Broken { rule } => write!(f, "a rule of the replica is broken: {rule}"),
         }

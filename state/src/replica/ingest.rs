@@ -55,6 +55,7 @@ struct Outcome {
     ahead: bool,
     implausible: bool,
     no_room: bool,
+    over: bool,
     /// Whether the sender hands over: its successor, which has no link with it, is to hear what rises.
     hands_over: bool,
     void: Option<Void>,
@@ -326,7 +327,7 @@ impl Replica {
 
     /// Counts what was dropped, and tells of each kind of trouble once per link.
     fn report(&mut self, id: LinkId, pop: PopId, outcome: Outcome, now: Time) {
-        if outcome.things == 0 && outcome.unknown_table.is_none() {
+        if outcome.things == 0 && outcome.unknown_table.is_none() && !outcome.no_room {
             return;
         }
         let bad = outcome.is_bad();
@@ -360,11 +361,13 @@ impl Outcome {
         self.undecodable = Some(error.to_string());
     }
 
-    fn ingested(&mut self, Ingested { ahead, expired, implausible, void, full, raised: _ }: Ingested) {
+    fn ingested(&mut self, ingested: Ingested) {
+        let Ingested { ahead, expired, implausible, void, full, pushed, raised: _ } = ingested;
         self.things += ahead + expired + implausible + u64::from(void.is_some()) + u64::from(full);
         self.ahead |= ahead > 0;
         self.implausible |= implausible > 0;
-        self.no_room |= full;
+        self.no_room |= full || pushed;
+        self.over |= expired > 0;
         self.void = self.void.or(void);
     }
 
@@ -400,6 +403,7 @@ impl Outcome {
             self.ahead.then_some(Event::ClockAhead { pop }).and_then(|event| once(&mut told.ahead, event)),
             self.implausible.then_some(Event::Implausible { pop }).and_then(|event| once(&mut told.implausible, event)),
             self.no_room.then_some(Event::NoRoom { pop }).and_then(|event| once(&mut told.no_room, event)),
+            self.over.then_some(Event::Over { pop }).and_then(|event| once(&mut told.over, event)),
             void.map(|void| Event::VoidAuthor { pop, void }),
         ];
         events.into_iter().flatten().collect()

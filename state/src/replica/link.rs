@@ -150,6 +150,7 @@ pub(super) struct Told {
     pub(super) ahead: bool,
     pub(super) implausible: bool,
     pub(super) no_room: bool,
+    pub(super) over: bool,
     /// Under which revision of the roster the peer said what is void.
     pub(super) void: Option<u64>,
     pub(super) foreign_ack: bool,

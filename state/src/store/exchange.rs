@@ -38,6 +38,8 @@ pub(crate) struct Ingested {
     pub(crate) void: Option<Void>,
     /// Whether there was no room for it.
     pub(crate) full: bool,
+    /// Whether it is new in a table without room, so that something else gives way.
+    pub(crate) pushed: bool,
     /// Whether anything of it was new.
     pub(crate) raised: bool,
 }
@@ -264,6 +266,8 @@ impl Store {
         let hand = at.lineage().is_rotated().then(|| at.lineage().hand());
         let heir = self.heir(table, at, key);
         let _hand = hand.or_else(|| heir.is_some().then(|| at.lineage().hand()));
+        let pushed = at.counters().is_full() && at.read(key, |_| ()).is_none();
+        let ingested = Ingested { pushed, ..ingested };
         let mut risen = Vec::new();
         let join = |counter: &mut SlotCounter| {
             counter.join_telling(widths, (author, row), at.rate(), |tokens, from| {

@@ -156,9 +156,14 @@ fn nobody_states_a_fact_in_anothers_name() {
     };
     assert_eq!(stated(3, NOW.0, NOW.0 + 1_000), 0);
     assert_eq!(stated(2, NOW.0, u64::MAX - 3_600_000), 0, "not for ever");
+    assert_eq!(stated(2, NOW.0 + 10_000, NOW.0 + 1_000), 0, "not in the future");
     assert_eq!(stated(2, NOW.0, NOW.0 + 1_000), 1, "its own, within bounds");
+    // One that says it is older than the life that is void goes with the rest.
+    assert_eq!(stated(2, 0, NOW.0 + 500_000), 1);
+    let (from, to) = (Incarnation(NOW.minus(1_000).0 << 16), Incarnation(NOW.plus(1).0 << 16));
+    victim.node.store.set_voids(&[Void { actor: LIAR, from, to }]);
+    assert_eq!(victim.node.store.bans(NOW).len(), 0);
     victim.holds();
-    victim.named(2, "spoke in the name of");
 }
 
 #[test]
@@ -227,7 +232,7 @@ fn replays_change_nothing() {
     victim.node.store.sweep(later);
     victim.node.takes(frames, later);
     assert_eq!(victim.node.store.count(victim.node.table, victim.key, 86_400_000, later), 0);
-    victim.named(10, "");
+    victim.named(10, "counts of slots that are over");
 }
 
 /// More new keys than there is room for: they make room for one another, never at the expense of what was counted here.
@@ -246,6 +251,10 @@ fn a_flood_of_keys_pushes_nothing_out_that_was_counted_here() {
         assert!(victim.node.store.keys(victim.node.table) <= KEYS_MAX);
     }
     victim.holds();
+    let status = victim.node.replica.status(NOW);
+    let said = |peer: &crate::replica::PeerStatus| peer.last_error.clone().filter(|_| peer.actor == LIAR);
+    let said: Vec<String> = status.peers.iter().filter_map(said).collect();
+    assert!(matches!(&said[..], [said] if said.contains("no room for all that POP 2 sent")), "{said:?}");
 }
 
 /// A life without end: each says it is newer than the last.
