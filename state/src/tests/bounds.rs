@@ -381,7 +381,7 @@ fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
 }
 
 /// The kinds of a frame's blocks.
-fn kinds(frame: &Bytes) -> Vec<u8> {
+pub(super) fn kinds(frame: &Bytes) -> Vec<u8> {
     let mut kinds = Vec::new();
     let mut at = 1;
     while at < frame.len() {

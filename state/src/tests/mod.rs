@@ -15,3 +15,4 @@ mod ledgers;
 mod retire;
 #[cfg(loom)]
 mod schedules;
+mod version2;
