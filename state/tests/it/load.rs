@@ -25,6 +25,17 @@ fn the_same_seed_is_the_same_run() {
 }
 
 #[test]
+fn the_same_seed_is_the_same_run_over_a_fabric() {
+    let load = |seed| Load { nodes: 8, links: Links::Fabric, seed, seconds: 6, updates: 200, weather: Weather::Foul };
+    for seed in seeds(&[8]) {
+        let seen = load::run(load(seed), &mut |_, _| {});
+        assert!(seen.faults > 3 && seen.updates > 900, "seed {seed}: {seen:?}");
+        assert_eq!(load::run(load(seed), &mut |_, _| {}), seen, "seed {seed}");
+        assert_ne!(load::run(load(seed + 1), &mut |_, _| {}).digest, seen.digest, "seed {seed}");
+    }
+}
+
+#[test]
 fn another_seed_is_another_run() {
     assert_ne!(run(2, Weather::Foul).digest, run(3, Weather::Foul).digest);
 }
