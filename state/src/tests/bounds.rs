@@ -380,52 +380,6 @@ fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
     assert_eq!(near.takes(acks, NOW).1, [Event::ForeignAck { pop: PopId(2) }], "told once");
 }
 
-/// The kinds of a frame's blocks.
-pub(super) fn kinds(frame: &Bytes) -> Vec<u8> {
-    let mut kinds = Vec::new();
-    let mut at = 1;
-    while at < frame.len() {
-        kinds.push(frame[at]);
-        at += 9 + u32::from_le_bytes(frame[at + 1..at + 5].try_into().unwrap()) as usize;
-    }
-    kinds
-}
-
-/// A peer of the version before is spoken to in its words, and hears of nothing that it does not know.
-#[test]
-fn a_peer_of_version_2_gets_what_it_can_read() {
-    let mut near = node(1, 100, 100);
-    let peer = PopId(2);
-    near.feed(Input::Connected { link: LINK, peer }, NOW);
-    let hello = Hello {
-        oldest: 1,
-        newest: 2,
-        features: 0,
-        cluster: "edge".to_owned(),
-        secret_id: 1,
-        roster_revision: 1,
-        author: author(2, 1).into(),
-        boot: 5,
-        base: 0,
-        at: NOW.0,
-    };
-    near.feed(Input::Frame { link: LINK, bytes: crate::wire::hello(&hello) }, NOW);
-    near.store.add(near.table, near.store.key(&[b"k"]), 70_000, NOW);
-    let (frames, _) = near.feed(Input::Dirty, NOW.plus(50));
-    let delta: Vec<&Bytes> = frames.iter().filter(|frame| frame[0] == 2).collect();
-    assert_eq!(delta.iter().map(|frame| kinds(frame)).collect::<Vec<_>>(), [[1, 6]], "a head and packed counters");
-    let rows = rows_of(near.store.identity(near.table).unwrap(), author(2, 1), 0..4);
-    let head = DeltaHead { author: author(2, 1).into(), from: 0, to: 4, at: NOW.0 };
-    near.takes(vec![rows.delta(&head, 2)], NOW.plus(60));
-    assert_eq!(near.store.keys(near.table), 5);
-    let mut said = Vec::new();
-    for step in 1..40 {
-        said.extend(near.feed(Input::Timeout, NOW.plus(step * 100)).0);
-    }
-    assert!(said.iter().all(|frame| (1..=5).contains(&frame[0])), "nothing of version 3");
-    assert!(said.iter().any(|frame| frame[0] == 5), "it is asked");
-}
-
 /// Digests cost time: a peer that sends many, or senseless ones, gets no more than its share of it.
 #[test]
 fn a_flood_of_digests_is_dropped() {

@@ -229,6 +229,9 @@ fn what_is_wrong_is_named() {
     assert_eq!(spoilt(2, 200), "it ends in the middle of a frame");
 }
 
+/// Frames of each type and blocks of each kind that version 2 has.
+pub(super) const OF_VERSION_2: [&str; 6] = [HELLO, ACK, DELTA, RANGE, DIGEST, SKETCHES];
+
 const HELLO: &str = concat!(
     "01012a000000a3fde18d0101000465646765fd0807060504030201030200fd000000000000010009fb2c01fd00505c18",
     "a3010000",
