@@ -24,6 +24,7 @@ mod relay;
 mod repair;
 mod rights;
 mod rotation;
+mod shapes;
 mod shares;
 mod snapshot;
 mod stopped;
