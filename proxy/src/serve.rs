@@ -100,11 +100,6 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let Identity { folder, found, secret, beside, head } =
         identity(&config, membership, me, started, inherited.as_ref())?;
     let incarnation = head.incarnation;
-    let bounds = StoreBounds {
-        uniques_max: config.storage.uniques_max,
-        lists_max: config.storage.lists_max,
-        ..StoreBounds::default()
-    };
     let node = StoreConfig {
         me,
         incarnation,
@@ -115,7 +110,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         bans_max: config.storage.bans_max,
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
     };
-    let store = Arc::new(Store::with_bounds(node, bounds));
+    let store = Arc::new(Store::with_bounds(node, bounds(&config)));
     // Before anything comes back from disk.
     store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
     let metrics = Metrics::new()?;
@@ -196,6 +191,11 @@ fn offer(
     };
     keep().map_err(BootError::Handles)?;
     Ok(Offer { listener, sockets, secret, head })
+}
+
+fn bounds(config: &Config) -> StoreBounds {
+    let (uniques_max, lists_max) = (config.storage.uniques_max, config.storage.lists_max);
+    StoreBounds { uniques_max, lists_max, ..StoreBounds::default() }
 }
 
 fn cache_settings(config: &Config) -> Settings {

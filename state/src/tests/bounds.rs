@@ -269,7 +269,7 @@ fn sketches_of_slots_too_far_ahead_or_over_are_refused() {
     let ahead = seen_in(identity, &[slot + 7, u64::MAX]).range(&range, NEWEST);
     assert_eq!(near.takes(vec![ahead], NOW).1, [Event::ClockAhead { pop: PopId(2) }]);
     let over = seen_in(identity, &[0, slot - 9]).range(&range, NEWEST);
-    assert_eq!(near.takes(vec![over], NOW).1, []);
+    assert_eq!(near.takes(vec![over], NOW).1, [Event::Over { pop: PopId(2) }]);
     assert_eq!((near.store.distinct(table, only(1), 800, NOW), dropped(&near)), (9, 4));
     // Of a table that no config knows: dropped, and told once.
     let unknown = seen_in(7, &[slot]).range(&range, NEWEST);
