@@ -7,12 +7,12 @@ use std::time::Instant;
 use selvedge_state::{Key, Time};
 
 use super::zipf::zipf;
-use super::{Args, Bench, START};
+use super::{Args, Bench, START, bare};
 use crate::figures::{Figures, median, rounded};
 use crate::heap;
 
 /// How unevenly keys are asked for.
-const EXPONENT: f64 = 0.99;
+pub(super) const EXPONENT: f64 = 0.99;
 
 pub(super) fn measure(args: &Args, keys: &[Key], figures: &mut Figures) -> Result<(), String> {
     let bench = Bench::new(0, keys.len())?;
@@ -38,6 +38,7 @@ pub(super) fn measure(args: &Args, keys: &[Key], figures: &mut Figures) -> Resul
     }
     let figure = |values| median(values).map_or(0.0, rounded);
     figures.add("hit_ns", figure(single(&bench, &one)?));
+    figures.add("bare_map_ns", bare::measure(keys.len()).map(rounded));
     figures.add("hit_mean_ns", figure(uneven));
     figures.add("hit_even_mean_ns", figure(even));
     figures.add("two_thread_speedup", figure(speedups));

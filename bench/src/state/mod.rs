@@ -1,6 +1,7 @@
 //! The replicated state: a hit on a known key ([`hits`]), memory for a key ([`memory`]), a flood of them ([`flood`]), a join through
 //! the wire, bytes for a changed counter, what peers cost ([`wire`]), and how long a new node takes to know everything ([`join`]).
 
+mod bare;
 mod flood;
 mod hits;
 mod join;
