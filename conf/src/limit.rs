@@ -43,6 +43,27 @@ pub struct Limit {
     pub place: Place,
 }
 
+/// Arrivals are timed in slots no narrower than this, ms.
+const SLOT_LEAST: f64 = 10.0;
+
+impl Limit {
+    /// What its author should know, though it is well written: a burst that is small beside its rate hides in the slots in which
+    /// arrivals are timed. Slots as wide as a quarter of the time in which the burst refills hide little.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let hidden = f64::from(self.rate.count) * SLOT_LEAST / self.rate.per.as_millis() as f64;
+        (f64::from(self.burst) < 4.0 * hidden).then(|| {
+            format!(
+                "limit {:?}: arrivals are timed in slots of {SLOT_LEAST} ms, in which {} of its requests come, so as many beyond its burst of {} may pass at once; a burst of {} or more is precise",
+                self.name,
+                hidden.ceil(),
+                self.burst,
+                (4.0 * hidden).ceil()
+            )
+        })
+    }
+}
+
 /// `count` tokens every `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {

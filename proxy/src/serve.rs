@@ -115,6 +115,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
     let metrics = Metrics::new()?;
     metrics.config_loaded(&config, started);
+    log::notes(&config);
     let groups = Groups::default();
     let pops = pops(&config, membership);
     let reloads = Reloads::new(entry, config.clone(), ledger, started);

@@ -24,6 +24,17 @@ fn server(text: &str) -> Option<Server> {
 }
 
 #[test]
+fn a_burst_that_hides_in_its_slots_is_worth_a_note() {
+    let note = |rate: &str, burst: u32| {
+        let limit = format!("[[limit]]\nname = \"l\"\nkey = []\nrate = \"{rate}\"\nburst = {burst}\n");
+        with(&limit).limits[0].note()
+    };
+    assert_eq!((note("1000/1s", 40), note("25/1m", 1)), (None, None));
+    let said = note("1000/1s", 39).unwrap();
+    assert!(said.contains("as many beyond its burst of 39") && said.contains("burst of 40 or more"), "{said}");
+}
+
+#[test]
 fn defaults() {
     let config = with("[[limit]]\nname = \"all\"\nkey = []\nrate = \"25/1m\"\n");
     assert_eq!((config.pop.name.as_str(), config.pop.region), ("local", None));

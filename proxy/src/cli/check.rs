@@ -42,6 +42,10 @@ pub(super) fn check(args: &Args) -> Result<Render, Failure> {
     let mut text = format!("{}: ok ({})\n", args.config.display(), words.join(", "));
     let mut found = serde_json::Map::from_iter([("ok".to_owned(), json!(true))]);
     found.extend(counts.map(|(what, count)| (what.to_owned(), json!(count))));
+    let warnings: Vec<_> =
+        config.limits.iter().filter_map(|limit| Some(format!("{}: {}", limit.place, limit.note()?))).collect();
+    warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
+    found.insert("warnings".to_owned(), json!(warnings));
     if args.cost {
         let stage = Stage::new(config, loaded.shelf.tables(), 1).map_err(Failure::Failed)?;
         let costs = Costs::new(config, &stage.filters);

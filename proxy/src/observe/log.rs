@@ -99,6 +99,15 @@ pub(crate) fn handed_over() {
     tracing::info!("another process has taken over");
 }
 
+/// What is well written in a config, and may surprise.
+pub(crate) fn notes(config: &selvedge_conf::Config) {
+    for limit in &config.limits {
+        if let Some(note) = limit.note() {
+            tracing::warn!(place = %limit.place, "{note}");
+        }
+    }
+}
+
 /// The node was asked to end.
 pub fn stopping() {
     tracing::info!("stopping: finishing the requests in progress");

@@ -267,6 +267,7 @@ async fn exchange(node: &Node, before: &Arc<Plan>, made: Made, ledger: Ledger, c
     let changed = node.reloads.succeeded(now, ledger, needs_restart.clone());
     let reloaded = report(before, &plan, needs_restart, changed);
     log::reloaded(&reloaded, cause);
+    log::notes(&plan.config);
     tokio::spawn(retire(Arc::clone(before)));
     reloaded
 }

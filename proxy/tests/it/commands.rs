@@ -30,6 +30,17 @@ async fn a_good_config_is_called_good() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_less_precise_than_it_looks_is_warned_of() {
+    let (_folder, path) =
+        file(&format!("{GOOD}[[limit]]\nname = \"fast\"\nkey = []\nrate = \"10000/1s\"\nburst = 1\n"));
+    let (code, text, _) = run(&["check", &path]).await;
+    assert!(code == 0 && text.contains("warning: ") && text.contains("limit \"fast\""), "{text}");
+    let (_, text, _) = run(&["check", &path, "--json"]).await;
+    let warnings = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["warnings"];
+    assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{text}");
+}
+
+#[tokio::test]
 async fn a_mistake_is_answered_with_place_cause_and_suggestion_and_78() {
     let (_folder, path) = file(&GOOD.replace("origin = \"app\"", "origin = \"ap\""));
     for words in [vec!["check", &path], vec!["run", "--config", &path]] {
