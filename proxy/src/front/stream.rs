@@ -83,8 +83,7 @@ impl ClientStream {
         self.deadline.received(bytes)?;
         if let Some(left) = &mut self.preface {
             *left = left.saturating_sub(bytes);
-            let is_there = *left == 0;
-            if is_there {
+            if *left == 0 {
                 // From here on many requests share the connection, and none of them is told to it.
                 self.head_complete();
             }
