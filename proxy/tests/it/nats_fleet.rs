@@ -6,7 +6,7 @@ use crate::cluster::{free_port, plan_of};
 use crate::support::edge::Folder;
 use crate::support::{DEADLINE, Edge, NatsServer, Origin, eventually, get, metrics};
 
-const LIMIT: &str = "[[limit]]\nname = \"few\"\nkey = []\nrate = \"6/1h\"\nburst = 6\n";
+const LIMIT: &str = "[[limit]]\nname = \"few\"\nkey = []\nrate = \"5/1h\"\nburst = 6\n";
 
 /// The nodes of one test: those that run, and the files of all.
 struct Fleet {
