@@ -52,7 +52,11 @@ async fn counts_survive_another_rate() {
     let edge = Edge::before(&origin.url(), &limit("5/1h", 5)).await;
     for left in [4, 3, 2] {
         let answer = get(edge.address(), "test", "/").await;
-        assert!(answer.header("ratelimit").starts_with(&format!("\"api\";r={left};")), "{}", answer.header("ratelimit"));
+        assert!(
+            answer.header("ratelimit").starts_with(&format!("\"api\";r={left};")),
+            "{}",
+            answer.header("ratelimit")
+        );
     }
     std::fs::write(entry(&edge), config(&origin, &limit("4/1h", 5))).unwrap();
     let (code, text, error) = edge.command(&["reload"]).await;

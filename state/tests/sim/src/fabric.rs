@@ -4,7 +4,7 @@
 //! comes for a node that reads too slowly: nobody is told.
 
 use bytes::Bytes;
-use selvedge_state::{LinkId, Time};
+use selvedge_state::{Input, LinkId, Time};
 
 use crate::network::Model;
 use crate::queue::Event;
@@ -102,15 +102,18 @@ impl World {
         self.queue.push(*last, Event::Carried(carried));
     }
 
-    /// Brokers have got these. They hand them to one node after another, in order.
+    /// Brokers have got these. Each node gets what has come for it in a row, in order.
     pub(crate) fn hand_out(&mut self, mut carried: Vec<Carried>) {
         carried.retain(|carried| self.nodes[carried.from].life == carried.life);
         carried.sort_by_key(|carried| carried.there);
+        let mut given = Vec::new();
         for of_city in carried.chunk_by(|a, b| a.there == b.there) {
             for node in (of_city[0].there..self.nodes.len()).step_by(CITIES.len()) {
-                of_city.iter().for_each(|carried| self.bring(node, carried));
+                let inputs: Vec<Input> = of_city.iter().filter_map(|carried| self.bring(node, carried)).collect();
+                given.push((node, inputs));
             }
         }
+        self.feed_many(given);
     }
 
     /// The node at this end of a link.
@@ -119,46 +122,44 @@ impl World {
         self.wires[wire].ends[side]
     }
 
-    /// Brings something to a node, if it is for it.
-    fn bring(&mut self, node: usize, carried: &Carried) {
+    /// What something is to a node, if it is for it.
+    fn bring(&mut self, node: usize, carried: &Carried) -> Option<Input> {
         let Carried { from, to, ref frame, .. } = *carried;
-        match to {
-            Audience::City if node == from => {}
+        let link = match to {
+            Audience::City if node == from => return None,
             Audience::City => {
                 // Nobody dials over a fabric: who is heard is reached.
                 if self.nodes[node].links[from].is_empty() {
                     self.link(from, node);
                 }
-                if let Some(link) = self.nodes[node].links[from].last() {
-                    self.hand_over(node, *link, frame.clone());
-                }
+                *self.nodes[node].links[from].last()?
             }
-            Audience::Link(link) => {
-                if self.receiver(link) == node && self.wires[place(link).0].is_up {
-                    self.hand_over(node, link, frame.clone());
-                }
-            }
-        }
+            Audience::Link(link) if self.receiver(link) == node && self.wires[place(link).0].is_up => link,
+            Audience::Link(_) => return None,
+        };
+        self.hand_over(node, link, frame.clone())
     }
 
-    /// A broker has something for one of its nodes, which comes to it after all that came before.
-    fn hand_over(&mut self, node: usize, link: LinkId, frame: Bytes) {
-        let Model::Fabric(fabric) = self.model else { return };
+    /// A broker has something for one of its nodes, which comes to it after all that came before: now, if it can take it.
+    fn hand_over(&mut self, node: usize, link: LinkId, frame: Bytes) -> Option<Input> {
+        let Model::Fabric(fabric) = self.model else { return None };
         if fabric.lost > 0 && self.rng.u8(..100) < fabric.lost {
-            return;
+            return None;
         }
         let of = &mut self.nodes[node];
         if !of.is_stopped && of.slow == 0 && of.inbox.is_empty() {
-            return self.take_in(node, link, frame);
+            self.hears(node);
+            return Some(Input::Frame { link, bytes: frame });
         }
         if of.inbox_bytes + frame.len() > fabric.routes.socket {
             self.overrun += 1;
-            return;
+            return None;
         }
         let due = of.inbox.back().map_or(self.now, |(due, _, _)| *due).max(self.now.plus(of.slow));
         of.inbox_bytes += frame.len();
         of.inbox.push_back((due, link, frame));
         self.queue.push(due, Event::Inbox(node));
+        None
     }
 
     /// A node gets to what has come for it by now.

@@ -1,4 +1,4 @@
-//! A cluster of replicas in one thread and in virtual time. Everything random comes from one seed, so a run is replayed by it.
+//! A cluster of replicas in virtual time. Everything random comes from one seed, so a run is replayed by it.
 //!
 //! [`World`] holds the nodes, the network between them and the time. A network follows one of three models: over *datagrams*
 //! each frame is lost, doubled or delayed on its own, which is where laws are held; over *TCP* frames keep their order, a
@@ -11,6 +11,7 @@
 
 mod city;
 pub mod converge;
+mod crew;
 mod fabric;
 mod fault;
 pub mod load;

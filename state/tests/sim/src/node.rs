@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use selvedge_state::{Event, LinkId, ListId, Replica, ReplicaConfig, Store, TableId, TableSpec, Time, UniquesId};
+use selvedge_state::{
+    Event, Input, LinkId, ListId, Output, Replica, ReplicaConfig, Store, TableId, TableSpec, Time, UniquesId,
+};
 
 use crate::World;
 use crate::make::{Secrets, config, store_with, uniques_spec};
@@ -44,7 +46,24 @@ pub struct Node {
     pub(crate) inbox_bytes: usize,
 }
 
-/// The nodes whose stores have called, in order.
+impl Node {
+    /// Its replica takes these when the world's time is `now`, over links that take at once what it sends. Says what it said.
+    pub(crate) fn take(&mut self, inputs: Vec<Input>, now: Time) -> Vec<Output> {
+        let (now, mut said) = (now.plus(self.ahead), Vec::new());
+        for input in inputs {
+            self.replica.handle(input, now);
+            while let Some(output) = self.replica.poll_output() {
+                if let Output::Send { link, ref frame } = output {
+                    self.replica.handle(Input::Sent { link, bytes: frame.len() }, now);
+                }
+                said.push(output);
+            }
+        }
+        said
+    }
+}
+
+/// The nodes whose stores have called.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls(Arc<Mutex<Vec<usize>>>);
 
@@ -53,8 +72,12 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(node);
     }
 
+    /// Who has called since this was asked last, in the order of their numbers: several may call at once.
     pub(crate) fn take(&self) -> Vec<usize> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut called = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        called.sort_unstable();
+        called.dedup();
+        called
     }
 }
 

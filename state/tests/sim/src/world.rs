@@ -8,6 +8,7 @@ use selvedge_state::{
 };
 
 use crate::CITIES;
+use crate::crew::{self, Given};
 use crate::fabric::{Fabric, Routes, city};
 use crate::make;
 use crate::network::{Model, Network, Tcp};
@@ -325,25 +326,46 @@ impl World {
 
     /// Gives a replica an input, and does what it says. A stopped node takes nothing.
     pub fn feed(&mut self, node: usize, input: Input) {
-        let now = self.clock(node);
-        self.inputs += 1;
-        self.nodes[node].replica.handle(input, now);
-        while let Some(output) = self.nodes[node].replica.poll_output() {
-            match output {
-                Output::Send { link, frame } => self.say(node, link, frame),
-                Output::Publish { frame } => self.publish(node, &frame),
-                Output::Close { link, .. } => {
-                    let (wire, side) = place(link);
-                    if self.wires[wire].is_up {
-                        let other = self.wires[wire].ends[1 - side];
-                        self.take_down(link);
-                        self.feed(other, Input::Disconnected { link: far(link) });
-                    }
-                }
-                Output::Event(event) => self.nodes[node].events.push(event),
+        self.feed_many(vec![(node, vec![input])]);
+    }
+
+    /// Gives replicas what each of them gets at this instant, and does what they say.
+    pub(crate) fn feed_many(&mut self, given: Given) {
+        self.inputs += given.iter().map(|(_, inputs)| inputs.len() as u64).sum::<u64>();
+        let Model::Tcp(_) = self.model else {
+            for (node, outputs) in crew::take(&mut self.nodes, given, self.now) {
+                outputs.into_iter().for_each(|output| self.obey(node, output));
+                self.set_timer(node);
             }
+            return;
+        };
+        for (node, inputs) in given {
+            for input in inputs {
+                let now = self.clock(node);
+                self.nodes[node].replica.handle(input, now);
+                while let Some(output) = self.nodes[node].replica.poll_output() {
+                    self.obey(node, output);
+                }
+            }
+            self.set_timer(node);
         }
-        self.set_timer(node);
+    }
+
+    /// Does what a replica says.
+    fn obey(&mut self, node: usize, output: Output) {
+        match output {
+            Output::Send { link, frame } => self.say(node, link, frame),
+            Output::Publish { frame } => self.publish(node, &frame),
+            Output::Close { link, .. } => {
+                let (wire, side) = place(link);
+                if self.wires[wire].is_up {
+                    let other = self.wires[wire].ends[1 - side];
+                    self.take_down(link);
+                    self.feed(other, Input::Disconnected { link: far(link) });
+                }
+            }
+            Output::Event(event) => self.nodes[node].events.push(event),
+        }
     }
 
     fn set_timer(&mut self, node: usize) {
@@ -360,19 +382,13 @@ impl World {
 
     fn say(&mut self, node: usize, link: LinkId, frame: Bytes) {
         self.note_sent(&frame);
-        let ((wire, side), now) = (place(link), self.clock(node));
+        let (wire, side) = place(link);
         if !self.wires[wire].is_up {
             return;
         }
         match self.model {
-            Model::Datagrams => {
-                self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
-                self.datagram(link, &frame);
-            }
-            Model::Fabric(_) => {
-                self.nodes[node].replica.handle(Input::Sent { link, bytes: frame.len() }, now);
-                self.carry_over(node, link, frame);
-            }
+            Model::Datagrams => self.datagram(link, &frame),
+            Model::Fabric(_) => self.carry_over(node, link, frame),
             Model::Tcp(_) => {
                 let way = &mut self.wires[wire].ways[side];
                 way.unsent_bytes += frame.len();
@@ -381,6 +397,7 @@ impl World {
                 let way = &self.wires[wire].ways[side];
                 self.unsent_max = self.unsent_max.max(way.unsent_bytes);
                 if bytes > 0 {
+                    let now = self.clock(node);
                     self.nodes[node].replica.handle(Input::Sent { link, bytes }, now);
                 }
             }
@@ -442,9 +459,14 @@ impl World {
         }
     }
 
+    /// Something comes to a node.
+    pub(crate) fn hears(&mut self, node: usize) {
+        self.heard.push(node);
+    }
+
     /// A node gets a frame.
     pub(crate) fn take_in(&mut self, node: usize, link: LinkId, bytes: Bytes) {
-        self.heard.push(node);
+        self.hears(node);
         self.feed(node, Input::Frame { link, bytes });
     }
 
@@ -480,8 +502,9 @@ impl World {
             }
         }
         self.hand_out(carried);
-        for node in self.timers.take(self.now) {
-            self.feed(node, Input::Timeout);
+        let due = self.timers.take(self.now);
+        self.feed_many(due.iter().map(|node| (*node, vec![Input::Timeout])).collect());
+        for node in due {
             let again = self.nodes[node].replica.poll_timeout();
             assert!(again.is_none_or(|at| at > self.clock(node)), "node {node} would spin: due {again:?}");
         }
@@ -497,11 +520,9 @@ impl World {
 
     /// What the shell does when the store calls: the replica hears that something waits.
     fn wake(&mut self) {
-        for node in self.kind.calls.take() {
-            if !self.nodes[node].is_stopped {
-                self.feed(node, Input::Dirty);
-            }
-        }
+        let mut called = self.kind.calls.take();
+        called.retain(|node| !self.nodes[*node].is_stopped);
+        self.feed_many(called.into_iter().map(|node| (node, vec![Input::Dirty])).collect());
     }
 
     /// Bytes that wait in a node's process and in its sockets to get to a peer.
