@@ -175,6 +175,10 @@ impl Replica {
         now: Time,
     ) {
         let whole = self.take_blocks(blocks, (sender.actor, Speaks::Roster), outcome, now);
+        if head.to > 0 {
+            // A piece of a repair: whoever lacks it is asked, or asks, as well.
+            outcome.risen.retain(|(author, _)| *author == sender.actor);
+        }
         self.pass_risen(outcome, now);
         let Some(link) = self.links.get_mut(id) else { return };
         if whole && head.from <= link.inward.ranges {

@@ -165,8 +165,8 @@ impl Peers {
         }
     }
 
-    /// A peer says whom it does not hear.
-    pub(super) fn miss(&mut self, actor: Actor, missed: BTreeSet<Actor>) {
+    /// A peer says whom it does not hear: each once, in order.
+    pub(super) fn miss(&mut self, actor: Actor, missed: Box<[Actor]>) {
         let Some(peer) = self.by_actor.get_mut(actor) else { return };
         for actor in &missed {
             *self.missed.entry(*actor).or_default() += 1;
@@ -192,7 +192,7 @@ impl Peers {
 
     /// Whether `actor` misses `other`.
     pub(super) fn misses(&self, actor: Actor, other: Actor) -> bool {
-        self.by_actor.get(actor).is_some_and(|peer| peer.misses.contains(&other))
+        self.by_actor.get(actor).is_some_and(|peer| peer.misses.binary_search(&other).is_ok())
     }
 
     /// A frame came from it; true if it was not heard before.

@@ -63,8 +63,8 @@ impl Replica {
     pub(super) fn misses_in(&mut self, id: LinkId, misses: &Misses) {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
         let roster = |actor: &Actor| self.peers.is_in_roster(actor.pop) && *actor != self.me.actor;
-        let missed = misses.actors().filter(roster).collect();
-        self.peers.miss(actor, missed);
+        let missed: BTreeSet<Actor> = misses.actors().filter(roster).collect();
+        self.peers.miss(actor, missed.into_iter().collect());
     }
 
     /// Passes on what is due, and says whom this node misses.
@@ -101,10 +101,24 @@ impl Replica {
 
     /// Links to those who miss an author, and to its heir, as far as it is this node's turn to help them.
     fn relayed_to(&self, author: Actor, heir: Option<LinkId>) -> Vec<LinkId> {
+        let helpers = self.helpers(author);
         let links = self.links.established().filter_map(|(id, link)| Some((id, link.actor()?)));
         let misses = |actor: Actor| self.peers.misses(actor, author) && actor != author;
         let lacks = links.filter(|(id, actor)| misses(*actor) || heir == Some(*id));
-        lacks.filter(|(_, actor)| !self.another_relays(author, *actor)).map(|(id, _)| id).collect()
+        lacks.filter(|(_, to)| !helpers.iter().any(|helper| self.meet(*helper, *to))).map(|(id, _)| id).collect()
+    }
+
+    /// Whose turn comes before this node's to pass on what an author says: those who hear it, the lowest first.
+    fn helpers(&self, author: Actor) -> Vec<Actor> {
+        let hears = self.peers.get(author).is_some_and(|peer| peer.is_up);
+        let before = self.peers.iter().take_while(|peer| !hears || peer.actor < self.me.actor);
+        let helps = before.filter(|peer| peer.is_up && peer.tells && peer.actor != author);
+        helps.map(|peer| peer.actor).filter(|helper| !self.peers.misses(*helper, author)).collect()
+    }
+
+    /// Whether two others hear one another.
+    fn meet(&self, a: Actor, b: Actor) -> bool {
+        a != b && !self.peers.misses(a, b) && !self.peers.misses(b, a)
     }
 
     /// Puts what is known of an author into a frame, but for what its receiver says itself. Sketches have none: what is known of them goes on
@@ -135,15 +149,6 @@ impl Replica {
             }
             Item::Fact(name) => self.store.fact(name).map_or(Room::Taken, |fact| builder.fact(&fact)),
         }
-    }
-
-    /// Whether a lower node hears both ends, and both this node and the far end hear it.
-    fn another_relays(&self, author: Actor, to: Actor) -> bool {
-        let lower = self.peers.iter().take_while(|peer| peer.actor < self.me.actor);
-        let helps = lower.filter(|peer| peer.is_up && peer.actor != author && peer.actor != to && peer.tells);
-        helps.map(|peer| peer.actor).any(|helper| {
-            !self.peers.misses(helper, author) && !self.peers.misses(helper, to) && !self.peers.misses(to, helper)
-        })
     }
 
     fn pass_on(&mut self, id: LinkId, author: Actor, items: &BTreeSet<Item>, now: Time) {

@@ -98,6 +98,32 @@ fn one_of_many_that_could_helps() {
 }
 
 #[test]
+fn whoever_hears_the_author_helps_before_those_who_do_not() {
+    let pairs: Vec<(usize, usize)> = (1..8).flat_map(|a| (a + 1..8).map(move |b| (a, b))).chain([(0, 7)]).collect();
+    let mut world = linked(8, &pairs);
+    let before = ranges(&world);
+    add(&world, 0, 7);
+    world.run(world.now.plus(3 * HOP + 1));
+    assert!((1..8).all(|node| count(&world, node, 7) == 1));
+    assert_eq!(ranges(&world) - before, 6, "one for each that does not hear it");
+}
+
+#[test]
+fn what_repair_brings_is_not_passed_on_by_all_to_all() {
+    let among: Vec<(usize, usize)> = (2..8).flat_map(|a| (a + 1..8).map(move |b| (a, b))).collect();
+    let mut world = linked(8, &[among.as_slice(), &[(0, 1)]].concat());
+    add(&world, 0, 7);
+    world.run(world.now.plus(2 * HOP));
+    world.unlink(0, 1);
+    world.run(world.now.plus(4_000));
+    let before = ranges(&world);
+    (2..8).for_each(|other| world.link(1, other));
+    world.run(world.now.plus(1_000));
+    assert!((1..8).all(|node| count(&world, node, 7) == 1));
+    assert_eq!(ranges(&world) - before, 6, "what 1 tells each of those that it met");
+}
+
+#[test]
 fn nothing_is_relayed_while_all_hear_each_other() {
     let all: Vec<(usize, usize)> = (0..4).flat_map(|a| (a + 1..4).map(move |b| (a, b))).collect();
     let mut world = linked(4, &all);
