@@ -21,6 +21,7 @@ mod index;
 mod ingest;
 mod link;
 mod links;
+mod missed;
 mod peer;
 mod peers;
 mod places;

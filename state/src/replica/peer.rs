@@ -35,8 +35,6 @@ pub(super) struct Peer {
     pub(super) is_up: bool,
     /// Whether it says whom it does not hear.
     pub(super) tells: bool,
-    /// Whom it does not hear, as it said last, in order. In a fleet that is split that is half of it, for each peer.
-    pub(super) misses: Box<[Actor]>,
     /// Since when.
     pub(super) up_at: Time,
     /// Whether it has said all that it knows since it is up.
@@ -69,7 +67,6 @@ impl Peer {
             share: Share::default(),
             is_up: false,
             tells: false,
-            misses: Box::default(),
             up_at: Time::ZERO,
             told: false,
             clocks: Clocks::Agree,

@@ -1,9 +1,10 @@
 //! The nodes that this one keeps in step with, by who they are: all that ever said hello, and a place for each POP of the roster
 //! of which nobody did. A POP may have several nodes; they come and go, the roster stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::clocks::median;
+use super::missed::Missed;
 use super::peer::Peer;
 use super::places::Places;
 use super::soonest::Soonest;
@@ -24,8 +25,7 @@ pub(super) struct Peers {
     by_news: Soonest<(Option<Time>, Actor)>,
     /// The first of them, while it was not heard since it was filed.
     oldest: Option<(Option<Time>, Actor)>,
-    /// By how many each is missed.
-    missed: BTreeMap<Actor, usize>,
+    missed: Missed,
     /// When one of those that are up may have fallen silent.
     look: Option<Time>,
     tally: Tally,
@@ -158,41 +158,38 @@ impl Peers {
     }
 
     fn remove(&mut self, actor: Actor) {
+        if let Some(place) = self.by_actor.place(actor) {
+            self.missed.forget(place);
+        }
         if let Some(peer) = self.by_actor.remove(actor) {
             self.by_news.remove((peer.filed, actor));
             self.tally.take(actor, peer.share);
-            peer.misses.iter().for_each(|missed| self.found(*missed));
         }
     }
 
-    /// A peer says whom it does not hear: each once, in order.
-    pub(super) fn miss(&mut self, actor: Actor, missed: Box<[Actor]>) {
-        let Some(peer) = self.by_actor.get_mut(actor) else { return };
-        for actor in &missed {
-            *self.missed.entry(*actor).or_default() += 1;
-        }
-        let before = std::mem::replace(&mut peer.misses, missed);
-        before.iter().for_each(|missed| self.found(*missed));
-    }
-
-    /// One less misses it.
-    fn found(&mut self, actor: Actor) {
-        if let Some(by) = self.missed.get_mut(&actor) {
-            *by -= 1;
-            if *by == 0 {
-                self.missed.remove(&actor);
-            }
+    /// A peer says whom it does not hear.
+    pub(super) fn miss(&mut self, actor: Actor, missed: impl IntoIterator<Item = Actor>) {
+        if let Some(place) = self.by_actor.place(actor) {
+            self.missed.set(place, missed);
         }
     }
 
     /// Whether anybody misses it.
     pub(super) fn is_missed(&self, actor: Actor) -> bool {
-        self.missed.contains_key(&actor)
+        self.missed.is_missed(actor)
     }
 
     /// Whether `actor` misses `other`.
     pub(super) fn misses(&self, actor: Actor, other: Actor) -> bool {
-        self.by_actor.get(actor).is_some_and(|peer| peer.misses.binary_search(&other).is_ok())
+        self.by_actor.place(actor).is_some_and(|place| self.missed.misses(place, other))
+    }
+
+    /// Those who miss it, in order.
+    pub(super) fn missers(&self, actor: Actor) -> Vec<Actor> {
+        let missers = self.missed.missers(actor).filter_map(|place| self.by_actor.at(place));
+        let mut missers: Vec<Actor> = missers.map(|peer| peer.actor).collect();
+        missers.sort_unstable();
+        missers
     }
 
     /// A frame came from it; true if it was not heard before.

@@ -34,6 +34,16 @@ impl<K: Copy + Eq + Ord + Hash, V> Places<K, V> {
         self.values.get_mut(*self.places.get(&key)?)?.as_mut()
     }
 
+    /// The place of a key, which stays while it is there.
+    pub(super) fn place(&self, key: K) -> Option<usize> {
+        self.places.get(&key).copied()
+    }
+
+    /// What is at a place.
+    pub(super) fn at(&self, place: usize) -> Option<&V> {
+        self.values.get(place)?.as_ref()
+    }
+
     /// Gives back what was there before.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let before = self.remove(key);
@@ -134,6 +144,7 @@ mod tests {
                     _ => prop_assert_eq!(places.get_mut(key).copied(), map.get(&key).copied()),
                 }
                 prop_assert!(places.iter().map(|(key, value)| (key, *value)).eq(map.clone()));
+                prop_assert_eq!(places.place(key).and_then(|place| places.at(place)), map.get(&key));
                 let first = map.range(key..key + 3).next().map(|(key, _)| *key);
                 prop_assert_eq!((places.len(), places.first_in(key..key + 3)), (map.len(), first));
             }

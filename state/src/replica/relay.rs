@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::flush::TICK;
 use super::index::Item;
+use super::peers::PEERS_MAX;
 use super::{LinkId, Replica};
 use crate::identity::{Actor, Author};
 use crate::time::Time;
@@ -63,8 +64,8 @@ impl Replica {
     pub(super) fn misses_in(&mut self, id: LinkId, misses: &Misses) {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
         let roster = |actor: &Actor| self.peers.is_in_roster(actor.pop) && *actor != self.me.actor;
-        let missed: BTreeSet<Actor> = misses.actors().filter(roster).collect();
-        self.peers.miss(actor, missed.into_iter().collect());
+        let missed: Vec<Actor> = misses.actors().filter(roster).take(PEERS_MAX).collect();
+        self.peers.miss(actor, missed);
     }
 
     /// Passes on what is due, and says whom this node misses.
@@ -101,19 +102,26 @@ impl Replica {
 
     /// Links to those who miss an author, and to its heir, as far as it is this node's turn to help them.
     fn relayed_to(&self, author: Actor, heir: Option<LinkId>) -> Vec<LinkId> {
-        let helpers = self.helpers(author);
-        let links = self.links.established().filter_map(|(id, link)| Some((id, link.actor()?)));
-        let misses = |actor: Actor| self.peers.misses(actor, author) && actor != author;
-        let lacks = links.filter(|(id, actor)| misses(*actor) || heir == Some(*id));
-        lacks.filter(|(_, to)| !helpers.iter().any(|helper| self.meet(*helper, *to))).map(|(id, _)| id).collect()
+        let missers = self.peers.missers(author);
+        let lacks = missers.into_iter().filter(|actor| *actor != author);
+        let lacks = lacks.filter_map(|actor| Some((actor, self.peers.get(actor)?)));
+        let links = lacks.flat_map(|(actor, peer)| [peer.link, peer.draining].map(|link| (actor, link)));
+        let (mut helpers, mut known) = (self.helpers(author), Vec::new());
+        let mut is_helped = |to: Actor| {
+            let helps = |helper: &Actor| self.meet(*helper, to);
+            known.iter().any(helps)
+                || helpers.by_ref().inspect(|helper| known.push(*helper)).any(|helper| helps(&helper))
+        };
+        let links = links.chain([(author, heir)]).filter_map(|(to, link)| Some((to, link?)));
+        links.filter(|(to, _)| !is_helped(*to)).map(|(_, link)| link).collect()
     }
 
     /// Whose turn comes before this node's to pass on what an author says: those who hear it, the lowest first.
-    fn helpers(&self, author: Actor) -> Vec<Actor> {
+    fn helpers(&self, author: Actor) -> impl Iterator<Item = Actor> {
         let hears = self.peers.get(author).is_some_and(|peer| peer.is_up);
-        let before = self.peers.iter().take_while(|peer| !hears || peer.actor < self.me.actor);
-        let helps = before.filter(|peer| peer.is_up && peer.tells && peer.actor != author);
-        helps.map(|peer| peer.actor).filter(|helper| !self.peers.misses(*helper, author)).collect()
+        let before = self.peers.iter().take_while(move |peer| !hears || peer.actor < self.me.actor);
+        let helps = before.filter(move |peer| peer.is_up && peer.tells && peer.actor != author);
+        helps.map(|peer| peer.actor).filter(move |helper| !self.peers.misses(*helper, author))
     }
 
     /// Whether two others hear one another.
