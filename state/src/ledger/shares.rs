@@ -15,6 +15,10 @@
 //! bucket goes over with what is in it, up to what an equal share holds. A key that was not asked for goes over as if it had been: nobody
 //! took anything of its bucket.
 //!
+//! *Overdraft.* Where more is allowed, so many tokens over all nodes, each has an equal part of it to go below nothing by. It stays at its node,
+//! is never sent, and is paid back before tokens come: over any stretch of time all nodes together admit at most burst + overdraft + rate x its
+//! length. A life, and a part that grows, begins with it used up, since whoever had it before may have used it.
+//!
 //! *Moving.* Who has less share than demand says so; whoever has more share than demand and hears of it gives away half of what is too much.
 //! Where demand is greater than the rate, each is due its part of it. Some room stays on both sides, or shares would go to and fro.
 
@@ -46,6 +50,8 @@ pub struct Allowance {
     pub nano_per_ms: u64,
     /// Tokens that may be taken at once; 18 billion at most.
     pub burst: u64,
+    /// Tokens that may be taken beyond that, and are owed then; 18 billion at most.
+    pub overdraft: u64,
 }
 
 impl Allowance {
@@ -53,13 +59,22 @@ impl Allowance {
     pub(crate) fn terms(self) -> (u64, u64) {
         (self.nano_per_ms, self.burst.saturating_mul(NANO))
     }
+
+    /// Nano-tokens that may be owed, over all nodes.
+    pub(crate) fn overdraft(self) -> u64 {
+        self.overdraft.saturating_mul(NANO)
+    }
 }
 
 /// A node's own bucket of one key, and what it is asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Purse {
     /// Nano-tokens.
     tokens: u64,
+    /// Nano-tokens that are owed; none while there are tokens.
+    owed: u64,
+    /// Nano-tokens that may be owed in this era.
+    overdraft: u64,
     /// It was filled up to here.
     at: Time,
     /// Nano-tokens that came with shares, of all that is known to have come in this era.
@@ -79,6 +94,31 @@ impl Purse {
         let (at, cost) = self.asked;
         let silent = cost.saturating_mul(MISSED).checked_div(now.since(at));
         silent.map_or(self.demand, |most| most.min(self.demand))
+    }
+
+    /// Nano-tokens came. What is owed is paid back first; what the bucket has no room for is lost.
+    fn gain(&mut self, came: u128, most: u64) {
+        let paid = number(came.min(self.owed.into()));
+        self.owed -= paid;
+        self.tokens = number((u128::from(self.tokens) + came - u128::from(paid)).min(most.into()));
+    }
+
+    /// Nano-tokens that may be taken.
+    fn holds(&self) -> u64 {
+        self.tokens.saturating_add(self.overdraft.saturating_sub(self.owed))
+    }
+
+    fn take(&mut self, cost: u64) {
+        let lack = cost.saturating_sub(self.tokens);
+        self.tokens = self.tokens.saturating_sub(cost);
+        self.owed = self.owed.saturating_add(lack);
+    }
+
+    /// From now on so much may be owed. What it is more than before counts as owed already.
+    fn owe_up_to(&mut self, overdraft: u64) {
+        let grown = overdraft.saturating_sub(self.overdraft);
+        self.overdraft = overdraft;
+        self.take(grown);
     }
 
     fn ask(&mut self, cost: u64, now: Time) {
@@ -106,6 +146,8 @@ pub(crate) struct Sharer<S> {
     pub(crate) me: Author,
     /// As this node's config has it.
     pub(crate) terms: (u64, u64),
+    /// Nano-tokens that all nodes together may owe.
+    pub(crate) overdraft: u64,
     /// Among how many POPs this life is one that share what begins at an instant.
     pub(crate) sharers: S,
 }
@@ -146,10 +188,9 @@ impl Ledger {
         let share = self.share_of(me, own);
         let most = part(own.terms.1, share.min(own.terms.0), own.terms.0);
         let from = purse.at.max(own.ends.minus(ERA).plus(QUIET));
-        let grown = u128::from(share) * u128::from(now.min(own.ends).since(from));
-        let tokens = number((u128::from(purse.tokens) + grown).min(most.into()));
+        purse.gain(u128::from(share) * u128::from(now.min(own.ends).since(from)), most);
         let came = number(self.received(me, |other| shares(own, other)).1);
-        purse.tokens = tokens.saturating_add(came.saturating_sub(purse.credited)).min(most);
+        purse.gain(came.saturating_sub(purse.credited).into(), most);
         purse.credited = purse.credited.max(came);
         purse.at = purse.at.max(now);
     }
@@ -161,16 +202,18 @@ impl Ledger {
         if ends.is_some_and(|ends| ends > begins) {
             return false;
         }
-        let equal = |begins: Time| (sharer.sharers)(begins).map_or(0, |sharers| rate / sharers.max(1));
-        let has = if ends == Some(begins) {
+        let equal = |of: u64, begins: Time| (sharer.sharers)(begins).map_or(0, |sharers| of / sharers.max(1));
+        let (claim, overdraft) = (equal(rate, begins), equal(sharer.overdraft, begins));
+        let most = part(burst, claim, rate);
+        if ends == Some(begins) {
             self.fill(purse, sharer.me, begins);
-            purse.tokens
+            purse.owe_up_to(overdraft);
         } else {
-            // Nobody asked for it in the era before: its bucket filled all the while.
-            equal(begins.minus(ERA)).saturating_mul(ERA - QUIET)
-        };
-        let claim = equal(begins);
-        purse.tokens = has.min(part(burst, claim, rate));
+            // Nobody asked for it in the era before: its bucket filled all the while, whatever was owed when that began.
+            (purse.tokens, purse.owed, purse.overdraft) = (0, overdraft, overdraft);
+            purse.gain(u128::from(equal(rate, begins.minus(ERA))) * u128::from(ERA - QUIET), most);
+        }
+        purse.tokens = purse.tokens.min(most);
         (purse.at, purse.credited) = (begins, 0);
         let own = self.open();
         (own.ends, own.terms, own.claim) = (begins.plus(ERA), sharer.terms, claim);
@@ -194,11 +237,12 @@ impl Ledger {
         self.fill(purse, sharer.me, now);
         let cost = u64::from(cost).saturating_mul(NANO);
         purse.ask(cost, now);
-        let charge = if cost <= purse.tokens {
-            purse.tokens -= cost;
-            Charge::Admitted { remaining: u32::try_from(purse.tokens / NANO).unwrap_or(u32::MAX) }
+        let holds = purse.holds();
+        let charge = if cost <= holds {
+            purse.take(cost);
+            Charge::Admitted { remaining: u32::try_from(purse.holds() / NANO).unwrap_or(u32::MAX) }
         } else {
-            Charge::Refused { retry_after_ms: self.wait(cost - purse.tokens, sharer.me, now) }
+            Charge::Refused { retry_after_ms: self.wait(cost - holds, sharer.me, now) }
         };
         changed |= self.tell_demand(purse, charge, now);
         (charge, changed)
@@ -285,6 +329,8 @@ mod tests {
     use crate::time::Time;
 
     const TERMS: (u64, u64) = (40_000_000, 6 * NANO);
+    /// Of all together.
+    const OVERDRAFTS: [u64; 2] = [0, 9 * NANO];
     const START: Time = Time(1_800_000_000_000);
 
     #[derive(Debug, Clone)]
@@ -311,18 +357,19 @@ mod tests {
         purse: Purse,
         me: Author,
         ahead: u64,
+        overdraft: u64,
         said: Vec<Account>,
     }
 
     impl Node {
-        fn new(pop: u16) -> Node {
+        fn new(pop: u16, overdraft: u64) -> Node {
             let me = Author { actor: Actor { pop: PopId(pop), node: 0 }, incarnation: Incarnation(1) };
             let (ledger, purse) = (Ledger::default(), Purse::default());
-            Node { ledger, purse, me, ahead: u64::from(pop) * 250, said: Vec::new() }
+            Node { ledger, purse, me, ahead: u64::from(pop) * 250, overdraft, said: Vec::new() }
         }
 
         fn sharer(&self) -> Sharer<impl Fn(Time) -> Option<u64> + use<>> {
-            Sharer { me: self.me, terms: TERMS, sharers: |_| Some(3) }
+            Sharer { me: self.me, terms: TERMS, overdraft: self.overdraft, sharers: |_| Some(3) }
         }
 
         fn say(&mut self) {
@@ -373,8 +420,8 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn shares_and_tokens_never_add_up_to_more(steps in steps()) {
-            let mut nodes = [Node::new(0), Node::new(1), Node::new(2)];
+        fn shares_and_tokens_never_add_up_to_more(steps in steps(), overdraft in prop::sample::select(&OVERDRAFTS)) {
+            let mut nodes = [0, 1, 2].map(|pop| Node::new(pop, overdraft));
             let (mut now, mut backlog) = (START, 0_u128);
             for step in steps {
                 match step {
@@ -397,7 +444,7 @@ mod tests {
                     }
                 }
                 check(&nodes, now)?;
-                prop_assert!(backlog <= TERMS.1.into(), "{} admitted beyond the rate at {}", backlog, now);
+                prop_assert!(backlog <= (TERMS.1 + overdraft).into(), "{} admitted beyond the rate at {}", backlog, now);
             }
         }
     }

@@ -96,6 +96,11 @@ impl Held {
         (&mut self.ledger, self.purse.get_or_insert_default())
     }
 
+    /// The bucket that goes with shares, if there is one.
+    pub(super) fn purse(&self) -> Option<&Purse> {
+        self.purse.as_deref()
+    }
+
     fn is_over(&self, kind: Kind, now: Time) -> bool {
         match kind {
             Kind::Gauge => self.ledger.is_flat(now),
@@ -118,13 +123,21 @@ impl Held {
     }
 }
 
+/// What this node's config says of each key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Terms {
+    /// A quota, or a rate and a burst, as accounts have it.
+    pub(super) said: (u64, u64),
+    /// Of shares: nano-tokens that all nodes together may owe.
+    pub(super) overdraft: u64,
+}
+
 /// One table.
 pub(super) struct Table {
     identity: u64,
     pub(super) kind: Kind,
     keys: Shards<Key64, Held>,
-    /// What this node's config says of each key: a quota, or a rate and a burst.
-    terms: RwLock<(u64, u64)>,
+    terms: RwLock<Terms>,
     /// The latest end of an own account that was dropped.
     dropped: AtomicU64,
     /// Until when it is left out of the comparison with peers, ms: it had no room for all that is said.
@@ -143,11 +156,11 @@ impl Table {
         }
     }
 
-    pub(super) fn terms(&self) -> (u64, u64) {
+    pub(super) fn terms(&self) -> Terms {
         *self.terms.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_terms(&self, terms: (u64, u64)) {
+    pub(super) fn set_terms(&self, terms: Terms) {
         *self.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
     }
 

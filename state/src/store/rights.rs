@@ -1,6 +1,6 @@
 //! The store's side of rights.
 
-use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table};
+use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table, Terms};
 use super::{Standing, Store, TableFull};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Domain, Key64};
@@ -23,7 +23,7 @@ impl Store {
     pub fn rights(&self, spec: &LedgerSpec, quota: u64) -> Result<RightsId, TableFull> {
         let id = self.ledgers.table(&self.names, spec, Kind::Rights)?;
         if let Some(table) = self.ledgers.at(id) {
-            table.set_terms((quota, 0));
+            table.set_terms(Terms { said: (quota, 0), overdraft: 0 });
         }
         Ok(RightsId(id))
     }
@@ -109,7 +109,7 @@ impl Store {
             let is_settled = self.heard.standing() == Standing::Settled;
             is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home(epoch.begins, rank))
         };
-        Keeper { me: self.me, epoch, quota: table.terms().0, is_home }
+        Keeper { me: self.me, epoch, quota: table.terms().said.0, is_home }
     }
 
     /// Answers an account that was joined. The asker says which epoch it is: where it is none of this node's epochs, it is a name

@@ -1,12 +1,12 @@
 //! The store's side of shares.
 
-use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table};
+use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table, Terms};
 use super::{Standing, Store, TableFull};
 use crate::bucket::Charge;
 use crate::identity::Author;
 use crate::key::Key64;
-use crate::ledger::Account;
-use crate::ledger::shares::{Allowance, Sharer, era_of};
+use crate::ledger::shares::{Allowance, Purse, Sharer, era_of};
+use crate::ledger::{Account, Ledger};
 use crate::time::Time;
 
 /// What a node that may not spend says of when to ask again, ms.
@@ -17,19 +17,22 @@ const LATER: u64 = 1_000;
 pub struct SharesId(LedgerId);
 
 impl Store {
-    /// Finds or makes the table of shares of this identity, which shares out so much: what was said last counts, from the next era on. While
-    /// nodes have different configs, those of one config share with each other alone, and together they admit no more than the
-    /// greatest rate and burst among them.
+    /// Finds or makes the table of shares of this identity. Nothing may be taken of it before it is said [how much](Store::share_out).
     ///
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
     /// is made then.
-    pub fn shares(&self, spec: &LedgerSpec, allowance: Allowance) -> Result<SharesId, TableFull> {
-        let id = self.ledgers.table(&self.names, spec, Kind::Shares)?;
-        if let Some(table) = self.ledgers.at(id) {
-            table.set_terms(allowance.terms());
+    pub fn shares(&self, spec: &LedgerSpec) -> Result<SharesId, TableFull> {
+        self.ledgers.table(&self.names, spec, Kind::Shares).map(SharesId)
+    }
+
+    /// Shares out so much of each key of a table: what was said last counts, from the next era on. While nodes have different
+    /// configs, those of one rate and burst share with each other alone, and together they admit no more than the greatest of each among
+    /// them.
+    pub fn share_out(&self, shares: SharesId, allowance: Allowance) {
+        if let Some(table) = self.ledgers.at(shares.0) {
+            table.set_terms(Terms { said: allowance.terms(), overdraft: allowance.overdraft() });
         }
-        Ok(SharesId(id))
     }
 
     /// Takes `cost` tokens of what this node has of a key's rate, if they are there: one atomic step. A node that is warming up, or whose
@@ -55,6 +58,21 @@ impl Store {
         charge
     }
 
+    /// What [`draw`](Store::draw) would say; nothing is taken, and nobody is told of a demand.
+    #[must_use]
+    pub fn peek_draw(&self, shares: SharesId, key: Key64, cost: u32, now: Time) -> Charge {
+        let Some(table) = self.ledgers.at(shares.0) else { return Charge::Full };
+        if self.heard.standing() != Standing::Settled {
+            return Charge::Refused { retry_after_ms: LATER };
+        }
+        let draw = |ledger: &Ledger, purse: Option<&Purse>| {
+            let (mut ledger, mut purse) = (ledger.clone(), purse.cloned().unwrap_or_default());
+            ledger.draw(&mut purse, &self.sharer(table), cost, now).0
+        };
+        let known = table.read(key, |held| draw(&held.ledger, held.purse()));
+        known.unwrap_or_else(|| draw(&Ledger::default(), None))
+    }
+
     /// This node's share of a key's rate, nano-tokens in a ms; 0 where it was not asked for in this era.
     #[must_use]
     pub fn share(&self, shares: SharesId, key: Key64, now: Time) -> u64 {
@@ -70,7 +88,8 @@ impl Store {
 
     fn sharer(&self, table: &Table) -> Sharer<impl Fn(Time) -> Option<u64>> {
         let sharers = |begins| self.cluster.with_rosters(|rosters| rosters.sharers(begins));
-        Sharer { me: self.me, terms: table.terms(), sharers }
+        let Terms { said: terms, overdraft } = table.terms();
+        Sharer { me: self.me, terms, overdraft, sharers }
     }
 
     /// An account is about to be joined: what filled the bucket until now did so at the share of before.
@@ -87,7 +106,7 @@ impl Store {
         let begins = era_of(now);
         let account = held.ledger.others().find(|(author, _)| *author == asker).map(|(_, account)| account);
         let is_now = |account: &Account| {
-            era_of(account.ends.minus(1)) == begins && account.terms == table.terms() && account.amount > 0
+            era_of(account.ends.minus(1)) == begins && account.terms == table.terms().said && account.amount > 0
         };
         let is_dropped = held.ledger.own().is_none() && table.has_dropped(begins);
         if !account.is_some_and(is_now) || is_dropped || self.heard.standing() != Standing::Settled {

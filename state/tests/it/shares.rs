@@ -17,14 +17,21 @@ const NET: Network = Network { lost: 0, doubled: 0, delay: (20, 20) };
 const NANO: u128 = 1_000_000_000;
 
 /// A hundred in a second, twenty at once.
-const HUNDRED: Allowance = Allowance { nano_per_ms: 100_000_000, burst: 20 };
+const HUNDRED: Allowance = Allowance { nano_per_ms: 100_000_000, burst: 20, overdraft: 0 };
 
 fn spec() -> LedgerSpec {
     LedgerSpec { uid: "origin".to_owned(), shape: "host".to_owned() }
 }
 
 fn shares(store: &Store) -> SharesId {
-    store.shares(&spec(), HUNDRED).unwrap()
+    sharing(store, HUNDRED)
+}
+
+/// The table of shares, which shares out so much.
+fn sharing(store: &Store, allowance: Allowance) -> SharesId {
+    let id = store.shares(&spec()).unwrap();
+    store.share_out(id, allowance);
+    id
 }
 
 /// Whether so much was admitted.
@@ -52,7 +59,7 @@ impl Meter {
         *backlog = backlog.saturating_sub(drained) + u128::from(cost) * NANO;
         *at = now;
         self.admitted += u64::from(cost);
-        let most = u128::from(self.allowance.burst) * NANO;
+        let most = u128::from(self.allowance.burst + self.allowance.overdraft) * NANO;
         assert!(*backlog <= most, "{what}: {backlog} of {most} nano-tokens at {now}");
     }
 }
@@ -99,6 +106,46 @@ fn a_refused_cost_fits_when_it_says() {
     let Charge::Refused { retry_after_ms } = store.draw(id, key, 1, now) else { panic!("it is empty") };
     assert_eq!(store.draw(id, key, 1, now.plus(9)), Charge::Refused { retry_after_ms: 2 });
     assert_eq!(store.draw(id, key, 1, now.plus(retry_after_ms)), Charge::Admitted { remaining: 0 });
+}
+
+#[test]
+fn what_is_owed_is_paid_back_first() {
+    let store = store();
+    let (id, key, now) =
+        (sharing(&store, Allowance { overdraft: 10, ..HUNDRED }), store.lasting_key(&[b"k"]), START.plus(5_000));
+    assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 10 });
+    assert_eq!(store.draw(id, key, 10, now), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 1, now), Charge::Refused { retry_after_ms: 11 });
+    assert_eq!(store.draw(id, key, 10, now.plus(100)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 30, now.plus(400)), Charge::Admitted { remaining: 0 });
+}
+
+/// A part that grows was another's, who may have used it.
+#[test]
+fn an_overdraft_that_grows_has_to_be_earned() {
+    let store = store();
+    let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
+    let border = START.plus(ERA);
+    assert_eq!(store.draw(id, key, 20, border.minus(1)), Charge::Admitted { remaining: 0 });
+    store.share_out(id, Allowance { overdraft: 10, ..HUNDRED });
+    assert!(matches!(store.draw(id, key, 1, border), Charge::Refused { .. }));
+    // Nothing fills in the first second.
+    assert_eq!(store.draw(id, key, 11, border.plus(1_100)), Charge::Refused { retry_after_ms: 10 });
+    assert_eq!(store.draw(id, key, 10, border.plus(1_100)), Charge::Admitted { remaining: 0 });
+}
+
+#[test]
+fn a_look_takes_nothing_and_says_what_a_draw_would() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let store = store();
+    let (id, key, mut now) = (shares(&store), store.lasting_key(&[b"k"]), START);
+    assert_eq!(store.peek_draw(id, key, 1, now), store.peek_draw(id, key, 1, now));
+    assert_eq!(store.shares_keys(id), 0);
+    for _ in 0..2_000 {
+        now = now.plus(rng.u64(..30));
+        let cost = rng.u32(..8);
+        assert_eq!(store.peek_draw(id, key, cost, now), store.draw(id, key, cost, now));
+    }
 }
 
 #[test]
@@ -269,7 +316,7 @@ fn a_share_dies_with_its_life_until_the_next_era() {
 /// While configs differ, those of one config share with each other.
 #[test]
 fn other_terms_are_shared_apart() {
-    let twice = Allowance { nano_per_ms: 200_000_000, burst: 10 };
+    let twice = Allowance { nano_per_ms: 200_000_000, burst: 10, overdraft: 0 };
     let mut world = world(4, 4);
     let mut meter = Meter::new(Allowance { burst: 20, ..twice });
     world.run(world.now.plus(ERA - world.now.0 % ERA));
@@ -278,7 +325,7 @@ fn other_terms_are_shared_apart() {
         for node in 0..4 {
             let allowance = if node < 2 { HUNDRED } else { twice };
             let store = &world.nodes[node].store;
-            let id = store.shares(&spec(), allowance).unwrap();
+            let id = sharing(store, allowance);
             // Only one of each config has demand.
             let wants = node % 2 == 0;
             if wants && let Charge::Admitted { .. } = store.draw(id, world.lasting_key(0), 1, world.now) {
@@ -296,7 +343,7 @@ fn other_terms_are_shared_apart() {
 
 fn share_by(world: &World, node: usize, allowance: Allowance) -> u64 {
     let store = &world.nodes[node].store;
-    store.share(store.shares(&spec(), allowance).unwrap(), world.lasting_key(0), world.now)
+    store.share(sharing(store, allowance), world.lasting_key(0), world.now)
 }
 
 #[test]
@@ -347,7 +394,7 @@ fn a_border_between_eras_adds_nothing() {
     while world.now < border.plus(5_000) {
         for node in 0..2 {
             let (store, now) = (&world.nodes[node].store, world.clock(node));
-            let id = store.shares(&spec(), allowance).unwrap();
+            let id = sharing(store, allowance);
             // The second one wants nothing until then.
             let wants = node == 0 || now >= border;
             if wants && let Charge::Admitted { .. } = store.draw(id, world.lasting_key(0), 1, now) {
@@ -364,17 +411,28 @@ fn a_border_between_eras_adds_nothing() {
     assert!(meter.admitted > 5_000);
 }
 
+/// The smaller the burst, the less is forgiven.
+const SMALL: Allowance = Allowance { burst: 8, ..HUNDRED };
+
 #[test]
 fn whatever_happens_no_more_is_admitted_than_burst_and_rate() {
+    in_trouble::<0>(&[1, 2, 3]);
+}
+
+#[test]
+fn whatever_happens_no_more_is_admitted_than_burst_overdraft_and_rate() {
+    in_trouble::<32>(&[4, 5]);
+}
+
+fn in_trouble<const OVERDRAFT: u64>(given: &[u64]) {
     const KEYS: u16 = 3;
-    // The smaller the burst, the less is forgiven.
-    const SMALL: Allowance = Allowance { burst: 8, ..HUNDRED };
+    let allowance = Allowance { overdraft: OVERDRAFT, ..SMALL };
     let begin = |store: &Store| {
-        let _ = store.shares(&spec(), SMALL);
+        let _ = sharing(store, Allowance { overdraft: OVERDRAFT, ..SMALL });
     };
-    for seed in seeds(&[1, 2, 3]) {
+    for seed in seeds(given) {
         let mut trouble = Trouble::new(seed, begin);
-        let mut meter = Meter::new(SMALL);
+        let mut meter = Meter::new(allowance);
         let (began, mut hot) = (trouble.world.now, 0);
         while trouble.world.now < began.plus(22 * 60_000) {
             trouble.suffer();
@@ -388,12 +446,7 @@ fn whatever_happens_no_more_is_admitted_than_burst_and_rate() {
                     let at = if world.rng.u8(..4) == 0 { world.rng.usize(..16) } else { hot };
                     let (node, key, cost) = (alive[at % alive.len()], world.rng.u16(..KEYS), world.rng.u32(1..4));
                     let store = &world.nodes[node].store;
-                    let charge = store.draw(
-                        store.shares(&spec(), SMALL).unwrap(),
-                        world.lasting_key(key),
-                        cost,
-                        world.clock(node),
-                    );
+                    let charge = store.draw(sharing(store, allowance), world.lasting_key(key), cost, world.clock(node));
                     if let Charge::Admitted { .. } = charge {
                         meter.admitted(key, cost, world.now, &format!("seed {seed}"));
                     }
