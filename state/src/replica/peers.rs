@@ -224,6 +224,8 @@ impl Peers {
         let silent: Vec<Actor> = up().filter(|peer| until(peer) <= now).map(|peer| peer.actor).collect();
         self.look = up().map(until).filter(|until| *until > now).min();
         for actor in &silent {
+            // Nobody can help it from here, and what it said of others is old.
+            self.miss(*actor, []);
             if let Some(peer) = self.by_actor.get_mut(*actor) {
                 // What it counts while it is not heard it has to say again.
                 (peer.is_up, peer.told) = (false, false);

@@ -63,7 +63,7 @@ impl Replica {
     /// A peer says whom it does not hear.
     pub(super) fn misses_in(&mut self, id: LinkId, misses: &Misses) {
         let Some(actor) = self.links.get(id).and_then(|link| link.actor()) else { return };
-        let roster = |actor: &Actor| self.peers.is_in_roster(actor.pop) && *actor != self.me.actor;
+        let roster = |actor: &Actor| self.peers.is_in_roster(actor.pop);
         let missed: Vec<Actor> = misses.actors().filter(roster).take(PEERS_MAX).collect();
         self.peers.miss(actor, missed);
     }
@@ -100,11 +100,12 @@ impl Replica {
         }
     }
 
-    /// Links to those who miss an author, and to its heir, as far as it is this node's turn to help them.
+    /// Links to those who miss an author and hear this node, and to the author's heir, as far as it is this node's turn to help them.
     fn relayed_to(&self, author: Actor, heir: Option<LinkId>) -> Vec<LinkId> {
         let missers = self.peers.missers(author);
         let lacks = missers.into_iter().filter(|actor| *actor != author);
         let lacks = lacks.filter_map(|actor| Some((actor, self.peers.get(actor)?)));
+        let lacks = lacks.filter(|(actor, peer)| peer.is_up && !self.peers.misses(*actor, self.me.actor));
         let links = lacks.flat_map(|(actor, peer)| [peer.link, peer.draining].map(|link| (actor, link)));
         let (mut helpers, mut known) = (self.helpers(author), Vec::new());
         let mut is_helped = |to: Actor| {

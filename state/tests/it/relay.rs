@@ -109,6 +109,23 @@ fn whoever_hears_the_author_helps_before_those_who_do_not() {
 }
 
 #[test]
+fn nobody_relays_to_a_node_that_hears_nobody() {
+    let all: Vec<(usize, usize)> = (0..6).flat_map(|a| (a + 1..6).map(move |b| (a, b))).collect();
+    let mut world = linked(6, &all);
+    (0..5).for_each(|other| world.cut_way(other, 5));
+    world.run(world.now.plus(4_000));
+    let before = ranges(&world);
+    for key in 0..50 {
+        add(&world, usize::from(key % 5), key);
+        world.run(world.now.plus(20));
+    }
+    assert_eq!(ranges(&world), before);
+    world.heal();
+    world.run(world.now.plus(8_000));
+    assert!((0..50).all(|key| count(&world, 5, key) == 1));
+}
+
+#[test]
 fn what_repair_brings_is_not_passed_on_by_all_to_all() {
     let among: Vec<(usize, usize)> = (2..8).flat_map(|a| (a + 1..8).map(move |b| (a, b))).collect();
     let mut world = linked(8, &[among.as_slice(), &[(0, 1)]].concat());
