@@ -1,11 +1,14 @@
 //! Limits on how often something may happen: what is counted, by which key, how much is let through, and what follows.
 
+mod class;
+
 use std::ops::Range;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::class::Class;
 use crate::expr::{self, Expr, Kind, Phase, Read};
 use crate::finding::Check;
 use crate::key::{self, KeyPart};
@@ -14,7 +17,7 @@ use crate::place::Place;
 use crate::raw::{At, Choice, DurationText, Number, RateText, Text, Word};
 use crate::sections::{Section, at_most};
 use crate::site;
-use crate::value::{WINDOW_LONGEST, Wrong, name, rate, shown, some_time};
+use crate::value::{WINDOW_LONGEST, Wrong, name, rate, some_time};
 
 /// `[[limit]]`: a token bucket per key.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,8 @@ pub struct Limit {
     pub burst: u32,
     /// Whether POPs count together. Default [`Scope::Global`].
     pub scope: Scope,
+    /// How it is held over all POPs; of meaning where they count together. Default [`Class::Converge`].
+    pub class: Class,
     /// Whether a refusal is carried out. Default [`Mode::Enforce`].
     pub mode: Mode,
     /// What a POP does while it hears too few of the others. Default [`OnPartition::FairShare`].
@@ -133,28 +138,6 @@ impl Choice for OnPartition {
         &[("fair_share", OnPartition::FairShare), ("full", OnPartition::Full), ("deny", OnPartition::Deny)];
 }
 
-/// How a global limit is held.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Class {
-    /// POPs tell each other what they admitted and decide alone.
-    Converge,
-}
-
-impl Choice for Class {
-    const WORDS: &'static [(&'static str, Class)] = &[("converge", Class::Converge)];
-
-    fn parse(text: &str) -> Result<Class, Wrong> {
-        match text {
-            "converge" => Ok(Class::Converge),
-            _ if text == "strict" || text.starts_with("bounded") => {
-                Err(Wrong::new(format!("the class `{}` is not available yet", shown(text)))
-                    .advice("write \"converge\""))
-            }
-            _ => Err(Wrong::new(format!("`{}` is not a class", shown(text))).advice("write \"converge\"")),
-        }
-    }
-}
-
 /// `[[limit]]` as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -173,7 +156,7 @@ pub(crate) struct RawLimit {
     burst: Option<At<Number>>,
     /// Whether POPs count together: `global` (the default) or `pop`.
     scope: Option<At<Word<Scope>>>,
-    /// How a global limit is held: `converge`.
+    /// How a global limit is held: `converge` (the default), `bounded(2%)` or `strict`.
     class: Option<At<Word<Class>>>,
     /// Whether a refusal is carried out: `enforce` (the default) or `monitor`.
     mode: Option<At<Word<Mode>>>,
@@ -244,8 +227,9 @@ impl RawLimit {
             None => Some(None),
             Some(written) => written.value.lower(written.span(), key.as_deref(), check).map(Some),
         };
-        let Class::Converge = class?;
         straight?;
+        let (class, scope, on_partition) = (class?, scope?, on_partition?);
+        self.holds(class, (scope, on_partition), key.as_deref(), known, check)?;
         Some(Limit {
             name: name?,
             sites: sites?,
@@ -253,9 +237,10 @@ impl RawLimit {
             key: key?,
             rate: rate?,
             burst: burst?,
-            scope: scope?,
+            scope,
+            class,
             mode: mode?,
-            on_partition: on_partition?,
+            on_partition,
             penalty: penalty?,
             place,
         })

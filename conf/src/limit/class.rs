@@ -1,0 +1,147 @@
+//! How a global limit is held over all POPs, and what that asks of the rest of it.
+
+use super::{OnPartition, RawLimit, Scope};
+use crate::expr::{Expr, Field, Function, Kind, Type};
+use crate::finding::Check;
+use crate::key::KeyPart;
+use crate::known::Known;
+use crate::raw::Choice;
+use crate::value::{Wrong, shown};
+
+/// How a global limit is held.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Class {
+    /// POPs tell each other what they admitted and decide alone: what arrives while that is on its way may pass as well.
+    Converge,
+    /// As [`Class::Strict`], and beyond burst and rate at most this part of the limit's count, once and not again before it is made up for:
+    /// more than 0, and 1 at most.
+    Bounded(f64),
+    /// Over all POPs together no more passes than burst and rate, whatever is late, lost, cut off or dead: each spends its own share.
+    Strict,
+}
+
+const WORDS: &str = "possible here: `converge`, `bounded(2%)`, `strict`";
+
+impl Choice for Class {
+    const WORDS: &'static [(&'static str, Class)] = &[("converge", Class::Converge), ("strict", Class::Strict)];
+
+    fn parse(text: &str) -> Result<Class, Wrong> {
+        if let Some((_, class)) = Self::WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*class);
+        }
+        let wrong = || Wrong::new(format!("`{}` is not a class", shown(text))).advice(WORDS);
+        let Some(written) = text.strip_prefix("bounded(").and_then(|rest| rest.strip_suffix(')')) else {
+            return Err(wrong());
+        };
+        let percent =
+            written.strip_suffix('%').filter(|number| number.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()));
+        match percent.and_then(|number| number.parse::<f64>().ok()) {
+            Some(percent) if percent > 0.0 && percent <= 100.0 => Ok(Class::Bounded(percent / 100.0)),
+            _ => Err(Wrong::new(format!("`{}` is not a part of a limit", shown(written)))
+                .advice("write a percentage up to 100%, such as `bounded(2%)`")),
+        }
+    }
+}
+
+impl Class {
+    /// As it is written.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Class::Converge => "converge".to_owned(),
+            Class::Bounded(part) => format!("bounded({}%)", (part * 1e8).round() / 1e6),
+            Class::Strict => "strict".to_owned(),
+        }
+    }
+
+    /// Whether each POP spends a share of its own, which no other spends.
+    #[must_use]
+    pub fn is_shared_out(self) -> bool {
+        self != Class::Converge
+    }
+}
+
+impl RawLimit {
+    /// Notes what a class cannot do.
+    pub(super) fn holds(
+        &self,
+        class: Class,
+        (scope, on_partition): (Scope, OnPartition),
+        key: Option<&[KeyPart]>,
+        known: &Known,
+        check: &mut Check<'_>,
+    ) -> Option<()> {
+        if !class.is_shared_out() {
+            return Some(());
+        }
+        let (mut fits, text) = (Some(()), class.text());
+        if let (Some(written), Scope::Pop) = (&self.scope, scope) {
+            let wrong = Wrong::new(format!("a limit of one POP has nobody to share with, so it is not `{text}`"));
+            check.note(written.span(), wrong.advice("leave out `class`, or write scope = \"global\""));
+            fits = None;
+        }
+        if let (Some(written), OnPartition::Full) = (&self.on_partition, on_partition) {
+            let wrong = Wrong::new(format!("a POP never admits the full rate of a limit that is `{text}`"));
+            check.note(written.span(), wrong.advice("leave it out: each POP goes on with its share"));
+            fits = None;
+        }
+        // A site for all hosts takes any.
+        let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
+        for (part, written) in key.into_iter().flatten().zip(&self.key.value) {
+            if is_free(part, hosts) {
+                let wrong = Wrong::new(format!(
+                    "clients choose this as they like, and a limit that is `{text}` remembers each value"
+                ));
+                let help =
+                    "count by what they cannot choose, such as an address or a claim of a token, or use `converge`";
+                check.note(written.span(), wrong.advice(help));
+                fits = None;
+            }
+        }
+        fits
+    }
+}
+
+/// Which hosts are served.
+#[derive(Clone, Copy, PartialEq)]
+enum Hosts {
+    Named,
+    Any,
+}
+
+/// Whether clients choose the values of a part as they like: no end of keys.
+fn is_free(part: &KeyPart, hosts: Hosts) -> bool {
+    match part {
+        KeyPart::ClientIp | KeyPart::ClientNet => false,
+        KeyPart::Host => hosts == Hosts::Any,
+        KeyPart::Method | KeyPart::Path | KeyPart::Header(_) => true,
+        KeyPart::Value(expr, _) => expr.ty != Type::Bool && reads_what_is_free(expr, hosts),
+    }
+}
+
+fn reads_what_is_free(expr: &Expr, hosts: Hosts) -> bool {
+    let mut free = match &expr.kind {
+        Kind::Field(Field::Host) => hosts == Hosts::Any,
+        Kind::Field(field) => !is_given(*field),
+        Kind::Call(function, _) => matches!(function, Function::Form | Function::FormValues),
+        _ => false,
+    };
+    expr.for_each_part(&mut |part| free = free || reads_what_is_free(part, hosts));
+    free
+}
+
+/// Whether a field has few values, or such as cost something to have.
+fn is_given(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Scheme
+            | Field::Protocol
+            | Field::ClientIp
+            | Field::ClientNet
+            | Field::Country
+            | Field::Continent
+            | Field::City
+            | Field::Asn
+            | Field::AsOrg
+    )
+}
