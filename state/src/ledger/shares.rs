@@ -19,8 +19,9 @@
 //! is never sent, and is paid back before tokens come: over any stretch of time all nodes together admit at most burst + overdraft + rate x its
 //! length. A life, and a part that grows, begins with it used up, since whoever had it before may have used it.
 //!
-//! *Moving.* Who has less share than demand says so; whoever has more share than demand and hears of it gives away half of what is too much.
-//! Where demand is greater than the rate, each is due its part of it. Some room stays on both sides, or shares would go to and fro.
+//! *Moving.* Who has less share than demand says so; whoever has more share than demand and hears of it gives, of what is lacking, as much as it
+//! has of what all have to spare: so several that answer at once give what is lacking, and not many times as much. Where demand is greater than
+//! the rate, each is due its part of it. Some room stays, or shares would go to and fro.
 
 use super::{ASK_AGAIN, Account, Ledger};
 use crate::bucket::Charge;
@@ -39,6 +40,13 @@ const MEASURED: u64 = 1_000;
 
 /// Demand that should have brought so many costs since the last one is less by now.
 const MISSED: u64 = 3;
+
+/// Whoever was given something is given more only after so long, ms: others answer the same question, and what they gave is not known here at
+/// once.
+const SETTLES: u64 = 300;
+
+/// Costs that make a surge, rather than chance.
+const SURGE: u64 = 3;
 
 /// Nano-tokens of one token.
 const NANO: u64 = 1_000_000_000;
@@ -86,6 +94,8 @@ pub(crate) struct Purse {
     measured: Time,
     /// The last time that anybody asked, and for how many nano-tokens at most since a silence.
     asked: (Time, u64),
+    /// To whom something was moved of late.
+    gave: Vec<(Author, Time)>,
 }
 
 impl Purse {
@@ -133,10 +143,27 @@ impl Purse {
         self.asked = (now, cost.max(self.asked.1));
     }
 
-    /// Up at once, down by halves: what is asked for in vain counts more than what could be spared.
+    /// What was asked for in a ms since the last measurement.
+    fn rate(&self, now: Time) -> u64 {
+        self.tried / now.since(self.measured).max(ASK_AGAIN)
+    }
+
+    /// Whether by far more is asked for than was known, by more than chance.
+    fn is_surge(&self, now: Time) -> bool {
+        self.tried >= self.asked.1.saturating_mul(SURGE) && self.rate(now) / 2 > self.demand
+    }
+
+    /// A surge counts at once, and what falls off does by halves: what is asked for in vain counts more than what could be spared. What goes
+    /// up and down by chance is smoothed, or shares would go to and fro with it.
     fn measure(&mut self, now: Time) {
-        let rate = self.tried / now.since(self.measured).max(ASK_AGAIN);
-        self.demand = rate.max(u64::midpoint(self.demand, rate));
+        let rate = self.rate(now);
+        self.demand = if rate / 2 > self.demand {
+            rate
+        } else if rate < self.demand / 2 {
+            u64::midpoint(self.demand, rate)
+        } else {
+            self.demand - self.demand / 4 + rate / 4
+        };
         (self.tried, self.measured) = (0, now);
     }
 }
@@ -159,6 +186,15 @@ fn number(amount: u128) -> u64 {
 /// `of` x `part` / `whole`, rounded down.
 fn part(of: u64, part: u64, whole: u64) -> u64 {
     number(u128::from(of) * u128::from(part) / u128::from(whole.max(1)))
+}
+
+/// What a bucket of a share holds at most: the same part of the burst. An equal part of the rate was rounded down, by which the bucket must not
+/// lose a whole token.
+fn holds_most((rate, burst): (u64, u64), claim: u64, share: u64) -> u64 {
+    match rate.checked_div(claim) {
+        Some(sharers) if share == claim => burst / sharers.max(1),
+        _ => part(burst, share.min(rate), rate),
+    }
 }
 
 /// When the era began that an instant lies in.
@@ -186,7 +222,7 @@ impl Ledger {
     pub(crate) fn fill(&self, purse: &mut Purse, me: Author, now: Time) {
         let Some(own) = self.own() else { return };
         let share = self.share_of(me, own);
-        let most = part(own.terms.1, share.min(own.terms.0), own.terms.0);
+        let most = holds_most(own.terms, own.claim, share);
         let from = purse.at.max(own.ends.minus(ERA).plus(QUIET));
         purse.gain(u128::from(share) * u128::from(now.min(own.ends).since(from)), most);
         let came = number(self.received(me, |other| shares(own, other)).1);
@@ -197,14 +233,14 @@ impl Ledger {
 
     /// Begins the era that an instant lies in, where it has not begun yet; says whether it did.
     fn enter(&mut self, purse: &mut Purse, sharer: &Sharer<impl Fn(Time) -> Option<u64>>, now: Time) -> bool {
-        let (begins, (rate, burst)) = (era_of(now), sharer.terms);
+        let (begins, rate) = (era_of(now), sharer.terms.0);
         let ends = self.own().map(|own| own.ends);
         if ends.is_some_and(|ends| ends > begins) {
             return false;
         }
         let equal = |of: u64, begins: Time| (sharer.sharers)(begins).map_or(0, |sharers| of / sharers.max(1));
         let (claim, overdraft) = (equal(rate, begins), equal(sharer.overdraft, begins));
-        let most = part(burst, claim, rate);
+        let most = holds_most(sharer.terms, claim, claim);
         if ends == Some(begins) {
             self.fill(purse, sharer.me, begins);
             purse.owe_up_to(overdraft);
@@ -260,11 +296,11 @@ impl Ledger {
     fn tell_demand(&mut self, purse: &mut Purse, charge: Charge, now: Time) -> bool {
         let Some(own) = self.own.as_mut() else { return false };
         let is_short = matches!(charge, Charge::Refused { .. }) && own.version.at().plus(ASK_AGAIN) <= now;
-        if !is_short && now.since(purse.measured) < MEASURED {
-            return false;
+        let is_due = now.since(purse.measured) >= MEASURED;
+        if is_due || is_short && purse.is_surge(now) {
+            purse.measure(now);
         }
-        purse.measure(now);
-        if !is_short && purse.demand.abs_diff(own.amount) <= own.amount / 8 {
+        if !is_short && (!is_due || purse.demand.abs_diff(own.amount) <= own.amount / 8) {
             return false;
         }
         own.amount = purse.demand;
@@ -285,32 +321,43 @@ impl Ledger {
         let Some(own) = self.own() else { return entered };
         let fresh = |(_, account): &&(Author, Account)| account.is_fresh(now) && shares(own, account);
         let asking = self.others.iter().filter(fresh);
-        let ((rate, burst), mine) = (own.terms, purse.demand_at(now));
+        let (terms, claim, mine) = (own.terms, own.claim, purse.demand_at(now));
+        let rate = terms.0;
         let all = asking.clone().fold(u128::from(mine), |sum, (_, account)| sum + u128::from(account.amount));
         let due = |demand: u64| if all > rate.into() { part(rate, demand, number(all)) } else { demand };
-        let lacks = |(author, account): &(Author, Account)| {
-            (*author, due(account.amount).saturating_sub(self.share_of(*author, account)))
+        // What somebody has beyond what is due, with some room, or shares would go to and fro.
+        let spares = |share: u64, demand: u64| {
+            let keeps = due(demand);
+            share.saturating_sub(keeps.saturating_add(keeps / 4))
         };
-        let lacking: Vec<(Author, u64)> = asking.map(lacks).filter(|(_, lacks)| *lacks > 0).collect();
         let share = self.share_of(sharer.me, own);
-        let keeps = due(mine);
-        let spare = share.saturating_sub(keeps.saturating_add(keeps / 4));
-        if spare <= own.claim / 128 {
+        let spare = spares(share, mine);
+        if spare <= claim / 128 {
             return entered;
         }
-        let lack = number(lacking.iter().fold(0, |sum, (_, lacks)| sum + u128::from(*lacks)));
-        let has = purse.tokens;
-        let mut changed = entered;
+        purse.gave.retain(|(_, at)| now.since(*at) < SETTLES);
+        let lacks = |(author, account): &(Author, Account)| {
+            let waits = purse.gave.iter().any(|(to, _)| to == author);
+            let lacks = due(account.amount).saturating_sub(self.share_of(*author, account));
+            (*author, if waits { 0 } else { lacks })
+        };
+        let lacking: Vec<(Author, u64)> = asking.clone().map(lacks).filter(|(_, lacks)| *lacks > 0).collect();
+        // Others that ask as well give as well, each by what it has to spare. Who has not asked of late has no use for what it has.
+        let spares_of = |(author, account): &(Author, Account)| spares(self.share_of(*author, account), account.amount);
+        let all_spare = asking.fold(u128::from(spare), |sum, other| sum + u128::from(spares_of(other)));
+        let (has, mut changed) = (purse.tokens, entered);
         for (author, lacks) in lacking {
-            let moved = part(spare.div_ceil(2), lacks, lack).min(lacks);
+            let left = self.own().map_or(0, |own| spares(self.share_of(sharer.me, own), mine));
+            let moved = part(lacks, spare, number(all_spare)).min(left.div_ceil(2));
             let along = part(has, moved, share);
             if moved > 0 && self.open().give(author, moved, along) {
                 purse.tokens = purse.tokens.saturating_sub(along);
+                purse.gave.push((author, now));
                 changed = true;
             }
         }
         let left = self.own().map_or(0, |own| self.share_of(sharer.me, own));
-        purse.tokens = purse.tokens.min(part(burst, left, rate));
+        purse.tokens = purse.tokens.min(holds_most(terms, claim, left));
         if changed && let Some(own) = self.own.as_mut() {
             // What was asked for here some time ago must not count as if it were now.
             own.amount = mine;

@@ -95,6 +95,14 @@ impl Store {
         self.secrets.key64(Domain::Key, parts)
     }
 
+    /// Buckets of a table drain at this rate: a limit that counts in it is in force. Where nothing was charged yet, what peers say of it is timed by
+    /// its fine slots from now on, and not by a window when the first charge comes.
+    pub fn drains(&self, table: TableId, rate_per_ms: f64) {
+        if let Some(at) = self.at(table) {
+            at.remember_rate(rate_per_ms);
+        }
+    }
+
     /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
     ///
     /// In a table that is seven eighths full a key that is new is charged in a sketch, at this node alone, until it owes an eighth

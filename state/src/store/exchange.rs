@@ -372,6 +372,14 @@ impl Store {
         self.cluster.set_roster(pops, since);
     }
 
+    /// Tells the store which POPs share out rates and quotas, this one included, as if it had always been so and all knew it. Only where there
+    /// is no replica: a rehearsal of rules.
+    pub fn stand_among(&self, pops: impl IntoIterator<Item = PopId>) {
+        let began = self.me.incarnation.began();
+        self.cluster.set_roster(pops, began);
+        self.cluster.agree(began);
+    }
+
     /// Whether it still matters when all POPs of the roster say that they have the same.
     pub(crate) fn awaits_roster(&self) -> bool {
         !self.cluster.with_rosters(Rosters::are_agreed)

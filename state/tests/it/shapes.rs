@@ -123,6 +123,27 @@ fn a_global_limit_holds_whatever_the_shape_of_its_traffic() {
     }
 }
 
+/// What peers said before the first charge at a node is timed as well as what they say after it.
+#[test]
+fn a_node_that_was_never_charged_knows_what_is_owed() {
+    let mut world = World::new(85, 2, &limit(), steady(20));
+    for node in &world.nodes {
+        node.store.drains(node.tables[0], LIMIT.rate_per_ms);
+    }
+    // Late in a window, so that its begin says little.
+    world.run(world.now.plus(WINDOW - world.now.0 % WINDOW + 30_000));
+    let (began, mut admitted) = (world.now, Admitted::default());
+    while world.now.since(began) < 25_000 {
+        let node = usize::from(world.now.since(began) >= 20_000);
+        if admits(&world, node) {
+            admitted.0.push(world.now);
+        }
+        world.run(world.now.plus(10));
+    }
+    let (above, bound) = (admitted.above_rate(), LIMIT.burst + RATE * 1_000.0 + 0.1 * (20 + BATCH) as f64);
+    assert!(above <= bound, "{above} above the rate, bound {bound}");
+}
+
 /// Two sides that do not hear each other each spend the whole limit. When they hear each other again, each knows what both spent,
 /// and less than the rate is admitted until that is made up for.
 #[test]
