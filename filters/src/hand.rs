@@ -5,7 +5,7 @@
 //! While a request is decided, nothing reads what the same decision wrote: conditions see the state as the request found it.
 //! That is what makes looking and doing come to the same end.
 
-use selvedge_state::{Bucket, Charge, Key, ListId, Store, TableId, Time, UniquesId};
+use selvedge_state::{Bucket, Charge, Key, Key64, ListId, SharesId, Store, TableId, Time, UniquesId};
 
 use crate::explain::Note;
 
@@ -13,6 +13,8 @@ use crate::explain::Note;
 pub(crate) trait Hand {
     /// Takes room in a bucket, or says what would come of it.
     fn charge(&mut self, store: &Store, of: (TableId, Key), bucket: &Bucket, now: Time) -> Charge;
+    /// Takes one of this node's share, or says what would come of it.
+    fn draw(&mut self, store: &Store, of: (SharesId, Key64), now: Time) -> Charge;
     /// Counts one more.
     fn add(&mut self, store: &Store, of: (TableId, Key), now: Time);
     /// Sees one element.
@@ -55,6 +57,10 @@ pub(crate) struct Doing;
 impl Hand for Doing {
     fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
         store.charge(table, key, bucket, 1, now)
+    }
+
+    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), now: Time) -> Charge {
+        store.draw(shares, key, 1, now)
     }
 
     fn add(&mut self, store: &Store, (table, key): (TableId, Key), now: Time) {

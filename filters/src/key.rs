@@ -9,13 +9,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use selvedge_conf::KeyPart;
 use selvedge_conf::expr::Type;
-use selvedge_state::{Key, Store};
+use selvedge_state::{Key, Key64, Store};
 
 use crate::head::client_net;
 use crate::rule::{Context, KeyBytes, Program, Value};
 
 /// The most parts a key has.
 const PARTS_MAX: usize = selvedge_conf::KEY_PARTS_MAX;
+
+/// What the parts of a key say.
+type Bytes<'v> = [KeyBytes<'v>; PARTS_MAX];
 
 /// The parts of a key, in order.
 #[derive(Debug)]
@@ -51,11 +54,20 @@ impl KeyShape {
 
     /// The key of one request.
     pub(crate) fn hash(&self, context: &Context<'_>) -> Key {
+        self.name_bytes(&self.read(context), |parts| context.store.key(parts))
+    }
+
+    /// What is shared out is named by, for one request: a name that lasts.
+    pub(crate) fn lasting(&self, context: &Context<'_>) -> Key64 {
+        self.name_bytes(&self.read(context), |parts| context.store.lasting_key(parts))
+    }
+
+    fn read<'v>(&'v self, context: &'v Context<'_>) -> Bytes<'v> {
         let mut bytes = [nothing(); PARTS_MAX];
         for (slot, part) in bytes.iter_mut().zip(&self.parts) {
             *slot = part.read(context);
         }
-        self.hash_bytes(&bytes, context.store)
+        bytes
     }
 
     /// The key that these values make, in the order of the parts.
@@ -64,7 +76,7 @@ impl KeyShape {
         for ((slot, part), value) in bytes.iter_mut().zip(&self.parts).zip(values) {
             *slot = part.encode(*value);
         }
-        self.hash_bytes(&bytes, store)
+        self.name_bytes(&bytes, |parts| store.key(parts))
     }
 
     /// The key that values given as text make: what an operator asks about.
@@ -72,6 +84,18 @@ impl KeyShape {
     /// # Errors
     /// In words, when there are too few or too many, or one is not what its part holds.
     pub(crate) fn hash_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
+        Ok(self.name_bytes(&self.parse(values)?, |parts| store.key(parts)))
+    }
+
+    /// The same, as what is shared out is named by.
+    ///
+    /// # Errors
+    /// As [`hash_of`](KeyShape::hash_of).
+    pub(crate) fn lasting_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+        Ok(self.name_bytes(&self.parse(values)?, |parts| store.lasting_key(parts)))
+    }
+
+    fn parse<'v>(&self, values: &'v [String]) -> Result<Bytes<'v>, String> {
         if values.len() != self.parts.len() {
             return Err(format!("the key has {} parts ({}), not {}", self.parts.len(), self.name, values.len()));
         }
@@ -79,15 +103,15 @@ impl KeyShape {
         for ((slot, part), value) in bytes.iter_mut().zip(&self.parts).zip(values) {
             *slot = part.parse(value)?;
         }
-        Ok(self.hash_bytes(&bytes, store))
+        Ok(bytes)
     }
 
-    fn hash_bytes(&self, bytes: &[KeyBytes<'_>; PARTS_MAX], store: &Store) -> Key {
+    fn name_bytes<K>(&self, bytes: &Bytes<'_>, name: impl Fn(&[&[u8]]) -> K) -> K {
         let mut parts: [&[u8]; PARTS_MAX] = [&[]; PARTS_MAX];
         for (slot, part) in parts.iter_mut().zip(bytes) {
             *slot = part.as_slice();
         }
-        store.key(parts.get(..self.parts.len()).unwrap_or(&parts))
+        name(parts.get(..self.parts.len()).unwrap_or(&parts))
     }
 }
 

@@ -300,6 +300,7 @@ impl Node {
                 Scope::Pop => "pop",
             }
             .to_owned(),
+            class: facts.class.text(),
             mode: match facts.mode {
                 Mode::Enforce => "enforce",
                 Mode::Monitor => "monitor",
@@ -312,8 +313,16 @@ impl Node {
                 burst: bound.burst,
                 slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
                 lag_ms,
-                slots: bound.beyond(0.0, std::time::Duration::from_millis(lag_ms)),
-                formula: "admitted(s,t] <= burst + rate (t-s) + slots + arrival rate x lag".to_owned(),
+                slots: match bound.overdraft {
+                    Some(_) => 0.0,
+                    None => bound.beyond(0.0, std::time::Duration::from_millis(lag_ms)),
+                },
+                overdraft: bound.overdraft,
+                formula: match bound.overdraft {
+                    Some(_) => "admitted(s,t] <= burst + rate (t-s) + overdraft",
+                    None => "admitted(s,t] <= burst + rate (t-s) + slots + arrival rate x lag",
+                }
+                .to_owned(),
             },
             top: keys.into_iter().map(|key| self.limit_key(limit, key, now)).collect(),
         }

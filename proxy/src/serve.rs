@@ -121,6 +121,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let reloads = Reloads::new(entry, config.clone(), ledger, started);
     let ground = Ground { store: &store, metrics: &metrics, groups: &groups };
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
+    plan.filters.begin(&store);
     let config = &plan.config;
     // The tables are there now.
     let every = config.storage.state_every;

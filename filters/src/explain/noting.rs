@@ -1,6 +1,6 @@
 //! The hand that only looks: it keeps notes, and writes nothing.
 
-use selvedge_state::{Bucket, Charge, Key, ListId, Store, TableId, Time, UniquesId};
+use selvedge_state::{Bucket, Charge, Key, Key64, ListId, SharesId, Store, TableId, Time, UniquesId};
 
 use super::Note;
 use crate::hand::{Hand, Sentence, Settled};
@@ -21,6 +21,10 @@ impl Noting {
 impl Hand for Noting {
     fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
         store.peek(table, key, bucket, 1, now)
+    }
+
+    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), now: Time) -> Charge {
+        store.peek_draw(shares, key, 1, now)
     }
 
     fn add(&mut self, _: &Store, _: (TableId, Key), _: Time) {}

@@ -10,11 +10,15 @@
 //! are timed by the coarse ones, a window wide, and hide up to one of those: `rate x window` more. What is over-admitted once
 //! is remembered as debt, so the bound is for any stretch of time, not for each window. This holds while every POP hears
 //! every other; `on_partition` says what holds else.
+//!
+//! A limit that is shared out has neither lag nor slots: `admitted(s, t] <= burst + rate (t - s) + overdraft`, always.
 
 use std::time::Duration;
 
 use selvedge_conf::{Limit, Scope};
 use selvedge_state::{Bucket, Rung};
+
+use super::shared;
 
 /// Fine slots that a charge may be late and still be timed by its own.
 const RING: u32 = 7;
@@ -30,6 +34,8 @@ pub struct Bound {
     pub slot: Duration,
     /// Width of the slots that time what comes later than seven of those.
     pub window: Duration,
+    /// Requests that one that is shared out may admit beyond that, once; `None` of one that is not.
+    pub overdraft: Option<f64>,
     global: bool,
 }
 
@@ -41,6 +47,7 @@ impl Bound {
             burst: bucket.burst,
             slot: Duration::from_millis(slot.millis()),
             window: Duration::from_millis(Rung::coarse_for(limit.rate.per).millis()),
+            overdraft: (limit.scope == Scope::Global && limit.class.is_shared_out()).then(|| shared::overdraft(limit)),
             global: limit.scope == Scope::Global,
         }
     }
@@ -48,6 +55,9 @@ impl Bound {
     /// Requests that may be admitted beyond `burst + rate x time` when `arrivals_per_s` reach all POPs together and a charge
     /// takes at most `lag` to be known everywhere.
     pub fn beyond(&self, arrivals_per_s: f64, lag: Duration) -> f64 {
+        if let Some(overdraft) = self.overdraft {
+            return overdraft;
+        }
         let late = if self.global { arrivals_per_s * lag.as_secs_f64() } else { 0.0 };
         let timed_by = if self.global && lag > self.slot * RING { self.slot + self.window } else { self.slot };
         self.rate_per_s * timed_by.as_secs_f64() + late

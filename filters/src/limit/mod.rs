@@ -7,15 +7,17 @@
 mod bound;
 mod penalty;
 mod share;
+mod shared;
 
 use std::time::Duration;
 
 use selvedge_conf::{Limit as Facts, Mode, Scope};
-use selvedge_state::{Bucket, Charge, Key, Rung, Store, TableFull, TableId, TableSpec};
+use selvedge_state::{Bucket, Charge, ERA, Key, Rung, SharesId, Store, TableFull, TableId, TableSpec, Time};
 
 pub use bound::Bound;
 use penalty::Penalties;
 use share::Share;
+use shared::Shared;
 
 use crate::decision::{Penalised, Quota};
 use crate::explain::Note;
@@ -38,6 +40,7 @@ pub struct Limit {
     key: KeyShape,
     table: TableId,
     bucket: Bucket,
+    shared: Option<Shared>,
     penalties: Option<Penalties>,
 }
 
@@ -52,7 +55,7 @@ pub(crate) enum Outcome {
     WouldRefuse,
     /// Peers cannot be heard, and the limit denies then.
     Partitioned,
-    /// The limit's table is full of keys that cannot be forgotten; the request goes on uncounted.
+    /// The limit's table is full of keys that cannot be forgotten; the request goes on uncounted. One that is shared out refuses then.
     Uncounted,
 }
 
@@ -72,12 +75,13 @@ impl Limit {
             coarse: Rung::coarse_for(facts.rate.per),
             replicated: facts.scope == Scope::Global,
         })?;
+        let shared = Shared::new(facts, &key, store)?;
         let penalties = match &facts.penalty {
             Some(penalty) => Some(Penalties::new(facts, penalty, &key, store)?),
             None => None,
         };
         let when = facts.when.as_ref().map(Program::compile);
-        Ok(Limit { id, facts: facts.clone(), when, key, table, bucket, penalties })
+        Ok(Limit { id, facts: facts.clone(), when, key, table, bucket, shared, penalties })
     }
 
     /// The limit as the config has it.
@@ -98,6 +102,22 @@ impl Limit {
     /// Its bucket while all POPs are heard.
     pub fn bucket(&self) -> Bucket {
         self.bucket
+    }
+
+    /// The config that it is of is in force from now on.
+    pub(crate) fn begin(&self, store: &Store) {
+        store.drains(self.table, self.bucket.rate_per_ms);
+        self.shared.iter().for_each(|shared| shared.share_out(store));
+    }
+
+    /// This node's share of the rate for the key of these values, requests a second; `None` where nothing is shared out.
+    ///
+    /// # Errors
+    /// As [`key_of`](Limit::key_of).
+    pub fn share_of(&self, values: &[String], store: &Store, now: Time) -> Result<Option<f64>, String> {
+        let Some(shared) = &self.shared else { return Ok(None) };
+        let share = store.share(shared.table(), self.key.lasting_of(values, store)?, now);
+        Ok(shared.among_several(store, now).map(|_| share as f64 / 1e6))
     }
 
     /// The key that these values make, one for each part in the config's order.
@@ -133,8 +153,12 @@ impl Limit {
 
     /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.
     pub(crate) fn would_refuse(&self, context: &Context<'_>) -> bool {
+        let (store, now) = (context.store, context.now);
         let Some(bucket) = self.bucket_now(context) else { return true };
-        let charge = context.store.peek(self.table, self.key.hash(context), &bucket, 1, context.now);
+        let charge = match self.shared_now(context) {
+            Some(shares) => store.peek_draw(shares, self.key.lasting(context), 1, now),
+            None => store.peek(self.table, self.key.hash(context), &bucket, 1, now),
+        };
         matches!(charge, Charge::Refused { .. })
     }
 
@@ -144,8 +168,7 @@ impl Limit {
             return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
         };
         let key = self.key.hash(context);
-        hand.note(|| Note::Level(self.id, context.store.level(self.table, key, &bucket, context.now)));
-        match hand.charge(context.store, (self.table, key), &bucket, context.now) {
+        match self.take(key, &bucket, context, hand) {
             Charge::Admitted { remaining } => Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining))),
             Charge::Refused { .. } if !self.is_enforced() => Outcome::WouldRefuse,
             Charge::Refused { retry_after_ms } => {
@@ -157,9 +180,33 @@ impl Limit {
         }
     }
 
+    fn take(&self, key: Key, bucket: &Bucket, context: &Context<'_>, hand: &mut impl Hand) -> Charge {
+        let (store, now) = (context.store, context.now);
+        let Some(shares) = self.shared_now(context) else {
+            hand.note(|| Note::Level(self.id, store.level(self.table, key, bucket, now)));
+            return hand.charge(store, (self.table, key), bucket, now);
+        };
+        match hand.draw(store, (shares, self.key.lasting(context)), now) {
+            // What has no room would be admitted without end.
+            Charge::Full => Charge::Refused { retry_after_ms: ERA },
+            Charge::Refused { retry_after_ms } => Charge::Refused { retry_after_ms },
+            Charge::Admitted { remaining } => {
+                // For those who read what was counted.
+                hand.add(store, (self.table, key), now);
+                Charge::Admitted { remaining }
+            }
+        }
+    }
+
+    /// Its shares, where it is shared out among several.
+    fn shared_now(&self, context: &Context<'_>) -> Option<SharesId> {
+        self.shared.as_ref()?.among_several(context.store, context.now)
+    }
+
     /// Its bucket as of now; `None` when peers cannot be heard and it denies then.
     fn bucket_now(&self, context: &Context<'_>) -> Option<Bucket> {
         match Share::of(&self.facts, context.store, context.now) {
+            Share::Part(_) if self.shared.is_some() => Some(self.bucket),
             Share::Whole => Some(self.bucket),
             Share::Part(fraction) => Some(fraction.of(self.bucket)),
             Share::Nothing => None,

@@ -291,6 +291,8 @@ pub struct Limit {
     pub burst: u32,
     /// global or pop.
     pub scope: String,
+    /// How it is held over all POPs: converge, strict, or bounded with its part.
+    pub class: String,
     /// enforce or monitor.
     pub mode: String,
     /// Where it is written.
@@ -315,8 +317,10 @@ pub struct Bound {
     /// How late a charge may be known elsewhere now: worst round trip plus one batch, ms. 0 when alone.
     pub lag_ms: u64,
     /// Requests beyond burst and rate that the slots may hide: a fine slot's worth, and a window's where the lag is longer than
-    /// the fine slots reach.
+    /// the fine slots reach. 0 of one that is shared out.
     pub slots: f64,
+    /// Of one that is shared out: requests beyond burst and rate, once, whatever the lag.
+    pub overdraft: Option<f64>,
     /// The formula, for people.
     pub formula: String,
 }

@@ -44,14 +44,17 @@ fn page(limit: &Limit) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         page,
-        "{}  {} burst {}  {}  {}  {} keys  ({})",
-        limit.name, limit.rate, limit.burst, limit.scope, limit.mode, limit.keys, limit.place
+        "{}  {} burst {}  {}  {}  {}  {} keys  ({})",
+        limit.name, limit.rate, limit.burst, limit.scope, limit.class, limit.mode, limit.keys, limit.place
     );
-    let _ = writeln!(
-        page,
-        "  beyond burst and rate: at most {:.2} by slots of {} ms, and what arrives in {} ms",
-        bound.slots, bound.slot_ms, bound.lag_ms
-    );
+    let _ = match bound.overdraft {
+        Some(overdraft) => writeln!(page, "  beyond burst and rate: at most {overdraft}, whatever is late or lost"),
+        None => writeln!(
+            page,
+            "  beyond burst and rate: at most {:.2} by slots of {} ms, and what arrives in {} ms",
+            bound.slots, bound.slot_ms, bound.lag_ms
+        ),
+    };
     for key in &limit.top {
         let rows: Vec<String> = key.rows.iter().map(|row| format!("{} {}", row.pop, row.count)).collect();
         let _ = writeln!(page, "  key {}  {} ({})  level {:.1}", key.hash, key.count, rows.join(", "), key.level);

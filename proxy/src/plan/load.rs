@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_conf::{Config, PROBLEMS_MAX, Place, Report};
+use selvedge_conf::{Config, Limit, PROBLEMS_MAX, Place, Report, Scope};
 use serde_json::{Value, json};
 
 use super::{Ledger, Plan};
@@ -145,6 +145,7 @@ impl Loaded {
         let authorities = config.origins.iter().map(|origin| authorities(origin, &ledger, &mut faults)).collect();
         let shelf = Shelf::load(&config, &ledger, before.map(|plan| &plan.shelf), &mut faults);
         let membership = membership(&config, &ledger, &mut faults);
+        shared_out(&config, membership.as_ref(), &mut faults);
         match shelf {
             Some(shelf) if faults.is_empty() => {
                 let entry = entry.map(Path::to_owned);
@@ -197,5 +198,19 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
             faults.push(Fault::whole(cluster.roster.clone(), error.to_string()));
             None
         }
+    }
+}
+
+/// Of a limit that is shared out each POP must have a whole request, or nothing would ever pass.
+fn shared_out(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
+    let pops = membership.map_or(1, |membership| membership.roster.pops().count());
+    let is_shared = |limit: &&Limit| limit.scope == Scope::Global && limit.class.is_shared_out();
+    for limit in config.limits.iter().filter(is_shared).filter(|limit| (limit.burst as usize) < pops) {
+        let (name, class, burst) = (&limit.name, limit.class.text(), limit.burst);
+        let message = format!(
+            "limit {name}: `{class}` gives each of the {pops} POPs of the roster its part of the burst, so that is {pops} or more, and not {burst}"
+        );
+        let (file, place) = (limit.place.file.clone(), Some(limit.place.clone()));
+        faults.push(Fault { file, line: limit.place.line as usize, place, message });
     }
 }

@@ -39,7 +39,9 @@ impl Stage {
             roster,
         };
         let store = Store::with_bounds(me, bounds);
+        store.stand_among((0..roster).map(PopId));
         let filters = Filters::new(config, tables, &store).map_err(|error| error.to_string())?;
+        filters.begin(&store);
         Ok(Stage { filters, store })
     }
 
