@@ -4,6 +4,7 @@
 
 mod figures;
 mod heap;
+mod limits;
 mod peers;
 mod programs;
 mod reload;
@@ -32,6 +33,8 @@ enum Name {
     State(state::Args),
     /// A cluster in virtual time, under load and in trouble.
     Sim(sim::Args),
+    /// A limit over ten POPs in virtual time, by the shape of its traffic: each class beside what others do.
+    Limits(limits::Args),
     /// Rules: one, many, with and without the index; lists; loading.
     Rules(rules::Args),
     /// Requests that fail while configs are reloaded, good and bad in turns, under the load of wrk.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let measured = match name {
         Name::State(args) => state::measure(&args),
         Name::Sim(args) => sim::measure(&args),
+        Name::Limits(args) => limits::measure(&args),
         Name::Rules(args) => rules::measure(&args),
         Name::Reload(args) => reload::measure(&args),
         Name::Peers(args) => peers::measure(&args),
