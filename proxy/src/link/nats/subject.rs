@@ -89,8 +89,14 @@ impl Subjects {
 }
 
 fn party<'s>(words: &mut impl Iterator<Item = &'s str>) -> Option<Party> {
-    let (pop, node) = (PopId(words.next()?.parse().ok()?), words.next()?.parse().ok()?);
-    Some(Party { actor: Actor { pop, node }, life: u64::from_str_radix(words.next()?, 16).ok()? })
+    let mut number = || words.next().filter(|word| is_plain(word));
+    let (pop, node) = (PopId(number()?.parse().ok()?), number()?.parse().ok()?);
+    Some(Party { actor: Actor { pop, node }, life: u64::from_str_radix(number()?, 16).ok()? })
+}
+
+/// Whether a number is written as nodes write it. A permission that denies POP 7 knows nothing of `07` and `+7`.
+fn is_plain(word: &str) -> bool {
+    word == "0" || !word.starts_with(['0', '+'])
 }
 
 #[cfg(test)]
@@ -131,5 +137,16 @@ mod tests {
         for words in ["all.1.0.ab.frame.7.0.ab.frame", "all.1.x.7.0.ab.frame", "one.3.1.9f2c.1.x.7.0.ab.gone"] {
             assert_eq!(subjects.read(&format!("selvedge.edge.{words}")), None, "{words}");
         }
+    }
+
+    /// What denies a POP its name denies it every spelling of that.
+    #[test]
+    fn a_number_is_written_in_one_way() {
+        let subjects = Subjects::new("edge", ME);
+        for words in ["all.07.0.ab", "all.+7.0.ab", "all.7.00.ab", "all.7.+0.ab", "all.7.0.0ab", "all..0.ab"] {
+            assert_eq!(subjects.read(&format!("selvedge.edge.{words}.here")), None, "{words}");
+        }
+        let author = Party { actor: OTHER.actor, life: 0 };
+        assert_eq!(subjects.read("selvedge.edge.all.7.0.0.here"), Some((author, Kind::Here)));
     }
 }
