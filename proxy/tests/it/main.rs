@@ -14,6 +14,7 @@ mod link;
 mod lists;
 mod nats;
 mod nats_fleet;
+mod nats_wide;
 mod origins;
 mod paths;
 mod proxying;

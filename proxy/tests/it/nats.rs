@@ -24,7 +24,7 @@ async fn clustered(routes: &str) -> NatsServer {
 #[tokio::test]
 async fn both_sides_of_a_cut_go_on_with_their_shares_and_agree_again() {
     let left = clustered("").await;
-    let wire = Relay::start(LOCAL, left.routes.expect("routes"), Duration::from_millis(2)).unwrap();
+    let wire = Relay::start(LOCAL, left.servers.expect("routes"), Duration::from_millis(2)).unwrap();
     let right = clustered(&format!("\"nats://{}\"", wire.address())).await;
     let cluster = Cluster::new(2);
     let fra = [cluster.start_over(0, 0, &over(&left)), cluster.start_over(0, 1, &over(&left))];
@@ -125,12 +125,18 @@ async fn a_node_that_was_too_slow_for_nats_has_everything_afterwards() {
 
 /// The permissions that docs/operating.md gives, with keys for the two POPs that it names.
 fn documented(keys: [&nkeys::KeyPair; 2]) -> String {
-    let text = include_str!("../../../docs/operating.md");
-    let start = text.find("authorization {").expect("permissions in the documentation");
-    let block = &text[start..start + text[start..].find("```").expect("their end")];
+    let block = documented_block("authorization {", "edge");
     let [fra, iad] = keys.map(nkeys::KeyPair::public_key);
     assert!(block.contains("UFRA") && block.contains("UIAD"), "{block}");
-    block.replace("UFRA", &fra).replace("UIAD", &iad).replace("selvedge.CLUSTER.", "selvedge.edge.")
+    block.replace("UFRA", &fra).replace("UIAD", &iad)
+}
+
+/// A block of docs/operating.md, for a cluster.
+pub(crate) fn documented_block(begin: &str, cluster: &str) -> String {
+    let text = include_str!("../../../docs/operating.md");
+    let start = text.find(&format!("\n{begin}")).expect("the block in the documentation") + 1;
+    let block = &text[start..start + text[start..].find("```").expect("its end")];
+    block.replace("selvedge.CLUSTER.", &format!("selvedge.{cluster}."))
 }
 
 #[tokio::test]

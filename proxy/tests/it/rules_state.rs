@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use crate::cluster;
 use crate::support::client::connect_from;
 use crate::support::mmdb::{database, v4};
-use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get, get_from, get_with, metrics, talk};
+use crate::support::{Answer, DEADLINE, Edge, Origin, base64, eventually, get, get_from, get_with, metrics, talk};
 
 async fn login(edge: &Edge, user: &str) -> Answer {
     let body = format!("user={user}&password=x");
@@ -129,18 +129,6 @@ do = {{ set_request_headers = {{ x-user = 'jwt.staff.claims.sub' }}, remove_requ
     assert_eq!((seen.header("x-user"), seen.header("authorization")), (Some("ada"), None));
     let forged = bearer.replace(message, "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJldmUifQ");
     assert_eq!(get_with(edge.address(), "test", "/admin/x", &forged).await.status, 401);
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..=chunk.len() {
-            text.push(char::from(LETTERS[(bits >> (18 - 6 * at) & 63) as usize]));
-        }
-    }
-    text
 }
 
 #[tokio::test]

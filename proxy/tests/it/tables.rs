@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::support::mmdb::{database, v4};
-use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get, get_with, program};
+use crate::support::{Answer, DEADLINE, Edge, Origin, base64, eventually, get, get_with, program};
 
 fn config(origin: &str, sections: &str, when: &str) -> String {
     format!(
@@ -160,14 +160,4 @@ fn token(secret: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let signature = ring::hmac::sign(&key, MESSAGE.as_bytes());
     format!("{MESSAGE}.{}", base64(signature.as_ref()))
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        text.extend((0..=chunk.len()).map(|digit| char::from(DIGITS[(bits >> (18 - 6 * digit)) as usize & 63])));
-    }
-    text
 }

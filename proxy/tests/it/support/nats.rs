@@ -16,41 +16,41 @@ const PROGRAMS: [&str; 2] = ["nats-server", "/usr/sbin/nats-server"];
 pub(crate) struct NatsServer {
     folder: TempDir,
     child: Child,
+    more: String,
     /// Where clients connect.
     pub(crate) clients: SocketAddr,
-    /// Where other servers connect, if it is one of a cluster.
-    pub(crate) routes: Option<SocketAddr>,
+    /// Where other servers connect, if they may: by routes, gateways or as leaf nodes.
+    pub(crate) servers: Option<SocketAddr>,
 }
 
 impl NatsServer {
     /// A server with more config.
     pub(crate) async fn start(more: &str) -> NatsServer {
-        NatsServer::start_in(tempfile::tempdir().expect("a folder"), 0, more).await
+        NatsServer::start_in(tempfile::tempdir().expect("a folder"), None, more.to_owned()).await
     }
 
-    async fn start_in(folder: TempDir, port: u16, more: &str) -> NatsServer {
-        // -1 lets the system choose; which one it was stands in a file.
-        let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
+    async fn start_in(folder: TempDir, port: Option<u16>, more: String) -> NatsServer {
+        // -1 lets the system choose; which one it was stands in a file, and once that is there also in the log, where all are.
+        let port = port.map_or("-1".to_owned(), |port| port.to_string());
         let ports = folder.path().display();
         let config = format!("host: 127.0.0.1\nport: {port}\nports_file_dir: \"{ports}\"\n{more}\n");
         std::fs::write(folder.path().join("nats.conf"), config).expect("a config");
         let mut child = spawn(folder.path());
         let file = folder.path().join(format!("nats-server_{}.ports", child.id().expect("a process")));
-        let (clients, routes) = eventually(DEADLINE, async || {
+        let clients = eventually(DEADLINE, async || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("nats-server ended with {status}: {}", log_in(folder.path()));
             }
             let text = std::fs::read(&file).map_err(|error| error.to_string())?;
             let ports: serde_json::Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-            let address = |name: &str| {
-                let url = ports[name][0].as_str()?;
-                let port = url.rsplit_once(':')?.1.parse().ok()?;
-                Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-            };
-            Ok((address("nats").ok_or("no port")?, address("cluster")))
+            let url = ports["nats"][0].as_str().ok_or("no port")?;
+            local(url).ok_or(format!("no port in {url}"))
         })
         .await;
-        NatsServer { folder, child, clients, routes }
+        let log = log_in(folder.path());
+        let ways = ["route", "gateways", "leafnode"].map(|way| format!("Listening for {way} connections on "));
+        let servers = log.lines().filter(|line| ways.iter().any(|way| line.contains(way))).find_map(local);
+        NatsServer { folder, child, more, clients, servers }
     }
 
     /// Its address for a config, on this host.
@@ -61,7 +61,16 @@ impl NatsServer {
     /// Ends it as `kill -9` does.
     pub(crate) async fn kill(mut self) -> Killed {
         self.child.kill().await.expect("a process to kill");
-        Killed { folder: self.folder, port: self.clients.port() }
+        let more =
+            self.servers.map_or(self.more.clone(), |at| self.more.replace("port: -1", &format!("port: {}", at.port())));
+        Killed { folder: self.folder, port: self.clients.port(), more }
+    }
+
+    /// Sends the process a signal.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("a process").to_string();
+        let kill = Command::new("kill").arg(format!("-{name}")).arg(id).status().await.expect("kill");
+        assert!(kill.success());
     }
 
     pub(crate) fn log(&self) -> String {
@@ -73,12 +82,13 @@ impl NatsServer {
 pub(crate) struct Killed {
     folder: TempDir,
     port: u16,
+    more: String,
 }
 
 impl Killed {
-    /// Starts it again where it was.
+    /// Starts it again as and where it was.
     pub(crate) async fn restart(self) -> NatsServer {
-        NatsServer::start_in(self.folder, self.port, "").await
+        NatsServer::start_in(self.folder, Some(self.port), self.more).await
     }
 }
 
@@ -94,6 +104,12 @@ fn spawn(folder: &Path) -> Child {
         }
     }
     panic!("these tests need `nats-server`: please install it (Debian: apt install nats-server)")
+}
+
+/// The port at the end of a text, on this host.
+fn local(text: &str) -> Option<SocketAddr> {
+    let port = text.rsplit_once(':')?.1.parse().ok()?;
+    Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 fn log_in(folder: &Path) -> String {
