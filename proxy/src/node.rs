@@ -308,6 +308,7 @@ impl Node {
             .to_owned(),
             place: facts.place.to_string(),
             keys: self.store.keys(limit.table()),
+            partial: self.coverage(limit) == Coverage::Partial,
             bound: report::Bound {
                 rate_per_s: bound.rate_per_s,
                 burst: bound.burst,

@@ -299,6 +299,9 @@ pub struct Limit {
     pub place: String,
     /// Keys it counts by now.
     pub keys: usize,
+    /// Whether its table is too full to hold all keys it counted.
+    #[serde(default)]
+    pub partial: bool,
     /// What it may admit beyond its rate and burst.
     pub bound: Bound,
     /// The keys with most, or the one asked for.

@@ -55,6 +55,9 @@ fn page(limit: &Limit) -> String {
             bound.slots, bound.slot_ms, bound.lag_ms
         ),
     };
+    if limit.partial {
+        let _ = writeln!(page, "  PARTIAL: more keys than fit are counted");
+    }
     for key in &limit.top {
         let rows: Vec<String> = key.rows.iter().map(|row| format!("{} {}", row.pop, row.count)).collect();
         let _ = writeln!(page, "  key {}  {} ({})  level {:.1}", key.hash, key.count, rows.join(", "), key.level);

@@ -4,6 +4,8 @@
 //! and nothing here ever makes a request wait.
 
 pub mod access;
+#[cfg(test)]
+mod labels;
 pub mod log;
 mod meters;
 pub mod metrics;

@@ -55,9 +55,9 @@ const FAILURES: usize = 5;
 /// Peers that are reckoned with: a config does not say how long its roster is.
 const PEERS: usize = 16;
 /// What a replica tells of a peer.
-const PEER_EVENTS: usize = 18;
-/// Six of links, three of NATS, twenty-two of the replica.
-const EVENTS: usize = 31;
+pub(super) const PEER_EVENTS: usize = 19;
+/// Seven of links, three of NATS, twenty-three of the replica.
+pub(super) const EVENTS: usize = 33;
 /// loaded, failed.
 const RELOADS: usize = 2;
 

@@ -1,6 +1,7 @@
 //! Peer links over loopback with real stores: they converge, they refuse strangers by name, and they go on.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -54,6 +55,39 @@ async fn greet(peer: PopId, mut stream: WatchStream) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
+/// Connects to a node by hand, with or without a certificate, and naming protocols: one of this name, at this address.
+async fn connect(
+    ca: &str,
+    issued: Option<&Issued>,
+    protocols: &[&[u8]],
+    (name, address): (&str, SocketAddr),
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match issued {
+        None => config.with_no_client_auth(),
+        Some(issued) => {
+            let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
+            let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+            config.with_client_auth_cert(chain, key).unwrap()
+        }
+    };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    let socket = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), socket).await
+}
+
+/// Connects to a node with the certificate that is in a POP's folder.
+pub(crate) async fn dial_from(folder: &Path, to: (&str, SocketAddr)) -> std::io::Result<TlsStream<TcpStream>> {
+    let file = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let issued = Issued { certificate: file("pop.pem"), key: file("pop.key") };
+    connect(&file("ca.pem"), Some(&issued), &[], to).await
+}
+
 pub(crate) fn year() -> Validity {
     Validity::days(SystemTime::now(), 365)
 }
@@ -104,24 +138,8 @@ impl Cluster {
         issued: Option<&Issued>,
         protocols: &[&[u8]],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.authority.certificate().as_bytes()).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_root_certificates(roots);
-        let mut config = match issued {
-            None => config.with_no_client_auth(),
-            Some(issued) => {
-                let chain = vec![CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap()];
-                let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
-                config.with_client_auth_cert(chain, key).unwrap()
-            }
-        };
-        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        let socket = TcpStream::connect(to.links.status().local_address).await?;
-        let name = ServerName::try_from("iad.edge.selvedge").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await
+        let address = to.links.status().local_address;
+        connect(self.authority.certificate(), issued, protocols, ("iad.edge.selvedge", address)).await
     }
 
     /// Starts the POP with the certificate it should have.

@@ -3,12 +3,14 @@
 mod agree;
 mod bounds;
 mod cache;
+mod clocks;
 mod cluster;
 mod commands;
 mod explain;
 mod fleet;
 mod forms;
 mod handover;
+mod hostile;
 mod limits;
 mod link;
 mod lists;

@@ -19,7 +19,7 @@ fn written(folder: &Path) -> (String, Vec<String>) {
 }
 
 /// Gives a POP another roster: a revision, the first so many POPs, and more.
-fn give(folder: &Path, to: &str, revision: u64, pops: usize, more: &str) {
+pub(crate) fn give(folder: &Path, to: &str, revision: u64, pops: usize, more: &str) {
     let (head, all) = written_once(folder);
     let head = head.replace("revision = 1", &format!("revision = {revision}"));
     assert!(head.contains(&format!("revision = {revision}")), "{head}");
@@ -38,7 +38,7 @@ fn written_once(folder: &Path) -> (String, Vec<String>) {
     written(&beside)
 }
 
-async fn reload(edge: &Edge) {
+pub(crate) async fn reload(edge: &Edge) {
     let (code, text, error) = edge.command(&["reload"]).await;
     assert_eq!(code, 0, "{text}{error}");
     assert!(!text.contains("needs a restart"), "{text}");

@@ -139,7 +139,11 @@ impl Replica {
             self.peers.recount(author.actor);
         }
         if before.is_some_and(|(life, boot)| life == author.incarnation && boot != hello.boot) {
-            self.tell(Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation });
+            let event = Event::SameIncarnation { actor: author.actor, incarnation: author.incarnation };
+            if let Some(peer) = self.peers.get_mut(author.actor) {
+                peer.last_error = Some(event.to_string());
+            }
+            self.tell(event);
         }
         if let Some((life, _)) = before.filter(|(life, _)| *life != author.incarnation) {
             self.miss_unlinked(Author { actor: author.actor, incarnation: life });

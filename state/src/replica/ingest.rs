@@ -193,7 +193,7 @@ impl Replica {
         let pop = link.peer;
         if Seq(ack.have) > last || ack.ranges > link.repair.last {
             if !std::mem::replace(&mut link.told.foreign_ack, true) {
-                self.tell(Event::ForeignAck { pop });
+                self.blame(id, Event::ForeignAck { pop });
             }
             return;
         }
@@ -341,10 +341,7 @@ impl Replica {
         let revision = self.config.roster_revision;
         let Some(link) = self.links.get_mut(id) else { return };
         for event in outcome.events(link, pop, revision) {
-            if let Some(peer) = self.peer_of(id) {
-                peer.last_error = Some(event.to_string());
-            }
-            self.tell(event);
+            self.blame(id, event);
         }
         if bad && let Some(ms) = self.peer_of(id).and_then(|peer| peer.budget.spend(now)) {
             self.tell(Event::Barred { pop, ms });

@@ -228,6 +228,14 @@ impl Replica {
         self.outputs.push_back(Output::Event(event));
     }
 
+    /// Tells of what is wrong with the peer of a link; status has it beside the peer from then on.
+    fn blame(&mut self, id: LinkId, event: Event) {
+        if let Some(peer) = self.peer_of(id) {
+            peer.last_error = Some(event.to_string());
+        }
+        self.tell(event);
+    }
+
     /// Sends one frame on a link.
     fn send(&mut self, id: LinkId, frame: Bytes, now: Time) {
         let Some(link) = self.links.get_mut(id) else { return };

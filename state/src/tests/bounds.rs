@@ -378,6 +378,8 @@ fn an_acknowledgement_of_what_was_never_sent_is_ignored() {
     };
     let acks = vec![ack(1, 0), ack(0, 1), ack(u64::MAX, u64::MAX)];
     assert_eq!(near.takes(acks, NOW).1, [Event::ForeignAck { pop: PopId(2) }], "told once");
+    let said = near.replica.status(NOW).peers[0].last_error.clone();
+    assert_eq!(said.as_deref(), Some("POP 2 acknowledged what was never sent; ignored"));
 }
 
 /// Digests cost time: a peer that sends many, or senseless ones, gets no more than its share of it.

@@ -240,6 +240,8 @@ fn two_processes_with_one_name_are_told() {
     us.hears(LINK, &[hello(theirs())]);
     let outputs = us.hears(OTHER, &[hello(ReplicaConfig { boot: 77, ..theirs() })]);
     assert!(events(&outputs).contains(&Event::SameIncarnation { actor: actor(2), incarnation: Incarnation(5) }));
+    let said = us.replica.status(START).peers[0].last_error.clone();
+    assert_eq!(said.as_deref(), Some("two processes say they are 2/0 in incarnation 5"));
 }
 
 #[test]

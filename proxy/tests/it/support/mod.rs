@@ -4,11 +4,13 @@ mod base64;
 pub(crate) mod client;
 pub(crate) mod edge;
 pub(crate) mod eventually;
+pub(crate) mod lies;
 pub(crate) mod mmdb;
 pub(crate) mod nats;
 mod noise;
 mod operator;
 pub(crate) mod origin;
+pub(crate) mod peer;
 
 pub(crate) use base64::base64;
 pub(crate) use client::{Answer, KeptOpen, connect_from, get, get_from, get_with, talk, talk_and_leave};
