@@ -97,6 +97,7 @@ fn store() -> Store {
         cluster: "bench".to_owned(),
         secret: [7; 16],
         secret_beside: None,
+        salt: 0,
         keys_max: 1024,
         bans_max: 1024,
         roster: 1,

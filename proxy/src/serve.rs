@@ -106,6 +106,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         cluster: head.cluster.clone(),
         secret: secret.bytes(),
         secret_beside: beside.as_ref().map(Secret::bytes),
+        salt: getrandom::u64()?,
         keys_max: config.storage.keys_max,
         bans_max: config.storage.bans_max,
         roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),

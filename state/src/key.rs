@@ -74,17 +74,17 @@ impl Sharded for Key128 {
     }
 }
 
-// A map inside a shard sees keys whose top 8 bits are alike. hashbrown takes its tag from the top bits of a hash and the
-// bucket from the lowest ones, so the constant byte is turned to where neither looks.
+// Numbers of 64 bits, two at most, are what [`Spread`] takes.
 impl Hash for Key64 {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.rotate_left(32));
+        state.write_u64(self.0);
     }
 }
 
 impl Hash for Key128 {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0 as u64);
+        state.write_u64((self.0 >> 64) as u64);
     }
 }
 
@@ -122,6 +122,7 @@ pub(crate) enum Domain {
     Epoch = 17,
     Home = 18,
     Names = 19,
+    Spread = 20,
 }
 
 /// A secret of the cluster, as the key of hashes.
@@ -195,33 +196,97 @@ fn feed(hasher: &mut impl Hasher, domain: Domain, parts: &[&[u8]]) {
     }
 }
 
-/// Keys are hashes already: the maps take them as they are.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct AsIs;
+/// Where names lie in a map: strongly universal hashing by multiplication (M. Dietzfelbinger, *Universal hashing and k-wise independent
+/// random variables via integer arithmetic without primes*, 1996). Names are hashes where honest nodes make them, but a peer calls a
+/// thing what it likes. Of any two names that it chooses without this key, the hashes are two independent random numbers, in
+/// whichever of their bits a map looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Spread {
+    plus: u128,
+    times: u128,
+    /// For the second half of a long name.
+    then: u128,
+}
 
-pub(crate) struct AsIsHasher(u64);
-
-impl BuildHasher for AsIs {
-    type Hasher = AsIsHasher;
-
-    fn build_hasher(&self) -> AsIsHasher {
-        AsIsHasher(0)
+impl Spread {
+    /// The salt is what peers do not know: the secret they have.
+    pub(crate) fn new(secret: &Secret, salt: u64) -> Spread {
+        let number = |part: &[u8]| secret.hash128(Domain::Spread, &[&salt.to_le_bytes(), part]);
+        Spread { plus: number(b"plus"), times: number(b"times"), then: number(b"then") }
     }
 }
 
-impl Hasher for AsIsHasher {
+impl BuildHasher for Spread {
+    type Hasher = Spreading;
+
+    fn build_hasher(&self) -> Spreading {
+        Spreading { sum: self.plus, times: self.times, then: self.then }
+    }
+}
+
+pub(crate) struct Spreading {
+    sum: u128,
+    times: u128,
+    then: u128,
+}
+
+impl Hasher for Spreading {
     fn finish(&self) -> u64 {
-        self.0
+        (self.sum >> 64) as u64
     }
 
-    /// Keys write themselves as one `u64`; this folds anything else, so that the hasher is whole.
+    /// Names write themselves as one or two numbers; this takes anything else, so that the hasher is whole.
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.sum = self.sum.wrapping_add(self.times.wrapping_mul(number.into()));
+        std::mem::swap(&mut self.times, &mut self.then);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: u64 = 1 << 12;
+
+    /// How many of the names lie in the fullest of a thousand buckets, by one salt.
+    fn fullest<K: Hash>(salt: u64, nth: impl Fn(u64) -> K) -> usize {
+        let spread = Spread::new(&Secret::new([7; 16]), salt);
+        let (mut buckets, mut tags) = (vec![0; 1 << 10], vec![0; 1 << 7]);
+        for hash in (0..NAMES).map(|n| spread.hash_one(nth(n))) {
+            // As hashbrown takes them.
+            buckets[hash as usize % (1 << 10)] += 1;
+            tags[(hash >> 57) as usize] += 1;
+        }
+        assert!(tags.into_iter().max() < Some(NAMES as usize / 8), "salt {salt}: tags");
+        buckets.into_iter().max().unwrap_or(0)
+    }
+
+    /// A peer chooses names that agree in whichever bits a map could look at; of all of them 4 go into a bucket on average.
+    #[test]
+    fn names_that_agree_in_some_bits_are_spread_by_the_others() {
+        // The shard's bits are the same in all.
+        let (short, long) = (7_u64 << 56, 7_u128 << 120);
+        for salt in 0..50 {
+            for at in 0..=44 {
+                assert!(fullest(salt, |n| Key64(short | n << at)) < 128, "salt {salt}: bits {at} and on");
+            }
+            for at in (0..=108).step_by(4) {
+                assert!(fullest(salt, |n| Key128(long | u128::from(n) << at)) < 128, "salt {salt}: bits {at} and on");
+            }
         }
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    #[test]
+    fn who_does_not_know_the_salt_does_not_know_the_places() {
+        let places = |salt| {
+            let spread = Spread::new(&Secret::new([7; 16]), salt);
+            (0..64).map(|n| spread.hash_one(Key64(n))).collect::<Vec<_>>()
+        };
+        assert_eq!(places(1), places(1));
+        assert_ne!(places(1), places(2));
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn measure(keys_max: usize, figures: &mut Figures) -> Result<(), Stri
         cluster: "bench".to_owned(),
         secret: [7; 16],
         secret_beside: None,
+        salt: 0,
         keys_max,
         bans_max: 1,
         roster: 1,

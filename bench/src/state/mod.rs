@@ -73,6 +73,7 @@ impl Bench {
             cluster: "bench".to_owned(),
             secret: [7; 16],
             secret_beside: None,
+            salt: 0,
             keys_max: keys * 2,
             bans_max: 16,
             roster,

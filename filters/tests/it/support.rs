@@ -69,6 +69,7 @@ impl World {
             cluster: "test".to_owned(),
             secret: [3; 16],
             secret_beside: None,
+            salt: 0,
             keys_max: 1000,
             bans_max: 100,
             roster,

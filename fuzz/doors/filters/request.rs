@@ -55,6 +55,7 @@ fn edge() -> &'static (Filters, Store) {
             cluster: "test".to_owned(),
             secret: [3; 16],
             secret_beside: None,
+            salt: 0,
             keys_max: 64,
             bans_max: 64,
             roster: 1,

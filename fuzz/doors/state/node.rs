@@ -38,6 +38,7 @@ pub(crate) fn node(pop: u16) -> Node {
         cluster: "test".to_owned(),
         secret: *b"the same in all.",
         secret_beside: None,
+        salt: 0,
         keys_max,
         bans_max: KEYS_MAX,
         roster: 3,

@@ -377,6 +377,7 @@ mod tests {
             cluster: "edge".into(),
             secret: [0; 16],
             secret_beside: None,
+            salt: 0,
             keys_max: 100,
             bans_max: 100,
             roster: 2,

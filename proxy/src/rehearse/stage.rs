@@ -34,6 +34,7 @@ impl Stage {
             cluster: String::new(),
             secret: *b"a rehearsal only",
             secret_beside: None,
+            salt: 0,
             keys_max: config.storage.keys_max.min(ENTRIES_MAX),
             bans_max: config.storage.bans_max,
             roster,

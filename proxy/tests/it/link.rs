@@ -179,6 +179,7 @@ impl Cluster {
             cluster: cluster.into(),
             secret: self.secret.bytes(),
             secret_beside: None,
+            salt: 0,
             keys_max: 50_000,
             bans_max: 1000,
             roster: u16::try_from(self.addresses.len()).unwrap(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::shards::Shards;
 use super::table::{Coverage, Table};
 use super::{Store, TableFull, TableId, TableSpec};
 use crate::bucket::{Bucket, Charge};
@@ -21,7 +22,8 @@ impl Store {
     pub fn table(&self, spec: &TableSpec) -> Result<TableId, TableFull> {
         let identity = spec.identity(&self.names);
         let lineage = || self.lineages.of(spec.lineage(&self.names));
-        let number = self.tables.find_or(identity, || Table::new(identity, spec, self.keys_max, lineage()))?;
+        let counters = || Shards::new(self.keys_max, self.spread);
+        let number = self.tables.find_or(identity, || Table::new(identity, spec, counters(), lineage()))?;
         if let Some(table) = self.tables.get(number) {
             table.lineage().enlist(number);
         }

@@ -13,7 +13,7 @@ use super::registry::Registry;
 use super::shards::Shards;
 use crate::fact::{Flaw, Joined, Stated};
 use crate::identity::Author;
-use crate::key::{Key128, Secret, Sharded};
+use crate::key::{Key128, Secret, Sharded, Spread};
 use crate::maximum::Most;
 use crate::time::Time;
 use crate::void::{Void, Voids};
@@ -130,12 +130,12 @@ fn next(numbers: &AtomicU64) -> u64 {
 }
 
 impl<F: Stated> Facts<F> {
-    pub(super) fn new(max: usize, me: Author, secret: &Secret) -> Facts<F> {
+    pub(super) fn new(max: usize, me: Author, (secret, spread): (&Secret, Spread)) -> Facts<F> {
         Facts {
             me,
             secret: secret.clone(),
             spaces: Registry::new(),
-            entries: Shards::new(max),
+            entries: Shards::new(max, spread),
             numbers: AtomicU64::new(0),
             raising: Mutex::default(),
             has_floors: AtomicBool::new(false),

@@ -9,7 +9,7 @@ use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull};
 use crate::counter::DRIFT_MAX;
 use crate::identity::Author;
-use crate::key::{Domain, Key64, Names};
+use crate::key::{Domain, Key64, Names, Spread};
 use crate::ledger::shares::{ERA, Purse};
 use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
 use crate::time::Time;
@@ -145,11 +145,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn new(identity: u64, kind: Kind, keys_max: usize) -> Table {
+    fn new(identity: u64, kind: Kind, keys: Shards<Key64, Held>) -> Table {
         Table {
             identity,
             kind,
-            keys: Shards::new(keys_max),
+            keys,
             terms: RwLock::default(),
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
@@ -218,17 +218,19 @@ impl Table {
 pub(super) struct Ledgers {
     tables: Registry<Table>,
     keys_max: usize,
+    spread: Spread,
 }
 
 impl Ledgers {
-    pub(super) fn new(keys_max: usize) -> Ledgers {
-        Ledgers { tables: Registry::new(), keys_max }
+    pub(super) fn new(keys_max: usize, spread: Spread) -> Ledgers {
+        Ledgers { tables: Registry::new(), keys_max, spread }
     }
 
     pub(super) fn table(&self, names: &Names, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
         let parts = [spec.uid.as_bytes(), spec.shape.as_bytes(), &kind.bytes()];
         let identity = names.hash64(Domain::Ledger, &parts);
-        self.tables.find_or(identity, || Table::new(identity, kind, self.keys_max)).map(LedgerId)
+        let make = || Table::new(identity, kind, Shards::new(self.keys_max, self.spread));
+        self.tables.find_or(identity, make).map(LedgerId)
     }
 
     pub(super) fn at(&self, id: LedgerId) -> Option<&Table> {

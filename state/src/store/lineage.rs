@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::shards::Shards;
-use crate::key::{Key, Key64};
+use crate::key::{Key, Key64, Spread};
 
 /// Tables of one lineage that know of one another. With more, one of the earlier ones is no longer read.
 pub const KIN_MAX: usize = 8;
@@ -36,9 +36,9 @@ pub(super) struct Lineage {
 }
 
 impl Lineage {
-    fn new(named_max: Option<usize>) -> Lineage {
+    fn new(named_max: Option<usize>, spread: Spread) -> Lineage {
         let members = std::array::from_fn(|_| AtomicU16::new(NOBODY));
-        let (turn, named) = (AtomicU32::new(NOBODY.into()), named_max.map(Shards::new));
+        let (turn, named) = (AtomicU32::new(NOBODY.into()), named_max.map(|max| Shards::new(max, spread)));
         Lineage { turn, members, hand: Mutex::default(), named }
     }
 
@@ -141,15 +141,16 @@ pub(super) struct Lineages {
     all: Mutex<BTreeMap<u64, Arc<Lineage>>>,
     /// While the secret is rotated: keys of one lineage whose names are noted.
     named_max: Option<usize>,
+    spread: Spread,
 }
 
 impl Lineages {
-    pub(super) fn new(named_max: Option<usize>) -> Lineages {
-        Lineages { all: Mutex::default(), named_max }
+    pub(super) fn new(named_max: Option<usize>, spread: Spread) -> Lineages {
+        Lineages { all: Mutex::default(), named_max, spread }
     }
 
     pub(super) fn of(&self, identity: u64) -> Arc<Lineage> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(identity).or_insert_with(|| Arc::new(Lineage::new(self.named_max))))
+        Arc::clone(all.entry(identity).or_insert_with(|| Arc::new(Lineage::new(self.named_max, self.spread))))
     }
 }

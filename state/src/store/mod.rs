@@ -80,7 +80,7 @@ use self::uniques::Uniques;
 use crate::ban::{Ban, Banning, Statement};
 use crate::fact::Kind;
 use crate::identity::{Actor, Author, Incarnation};
-use crate::key::{Key, Names, Secret, Secrets};
+use crate::key::{Key, Names, Secret, Secrets, Spread};
 use crate::list::{ListEntry, Listing, Wanted};
 use crate::marks::Marked;
 use crate::maximum::Raised;
@@ -105,6 +105,8 @@ pub struct StoreConfig {
     pub secret: [u8; 16],
     /// The one that is known beside it while the secret is rotated, by which peers may write.
     pub secret_beside: Option<[u8; 16]>,
+    /// A random number that nobody else knows. It decides where names lie in the maps, so that no peer can choose ones that lie in one place.
+    pub salt: u64,
     /// Keys that one table holds.
     pub keys_max: usize,
     /// Subjects of bans that are remembered.
@@ -158,6 +160,7 @@ pub struct Store {
     secrets: Secrets,
     names: Names,
     keys_max: usize,
+    spread: Spread,
     tables: Registry<Table>,
     lineages: Lineages,
     uniques: Uniques,
@@ -198,19 +201,21 @@ impl Store {
             cluster.set_roster([me.actor.pop], me.incarnation.began());
             cluster.agree(me.incarnation.began());
         }
-        let lineages = Lineages::new(config.secret_beside.is_some().then_some(config.keys_max));
+        let spread = Spread::new(&secret, config.salt);
+        let lineages = Lineages::new(config.secret_beside.is_some().then_some(config.keys_max), spread);
         Store {
             me,
             keys_max: config.keys_max,
+            spread,
             tables: Registry::new(),
             lineages,
-            uniques: Uniques::new(bounds.uniques_max),
-            lists: Facts::new(bounds.lists_max, me, &secret),
-            ledgers: Ledgers::new(bounds.ledgers_max),
-            bans: Facts::new(config.bans_max, me, &secret),
-            registers: Facts::new(bounds.registers_max, me, &secret),
-            maxima: Facts::new(bounds.maxima_max, me, &secret),
-            marks: Facts::new(bounds.marks_max, me, &secret),
+            uniques: Uniques::new(bounds.uniques_max, spread),
+            lists: Facts::new(bounds.lists_max, me, (&secret, spread)),
+            ledgers: Ledgers::new(bounds.ledgers_max, spread),
+            bans: Facts::new(config.bans_max, me, (&secret, spread)),
+            registers: Facts::new(bounds.registers_max, me, (&secret, spread)),
+            maxima: Facts::new(bounds.maxima_max, me, (&secret, spread)),
+            marks: Facts::new(bounds.marks_max, me, (&secret, spread)),
             purges: AtomicU64::new(0),
             secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },
             names: Names::of(&config.cluster),

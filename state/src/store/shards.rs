@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use super::room::Room;
-use crate::key::{AsIs, Sharded};
+use crate::key::{Sharded, Spread};
 
 /// Shards of a map.
 pub(crate) const SHARDS: usize = 256;
@@ -30,17 +30,17 @@ pub(super) struct GiveWay<R, G> {
 
 /// A bounded map.
 pub(crate) struct Shards<K, V> {
-    maps: Box<[DashMap<K, V, AsIs>]>,
+    maps: Box<[DashMap<K, V, Spread>]>,
     room: Room,
 }
 
 impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
-    pub(super) fn new(max: usize) -> Shards<K, V> {
-        let map = || DashMap::with_capacity_and_hasher_and_shard_amount(0, AsIs, LOCKS);
+    pub(super) fn new(max: usize, spread: Spread) -> Shards<K, V> {
+        let map = || DashMap::with_capacity_and_hasher_and_shard_amount(0, spread, LOCKS);
         Shards { maps: (0..SHARDS).map(|_| map()).collect(), room: Room::new(max) }
     }
 
-    fn map(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
+    fn map(&self, shard: u8) -> Option<&DashMap<K, V, Spread>> {
         self.maps.get(usize::from(shard))
     }
 
@@ -200,7 +200,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
     }
 
     /// A shard, if it can hold anything: many maps are empty, and looking into each of their shards would take its locks.
-    fn filled(&self, shard: u8) -> Option<&DashMap<K, V, AsIs>> {
+    fn filled(&self, shard: u8) -> Option<&DashMap<K, V, Spread>> {
         self.map(shard).filter(|_| self.len() > 0)
     }
 

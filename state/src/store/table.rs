@@ -110,7 +110,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(identity: u64, spec: &TableSpec, keys_max: usize, lineage: Arc<Lineage>) -> Table {
+    pub(super) fn new(
+        identity: u64,
+        spec: &TableSpec,
+        counters: Shards<Key64, SlotCounter>,
+        lineage: Arc<Lineage>,
+    ) -> Table {
         Table {
             identity,
             widths: Widths::new(spec.fine, spec.coarse),
@@ -121,7 +126,7 @@ impl Table {
             partial_until: AtomicU64::new(0),
             crowd: OnceLock::new(),
             named: Named::default(),
-            counters: Shards::new(keys_max),
+            counters,
         }
     }
 

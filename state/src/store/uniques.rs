@@ -4,7 +4,7 @@ use super::dirty::Dirty;
 use super::registry::Registry;
 use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull};
-use crate::key::{Domain, Key, Key64, Names, Secrets};
+use crate::key::{Domain, Key, Key64, Names, Secrets, Spread};
 use crate::rung::Rung;
 use crate::time::Time;
 use crate::unique::{Distinct, Mark, Sketch, Span, Standing};
@@ -44,6 +44,7 @@ const SAMPLE: usize = 32;
 pub(super) struct Uniques {
     tables: Registry<Sketches>,
     keys_max: usize,
+    spread: Spread,
 }
 
 /// One table.
@@ -86,8 +87,8 @@ impl Sketches {
 }
 
 impl Uniques {
-    pub(super) fn new(keys_max: usize) -> Uniques {
-        Uniques { tables: Registry::new(), keys_max }
+    pub(super) fn new(keys_max: usize, spread: Spread) -> Uniques {
+        Uniques { tables: Registry::new(), keys_max, spread }
     }
 
     pub(super) fn table(&self, names: &Names, spec: &UniquesSpec) -> Result<UniquesId, TableFull> {
@@ -96,7 +97,7 @@ impl Uniques {
             identity,
             span: Span::new(spec.slot),
             replicated: spec.replicated,
-            keys: Shards::new(self.keys_max),
+            keys: Shards::new(self.keys_max, self.spread),
         };
         self.tables.find_or(identity, make).map(UniquesId)
     }

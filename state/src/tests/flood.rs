@@ -162,6 +162,7 @@ fn what_was_seen_here_is_not_pushed_out() {
         cluster: "edge".to_owned(),
         secret: [3; 16],
         secret_beside: None,
+        salt: 0,
         keys_max: 1,
         bans_max: 1,
         roster: 3,

@@ -20,6 +20,7 @@ pub(super) fn node(pop: u16, keys_max: usize) -> (Store, TableId) {
         cluster: "edge".to_owned(),
         secret: [7; 16],
         secret_beside: None,
+        salt: 0,
         keys_max,
         bans_max: 1,
         roster: 2,

@@ -288,6 +288,7 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
         cluster: "test".to_owned(),
         secret: [7; 16],
         secret_beside: None,
+        salt: 0,
         keys_max: 10,
         bans_max: 10,
         roster: 2,

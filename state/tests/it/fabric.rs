@@ -31,6 +31,7 @@ impl Node {
             cluster: "test".to_owned(),
             secret: SECRET,
             secret_beside: None,
+            salt: 0,
             keys_max: 50_000,
             bans_max: 10,
             roster: pops,

@@ -16,6 +16,7 @@ pub(crate) fn store_bounded(roster: u16, bounds: StoreBounds) -> Arc<Store> {
         cluster: "test".to_owned(),
         secret: SECRET,
         secret_beside: None,
+        salt: 0,
         keys_max: 10,
         bans_max: 10,
         roster,

@@ -165,6 +165,7 @@ impl Default for World {
             cluster: "test".to_owned(),
             secret: [3; 16],
             secret_beside: None,
+            salt: 0,
             keys_max: 10,
             bans_max: 10,
             roster: 3,
