@@ -42,7 +42,7 @@ pub(crate) use widths::{AHEAD_MAX, Widths};
 pub(crate) use self::carry::Carry;
 use self::cells::{Cells, CellsMut, Large, Small};
 use crate::bucket::{Bucket, Charge};
-use crate::identity::{Actor, Author};
+use crate::identity::{Actor, Author, PopId};
 use crate::time::Time;
 
 /// Rows of other authors that one counter holds. More authors than POPs exist only where POPs restart over and over.
@@ -149,10 +149,10 @@ impl SlotCounter {
         self.others()?.named_by
     }
 
-    /// Whether nobody but this peer counts in it.
-    pub(crate) fn is_only_of(&self, peer: Actor) -> bool {
+    /// Whether nobody but nodes of this POP counts in it, and not this one.
+    pub(crate) fn is_only_of(&self, pop: PopId) -> bool {
         let mut rows = self.others().into_iter().flat_map(|others| &others.rows);
-        !self.is_own() && rows.all(|(author, cells)| author.actor == peer || cells.counts().is_empty())
+        !self.is_own() && rows.all(|(author, cells)| author.actor.pop == pop || cells.counts().is_empty())
     }
 
     /// Whether this node itself counted in it.

@@ -23,6 +23,7 @@ mod lists;
 mod marks;
 mod maxima;
 mod named;
+mod parts;
 mod peers;
 mod registers;
 mod registry;

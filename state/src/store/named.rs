@@ -1,26 +1,23 @@
-//! Which peer named which key of a table first. A full table makes room for a key that a peer names by one that another peer
-//! named, if that has more of them, else by one of its own: max-min fairness (D. Bertsekas and R. Gallager, *Data Networks*, 6.5.2).
-//! So each peer keeps as many keys as it named or an equal part of what peers have, whatever the others name.
+//! Which peer named which key of a table first. A full table makes room for a key that a peer names by one that another POP
+//! named, if that has more of them, else by one of its own ([`Parts`]). So each POP keeps as many keys as it named or an equal part of
+//! what peers have, whatever the others name. A POP's nodes share its part among them in the same way: who a POP is its certificate
+//! says, how many nodes it has it may make up.
 //!
 //! A sample of the table cannot tell who has most. It is taken at one end of a shard, where those that are spared pile up until
 //! there is nobody else; and a peer that makes its keys up can choose ones that are never in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::identity::Actor;
+use super::parts::Parts;
+use crate::identity::{Actor, PopId};
 use crate::key::Key64;
+
+type Keys = Parts<PopId, Parts<u32, BTreeSet<Key64>>>;
 
 /// No lock of a table is taken while this one is held.
 #[derive(Default)]
 pub(super) struct Named(Mutex<Keys>);
-
-#[derive(Default)]
-struct Keys {
-    by: BTreeMap<Actor, BTreeSet<Key64>>,
-    /// How many each has, so that the greatest is found at once however many there are.
-    counts: BTreeSet<(usize, Actor)>,
-}
 
 impl Named {
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -29,46 +26,36 @@ impl Named {
 
     /// A key was made because a peer named it.
     pub(super) fn insert(&self, by: Actor, key: Key64) {
-        self.keys().change(by, |keys| keys.insert(key));
+        self.change(by, |keys| {
+            keys.insert(key);
+        });
     }
 
-    /// A key is forgotten, or is not this peer's alone any more.
+    /// A key is forgotten, or is not of this peer's POP alone any more.
     pub(super) fn remove(&self, by: Actor, key: Key64) {
-        self.keys().change(by, |keys| keys.remove(&key));
+        self.change(by, |keys| {
+            keys.remove(&key);
+        });
     }
 
-    /// Whose keys make room for one that `by` names, and so many of them, from `near` on and round. `None` where nobody has more than
-    /// it, and it has none.
+    fn change(&self, by: Actor, change: impl FnOnce(&mut BTreeSet<Key64>)) {
+        self.keys().change(by.pop, |nodes| nodes.change(by.node, change));
+    }
+
+    /// Whose keys make room for one that `by` names, and so many of them, from `near` on and round. `None` where nobody has any.
     pub(super) fn give_way(&self, by: Actor, near: Key64, sample: usize) -> Option<(Actor, Vec<Key64>)> {
         let keys = self.keys();
-        let (most, greatest) = *keys.counts.last()?;
-        let own = keys.by.get(&by).map_or(0, BTreeSet::len);
-        let whose = if most > own { greatest } else { by };
-        let of = keys.by.get(&whose)?;
-        Some((whose, of.range(near..).chain(of.range(..near)).take(sample).copied().collect()))
-    }
-}
-
-impl Keys {
-    fn change(&mut self, by: Actor, change: impl FnOnce(&mut BTreeSet<Key64>) -> bool) {
-        let keys = self.by.entry(by).or_default();
-        let before = keys.len();
-        let changed = change(keys);
-        let after = keys.len();
-        if after == 0 {
-            self.by.remove(&by);
-        }
-        if changed {
-            self.counts.remove(&(before, by));
-            self.counts.extend(Some((after, by)).filter(|_| after > 0));
-        }
+        let (pop, nodes) = keys.give_way(by.pop)?;
+        // In another POP that is one of those that have most, too.
+        let (node, of) = nodes.give_way(by.node)?;
+        Some((Actor { pop, node }, of.range(near..).chain(of.range(..near)).take(sample).copied().collect()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parts::Counted;
     use super::*;
-    use crate::identity::PopId;
 
     fn actor(pop: u16) -> Actor {
         Actor { pop: PopId(pop), node: 0 }
@@ -99,8 +86,23 @@ mod tests {
         named.remove(actor(3), Key64(7));
         (0..2).for_each(|key| named.remove(actor(2), Key64(key << 8 | 2)));
         assert_eq!(named.give_way(actor(2), Key64(0), 9), None);
-        let keys = named.keys();
-        assert_eq!((keys.by.len(), keys.counts.len()), (0, 0));
+        assert_eq!(named.keys().count(), 0);
+    }
+
+    /// However many nodes a POP says that it has: it is the POP with most that makes room, and of its nodes the one with most.
+    #[test]
+    fn nodes_share_the_part_of_their_pop() {
+        let named = named(&[(2, 3)]);
+        for (node, keys) in [(1, 2), (2, 1), (3, 1)] {
+            (0..keys).for_each(|key| named.insert(Actor { pop: PopId(3), node }, Key64(key << 8 | u64::from(node))));
+        }
+        let whose = |pop: u16, node: u32| {
+            let (whose, _) = named.give_way(Actor { pop: PopId(pop), node }, Key64(0), 9).unwrap();
+            (whose.pop.0, whose.node)
+        };
+        assert_eq!([whose(2, 0), whose(4, 2), whose(3, 1), whose(3, 3), whose(3, 9)], [(3, 1); 5]);
+        named.remove(Actor { pop: PopId(3), node: 1 }, Key64(1));
+        assert_eq!([whose(2, 0), whose(3, 1), whose(3, 2), whose(3, 9)], [(2, 0), (3, 1), (3, 2), (3, 3)]);
     }
 
     #[test]

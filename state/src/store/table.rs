@@ -214,13 +214,13 @@ impl Table {
         })
     }
 
-    /// Forgets a counter for one that a peer names: of those that only one peer counts, and that peer named most, the one touched
+    /// Forgets a counter for one that a peer names: of those that only one POP counts, and that POP named most, the one touched
     /// least recently of a sample; where there is none, one that is over or that nobody counts.
     fn make_room_for(&self, by: Actor, near: Key64, now: Time) {
         for _ in 0..LOOKS {
             let Some((whose, keys)) = self.named.give_way(by, near, SAMPLE) else { break };
             let rank =
-                |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| counter.is_only_of(whose));
+                |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| counter.is_only_of(whose.pop));
             let mut ranked = Vec::new();
             for key in keys {
                 match self.read(key, rank).flatten() {
@@ -235,7 +235,7 @@ impl Table {
             }
         }
         let over = |counter: &SlotCounter| {
-            let gives_way = counter.is_only_of(Actor::NOBODY) || counter.is_expired(self.widths, self.rate(), now);
+            let gives_way = counter.is_only_of(Actor::NOBODY.pop) || counter.is_expired(self.widths, self.rate(), now);
             self.rank(counter, self.rate(), now).filter(|_| gives_way)
         };
         let last = |key, counter: &SlotCounter| self.forget(key, counter, now);

@@ -6,7 +6,7 @@ use super::bounds::{NOW, Node, node};
 use super::given::{author, only};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::Row;
-use crate::identity::Incarnation;
+use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
 use crate::rung::Rung;
 use crate::store::{Coverage, Store, StoreBounds, StoreConfig, Told, UniquesSpec};
@@ -28,11 +28,15 @@ fn key(pop: u16, nth: u64) -> Key64 {
 impl Node {
     /// Whether there was room for it.
     fn hears_of(&self, pop: u16, key: Key64, now: Time) -> bool {
-        !self.store.offer_row((self.table, key), (author(pop, 1), &mut row(now)), Told::Changed, now).full
+        self.hears(author(pop, 1), key, now)
+    }
+
+    fn hears(&self, author: Author, key: Key64, now: Time) -> bool {
+        !self.store.offer_row((self.table, key), (author, &mut row(now)), Told::Changed, now).full
     }
 
     fn holds(&self, pop: u16, key: Key64, now: Time) -> bool {
-        self.store.counts(self.table, only(key.0), now).iter().any(|(actor, ..)| *actor == author(pop, 1).actor)
+        self.store.counts(self.table, only(key.0), now).iter().any(|(actor, ..)| actor.pop == PopId(pop))
     }
 
     /// How many of the first `n` keys of a peer it holds.
@@ -66,6 +70,33 @@ fn ten_times_the_cap_of_one_peer_changes_nothing_of_the_others() {
     assert_eq!(admitted, 50, "a limit holds as if there were no flood");
     assert_eq!((node.store.keys(node.table), node.store.coverage(node.table, NOW)), (CAP, Coverage::Partial));
     assert_eq!(node.held(4, 10 * CAP as u64), CAP - 3_200 - 3_000 - 500 - 1);
+}
+
+fn node_of(pop: u16, node: u32) -> Author {
+    Author { actor: Actor { pop: PopId(pop), node }, incarnation: Incarnation(1) }
+}
+
+#[test]
+fn a_pop_has_one_part_however_many_nodes_it_says_it_is() {
+    let node = node(1, CAP / 10, 50);
+    for nth in 0..600 {
+        assert!(node.hears_of(2, key(2, nth), NOW) && node.hears_of(3, key(3, nth), NOW));
+    }
+    for nth in 0..CAP as u64 {
+        node.hears(node_of(4, nth as u32 % 100), key(4, nth), NOW);
+    }
+    (600..650).for_each(|nth| assert!(node.hears_of(2, key(2, nth), NOW), "the late key {nth}"));
+    assert_eq!((node.held(2, 650), node.held(3, 600), node.held(4, CAP as u64)), (650, 600, 750));
+}
+
+/// The part of a POP is its nodes' in the same way: one that floods leaves the others theirs.
+#[test]
+fn a_node_that_floods_pushes_out_none_of_its_siblings_keys() {
+    let node = node(1, CAP / 10, 50);
+    (0..1_000).for_each(|nth| assert!(node.hears_of(2, key(2, nth), NOW)));
+    (0..300).for_each(|nth| assert!(node.hears(node_of(4, 7), key(4, nth), NOW)));
+    (300..CAP as u64).for_each(|nth| assert!(node.hears(node_of(4, 8), key(4, nth), NOW)));
+    assert_eq!((node.held(2, 1_000), node.held(4, 300), node.held(4, CAP as u64)), (1_000, 300, 1_000));
 }
 
 /// The liar makes its keys up: all in one shard, or in each shard behind what others count there.
