@@ -90,6 +90,18 @@ impl Actor {
     pub(crate) const NOBODY: Actor = Actor { pop: PopId(u16::MAX), node: u32::MAX };
 }
 
+/// What is held of a key that a peer may name.
+pub(crate) trait Nameable {
+    /// It is made because a peer names its key.
+    fn set_named_by(&mut self, peer: Actor);
+
+    /// The peer that named its key before anybody else.
+    fn named_by(&self) -> Option<Actor>;
+
+    /// Whether it is known from nodes of this POP alone.
+    fn is_only_of(&self, pop: PopId) -> bool;
+}
+
 impl fmt::Display for PopId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

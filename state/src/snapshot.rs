@@ -284,14 +284,19 @@ impl Store {
             },
             State::Sketches(block) => match self.any_uniques_by_identity(block.table) {
                 Some(table) => block.seen.into_iter().for_each(|seen| {
-                    restored.ingested(self.offer_sketch(table, seen.key, (seen.slot, &seen.sketch), now));
+                    restored.ingested(self.offer_sketch(
+                        (table, seen.key),
+                        (None, (seen.slot, &seen.sketch)),
+                        Told::Known,
+                        now,
+                    ));
                 }),
                 None => restored.left += block.seen.len() as u64,
             },
             State::Facts(facts) => facts.into_iter().for_each(|fact| restored.offered(self.offer_fact(fact, now))),
             State::Accounts(block) => match self.ledgers_by_identity(block.table) {
                 Some(table) => block.accounts.into_iter().for_each(|(key, author, account)| {
-                    restored.ingested(self.offer_account(table, key, author, account, now));
+                    restored.ingested(self.offer_account((table, key), (author, account), Told::Known, now));
                 }),
                 None => restored.left += block.accounts.len() as u64,
             },

@@ -42,7 +42,7 @@ pub(crate) use widths::{AHEAD_MAX, Widths};
 pub(crate) use self::carry::Carry;
 use self::cells::{Cells, CellsMut, Large, Small};
 use crate::bucket::{Bucket, Charge};
-use crate::identity::{Actor, Author, PopId};
+use crate::identity::{Actor, Author, Nameable, PopId};
 use crate::time::Time;
 
 /// Rows of other authors that one counter holds. More authors than POPs exist only where POPs restart over and over.
@@ -137,22 +137,6 @@ impl SlotCounter {
     /// The generation of the own row, if that says anything; peers know it then.
     pub(crate) fn stated_generation(&self) -> Option<u16> {
         self.is_own().then_some(self.generation)
-    }
-
-    /// It is made because a peer names its key.
-    pub(crate) fn set_named_by(&mut self, peer: Actor) {
-        self.others_or_new().named_by = Some(peer);
-    }
-
-    /// The peer that named its key before anybody else.
-    pub(crate) fn named_by(&self) -> Option<Actor> {
-        self.others()?.named_by
-    }
-
-    /// Whether nobody but nodes of this POP counts in it, and not this one.
-    pub(crate) fn is_only_of(&self, pop: PopId) -> bool {
-        let mut rows = self.others().into_iter().flat_map(|others| &others.rows);
-        !self.is_own() && rows.all(|(author, cells)| author.actor.pop == pop || cells.counts().is_empty())
     }
 
     /// Whether this node itself counted in it.
@@ -438,6 +422,21 @@ impl SlotCounter {
             }
         };
         rows.get_mut(index).map(|(_, cells)| (total, cells))
+    }
+}
+
+impl Nameable for SlotCounter {
+    fn set_named_by(&mut self, peer: Actor) {
+        self.others_or_new().named_by = Some(peer);
+    }
+
+    fn named_by(&self) -> Option<Actor> {
+        self.others()?.named_by
+    }
+
+    fn is_only_of(&self, pop: PopId) -> bool {
+        let mut rows = self.others().into_iter().flat_map(|others| &others.rows);
+        !self.is_own() && rows.all(|(author, cells)| author.actor.pop == pop || cells.counts().is_empty())
     }
 }
 

@@ -227,7 +227,7 @@ impl Replica {
                 Ok(State::Counters(_) | State::Sketches(_)) if clocks == Clocks::Differ => {}
                 Ok(State::Counters(rows)) => self.take_rows(rows, speaks, outcome, now),
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
-                Ok(State::Sketches(sketches)) => self.take_sketches(sketches, sender, outcome, now),
+                Ok(State::Sketches(sketches)) => self.take_sketches(sketches, (sender, speaks), outcome, now),
                 Ok(State::Accounts(accounts)) => self.take_accounts(accounts, (speaks, clocks), outcome, now),
                 Ok(State::Unknown) => outcome.things += 1,
                 Err(error) => {
@@ -271,7 +271,7 @@ impl Replica {
                 outcome.foreign(author.actor);
                 continue;
             }
-            let ingested = self.store.offer_account(table, key, author, account, now);
+            let ingested = self.store.offer_account((table, key), (author, account), speaks.told(), now);
             self.note_risen(ingested.raised, author.actor, Item::Ledger(table, key), outcome);
             outcome.ingested(ingested);
         }
@@ -286,14 +286,15 @@ impl Replica {
     }
 
     /// Sketches have no author: any peer may pass on what it knows of them.
-    fn take_sketches(&self, sketches: Sketches, sender: Actor, outcome: &mut Outcome, now: Time) {
+    fn take_sketches(&self, sketches: Sketches, (sender, speaks): (Actor, Speaks), outcome: &mut Outcome, now: Time) {
         let Some(table) = self.store.uniques_by_identity(sketches.table) else {
             outcome.things += sketches.seen.len() as u64;
             outcome.unknown_table = Some(sketches.table);
             return;
         };
         for seen in sketches.seen {
-            let ingested = self.store.offer_sketch(table, seen.key, (seen.slot, &seen.sketch), now);
+            let of = (Some(sender), (seen.slot, &seen.sketch));
+            let ingested = self.store.offer_sketch((table, seen.key), of, speaks.told(), now);
             self.note_risen(ingested.raised, sender, Item::Uniques(table, seen.key), outcome);
             outcome.ingested(ingested);
         }

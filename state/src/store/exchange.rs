@@ -302,10 +302,9 @@ impl Store {
     /// Joins another author's account, and answers what it asks for.
     pub(crate) fn offer_account(
         &self,
-        table: LedgerId,
-        key: Key64,
-        author: Author,
-        account: Account,
+        (table, key): (LedgerId, Key64),
+        (author, account): (Author, Account),
+        told: Told,
         now: Time,
     ) -> Ingested {
         if let Some(void) = self.voids.covering(author) {
@@ -326,15 +325,16 @@ impl Store {
             }
             let joined = held.ledger.join(author, account);
             if joined == AccountJoined::Raised {
-                newly = match table.kind {
+                let by = (author.actor, self.cluster.with_rosters(Rosters::pops));
+                newly = table.answer(by, key, held, |held| match table.kind {
                     LedgerKind::Gauge => false,
                     LedgerKind::Rights => self.answer_rights(table, key, author, held, now),
                     LedgerKind::Shares => self.answer_shares(table, author, held, now),
-                };
+                });
             }
             joined
         };
-        let ingested = self.ledgers.offer(table, key, account, join, now);
+        let ingested = self.ledgers.offer((table, key), (author.actor, account), told, join, now);
         if newly {
             self.dirty.ledger(table, key);
         }
@@ -362,9 +362,15 @@ impl Store {
         offered
     }
 
-    /// Joins what another node knows of one slot of a key.
-    pub(crate) fn offer_sketch(&self, table: UniquesId, key: Key64, of: (u64, &Sketch), now: Time) -> Ingested {
-        self.uniques.offer(table, key, of, now)
+    /// Joins what another node knows of one slot of a key, or, where it is nobody who tells, an earlier life of this one.
+    pub(crate) fn offer_sketch(
+        &self,
+        (table, key): (UniquesId, Key64),
+        (by, of): (Option<Actor>, (u64, &Sketch)),
+        told: Told,
+        now: Time,
+    ) -> Ingested {
+        self.uniques.offer((table, key), (by, of), told, now)
     }
 
     /// Tells the store who is in the roster from an instant on, this POP included. The replica says so.

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::dirty::Dirty;
+use super::named::{Named, SAMPLE};
 use super::registry::Registry;
 use super::shards::{GiveWay, Shards};
-use super::{Ingested, TableFull};
+use super::{Ingested, TableFull, Told};
 use crate::counter::DRIFT_MAX;
-use crate::identity::Author;
+use crate::identity::{Actor, Author, Nameable, PopId};
 use crate::key::{Domain, Key64, Names, Spread};
 use crate::ledger::shares::{ERA, Purse};
 use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
@@ -69,9 +70,6 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LedgerId(u16);
 
-/// Keys that are looked at to find one to forget.
-const SAMPLE: usize = 32;
-
 /// A table that had no room is not compared with peers for so long, ms: it would differ, and repair would bring what does not fit.
 const PARTIAL: u64 = 60_000;
 
@@ -82,13 +80,31 @@ pub(super) struct Held {
     /// Whether the own account waits to be sent.
     pub(super) dirty: bool,
     touched: Time,
+    named_by: Option<Actor>,
+    /// Whose wish made this node have a part in it.
+    begun_for: Option<Actor>,
     /// Of shares alone.
     purse: Option<Box<Purse>>,
 }
 
+impl Nameable for Held {
+    fn set_named_by(&mut self, peer: Actor) {
+        self.named_by = Some(peer);
+    }
+
+    fn named_by(&self) -> Option<Actor> {
+        self.named_by
+    }
+
+    /// A part that this node has makes no difference here: what has one, as [`Held::rank`] says, stays in any case.
+    fn is_only_of(&self, pop: PopId) -> bool {
+        self.ledger.others().all(|(author, _)| author.actor.pop == pop)
+    }
+}
+
 impl Held {
     fn new(now: Time) -> Held {
-        Held { ledger: Ledger::default(), dirty: false, touched: now, purse: None }
+        Held { ledger: Ledger::default(), dirty: false, touched: now, named_by: None, begun_for: None, purse: None }
     }
 
     /// With the bucket that goes with shares.
@@ -137,6 +153,10 @@ pub(super) struct Table {
     identity: u64,
     pub(super) kind: Kind,
     keys: Shards<Key64, Held>,
+    /// The keys that peers named first.
+    named: Named,
+    /// Those in which this node has a part because a peer asked for one. They cannot make room.
+    begun: Named,
     terms: RwLock<Terms>,
     /// The latest end of an own account that was dropped.
     dropped: AtomicU64,
@@ -150,6 +170,8 @@ impl Table {
             identity,
             kind,
             keys,
+            named: Named::default(),
+            begun: Named::default(),
             terms: RwLock::default(),
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
@@ -169,8 +191,33 @@ impl Table {
         ends.0 <= self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Answers what a peer asks of a key, unless that makes this node have a part in one more: of `pops` POPs each has its part of the
+    /// half of the table that is taken last.
+    pub(super) fn answer(
+        &self,
+        (by, pops): (Actor, usize),
+        key: Key64,
+        held: &mut Held,
+        answer: impl FnOnce(&mut Held) -> bool,
+    ) -> bool {
+        let begins = held.ledger.own().is_none();
+        let has_room =
+            || self.keys.len() <= self.keys.max().div_ceil(2) || self.begun.of(by.pop) < self.keys.max().div_ceil(pops);
+        if begins && !has_room() {
+            return false;
+        }
+        let changed = answer(held);
+        if begins && held.ledger.own().is_some() {
+            held.begun_for = Some(by);
+            self.begun.insert(by, key);
+        }
+        changed
+    }
+
     /// A ledger is about to be forgotten, under its lock.
-    fn drop_one(&self, held: &Held, now: Time) {
+    fn drop_one(&self, key: Key64, held: &Held, now: Time) {
+        self.named.forget(key, held.named_by);
+        self.begun.forget(key, held.begun_for);
         if let Some(own) = held.ledger.own() {
             self.dropped.fetch_max(own.ends.0, Ordering::Relaxed);
         }
@@ -200,17 +247,42 @@ impl Table {
 
     /// Changes what is held of a key, made if there was nothing. `None` when the table is full and nothing gives way.
     pub(super) fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut Held) -> R) -> Option<R> {
-        let visit = |held: &mut Held| {
-            held.touched = held.touched.max(now);
-            visit(held)
-        };
-        let rank = |held: &Held| held.rank(self.kind, now);
-        let last = |_, held: &Held| self.drop_one(held, now);
-        let visited = self.keys.visit(key, || None, || Held::new(now), GiveWay { sample: SAMPLE, rank, last }, visit);
+        let visited = self.keys.visit(key, || None, || Held::new(now), self.give_way(now), touching(now, visit));
         if visited.is_none() {
             self.leave_out(now);
         }
         visited
+    }
+
+    /// Changes what is held of a key that a peer speaks of, made if there was nothing; where there is none, what `aside` says stands
+    /// instead. What peers named makes room for it, as [`Named`] says, never what this node has a part in.
+    fn visit_told<R>(
+        &self,
+        (by, key): (Actor, Key64),
+        aside: impl FnOnce() -> Option<R>,
+        now: Time,
+        visit: impl FnOnce(&mut Held) -> R,
+    ) -> Option<R> {
+        let make = || self.named.note(by, key, Held::new(now));
+        let is_over = |held: &Held| held.is_over(self.kind, now);
+        let make_room = || self.named.make_room(&self.keys, (by, key), self.give_way(now), is_over);
+        let visited = self.keys.visit_or(key, aside, make, make_room, touching(now, visit));
+        if visited.is_none() {
+            self.leave_out(now);
+        }
+        visited
+    }
+
+    fn give_way(&self, now: Time) -> GiveWay<impl Fn(&Held) -> Option<Time>, impl Fn(Key64, &Held)> {
+        let rank = move |held: &Held| held.rank(self.kind, now);
+        GiveWay { sample: SAMPLE, rank, last: move |key, held: &Held| self.drop_one(key, held, now) }
+    }
+}
+
+fn touching<R>(now: Time, visit: impl FnOnce(&mut Held) -> R) -> impl FnOnce(&mut Held) -> R {
+    move |held| {
+        held.touched = held.touched.max(now);
+        visit(held)
     }
 }
 
@@ -245,10 +317,10 @@ impl Ledgers {
     pub(super) fn sweep(&self, shard: u8, dirty: &Dirty, now: Time) {
         for (number, table) in self.tables.after(None) {
             let kind = table.kind;
-            table.keys.retain(shard, |held| {
+            table.keys.retain_mut(shard, |key, held| {
                 let keep = held.dirty || !held.is_over(kind, now);
                 if !keep {
-                    table.drop_one(held, now);
+                    table.drop_one(key, held, now);
                 }
                 keep
             });
@@ -335,12 +407,12 @@ impl Ledgers {
         }
     }
 
-    /// Joins another author's account as `join` says.
+    /// Joins another author's account as `join` says. One that is only [`Told::Known`] makes no other key be forgotten.
     pub(super) fn offer(
         &self,
-        id: LedgerId,
-        key: Key64,
-        account: Account,
+        (id, key): (LedgerId, Key64),
+        (by, account): (Actor, Account),
+        told: Told,
         join: impl FnOnce(&Table, &mut Held, Account) -> Joined,
         now: Time,
     ) -> Ingested {
@@ -348,12 +420,20 @@ impl Ledgers {
         if let Err(refused) = table.kind.check(&account, now) {
             return refused;
         }
-        let joined = table.visit(key, now, |held| join(table, held, account));
+        let pushed = table.keys.is_full() && table.read(key, |_| ()).is_none();
+        let withheld = || {
+            let withheld = told == Told::Known && table.keys.is_full();
+            withheld.then(|| {
+                table.leave_out(now);
+                Joined::Unchanged
+            })
+        };
+        let joined = table.visit_told((by, key), withheld, now, |held| join(table, held, account));
         if joined == Some(Joined::Crowded) {
             table.leave_out(now);
         }
         let full = matches!(joined, None | Some(Joined::Crowded));
-        Ingested { full, raised: joined == Some(Joined::Raised), ..Ingested::default() }
+        Ingested { full, pushed, raised: joined == Some(Joined::Raised), ..Ingested::default() }
     }
 }
 

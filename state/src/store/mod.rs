@@ -119,7 +119,7 @@ pub struct StoreConfig {
 /// How much a store holds of what counters and bans do not bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreBounds {
-    /// Keys that one table of distinct counts holds. Default 100,000. A key takes some 100 bytes and 64 more for each live
+    /// Keys that one table of distinct counts holds. Default 100,000. A key takes some 120 bytes and 64 more for each live
     /// slot; a slot takes 4 bytes for each of its first 128 values, from then on 1 KiB; half a KiB more until the one after it ended.
     /// With nine slots (15 of 100 ms) full of values, the most, that is 11 KiB (17 KiB).
     pub uniques_max: usize,
@@ -133,7 +133,7 @@ pub struct StoreBounds {
     pub maxima_max: usize,
     /// Purge keys that are remembered. Default 100,000; one takes some 200 bytes and 56 more for each actor that purged it.
     pub marks_max: usize,
-    /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 200 bytes, and 150 more for each author
+    /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 250 bytes, and 150 more for each author
     /// beside this node.
     pub ledgers_max: usize,
 }

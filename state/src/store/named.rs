@@ -1,7 +1,7 @@
-//! Which peer named which key of a table first. A full table makes room for a key that a peer names by one that another POP
-//! named, if that has more of them, else by one of its own ([`Parts`]). So each POP keeps as many keys as it named or an equal part of
-//! what peers have, whatever the others name. A POP's nodes share its part among them in the same way: who a POP is its certificate
-//! says, how many nodes it has it may make up.
+//! Which peer named which key of a table first, be it of counters, of ledgers or of distinct counts. A full table makes room for a key
+//! that a peer names by one that another POP named, if that has more of them, else by one of its own ([`Parts`]). So each POP keeps as
+//! many keys as it named or an equal part of what peers have, whatever the others name. A POP's nodes share its part among them in the
+//! same way: who a POP is its certificate says, how many nodes it has it may make up.
 //!
 //! A sample of the table cannot tell who has most. It is taken at one end of a shard, where those that are spared pile up until
 //! there is nobody else; and a peer that makes its keys up can choose ones that are never in it.
@@ -10,8 +10,15 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::parts::Parts;
-use crate::identity::{Actor, PopId};
-use crate::key::Key64;
+use super::shards::{GiveWay, Shards};
+use crate::identity::{Actor, Nameable, PopId};
+use crate::key::{Key64, Sharded};
+
+/// Keys that are looked at to find one to forget.
+pub(super) const SAMPLE: usize = 32;
+
+/// Samples of what peers named that are looked at for one new key. What is found to be spared is in none of the next ones.
+const LOOKS: usize = 32;
 
 type Keys = Parts<PopId, Parts<u32, BTreeSet<Key64>>>;
 
@@ -24,6 +31,52 @@ impl Named {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is made because a peer names a key.
+    pub(super) fn note<V: Nameable>(&self, by: Actor, key: Key64, mut made: V) -> V {
+        made.set_named_by(by);
+        self.insert(by, key);
+        made
+    }
+
+    /// What is held of a key is about to be forgotten, under its lock.
+    pub(super) fn forget(&self, key: Key64, by: Option<Actor>) {
+        by.into_iter().for_each(|by| self.remove(by, key));
+    }
+
+    /// How many keys are a POP's.
+    pub(super) fn of(&self, pop: PopId) -> usize {
+        self.keys().has(pop)
+    }
+
+    /// Has a key of a full map forgotten for one that a peer names: of those that are known from one POP alone, and that POP named most,
+    /// the one with the least rank of a sample; where there is none, one that is over. What has no rank stays.
+    pub(super) fn make_room<V: Nameable, R: Ord>(
+        &self,
+        map: &Shards<Key64, V>,
+        (by, near): (Actor, Key64),
+        GiveWay { sample, rank, last }: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(Key64, &V)>,
+        is_over: impl Fn(&V) -> bool,
+    ) {
+        for _ in 0..LOOKS {
+            let Some((whose, keys)) = self.give_way(by, near, sample) else { break };
+            let rank = |held: &V| rank(held).filter(|_| held.is_only_of(whose.pop));
+            let mut ranked = Vec::new();
+            for key in keys {
+                match map.read(key, rank).flatten() {
+                    Some(rank) => ranked.push((rank, key)),
+                    // Others speak of it, too: it is nobody's.
+                    None => self.remove(whose, key),
+                }
+            }
+            let goes = |key, held: &V| rank(held).inspect(|_| last(key, held)).is_some();
+            if ranked.into_iter().min().is_some_and(|(_, key)| map.forget(key, goes)) {
+                return;
+            }
+        }
+        let rank = |held: &V| rank(held).filter(|_| is_over(held));
+        map.make_room(near.shard(), GiveWay { sample, rank, last });
+    }
+
     /// A key was made because a peer named it.
     pub(super) fn insert(&self, by: Actor, key: Key64) {
         self.change(by, |keys| {
@@ -32,7 +85,7 @@ impl Named {
     }
 
     /// A key is forgotten, or is not of this peer's POP alone any more.
-    pub(super) fn remove(&self, by: Actor, key: Key64) {
+    fn remove(&self, by: Actor, key: Key64) {
         self.change(by, |keys| {
             keys.remove(&key);
         });
@@ -43,7 +96,7 @@ impl Named {
     }
 
     /// Whose keys make room for one that `by` names, and so many of them, from `near` on and round. `None` where nobody has any.
-    pub(super) fn give_way(&self, by: Actor, near: Key64, sample: usize) -> Option<(Actor, Vec<Key64>)> {
+    fn give_way(&self, by: Actor, near: Key64, sample: usize) -> Option<(Actor, Vec<Key64>)> {
         let keys = self.keys();
         let (pop, nodes) = keys.give_way(by.pop)?;
         // In another POP that is one of those that have most, too.

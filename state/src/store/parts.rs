@@ -53,11 +53,15 @@ impl<K: Ord + Copy, P: Counted> Parts<K, P> {
         }
     }
 
+    /// How much an owner has.
+    pub(super) fn has(&self, owner: K) -> usize {
+        self.of.get(&owner).map_or(0, P::count)
+    }
+
     /// Who makes room for `owner`, and what it has. `None` where nobody has anything.
     pub(super) fn give_way(&self, owner: K) -> Option<(K, &P)> {
         let (most, greatest) = *self.counts.last()?;
-        let has = self.of.get(&owner).map_or(0, P::count);
-        let whose = if most > has { greatest } else { owner };
+        let whose = if most > self.has(owner) { greatest } else { owner };
         Some((whose, self.of.get(&whose)?))
     }
 }

@@ -71,6 +71,11 @@ impl Rosters {
         self.agreed.is_some() || self.known.len() != 1
     }
 
+    /// How many POPs there are, this one included.
+    pub(super) fn pops(&self) -> usize {
+        self.known.back().map_or(1, |roster| roster.pops.len()).max(1)
+    }
+
     pub(super) fn succeed(&mut self) {
         self.succeeded = true;
     }

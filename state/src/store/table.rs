@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use super::TABLES_MAX;
 use super::crowd::{Crowd, EIGHTH};
 use super::lineage::Lineage;
-use super::named::Named;
+use super::named::{Named, SAMPLE};
 use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{SLOTS, SlotCounter, Widths};
-use crate::identity::Actor;
+use crate::identity::{Actor, Nameable};
 use crate::key::{Domain, Key64, Names, Sharded};
 use crate::rung::Rung;
 use crate::time::Time;
@@ -66,12 +66,6 @@ impl TableId {
 #[error("the store holds {TABLES_MAX} tables already; restart to drop those that no config uses any more")]
 pub struct TableFull;
 
-/// Counters that are looked at to find one to forget.
-const SAMPLE: usize = 32;
-
-/// Samples of what peers named that are looked at for one new key. What is found to be spared is in none of the next ones.
-const LOOKS: usize = 32;
-
 /// Whether a table holds all keys that were counted in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
@@ -82,7 +76,7 @@ pub enum Coverage {
     Partial,
 }
 
-/// Why a row is said.
+/// Why a row, an account or a sketch is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
     /// It changed just now.
@@ -201,12 +195,7 @@ impl Table {
         now: Time,
         visit: impl FnOnce(&mut SlotCounter) -> R,
     ) -> Option<R> {
-        let make = || {
-            let mut counter = self.make(key, head, self.rate(), now);
-            counter.set_named_by(by);
-            self.named.insert(by, key);
-            counter
-        };
+        let make = || self.named.note(by, key, self.make(key, head, self.rate(), now));
         let visited = self.counters.visit_or(key, aside, make, || self.make_room_for(by, key, now), visit);
         visited.or_else(|| {
             self.leave_out(now);
@@ -214,32 +203,14 @@ impl Table {
         })
     }
 
-    /// Forgets a counter for one that a peer names: of those that only one POP counts, and that POP named most, the one touched
-    /// least recently of a sample; where there is none, one that is over or that nobody counts.
+    /// Forgets a counter for one that a peer names.
     fn make_room_for(&self, by: Actor, near: Key64, now: Time) {
-        for _ in 0..LOOKS {
-            let Some((whose, keys)) = self.named.give_way(by, near, SAMPLE) else { break };
-            let rank =
-                |counter: &SlotCounter| self.rank(counter, self.rate(), now).filter(|_| counter.is_only_of(whose.pop));
-            let mut ranked = Vec::new();
-            for key in keys {
-                match self.read(key, rank).flatten() {
-                    Some(rank) => ranked.push((rank, key)),
-                    // Others count it too: it is nobody's.
-                    None => self.named.remove(whose, key),
-                }
-            }
-            let goes = |key, counter: &SlotCounter| rank(counter).inspect(|_| self.forget(key, counter, now)).is_some();
-            if ranked.into_iter().min().is_some_and(|(_, key)| self.counters.forget(key, goes)) {
-                return;
-            }
-        }
-        let over = |counter: &SlotCounter| {
-            let gives_way = counter.is_only_of(Actor::NOBODY.pop) || counter.is_expired(self.widths, self.rate(), now);
-            self.rank(counter, self.rate(), now).filter(|_| gives_way)
-        };
+        let rank = |counter: &SlotCounter| self.rank(counter, self.rate(), now);
         let last = |key, counter: &SlotCounter| self.forget(key, counter, now);
-        self.counters.make_room(near.shard(), GiveWay { sample: SAMPLE, rank: over, last });
+        let is_over = |counter: &SlotCounter| {
+            counter.is_only_of(Actor::NOBODY.pop) || counter.is_expired(self.widths, self.rate(), now)
+        };
+        self.named.make_room(&self.counters, (by, near), GiveWay { sample: SAMPLE, rank, last }, is_over);
     }
 
     /// A new counter, which owes what the crowd knows of its key.
@@ -262,7 +233,7 @@ impl Table {
 
     /// A counter is about to be forgotten, under its own lock: whoever makes it again sees what is written here.
     fn forget(&self, key: Key64, counter: &SlotCounter, now: Time) {
-        self.disown(key, counter);
+        self.named.forget(key, counter.named_by());
         let rate = self.rate();
         if counter.is_expired(self.widths, rate, now) {
             return;
@@ -276,13 +247,6 @@ impl Table {
         let own = rate.map(|rate| (rate, counter.own_level(self.widths, rate, now)));
         if let Some((rate, level)) = own.filter(|(_, level)| *level > 0.0) {
             self.crowd().raise(key, level, rate, now);
-        }
-    }
-
-    /// It makes no difference any more to what its peer has.
-    fn disown(&self, key: Key64, counter: &SlotCounter) {
-        if let Some(by) = counter.named_by() {
-            self.named.remove(by, key);
         }
     }
 
@@ -317,7 +281,7 @@ impl Table {
         let rate = self.rate();
         self.counters.retain_mut(shard, |key, counter| {
             let is_over = counter.is_expired(self.widths, rate, now);
-            is_over.then(|| self.disown(key, counter));
+            is_over.then(|| self.named.forget(key, counter.named_by()));
             !is_over
         });
         if let (Some(crowd), Some(rate)) = (self.crowd.get(), rate) {

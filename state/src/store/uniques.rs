@@ -1,9 +1,11 @@
 //! Tables of distinct counts: the sketches of one kind of thing, by key.
 
 use super::dirty::Dirty;
+use super::named::{Named, SAMPLE};
 use super::registry::Registry;
 use super::shards::{GiveWay, Shards};
-use super::{Ingested, TableFull};
+use super::{Ingested, TableFull, Told};
+use crate::identity::{Actor, Nameable};
 use crate::key::{Domain, Key, Key64, Names, Secrets, Spread};
 use crate::rung::Rung;
 use crate::time::Time;
@@ -37,9 +39,6 @@ impl UniquesSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniquesId(u16);
 
-/// Keys that are looked at to find one to forget.
-const SAMPLE: usize = 32;
-
 /// All tables of distinct counts of a node.
 pub(super) struct Uniques {
     tables: Registry<Sketches>,
@@ -53,30 +52,44 @@ struct Sketches {
     span: Span,
     replicated: bool,
     keys: Shards<Key64, Distinct>,
+    /// The keys that peers named first.
+    named: Named,
 }
 
 impl Sketches {
-    /// Changes a key's sketches, made if there are none. When the table is full one key gives way: one of which all is over,
-    /// else the one touched longest ago of a sample; what waits to be sent stays, and what `spares` says.
-    fn visit<R>(
+    /// Changes a key's sketches where a value was seen here, made if there are none. When the table is full one key gives way: one of
+    /// which all is over, else the one touched longest ago of a sample; what waits to be sent stays.
+    fn visit<R>(&self, key: Key64, now: Time, visit: impl FnOnce(&mut Distinct) -> R) -> Option<R> {
+        self.keys.visit(key, || None, || Distinct::new(now), self.give_way(now), visit)
+    }
+
+    /// Changes a key's sketches of which somebody tells, made if there are none; where there are none, what `aside` says stands instead.
+    /// What peers named makes room, as [`Named`] says, never what was seen here.
+    fn visit_told<R>(
         &self,
-        key: Key64,
-        spares: impl Fn(&Distinct) -> bool,
+        (by, key): (Option<Actor>, Key64),
+        aside: impl FnOnce() -> Option<R>,
         now: Time,
         visit: impl FnOnce(&mut Distinct) -> R,
     ) -> Option<R> {
-        let rank = |known: &Distinct| match (known.is_expired(self.span, now), known.dirty || spares(known)) {
+        let new = || Distinct::new(now);
+        let make = || by.map_or_else(new, |by| self.named.note(by, key, new()));
+        let is_over = |known: &Distinct| known.is_expired(self.span, now);
+        let make_room = || {
+            if let Some(by) = by {
+                self.named.make_room(&self.keys, (by, key), self.give_way(now), is_over);
+            }
+        };
+        self.keys.visit_or(key, aside, make, make_room, visit)
+    }
+
+    fn give_way(&self, now: Time) -> GiveWay<impl Fn(&Distinct) -> Option<Time>, impl Fn(Key64, &Distinct)> {
+        let rank = move |known: &Distinct| match (known.is_expired(self.span, now), known.dirty) {
             (true, _) => Some(Time::ZERO),
             (false, true) => None,
             (false, false) => Some(known.touched()),
         };
-        self.keys.visit(
-            key,
-            || None,
-            || Distinct::new(now),
-            GiveWay { sample: SAMPLE, rank, last: |_, _: &Distinct| {} },
-            visit,
-        )
+        GiveWay { sample: SAMPLE, rank, last: move |key, known: &Distinct| self.named.forget(key, known.named_by()) }
     }
 }
 
@@ -98,6 +111,7 @@ impl Uniques {
             span: Span::new(spec.slot),
             replicated: spec.replicated,
             keys: Shards::new(self.keys_max, self.spread),
+            named: Named::default(),
         };
         self.tables.find_or(identity, make).map(UniquesId)
     }
@@ -115,12 +129,9 @@ impl Uniques {
         let Some(table) = self.tables.get(id.0) else { return };
         for (key, secret) in key.each().zip(secrets.each()) {
             let mark = Mark::of(secret.hash64(Domain::Element, &[element]));
-            let newly = table.visit(
-                key,
-                |_| false,
-                now,
-                |known| known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty),
-            );
+            let newly = table.visit(key, now, |known| {
+                known.observe(table.span, mark, now) && table.replicated && dirty.tracks(&mut known.dirty)
+            });
             if newly == Some(true) {
                 dirty.uniques(id, key);
             }
@@ -139,7 +150,11 @@ impl Uniques {
 
     pub(super) fn sweep(&self, shard: u8, now: Time) {
         for (_, table) in self.tables.after(None) {
-            table.keys.retain(shard, |known| !known.is_expired(table.span, now));
+            table.keys.retain_mut(shard, |key, known| {
+                let is_over = known.is_expired(table.span, now);
+                is_over.then(|| table.named.forget(key, known.named_by()));
+                !is_over
+            });
         }
     }
 
@@ -208,16 +223,25 @@ impl Uniques {
         table.keys.read(key, |known| known.live(table.span, now)).unwrap_or_default()
     }
 
-    /// Joins what a peer knows of one slot. What it names pushes out nothing that was seen here.
-    pub(super) fn offer(&self, id: UniquesId, key: Key64, (slot, sketch): (u64, &Sketch), now: Time) -> Ingested {
+    /// Joins what is known of one slot: to a peer, or to an earlier life of this node. What is only [`Told::Known`] makes no other key be
+    /// forgotten.
+    pub(super) fn offer(
+        &self,
+        (id, key): (UniquesId, Key64),
+        (by, (slot, sketch)): (Option<Actor>, (u64, &Sketch)),
+        told: Told,
+        now: Time,
+    ) -> Ingested {
         let Some(table) = self.tables.get(id.0) else { return Ingested::default() };
         match table.span.standing(slot, now) {
             Standing::Ahead => Ingested { ahead: 1, ..Ingested::default() },
             Standing::Over => Ingested { expired: 1, ..Ingested::default() },
             Standing::Live => {
-                let joined =
-                    table.visit(key, Distinct::is_seen_here, now, |known| known.join(table.span, slot, sketch, now));
-                Ingested { full: joined.is_none(), raised: joined == Some(true), ..Ingested::default() }
+                let pushed = table.keys.is_full() && table.keys.read(key, |_| ()).is_none();
+                let withheld = || (told == Told::Known && table.keys.is_full()).then_some(false);
+                let join = |known: &mut Distinct| known.join(table.span, by, (slot, sketch), now);
+                let joined = table.visit_told((by, key), withheld, now, join);
+                Ingested { full: joined.is_none(), pushed, raised: joined == Some(true), ..Ingested::default() }
             }
         }
     }

@@ -8,10 +8,8 @@ use crate::bucket::{Bucket, Charge};
 use crate::counter::Row;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::Key64;
-use crate::rung::Rung;
-use crate::store::{Coverage, Store, StoreBounds, StoreConfig, Told, UniquesSpec};
+use crate::store::{Coverage, Told};
 use crate::time::Time;
-use crate::unique::Mark;
 
 /// Where a shard holds more keys than are looked at to find one to forget.
 const CAP: usize = 20_000;
@@ -21,7 +19,7 @@ fn row(at: Time) -> Row {
 }
 
 /// The nth key of a peer: spread evenly, and never that of another.
-fn key(pop: u16, nth: u64) -> Key64 {
+pub(super) fn key(pop: u16, nth: u64) -> Key64 {
     Key64((nth << 8 | u64::from(pop)).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
@@ -72,7 +70,7 @@ fn ten_times_the_cap_of_one_peer_changes_nothing_of_the_others() {
     assert_eq!(node.held(4, 10 * CAP as u64), CAP - 3_200 - 3_000 - 500 - 1);
 }
 
-fn node_of(pop: u16, node: u32) -> Author {
+pub(super) fn node_of(pop: u16, node: u32) -> Author {
     Author { actor: Actor { pop: PopId(pop), node }, incarnation: Incarnation(1) }
 }
 
@@ -182,34 +180,4 @@ fn keys_that_are_over_are_held_against_nobody() {
     (0..60).for_each(|nth| assert!(node.hears_of(2, key(2, nth), later)));
     let held = |pop: u16| (0..60).filter(|nth| node.holds(pop, key(pop, *nth), later)).count();
     assert_eq!((held(2), held(3)), (50, 50));
-}
-
-/// Distinct counts have no author, so peers push out one another's; what was seen here they do not.
-#[test]
-fn what_was_seen_here_is_not_pushed_out() {
-    let config = StoreConfig {
-        me: author(1, 1).actor,
-        incarnation: Incarnation(1),
-        cluster: "edge".to_owned(),
-        secret: [3; 16],
-        secret_beside: None,
-        salt: 0,
-        keys_max: 1,
-        bans_max: 1,
-        roster: 3,
-    };
-    let store = Store::with_bounds(config, StoreBounds { uniques_max: 100, ..StoreBounds::default() });
-    let spec = UniquesSpec { uid: "u".to_owned(), shape: String::new(), slot: Rung::S1, replicated: true };
-    let table = store.uniques(&spec).unwrap();
-    (0..60).for_each(|nth| store.observe(table, only(key(1, nth).0), b"value", NOW));
-    for (table, key) in store.take_uniques() {
-        store.take_sketches(table, key, Time::ZERO);
-    }
-    let sketch = [Mark::new(7, 1).unwrap()].into_iter().collect();
-    for nth in 0..1_000 {
-        store.offer_sketch(table, key(2, nth), (NOW.0 / 1_000, &sketch), NOW.plus(1));
-    }
-    assert!((0..60).all(|nth| store.distinct(table, only(key(1, nth).0), 1_000, NOW.plus(1)) == 1));
-    store.observe(table, only(9), b"value", NOW.plus(2));
-    assert_eq!(store.distinct(table, only(9), 1_000, NOW.plus(2)), 1, "what is seen here has room");
 }

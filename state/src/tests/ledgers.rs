@@ -8,6 +8,7 @@ use super::given::author;
 use crate::identity::Author;
 use crate::key::Key64;
 use crate::ledger::{AUTHORS_MAX, Account, Gift, Joined, Ledger, Version};
+use crate::store::Told;
 use crate::time::Time;
 use crate::wire::{Builder, DeltaHead, Frame, NEWEST, RangeHead, Room, State};
 use crate::{Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
@@ -301,7 +302,7 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
     assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
     assert_eq!(store.tables_digest(now), whole);
     let said = Account { version: Version(1), ends: epoch.ends, amount: 1, ..Account::default() };
-    assert!(store.offer_account(table, Key64(2), author(2, 1), said, now).full);
+    assert!(store.offer_account((table, Key64(2)), (author(2, 1), said), Told::Changed, now).full);
     assert_ne!(store.tables_digest(now), whole);
     assert_ne!(store.tables_digest(now.plus(59_999)), whole);
     assert_eq!(store.tables_digest(now.plus(60_000)), whole);

@@ -8,6 +8,7 @@ mod flood;
 mod forget;
 mod given;
 mod golden;
+mod heavy;
 mod hostile;
 mod late;
 mod laws;

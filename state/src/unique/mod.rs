@@ -16,6 +16,7 @@ pub(crate) use self::sketch::{REGISTERS, SPARSE_MAX, Sketch};
 pub(crate) use self::span::{Span, Standing};
 
 use self::recent::Recent;
+use crate::identity::{Actor, Nameable, PopId};
 use crate::time::Time;
 
 /// Slots that one key holds. Nine live at a time; the others are those that clocks ahead may bring with narrow slots.
@@ -30,6 +31,9 @@ pub(crate) struct Distinct {
     touched: Time,
     /// Whether a value was seen here.
     seen_here: bool,
+    named_by: Option<Actor>,
+    /// Whether somebody else than the POP that named its key told of it.
+    is_shared: bool,
     /// Whether it waits to be sent.
     pub(crate) dirty: bool,
 }
@@ -41,18 +45,27 @@ struct Slot {
     recent: Recent,
 }
 
+impl Nameable for Distinct {
+    fn set_named_by(&mut self, peer: Actor) {
+        self.named_by = Some(peer);
+    }
+
+    fn named_by(&self) -> Option<Actor> {
+        self.named_by
+    }
+
+    fn is_only_of(&self, pop: PopId) -> bool {
+        !self.seen_here && !self.is_shared && self.named_by.is_some_and(|named| named.pop == pop)
+    }
+}
+
 impl Distinct {
     pub(crate) fn new(now: Time) -> Distinct {
-        Distinct { slots: Vec::new(), touched: now, seen_here: false, dirty: false }
+        Distinct { slots: Vec::new(), touched: now, seen_here: false, named_by: None, is_shared: false, dirty: false }
     }
 
     pub(crate) fn touched(&self) -> Time {
         self.touched
-    }
-
-    /// Whether this node itself saw a value, and not only peers did.
-    pub(crate) fn is_seen_here(&self) -> bool {
-        self.seen_here
     }
 
     /// Takes a value in; true if the sketch rose.
@@ -67,8 +80,9 @@ impl Distinct {
         rose
     }
 
-    /// Joins what somebody knows of one slot, which stands [`Standing::Live`]; true if the sketch rose.
-    pub(crate) fn join(&mut self, span: Span, number: u64, sketch: &Sketch, now: Time) -> bool {
+    /// Joins what a peer knows of one slot, which stands [`Standing::Live`], or what was known before this life; true if the sketch rose.
+    pub(crate) fn join(&mut self, span: Span, by: Option<Actor>, (number, sketch): (u64, &Sketch), now: Time) -> bool {
+        self.is_shared |= by.is_none() || self.named_by.map(|named| named.pop) != by.map(|by| by.pop);
         self.slot(span, number, now).is_some_and(|slot| slot.sketch.join(sketch))
     }
 
