@@ -61,7 +61,13 @@ struct Table {
 const QUOTA: u64 = 100;
 
 fn allowance() -> Allowance {
-    Allowance { nano_per_ms: 1_000_000_000, burst: 100 }
+    Allowance { nano_per_ms: 1_000_000_000, burst: 100, overdraft: 0 }
+}
+
+fn sharing(store: &Store, spec: &LedgerSpec) -> SharesId {
+    let id = store.shares(spec).unwrap();
+    store.share_out(id, allowance());
+    id
 }
 
 fn epoch() -> Epoch {
@@ -73,7 +79,7 @@ fn tables() -> [Table; 3] {
     let make: [&dyn Fn(&Store) -> Kind; 3] = [
         &|store| Kind::Gauge(store.gauge(&spec).unwrap()),
         &|store| Kind::Rights(store.rights(&spec, QUOTA).unwrap()),
-        &|store| Kind::Shares(store.shares(&spec, allowance()).unwrap()),
+        &|store| Kind::Shares(sharing(store, &spec)),
     ];
     make.map(|make| {
         let store = store();

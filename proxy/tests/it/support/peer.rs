@@ -116,6 +116,7 @@ impl Role {
             cluster: self.cluster.clone(),
             secret: self.secrets.0.bytes(),
             secret_beside: self.secrets.1.as_ref().map(Secret::bytes),
+            salt: 1,
             keys_max: 1_000_000,
             bans_max: 1000,
             roster: u16::try_from(self.peers.len() + 1).unwrap(),
