@@ -125,8 +125,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     plan.filters.begin(&store);
     let config = &plan.config;
     // The tables are there now.
-    let every = config.storage.state_every;
-    let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), every, &store));
+    let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
     let node = Node {

@@ -1,6 +1,6 @@
 //! How a global limit is held over all POPs, and what that asks of the rest of it.
 
-use super::{OnPartition, RawLimit, Scope};
+use super::{OnPartition, Rate, RawLimit, Scope};
 use crate::expr::{Expr, Field, Function, Kind, Type};
 use crate::finding::Check;
 use crate::key::KeyPart;
@@ -19,6 +19,9 @@ pub enum Class {
     /// Over all POPs together no more passes than burst and rate, whatever is late, lost, cut off or dead: each spends its own share.
     Strict,
 }
+
+/// Four an hour: one in so many ms.
+const SLOWEST_MS: u128 = 900_000;
 
 const WORDS: &str = "possible here: `converge`, `bounded(2%)`, `strict`";
 
@@ -66,7 +69,7 @@ impl RawLimit {
     pub(super) fn holds(
         &self,
         class: Class,
-        (scope, on_partition): (Scope, OnPartition),
+        (scope, on_partition, rate): (Scope, OnPartition, Option<Rate>),
         key: Option<&[KeyPart]>,
         known: &Known,
         check: &mut Check<'_>,
@@ -87,6 +90,13 @@ impl RawLimit {
         }
         // A site for all hosts takes any.
         let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
+        if rate.is_some_and(|rate| rate.per.as_millis() > u128::from(rate.count) * SLOWEST_MS) {
+            let wrong = Wrong::new(format!(
+                "this is too slow for a limit that is `{text}`: its shares are counted in whole parts"
+            ));
+            check.note(self.rate.span(), wrong.advice("write a rate of four an hour or more, or use `converge`"));
+            fits = None;
+        }
         for (part, written) in key.into_iter().flatten().zip(&self.key.value) {
             if is_free(part, hosts) {
                 let wrong = Wrong::new(format!(

@@ -229,7 +229,7 @@ impl RawLimit {
         };
         straight?;
         let (class, scope, on_partition) = (class?, scope?, on_partition?);
-        self.holds(class, (scope, on_partition), key.as_deref(), known, check)?;
+        self.holds(class, (scope, on_partition, rate), key.as_deref(), known, check)?;
         Some(Limit {
             name: name?,
             sites: sites?,

@@ -1,5 +1,6 @@
 //! The command line: what it says and how it ends.
 
+use crate::cluster::plan_of;
 use crate::support::{Edge, Origin, get, program};
 
 async fn run(words: &[&str]) -> (i32, String, String) {
@@ -38,6 +39,27 @@ async fn a_limit_that_is_less_precise_than_it_looks_is_warned_of() {
     let (_, text, _) = run(&["check", &path, "--json"]).await;
     let warnings = &serde_json::from_str::<serde_json::Value>(&text).unwrap()["warnings"];
     assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{text}");
+}
+
+/// Each POP of a roster has its part of the burst.
+#[tokio::test]
+async fn a_burst_of_which_a_pop_has_less_than_a_request_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = |burst: u8| {
+        format!("[[limit]]\nname = \"few\"\nkey = []\nrate = \"9/1m\"\nburst = {burst}\nclass = \"strict\"\n")
+    };
+    plan_of(folder.path(), "http://127.0.0.1:1", &["one", "two", "three"], &limit(2));
+    let file = folder.path().join("one/selvedge.toml");
+    let path = file.display().to_string();
+    let (code, _, error) = run(&["check", &path]).await;
+    assert_eq!(code, 78);
+    assert!(
+        error.contains("selvedge.toml:") && error.contains("limit few: `strict`") && error.contains("3 POPs"),
+        "{error}"
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&limit(2), &limit(3))).unwrap();
+    assert_eq!(run(&["check", &path]).await.0, 0);
 }
 
 #[tokio::test]

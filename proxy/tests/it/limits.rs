@@ -60,6 +60,21 @@ async fn an_operator_reads_what_was_counted() {
 }
 
 #[tokio::test]
+async fn its_class_and_what_that_promises_are_told() {
+    let origin = Origin::fixed("", "x").await;
+    let limit = LIMIT.replace("rate = \"6/1m\"", "rate = \"60/1h\"\nclass = \"bounded(5%)\"");
+    let edge = Edge::before(&origin.url(), &limit).await;
+    let answers = [200, 200, 200, 429];
+    for status in answers {
+        assert_eq!(get(edge.address(), "test", "/api/x").await.status, status, "a POP alone has all of it");
+    }
+    let (_, text, _) = edge.command(&["limits", "show", "api"]).await;
+    assert!(text.contains("bounded(5%)") && text.contains("at most 3, whatever is late or lost"), "{text}");
+    let limit: Limit = selvedge::admin::get(&edge.socket(), "/v1/limits/api?key=127.0.0.1").await.unwrap();
+    assert_eq!((limit.class.as_str(), limit.bound.overdraft, limit.top[0].count), ("bounded(5%)", Some(3.0), 3));
+}
+
+#[tokio::test]
 async fn a_limit_in_monitor_mode_refuses_nobody_and_is_counted_apart() {
     let origin = Origin::fixed("", "x").await;
     let edge = Edge::before(&origin.url(), &LIMIT.replace("burst = 3", "burst = 1\nmode = \"monitor\"")).await;
