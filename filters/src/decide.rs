@@ -74,8 +74,8 @@ impl Filters {
 
     /// The config is in force from now on: what nodes share out among them is what it says, and what peers tell drains at its rates. One that is
     /// only looked at changes nothing.
-    pub fn begin(&self, store: &Store) {
-        self.limits().iter().for_each(|limit| limit.begin(store));
+    pub fn begin(&self, store: &Store, now: Time) {
+        self.limits().iter().for_each(|limit| limit.begin(store, now));
     }
 
     /// The limits in file order.

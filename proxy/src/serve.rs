@@ -122,7 +122,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let reloads = Reloads::new(entry, config.clone(), ledger, started);
     let ground = Ground { store: &store, metrics: &metrics, groups: &groups };
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
-    plan.filters.begin(&store);
+    plan.filters.begin(&store, started);
     let config = &plan.config;
     // The tables are there now.
     let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));

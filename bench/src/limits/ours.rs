@@ -32,7 +32,7 @@ impl Ours {
         let mut world = World::new(seed, POPS as u16, &[], network);
         let filters = world.nodes.iter().map(|node| {
             let filters = Filters::new(&config, Tables::default(), &node.store).map_err(|error| error.to_string())?;
-            filters.begin(&node.store);
+            filters.begin(&node.store, world.now);
             Ok(filters)
         });
         let filters = filters.collect::<Result<Vec<_>, String>>()?;

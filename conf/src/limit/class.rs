@@ -90,6 +90,12 @@ impl RawLimit {
         }
         // A site for all hosts takes any.
         let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
+        if let Some(written) = &self.penalty {
+            let wrong =
+                Wrong::new(format!("a limit that is `{text}` may refuse clients that are under it, so it bans nobody"));
+            check.note(written.span(), wrong.advice("leave out `penalty`, or use `converge`"));
+            fits = None;
+        }
         if rate.is_some_and(|rate| rate.per.as_millis() > u128::from(rate.count) * SLOWEST_MS) {
             let wrong = Wrong::new(format!(
                 "this is too slow for a limit that is `{text}`: its shares are counted in whole parts"

@@ -105,9 +105,9 @@ impl Limit {
     }
 
     /// The config that it is of is in force from now on.
-    pub(crate) fn begin(&self, store: &Store) {
+    pub(crate) fn begin(&self, store: &Store, now: Time) {
         store.drains(self.table, self.bucket.rate_per_ms);
-        self.shared.iter().for_each(|shared| shared.share_out(store));
+        self.shared.iter().for_each(|shared| shared.share_out(store, now));
     }
 
     /// This node's share of the rate for the key of these values, requests a second; `None` where nothing is shared out.

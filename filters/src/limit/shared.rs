@@ -27,8 +27,8 @@ impl Shared {
     }
 
     /// The limit is in force from now on.
-    pub(crate) fn share_out(&self, store: &Store) {
-        store.share_out(self.shares, self.allowance);
+    pub(crate) fn share_out(&self, store: &Store, now: Time) {
+        store.share_out(self.shares, self.allowance, now);
     }
 
     /// Its table, while there is anybody to share with: a POP alone has a bucket, which outlives the process.

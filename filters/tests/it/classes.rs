@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_filters::{Indexing, LimitOutcome, Tables, Verdict};
-use selvedge_state::PopId;
+use selvedge_state::{PopId, Time};
 
 use crate::support::{Ask, World, config};
 
@@ -18,7 +18,7 @@ fn one_of_three(text: &str) -> World {
     let world = World::of(3, config(text), Tables::default(), Indexing::On);
     world.store.stand_among((1..=3).map(PopId));
     world.store.set_heard(3, Some(world.now));
-    world.filters.begin(&world.store);
+    world.filters.begin(&world.store, Time::ZERO);
     world
 }
 
@@ -49,7 +49,7 @@ fn a_bounded_one_goes_its_part_beyond_it_once() {
 fn a_pop_alone_has_all_of_it() {
     for class in ["strict", "bounded(10%)", "converge"] {
         let world = World::alone(&limit(class, ""));
-        world.filters.begin(&world.store);
+        world.filters.begin(&world.store, Time::ZERO);
         assert_eq!(world.passes(20, &Ask::default()), 6, "{class}");
     }
 }
@@ -58,7 +58,7 @@ fn a_pop_alone_has_all_of_it() {
 #[test]
 fn nothing_passes_before_there_is_a_share() {
     let world = World::of(3, config(&limit("strict", "")), Tables::default(), Indexing::On);
-    world.filters.begin(&world.store);
+    world.filters.begin(&world.store, Time::ZERO);
     assert_eq!(world.passes(20, &Ask::default()), 0);
     assert!(matches!(world.decide(&Ask::default()).verdict, Verdict::Limited { .. }));
 }
@@ -71,7 +71,7 @@ fn a_config_that_is_only_looked_at_shares_nothing_out() {
     assert_eq!(world.passes(20, &Ask::default()), 2);
     world.wait(60_000);
     assert_eq!(world.passes(40, &Ask::default()), 2);
-    filters.begin(&world.store);
+    filters.begin(&world.store, world.now);
     let mut edited = World { filters, ..world };
     edited.wait(60_000);
     // The bucket goes over with what is in it, and has room for more.

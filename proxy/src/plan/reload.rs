@@ -259,7 +259,7 @@ async fn exchange(node: &Node, before: &Arc<Plan>, made: Made, ledger: Ledger, c
         node.pops.renew(roster.names());
         links.renew(roster, identity).await;
     }
-    plan.filters.begin(&node.store);
+    plan.filters.begin(&node.store, node.clock.now());
     node.plan.store(Arc::clone(&plan));
     node.witness.renew(&plan);
     resolve::keep(&new);

@@ -42,7 +42,7 @@ impl Stage {
         let store = Store::with_bounds(me, bounds);
         store.stand_among((0..roster).map(PopId));
         let filters = Filters::new(config, tables, &store).map_err(|error| error.to_string())?;
-        filters.begin(&store);
+        filters.begin(&store, Time::ZERO);
         Ok(Stage { filters, store })
     }
 

@@ -83,6 +83,8 @@ pub(crate) struct Purse {
     owed: u64,
     /// Nano-tokens that may be owed in this era.
     overdraft: u64,
+    /// Among how many POPs the present era is shared out; 0 of a life that has no part of it.
+    sharers: u64,
     /// It was filled up to here.
     at: Time,
     /// Nano-tokens that came with shares, of all that is known to have come in this era.
@@ -175,6 +177,8 @@ pub(crate) struct Sharer<S> {
     pub(crate) terms: (u64, u64),
     /// Nano-tokens that all nodes together may owe.
     pub(crate) overdraft: u64,
+    /// Since when all that was taken was taken of shares: before, nobody knows what a key that was not asked for has used.
+    pub(crate) since: Time,
     /// Among how many POPs this life is one that share what begins at an instant.
     pub(crate) sharers: S,
 }
@@ -190,11 +194,8 @@ fn part(of: u64, part: u64, whole: u64) -> u64 {
 
 /// What a bucket of a share holds at most: the same part of the burst. An equal part of the rate was rounded down, by which the bucket must not
 /// lose a whole token.
-fn holds_most((rate, burst): (u64, u64), claim: u64, share: u64) -> u64 {
-    match rate.checked_div(claim) {
-        Some(sharers) if share == claim => burst / sharers.max(1),
-        _ => part(burst, share.min(rate), rate),
-    }
+fn holds_most((rate, burst): (u64, u64), (claim, sharers): (u64, u64), share: u64) -> u64 {
+    if share == claim && claim > 0 { burst / sharers.max(1) } else { part(burst, share.min(rate), rate) }
 }
 
 /// When the era began that an instant lies in.
@@ -222,7 +223,7 @@ impl Ledger {
     pub(crate) fn fill(&self, purse: &mut Purse, me: Author, now: Time) {
         let Some(own) = self.own() else { return };
         let share = self.share_of(me, own);
-        let most = holds_most(own.terms, own.claim, share);
+        let most = holds_most(own.terms, (own.claim, purse.sharers), share);
         let from = purse.at.max(own.ends.minus(ERA).plus(QUIET));
         purse.gain(u128::from(share) * u128::from(now.min(own.ends).since(from)), most);
         let came = number(self.received(me, |other| shares(own, other)).1);
@@ -240,16 +241,20 @@ impl Ledger {
         }
         let equal = |of: u64, begins: Time| (sharer.sharers)(begins).map_or(0, |sharers| of / sharers.max(1));
         let (claim, overdraft) = (equal(rate, begins), equal(sharer.overdraft, begins));
-        let most = holds_most(sharer.terms, claim, claim);
+        let sharers = (sharer.sharers)(begins).unwrap_or(0);
+        let most = holds_most(sharer.terms, (claim, sharers), claim);
         if ends == Some(begins) {
             self.fill(purse, sharer.me, begins);
             purse.owe_up_to(overdraft);
         } else {
-            // Nobody asked for it in the era before: its bucket filled all the while, whatever was owed when that began.
             (purse.tokens, purse.owed, purse.overdraft) = (0, overdraft, overdraft);
-            purse.gain(u128::from(equal(rate, begins.minus(ERA))) * u128::from(ERA - QUIET), most);
+            if sharer.since <= begins.minus(ERA) {
+                // Nobody asked for it in the era before: its bucket filled all the while, whatever was owed when that began.
+                purse.gain(u128::from(equal(rate, begins.minus(ERA))) * u128::from(ERA - QUIET), most);
+            }
         }
         purse.tokens = purse.tokens.min(most);
+        purse.sharers = sharers;
         (purse.at, purse.credited) = (begins, 0);
         let own = self.open();
         (own.ends, own.terms, own.claim) = (begins.plus(ERA), sharer.terms, claim);
@@ -357,7 +362,7 @@ impl Ledger {
             }
         }
         let left = self.own().map_or(0, |own| self.share_of(sharer.me, own));
-        purse.tokens = purse.tokens.min(holds_most(terms, claim, left));
+        purse.tokens = purse.tokens.min(holds_most(terms, (claim, purse.sharers), left));
         if changed && let Some(own) = self.own.as_mut() {
             // What was asked for here some time ago must not count as if it were now.
             own.amount = mine;
@@ -416,7 +421,7 @@ mod tests {
         }
 
         fn sharer(&self) -> Sharer<impl Fn(Time) -> Option<u64> + use<>> {
-            Sharer { me: self.me, terms: TERMS, overdraft: self.overdraft, sharers: |_| Some(3) }
+            Sharer { me: self.me, terms: TERMS, overdraft: self.overdraft, since: Time::ZERO, sharers: |_| Some(3) }
         }
 
         fn say(&mut self) {

@@ -3,11 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use super::peers::PEERS_MAX;
 use crate::identity::Actor;
 
 /// By whom an actor is missed: bits of the places that peers have.
 #[derive(Debug, Default)]
 struct Missers(Vec<u64>);
+
+/// Actors that are remembered as missed; beyond them it is as if they were not.
+const MISSED_MAX: usize = 2 * PEERS_MAX;
 
 /// For each actor that is missed, by which peers.
 #[derive(Debug, Default)]
@@ -50,7 +54,9 @@ impl Missed {
     pub(super) fn set(&mut self, place: usize, actors: impl IntoIterator<Item = Actor>) {
         self.forget(place);
         for actor in actors {
-            self.by_actor.entry(actor).or_default().insert(place);
+            if self.by_actor.len() < MISSED_MAX || self.by_actor.contains_key(&actor) {
+                self.by_actor.entry(actor).or_default().insert(place);
+            }
         }
         self.by_actor.retain(|_, missers| !missers.is_empty());
     }
@@ -87,6 +93,15 @@ mod tests {
 
     fn actor(pop: u16) -> Actor {
         Actor { pop: PopId(pop), node: 0 }
+    }
+
+    #[test]
+    fn it_remembers_so_many() {
+        let mut missed = Missed::default();
+        missed.set(1, (0..=MISSED_MAX as u32).map(|node| Actor { pop: PopId(1), node }));
+        assert_eq!(missed.by_actor.len(), MISSED_MAX);
+        missed.set(1, [actor(2)]);
+        assert!(missed.is_missed(actor(2)) && missed.by_actor.len() == 1);
     }
 
     proptest! {

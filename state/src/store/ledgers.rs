@@ -158,6 +158,8 @@ pub(super) struct Table {
     /// Those in which this node has a part because a peer asked for one. They cannot make room.
     begun: Named,
     terms: RwLock<Terms>,
+    /// When a config that uses it was first in force, ms; 0 before that.
+    began: AtomicU64,
     /// The latest end of an own account that was dropped.
     dropped: AtomicU64,
     /// Until when it is left out of the comparison with peers, ms: it had no room for all that is said.
@@ -173,6 +175,7 @@ impl Table {
             named: Named::default(),
             begun: Named::default(),
             terms: RwLock::default(),
+            began: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
         }
@@ -184,6 +187,16 @@ impl Table {
 
     pub(super) fn set_terms(&self, terms: Terms) {
         *self.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    /// A config that uses it is in force.
+    pub(super) fn begin(&self, now: Time) {
+        let _ = self.began.compare_exchange(0, now.0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// When that was so first.
+    pub(super) fn began(&self) -> Time {
+        Time(self.began.load(Ordering::Relaxed))
     }
 
     /// Whether an own account that ends then may have been dropped.

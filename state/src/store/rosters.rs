@@ -109,6 +109,12 @@ impl Rosters {
         self.in_doubt(begins).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
     }
 
+    /// Since when there are several POPs to share with.
+    pub(super) fn several_since(&self) -> Time {
+        let several = self.known.iter().rev().take_while(|roster| roster.pops.len() > 1);
+        several.last().map_or(Time(u64::MAX), |roster| roster.since)
+    }
+
     /// Among how many POPs that share what begins then this life is one; `None` if it is not.
     pub(super) fn sharers(&self, begins: Time) -> Option<u64> {
         let mine = self.me.actor.pop;
@@ -139,7 +145,11 @@ mod tests {
         known.agree(NOW.plus(20));
         let settled = NOW.plus(20 + OVERLAP + 2 * DRIFT_MAX);
         assert_eq!(known.sharers(settled.minus(1)), None, "who was taken out may still be there");
-        assert_eq!(known.sharers(settled), Some(3));
+        assert_eq!((known.sharers(settled), known.several_since()), (Some(3), NOW));
+        let mut alone = rosters(0, NOW, &[2]);
+        assert_eq!(alone.several_since(), Time(u64::MAX));
+        alone.set([1, 2].map(PopId), NOW.plus(7));
+        assert_eq!(alone.several_since(), NOW.plus(7));
         known.succeed();
         assert_eq!(known.sharers(NOW.plus(SPREAD)), None);
         assert_eq!(rosters(1, NOW, &[1, 2, 3]).sharers(NOW.plus(SPREAD)), None, "the second node of a POP");

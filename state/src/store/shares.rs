@@ -1,6 +1,7 @@
 //! The store's side of shares.
 
 use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table, Terms};
+use super::rosters::Rosters;
 use super::{Standing, Store, TableFull};
 use crate::bucket::Charge;
 use crate::identity::Author;
@@ -29,8 +30,9 @@ impl Store {
     /// Shares out so much of each key of a table: what was said last counts, from the next era on. While nodes have different
     /// configs, those of one rate and burst share with each other alone, and together they admit no more than the greatest of each among
     /// them.
-    pub fn share_out(&self, shares: SharesId, allowance: Allowance) {
+    pub fn share_out(&self, shares: SharesId, allowance: Allowance, now: Time) {
         if let Some(table) = self.ledgers.at(shares.0) {
+            table.begin(now);
             table.set_terms(Terms { said: allowance.terms(), overdraft: allowance.overdraft() });
         }
     }
@@ -89,7 +91,8 @@ impl Store {
     fn sharer(&self, table: &Table) -> Sharer<impl Fn(Time) -> Option<u64>> {
         let sharers = |begins| self.cluster.with_rosters(|rosters| rosters.sharers(begins));
         let Terms { said: terms, overdraft } = table.terms();
-        Sharer { me: self.me, terms, overdraft, sharers }
+        let since = table.began().max(self.cluster.with_rosters(Rosters::several_since));
+        Sharer { me: self.me, terms, overdraft, since, sharers }
     }
 
     /// An account is about to be joined: what filled the bucket until now did so at the share of before.

@@ -66,7 +66,7 @@ fn allowance() -> Allowance {
 
 fn sharing(store: &Store, spec: &LedgerSpec) -> SharesId {
     let id = store.shares(spec).unwrap();
-    store.share_out(id, allowance());
+    store.share_out(id, allowance(), Time(1));
     id
 }
 

@@ -30,7 +30,7 @@ fn shares(store: &Store) -> SharesId {
 /// The table of shares, which shares out so much.
 fn sharing(store: &Store, allowance: Allowance) -> SharesId {
     let id = store.shares(&spec()).unwrap();
-    store.share_out(id, allowance);
+    store.share_out(id, allowance, Time(1));
     id
 }
 
@@ -127,7 +127,7 @@ fn an_overdraft_that_grows_has_to_be_earned() {
     let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
     let border = START.plus(ERA);
     assert_eq!(store.draw(id, key, 20, border.minus(1)), Charge::Admitted { remaining: 0 });
-    store.share_out(id, Allowance { overdraft: 10, ..HUNDRED });
+    store.share_out(id, Allowance { overdraft: 10, ..HUNDRED }, border);
     assert!(matches!(store.draw(id, key, 1, border), Charge::Refused { .. }));
     // Nothing fills in the first second.
     assert_eq!(store.draw(id, key, 11, border.plus(1_100)), Charge::Refused { retry_after_ms: 10 });
