@@ -53,12 +53,12 @@ impl Missed {
     /// The peer of a place misses these from now on, and nobody else.
     pub(super) fn set(&mut self, place: usize, actors: impl IntoIterator<Item = Actor>) {
         self.forget(place);
+        self.by_actor.retain(|_, missers| !missers.is_empty());
         for actor in actors {
             if self.by_actor.len() < MISSED_MAX || self.by_actor.contains_key(&actor) {
                 self.by_actor.entry(actor).or_default().insert(place);
             }
         }
-        self.by_actor.retain(|_, missers| !missers.is_empty());
     }
 
     /// The peer of a place is no more.

@@ -109,10 +109,12 @@ impl Rosters {
         self.in_doubt(begins).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
     }
 
-    /// Since when there are several POPs to share with.
-    pub(super) fn several_since(&self) -> Time {
-        let several = self.known.iter().rev().take_while(|roster| roster.pops.len() > 1);
-        several.last().map_or(Time(u64::MAX), |roster| roster.since)
+    /// Since when this POP has been alone, or not alone, as it is now: alone it spends by other means.
+    pub(super) fn company_since(&self) -> Time {
+        let alone = |roster: &Roster| roster.pops.len() == 1;
+        let now = self.known.back().map(alone);
+        let same = self.known.iter().rev().take_while(|roster| Some(alone(roster)) == now);
+        same.last().map_or(Time::ZERO, |roster| roster.since)
     }
 
     /// Among how many POPs that share what begins then this life is one; `None` if it is not.
@@ -145,11 +147,12 @@ mod tests {
         known.agree(NOW.plus(20));
         let settled = NOW.plus(20 + OVERLAP + 2 * DRIFT_MAX);
         assert_eq!(known.sharers(settled.minus(1)), None, "who was taken out may still be there");
-        assert_eq!((known.sharers(settled), known.several_since()), (Some(3), NOW));
+        assert_eq!((known.sharers(settled), known.company_since()), (Some(3), NOW));
         let mut alone = rosters(0, NOW, &[2]);
-        assert_eq!(alone.several_since(), Time(u64::MAX));
+        assert_eq!(alone.company_since(), NOW);
         alone.set([1, 2].map(PopId), NOW.plus(7));
-        assert_eq!(alone.several_since(), NOW.plus(7));
+        alone.set([1, 2, 3].map(PopId), NOW.plus(9));
+        assert_eq!(alone.company_since(), NOW.plus(7));
         known.succeed();
         assert_eq!(known.sharers(NOW.plus(SPREAD)), None);
         assert_eq!(rosters(1, NOW, &[1, 2, 3]).sharers(NOW.plus(SPREAD)), None, "the second node of a POP");

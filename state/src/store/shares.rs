@@ -91,7 +91,7 @@ impl Store {
     fn sharer(&self, table: &Table) -> Sharer<impl Fn(Time) -> Option<u64>> {
         let sharers = |begins| self.cluster.with_rosters(|rosters| rosters.sharers(begins));
         let Terms { said: terms, overdraft } = table.terms();
-        let since = table.began().max(self.cluster.with_rosters(Rosters::several_since));
+        let since = table.began().max(self.cluster.with_rosters(Rosters::company_since));
         Sharer { me: self.me, terms, overdraft, since, sharers }
     }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::given::author;
-use crate::identity::Author;
+use crate::identity::{Author, PopId};
 use crate::key::Key64;
 use crate::ledger::{AUTHORS_MAX, Account, Gift, Joined, Ledger, Version};
 use crate::store::Told;
 use crate::time::Time;
 use crate::wire::{Builder, DeltaHead, Frame, NEWEST, RangeHead, Room, State};
-use crate::{Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
+use crate::{Allowance, Charge, ERA, Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
 
 const README: &str = include_str!("../../README.md");
 
@@ -279,10 +279,8 @@ fn a_full_account_fits_a_frame() {
     builder.range(&RangeHead { from: most, to: most, at: most }, NEWEST);
 }
 
-/// A table that has no room for what is said of it would differ from its peers' for ever.
-#[test]
-fn a_table_without_room_is_not_compared_for_a_minute() {
-    let (me, now) = (author(1, 1), Time(1_800_000_000_000));
+fn store(roster: u16, ledgers_max: usize) -> Store {
+    let me = author(1, 1);
     let config = StoreConfig {
         me: me.actor,
         incarnation: me.incarnation,
@@ -292,9 +290,26 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
         salt: 0,
         keys_max: 10,
         bans_max: 10,
-        roster: 2,
+        roster,
     };
-    let store = Store::with_bounds(config, StoreBounds { ledgers_max: 1, ..StoreBounds::default() });
+    Store::with_bounds(config, StoreBounds { ledgers_max, ..StoreBounds::default() })
+}
+
+/// A POP alone spends by other means. When it has company, nobody can say that a key which was not asked for has a full bucket.
+#[test]
+fn a_pop_that_was_alone_begins_with_empty_buckets() {
+    let (store, now) = (store(1, 9), Time(1_800_000_000_000));
+    let id = store.shares(&LedgerSpec { uid: "few".to_owned(), shape: String::new() }).unwrap();
+    store.share_out(id, Allowance { nano_per_ms: 1_000_000_000, burst: 10, overdraft: 0 }, now.minus(600_000));
+    store.set_roster([1, 2].map(PopId), now);
+    assert!(matches!(store.draw(id, Key64(1), 1, now.plus(1)), Charge::Refused { .. }));
+    assert_eq!(store.draw(id, Key64(2), 1, now.plus(2 * ERA)), Charge::Admitted { remaining: 4 });
+}
+
+/// A table that has no room for what is said of it would differ from its peers' for ever.
+#[test]
+fn a_table_without_room_is_not_compared_for_a_minute() {
+    let (store, now) = (store(2, 1), Time(1_800_000_000_000));
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned() };
     store.rights(&spec, 9).unwrap();
     let (table, whole) = (store.next_ledgers(None).unwrap(), store.tables_digest(now));
