@@ -84,7 +84,7 @@ fn config_text(count: usize) -> String {
     text
 }
 
-fn load(text: &str) -> Result<Config, String> {
+pub(crate) fn load(text: &str) -> Result<Config, String> {
     let read = |_: &Path| Ok(text.to_owned());
     selvedge_conf::load(Path::new("bench.toml"), &read, &|_| Ok(Vec::new()), &|_| None)
         .map_err(|report| report.render(false))

@@ -87,14 +87,6 @@ impl KeyShape {
         Ok(self.name_bytes(&self.parse(values)?, |parts| store.key(parts)))
     }
 
-    /// The same, as what is shared out is named by.
-    ///
-    /// # Errors
-    /// As [`hash_of`](KeyShape::hash_of).
-    pub(crate) fn lasting_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
-        Ok(self.name_bytes(&self.parse(values)?, |parts| store.lasting_key(parts)))
-    }
-
     fn parse<'v>(&self, values: &'v [String]) -> Result<Bytes<'v>, String> {
         if values.len() != self.parts.len() {
             return Err(format!("the key has {} parts ({}), not {}", self.parts.len(), self.name, values.len()));

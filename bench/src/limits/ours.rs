@@ -1,7 +1,6 @@
 //! Selvedge's limits: the filters of a config, as they decide about requests, over stores that replicas keep in step.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -25,9 +24,7 @@ impl Ours {
             "[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"http://127.0.0.1:1\"]\n[site.\"*\"]\norigin = \"app\"\n\
              [[limit]]\nname = \"all\"\nkey = []\nrate = \"{COUNT}/{PERIOD}ms\"\nburst = {BURST}\nclass = \"{class}\"\n"
         );
-        let read = |_: &Path| Ok(text.clone());
-        let config = selvedge_conf::load(Path::new("bench.toml"), &read, &|_| Ok(Vec::new()), &|_| None)
-            .map_err(|report| report.render(false))?;
+        let config = crate::rules::load(&text)?;
         let network = Network { lost: 0, doubled: 0, delay: (delay, delay) };
         let mut world = World::new(seed, POPS as u16, &[], network);
         let filters = world.nodes.iter().map(|node| {

@@ -23,7 +23,7 @@ pub enum Class {
 /// Four an hour: one in so many ms.
 const SLOWEST_MS: u128 = 900_000;
 
-const WORDS: &str = "possible here: `converge`, `bounded(2%)`, `strict`";
+const POSSIBLE: &str = "possible here: `converge`, `bounded(2%)`, `strict`";
 
 impl Choice for Class {
     const WORDS: &'static [(&'static str, Class)] = &[("converge", Class::Converge), ("strict", Class::Strict)];
@@ -32,7 +32,7 @@ impl Choice for Class {
         if let Some((_, class)) = Self::WORDS.iter().find(|(word, _)| *word == text) {
             return Ok(*class);
         }
-        let wrong = || Wrong::new(format!("`{}` is not a class", shown(text))).advice(WORDS);
+        let wrong = || Wrong::new(format!("`{}` is not a class", shown(text))).advice(POSSIBLE);
         let Some(written) = text.strip_prefix("bounded(").and_then(|rest| rest.strip_suffix(')')) else {
             return Err(wrong());
         };
@@ -57,7 +57,7 @@ impl Class {
         }
     }
 
-    /// Whether each POP spends a share of its own, which no other spends.
+    /// Whether each POP spends a share of its own, which no other spends; only a limit of scope `global` is.
     #[must_use]
     pub fn is_shared_out(self) -> bool {
         self != Class::Converge
@@ -88,8 +88,6 @@ impl RawLimit {
             check.note(written.span(), wrong.advice("leave it out: each POP goes on with its share"));
             fits = None;
         }
-        // A site for all hosts takes any.
-        let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
         if let Some(written) = &self.penalty {
             let wrong =
                 Wrong::new(format!("a limit that is `{text}` may refuse clients that are under it, so it bans nobody"));
@@ -103,6 +101,8 @@ impl RawLimit {
             check.note(self.rate.span(), wrong.advice("write a rate of four an hour or more, or use `converge`"));
             fits = None;
         }
+        // A site for all hosts takes any.
+        let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
         for (part, written) in key.into_iter().flatten().zip(&self.key.value) {
             if is_free(part, hosts) {
                 let wrong = Wrong::new(format!(

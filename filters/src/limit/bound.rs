@@ -47,7 +47,7 @@ impl Bound {
             burst: bucket.burst,
             slot: Duration::from_millis(slot.millis()),
             window: Duration::from_millis(Rung::coarse_for(limit.rate.per).millis()),
-            overdraft: (limit.scope == Scope::Global && limit.class.is_shared_out()).then(|| shared::overdraft(limit)),
+            overdraft: limit.class.is_shared_out().then(|| shared::overdraft(limit)),
             global: limit.scope == Scope::Global,
         }
     }

@@ -110,16 +110,6 @@ impl Limit {
         self.shared.iter().for_each(|shared| shared.share_out(store, now));
     }
 
-    /// This node's share of the rate for the key of these values, requests a second; `None` where nothing is shared out.
-    ///
-    /// # Errors
-    /// As [`key_of`](Limit::key_of).
-    pub fn share_of(&self, values: &[String], store: &Store, now: Time) -> Result<Option<f64>, String> {
-        let Some(shared) = &self.shared else { return Ok(None) };
-        let share = store.share(shared.table(), self.key.lasting_of(values, store)?, now);
-        Ok(shared.among_several(store, now).map(|_| share as f64 / 1e6))
-    }
-
     /// The key that these values make, one for each part in the config's order.
     ///
     /// # Errors
@@ -186,16 +176,15 @@ impl Limit {
             hand.note(|| Note::Level(self.id, store.level(self.table, key, bucket, now)));
             return hand.charge(store, (self.table, key), bucket, now);
         };
-        match hand.draw(store, (shares, self.key.lasting(context)), now) {
+        let charge = hand.draw(store, (shares, self.key.lasting(context)), now);
+        match charge {
             // What has no room would be admitted without end.
-            Charge::Full => Charge::Refused { retry_after_ms: ERA },
-            Charge::Refused { retry_after_ms } => Charge::Refused { retry_after_ms },
-            Charge::Admitted { remaining } => {
-                // For those who read what was counted.
-                hand.add(store, (self.table, key), now);
-                Charge::Admitted { remaining }
-            }
+            Charge::Full => return Charge::Refused { retry_after_ms: ERA },
+            // For those who read what was counted.
+            Charge::Admitted { .. } => hand.add(store, (self.table, key), now),
+            Charge::Refused { .. } => {}
         }
+        charge
     }
 
     /// Its shares, where it is shared out among several.

@@ -1,7 +1,7 @@
 //! Limits that are shared out (`strict`, `bounded`): each node spends its own share of rate and burst, which moves to where there is demand.
 //! Together they admit no more than burst and rate, and of a bounded one its overdraft, whatever is late, lost, cut off or dead.
 
-use selvedge_conf::{Class, Limit, Scope};
+use selvedge_conf::{Class, Limit};
 use selvedge_state::{Allowance, LedgerSpec, SharesId, Store, TableFull, Time};
 
 use crate::key::KeyShape;
@@ -19,7 +19,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// Of a limit that is shared out; makes its table.
     pub(crate) fn new(facts: &Limit, key: &KeyShape, store: &Store) -> Result<Option<Shared>, TableFull> {
-        if facts.scope == Scope::Pop || !facts.class.is_shared_out() {
+        if !facts.class.is_shared_out() {
             return Ok(None);
         }
         let shares = store.shares(&LedgerSpec { uid: facts.name.clone(), shape: key.name().to_owned() })?;
@@ -34,11 +34,6 @@ impl Shared {
     /// Its table, while there is anybody to share with: a POP alone has a bucket, which outlives the process.
     pub(crate) fn among_several(&self, store: &Store, now: Time) -> Option<SharesId> {
         (store.peers(now).roster > 1).then_some(self.shares)
-    }
-
-    /// Its table.
-    pub(crate) fn table(&self) -> SharesId {
-        self.shares
     }
 }
 

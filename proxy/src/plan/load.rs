@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_conf::{Config, Limit, PROBLEMS_MAX, Place, Report, Scope};
+use selvedge_conf::{Config, Limit, PROBLEMS_MAX, Place, Report};
 use serde_json::{Value, json};
 
 use super::{Ledger, Plan};
@@ -204,7 +204,7 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
 /// Of a limit that is shared out each POP must have a whole request, or nothing would ever pass.
 fn shared_out(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
     let pops = membership.map_or(1, |membership| membership.roster.pops().count());
-    let is_shared = |limit: &&Limit| limit.scope == Scope::Global && limit.class.is_shared_out();
+    let is_shared = |limit: &&Limit| limit.class.is_shared_out();
     for limit in config.limits.iter().filter(is_shared).filter(|limit| (limit.burst as usize) < pops) {
         let (name, class, burst) = (&limit.name, limit.class.text(), limit.burst);
         let message = format!(
