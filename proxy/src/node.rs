@@ -6,12 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use selvedge_conf::{Mode, Scope};
-use selvedge_filters::client_net;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Ban, Clocks, Coverage, Incarnation, Key, PeerState, PopId, Standing, Store, Time};
+use selvedge_state::{Actor, Clocks, Coverage, Incarnation, PeerState, PopId, Standing, Store, Time};
 
-use crate::admin::{report, unknown};
+use crate::admin::report;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::origin::Origin;
@@ -24,12 +22,6 @@ use crate::observe::metrics::Reading;
 use crate::observe::{AccessLog, Metrics};
 use crate::plan::{Ground, Groups, Plan, Reloads};
 use crate::witness::Witness;
-
-/// One batch of changes waits at most this long before it is sent (ms); see the replica's batching.
-const BATCH_MS: u64 = 25;
-
-/// Keys listed for one limit.
-const TOP: usize = 10;
 
 /// Everything that one process serves with.
 pub struct Node {
@@ -204,7 +196,8 @@ impl Node {
         }
     }
 
-    fn coverage(&self, limit: &Limit) -> Coverage {
+    /// Whether a limit's table holds all keys that it counted.
+    pub(crate) fn coverage(&self, limit: &Limit) -> Coverage {
         self.store.coverage(limit.table(), self.clock.now())
     }
 
@@ -263,147 +256,6 @@ impl Node {
             servers: origin.servers(now).into_iter().map(server).collect(),
         }
     }
-
-    /// All limits; with the busiest keys of each.
-    pub fn limits(&self) -> Vec<report::Limit> {
-        let lag = self.charge_lag_ms();
-        self.plan.load().filters.limits().iter().map(|limit| self.limit(limit, None, lag)).collect()
-    }
-
-    /// One limit. `key` has a value for each part of its key, in the config's order; without it the busiest keys are told.
-    ///
-    /// # Errors
-    /// In words, when there is no such limit or the key does not fit it.
-    pub fn limit_named(&self, name: &str, key: &[String]) -> Result<report::Limit, String> {
-        let plan = self.plan.load();
-        let limit = plan.filters.limit_named(name).ok_or_else(|| {
-            unknown("limit", name, plan.filters.limits().iter().map(|limit| limit.facts().name.as_str()))
-        })?;
-        let key = if key.is_empty() { None } else { Some(limit.key_of(key, &self.store)?) };
-        Ok(self.limit(limit, key, self.charge_lag_ms()))
-    }
-
-    fn limit(&self, limit: &Limit, key: Option<Key>, lag_ms: u64) -> report::Limit {
-        let now = self.clock.now();
-        let facts = limit.facts();
-        let keys = match key {
-            Some(key) => vec![key],
-            None => self.store.top(limit.table(), TOP, now).into_iter().map(|(key, _)| key).collect(),
-        };
-        let bound = limit.bound();
-        report::Limit {
-            name: facts.name.clone(),
-            rate: format!("{}/{}s", facts.rate.count, facts.rate.per.as_secs_f64()),
-            burst: facts.burst,
-            scope: match facts.scope {
-                Scope::Global => "global",
-                Scope::Pop => "pop",
-            }
-            .to_owned(),
-            class: facts.class.text(),
-            mode: match facts.mode {
-                Mode::Enforce => "enforce",
-                Mode::Monitor => "monitor",
-            }
-            .to_owned(),
-            place: facts.place.to_string(),
-            keys: self.store.keys(limit.table()),
-            partial: self.coverage(limit) == Coverage::Partial,
-            bound: report::Bound {
-                rate_per_s: bound.rate_per_s,
-                burst: bound.burst,
-                slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
-                lag_ms,
-                slots: match bound.overdraft {
-                    Some(_) => 0.0,
-                    None => bound.beyond(0.0, std::time::Duration::from_millis(lag_ms)),
-                },
-                overdraft: bound.overdraft,
-                formula: match bound.overdraft {
-                    Some(_) => "admitted(s,t] <= burst + rate (t-s) + overdraft",
-                    None => "admitted(s,t] <= burst + rate (t-s) + slots + arrival rate x lag",
-                }
-                .to_owned(),
-            },
-            top: keys.into_iter().map(|key| self.limit_key(limit, key, now)).collect(),
-        }
-    }
-
-    fn limit_key(&self, limit: &Limit, key: Key, now: Time) -> report::Key {
-        let rows: Vec<report::Row> = self
-            .store
-            .counts(limit.table(), key, now)
-            .into_iter()
-            .map(|(actor, incarnation, count)| report::Row {
-                pop: self.pops.name(actor.pop),
-                incarnation: incarnation.0,
-                count,
-            })
-            .collect();
-        report::Key {
-            hash: key.to_string(),
-            count: rows.iter().map(|row| row.count).sum(),
-            rows,
-            level: self.store.level(limit.table(), key, &limit.bucket(), now),
-        }
-    }
-
-    /// How late a charge made here may be known at another POP, ms: the worst round trip seen lately bounds the way there
-    /// whichever direction is slow, and a batch waits before it leaves.
-    fn charge_lag_ms(&self) -> u64 {
-        let Some(links) = self.links.get() else { return 0 };
-        let peers = links.status().state.peers;
-        peers.iter().filter_map(|peer| peer.rtt_ms).max().map_or(0, |rtt| rtt + BATCH_MS)
-    }
-
-    /// Bans in force, by subject.
-    pub fn bans(&self) -> Vec<report::Ban> {
-        self.store.bans(self.clock.now()).into_iter().map(|ban| self.ban_report(ban)).collect()
-    }
-
-    fn ban_report(&self, ban: Ban) -> report::Ban {
-        report::Ban {
-            subject: ban.subject.to_string(),
-            until: ban.until.0,
-            level: ban.level,
-            reason: ban.reason.to_string(),
-            made_at: ban.made_at.0,
-            made_by: self.pops.name(ban.made_by.pop),
-            applied_at: ban.applied_at.0,
-        }
-    }
-
-    /// Bans a client network everywhere.
-    ///
-    /// # Errors
-    /// In words, when the subject or the reason cannot be used, or no more bans fit.
-    pub fn ban(&self, new: &report::NewBan) -> Result<report::Ban, String> {
-        let subject = subject(&new.subject)?;
-        for (prefix, whose) in
-            [(selvedge_filters::PENALTY_PREFIX, "penalties"), (selvedge_filters::RULE_PREFIX, "bans by rules")]
-        {
-            if new.reason.starts_with(prefix) {
-                return Err(format!("a reason may not start with {prefix:?}: those of {whose} do"));
-            }
-        }
-        if new.for_ms == 0 {
-            return Err("a ban lasts at least 1 ms".to_owned());
-        }
-        let now = self.clock.now();
-        let until = Time(now.0.saturating_add(new.for_ms));
-        let ban = self.store.ban(&subject, until, 0, &new.reason, now).map_err(|error| error.to_string())?;
-        Ok(self.ban_report(ban))
-    }
-
-    /// Lifts a ban everywhere.
-    ///
-    /// # Errors
-    /// In words, when the subject cannot be used or is not banned.
-    pub fn unban(&self, old: &report::Unban) -> Result<report::Ban, String> {
-        let subject = subject(&old.subject)?;
-        let lifted = self.store.unban(&subject, self.clock.now());
-        lifted.map(|ban| self.ban_report(ban)).ok_or_else(|| format!("{subject} is not banned"))
-    }
 }
 
 fn standing_name(standing: Standing) -> &'static str {
@@ -440,17 +292,4 @@ fn refused(refusal: Refusal) -> report::Refused {
         times => format!("{} ({times} times)", refusal.cause),
     };
     report::Refused { address: refusal.from, cause, at: refusal.at.0 }
-}
-
-/// The subject of a ban: an address as the network it counts as, or just such a network.
-fn subject(text: &str) -> Result<String, String> {
-    if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        return Ok(client_net(address).to_string());
-    }
-    let net: ipnet::IpNet = text.parse().map_err(|_| format!("{text:?} is neither an address nor a network"))?;
-    let counted = client_net(net.network());
-    if counted.prefix_len() != net.prefix_len() {
-        return Err(format!("bans are on networks as clients are counted: {counted}, not {net}"));
-    }
-    Ok(counted.to_string())
 }

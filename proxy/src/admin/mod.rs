@@ -4,10 +4,12 @@
 //! be scripted.
 
 mod asking;
+mod bans;
 mod client;
 mod counters;
 mod escape;
 mod explain;
+mod limits;
 mod lines;
 mod lists;
 mod peers;
@@ -22,4 +24,3 @@ pub use client::{ClientError, follow, get, reload, send};
 pub use escape::escape;
 pub(crate) use peers::answer as answer_peer;
 pub use server::{SocketError, serve, socket};
-pub use unknown::unknown;

@@ -1,11 +1,16 @@
 //! What the admin socket says, as types that both ends share.
 
+mod bans;
 pub mod explanation;
+mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use bans::{Ban, NewBan, Unban};
+pub use limits::{Bound, Key, Limit, Row};
 
 /// `/v1/status`: one node at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -278,117 +283,6 @@ pub struct Cache {
     pub objects: u64,
     /// Objects evicted since the start.
     pub evicted: u64,
-}
-
-/// `/v1/limits`: one limit.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Limit {
-    /// Its name in the config.
-    pub name: String,
-    /// As in the config, `20/60s`.
-    pub rate: String,
-    /// Depth of the bucket, requests.
-    pub burst: u32,
-    /// global or pop.
-    pub scope: String,
-    /// How it is held over all POPs: converge, strict, or bounded with its part.
-    pub class: String,
-    /// enforce or monitor.
-    pub mode: String,
-    /// Where it is written.
-    pub place: String,
-    /// Keys it counts by now.
-    pub keys: usize,
-    /// Whether its table is too full to hold all keys it counted.
-    #[serde(default)]
-    pub partial: bool,
-    /// What it may admit beyond its rate and burst.
-    pub bound: Bound,
-    /// The keys with most, or the one asked for.
-    pub top: Vec<Key>,
-}
-
-/// The parts of a limit's bound, now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Bound {
-    /// Requests per second in the long run.
-    pub rate_per_s: f64,
-    /// Depth of the bucket.
-    pub burst: f64,
-    /// Width of its slots, ms.
-    pub slot_ms: u64,
-    /// How late a charge may be known elsewhere now: worst round trip plus one batch, ms. 0 when alone.
-    pub lag_ms: u64,
-    /// Requests beyond burst and rate that the slots may hide: a fine slot's worth, and a window's where the lag is longer than
-    /// the fine slots reach. 0 of one that is shared out.
-    pub slots: f64,
-    /// Of one that is shared out: requests beyond burst and rate, once, whatever the lag.
-    pub overdraft: Option<f64>,
-    /// The formula, for people.
-    pub formula: String,
-}
-
-/// One key of a limit.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Key {
-    /// Its keyed hash, hex: keys themselves are not kept.
-    pub hash: String,
-    /// Requests admitted in the windows still remembered, all POPs.
-    pub count: u64,
-    /// The same by POP and life.
-    pub rows: Vec<Row>,
-    /// Backlog of the bucket, requests.
-    pub level: f64,
-}
-
-/// What one POP counted for a key.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Row {
-    /// The POP.
-    pub pop: String,
-    /// The life in which it counted.
-    pub incarnation: u64,
-    /// Requests admitted.
-    pub count: u64,
-}
-
-/// `/v1/bans`: one ban.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Ban {
-    /// The client network.
-    pub subject: String,
-    /// Node time when it ends, ms since the Unix epoch.
-    pub until: u64,
-    /// How many bans before it were still remembered.
-    pub level: u8,
-    /// Why.
-    pub reason: String,
-    /// When it was made, by the clock of the POP that made it.
-    pub made_at: u64,
-    /// The POP that made it.
-    pub made_by: String,
-    /// When this POP applied it, by this POP's clock.
-    pub applied_at: u64,
-}
-
-/// `POST /v1/bans`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NewBan {
-    /// An address or a network as clients are counted: IPv4 /32, IPv6 /64.
-    pub subject: String,
-    /// How long, ms.
-    pub for_ms: u64,
-    /// Why.
-    pub reason: String,
-}
-
-/// `DELETE /v1/bans`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Unban {
-    /// The address or network.
-    pub subject: String,
 }
 
 /// `/v1/lists`: one list.

@@ -14,8 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::UnixListener;
 
-use super::asking::Asking;
-use super::report::{Apart, Failure, NewBan, Unban};
+use super::report::{Apart, Failure};
 use crate::node::Node;
 use crate::observe::log;
 use crate::plan::Cause;
@@ -69,9 +68,9 @@ pub async fn serve(listener: std::os::unix::net::UnixListener, node: Arc<Node>) 
         .route("/metrics", get(metrics))
         .route("/v1/status", get(|State(node)| told(node, |node| Ok(node.status()))))
         .route("/v1/reload", post(reload))
-        .route("/v1/limits", get(|State(node)| told(node, |node| Ok(node.limits()))))
-        .route("/v1/limits/{name}", get(limit))
-        .route("/v1/bans", get(|State(node)| told(node, |node| Ok(node.bans()))).post(ban).delete(unban))
+        .route("/v1/limits", get(super::limits::ls))
+        .route("/v1/limits/{name}", get(super::limits::show))
+        .route("/v1/bans", get(super::bans::ls).post(super::bans::add).delete(super::bans::remove))
         .route("/v1/cluster", post(cluster))
         .route("/v1/lists", get(super::lists::ls))
         .route("/v1/lists/{name}", get(super::lists::show).post(super::lists::add).delete(super::lists::remove))
@@ -111,15 +110,6 @@ async fn reload(State(node): State<Arc<Node>>) -> Response {
     }
 }
 
-async fn limit(
-    State(node): State<Arc<Node>>,
-    axum::extract::Path(name): axum::extract::Path<String>,
-    Asking(parts): Asking<Vec<(String, String)>>,
-) -> Response {
-    let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
-    answer(aside(move || node.limit_named(&name, &key)).await, StatusCode::NOT_FOUND)
-}
-
 async fn cluster(State(node): State<Arc<Node>>, wanted: Result<Json<Apart>, JsonRejection>) -> Response {
     match (wanted, node.links.get()) {
         (Ok(Json(wanted)), Some(links)) => {
@@ -129,20 +119,6 @@ async fn cluster(State(node): State<Arc<Node>>, wanted: Result<Json<Apart>, Json
         }
         (Ok(_), None) => failure(StatusCode::CONFLICT, "this POP is alone: its config has no [cluster]".to_owned()),
         (Err(rejection), _) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
-    }
-}
-
-async fn ban(State(node): State<Arc<Node>>, new: Result<Json<NewBan>, JsonRejection>) -> Response {
-    match new {
-        Ok(Json(new)) => answer(node.ban(&new), StatusCode::UNPROCESSABLE_ENTITY),
-        Err(rejection) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
-    }
-}
-
-async fn unban(State(node): State<Arc<Node>>, old: Result<Json<Unban>, JsonRejection>) -> Response {
-    match old {
-        Ok(Json(old)) => answer(node.unban(&old), StatusCode::NOT_FOUND),
-        Err(rejection) => failure(StatusCode::BAD_REQUEST, rejection.body_text()),
     }
 }
 

@@ -1,0 +1,126 @@
+//! `/v1/limits`: what limits count, by key and POP, and what they may admit beyond.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use selvedge_conf::{Mode, Scope};
+use selvedge_filters::limit::Limit as Filter;
+use selvedge_state::{Coverage, Key as StoreKey, Time};
+
+use super::asking::Asking;
+use super::report::{Bound, Key, Limit, Row};
+use super::server::{answer, aside, told};
+use super::unknown::unknown;
+use crate::node::Node;
+
+/// One batch of changes waits at most this long before it is sent (ms); see the replica's batching.
+const BATCH_MS: u64 = 25;
+
+/// Keys listed for one limit.
+const TOP: usize = 10;
+
+/// All limits; with the busiest keys of each.
+pub(super) async fn ls(State(node): State<Arc<Node>>) -> Response {
+    told(node, |node| {
+        let lag = charge_lag_ms(node);
+        let plan = node.plan.load();
+        Ok(plan.filters.limits().iter().map(|limit| report(node, limit, None, lag)).collect::<Vec<_>>())
+    })
+    .await
+}
+
+/// One limit: the key made of the `key` parameters, in the config's order, or the busiest keys.
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    Path(name): Path<String>,
+    Asking(parts): Asking<Vec<(String, String)>>,
+) -> Response {
+    let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
+    answer(aside(move || named(&node, &name, &key)).await, StatusCode::NOT_FOUND)
+}
+
+fn named(node: &Node, name: &str, key: &[String]) -> Result<Limit, String> {
+    let plan = node.plan.load();
+    let limit = plan
+        .filters
+        .limit_named(name)
+        .ok_or_else(|| unknown("limit", name, plan.filters.limits().iter().map(|limit| limit.facts().name.as_str())))?;
+    let key = if key.is_empty() { None } else { Some(limit.key_of(key, &node.store)?) };
+    Ok(report(node, limit, key, charge_lag_ms(node)))
+}
+
+fn report(node: &Node, limit: &Filter, key: Option<StoreKey>, lag_ms: u64) -> Limit {
+    let now = node.clock.now();
+    let facts = limit.facts();
+    let keys = match key {
+        Some(key) => vec![key],
+        None => node.store.top(limit.table(), TOP, now).into_iter().map(|(key, _)| key).collect(),
+    };
+    let scope = match facts.scope {
+        Scope::Global => "global",
+        Scope::Pop => "pop",
+    };
+    let mode = match facts.mode {
+        Mode::Enforce => "enforce",
+        Mode::Monitor => "monitor",
+    };
+    Limit {
+        name: facts.name.clone(),
+        rate: format!("{}/{}s", facts.rate.count, facts.rate.per.as_secs_f64()),
+        burst: facts.burst,
+        scope: scope.to_owned(),
+        class: facts.class.text(),
+        mode: mode.to_owned(),
+        place: facts.place.to_string(),
+        keys: node.store.keys(limit.table()),
+        partial: node.coverage(limit) == Coverage::Partial,
+        bound: bound(limit, lag_ms),
+        top: keys.into_iter().map(|key| counted(node, limit, key, now)).collect(),
+    }
+}
+
+fn bound(limit: &Filter, lag_ms: u64) -> Bound {
+    let bound = limit.bound();
+    let (slots, formula) = match bound.overdraft {
+        Some(_) => (0.0, "admitted(s,t] <= burst + rate (t-s) + overdraft"),
+        None => (
+            bound.beyond(0.0, Duration::from_millis(lag_ms)),
+            "admitted(s,t] <= burst + rate (t-s) + slots + arrival rate x lag",
+        ),
+    };
+    Bound {
+        rate_per_s: bound.rate_per_s,
+        burst: bound.burst,
+        slot_ms: u64::try_from(bound.slot.as_millis()).unwrap_or(u64::MAX),
+        lag_ms,
+        slots,
+        overdraft: bound.overdraft,
+        formula: formula.to_owned(),
+    }
+}
+
+fn counted(node: &Node, limit: &Filter, key: StoreKey, now: Time) -> Key {
+    let row = |(actor, incarnation, count): (selvedge_state::Actor, selvedge_state::Incarnation, u64)| Row {
+        pop: node.pops.name(actor.pop),
+        incarnation: incarnation.0,
+        count,
+    };
+    let rows: Vec<Row> = node.store.counts(limit.table(), key, now).into_iter().map(row).collect();
+    Key {
+        hash: key.to_string(),
+        count: rows.iter().map(|row| row.count).sum(),
+        rows,
+        level: node.store.level(limit.table(), key, &limit.bucket(), now),
+    }
+}
+
+/// How late a charge made here may be known at another POP, ms: the worst round trip seen lately bounds the way there
+/// whichever direction is slow, and a batch waits before it leaves.
+fn charge_lag_ms(node: &Node) -> u64 {
+    let Some(links) = node.links.get() else { return 0 };
+    let peers = links.status().state.peers;
+    peers.iter().filter_map(|peer| peer.rtt_ms).max().map_or(0, |rtt| rtt + BATCH_MS)
+}
