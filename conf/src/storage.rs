@@ -28,13 +28,16 @@ pub struct Storage {
     /// Elements put into lists or taken out of them at run time that are held at once, 1 to [`KEYS_MAX`]; one list has half of
     /// them at most. Default 100,000.
     pub lists_max: usize,
+    /// Keys per limit that is shared out, per quota (one for each period) and per limit of what is in flight, 1 to [`KEYS_MAX`].
+    /// Default 100,000.
+    pub ledgers_max: usize,
     /// A folder for what outlives the process; nothing does when absent.
     pub state: Option<PathBuf>,
     /// Between two snapshots. Default 10 s.
     pub state_every: Duration,
 }
 
-/// The highest value of `keys_max`, `bans_max`, `uniques_max` and `lists_max`.
+/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max` and `ledgers_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 
 const MEMORY_LEAST: u64 = 1 << 20;
@@ -62,6 +65,8 @@ pub(crate) struct RawStorage {
     uniques_max: Option<At<Number>>,
     /// Elements of lists set at run time and held at once, 1 to 100,000,000; one list has half of them at most. Default 100000.
     lists_max: Option<At<Number>>,
+    /// Keys per limit that is shared out, per quota (one for each period) and per limit of what is in flight, 1 to 100,000,000. Default 100000.
+    ledgers_max: Option<At<Number>>,
     /// A folder in which counts, bans and lists outlive the process, such as `/var/lib/selvedge`; nothing does when absent. `${NAME}` is expanded.
     state: Option<At<Text>>,
     /// Between two snapshots of them, `1s` to `1h`; one more is written at a graceful stop. Default `10s`.
@@ -90,7 +95,8 @@ impl RawStorage {
         let keys_max = check.number(self.keys_max.as_ref(), keys.clone(), 1_000_000);
         let bans_max = check.number(self.bans_max.as_ref(), keys.clone(), 100_000);
         let uniques_max = check.number(self.uniques_max.as_ref(), keys.clone(), 100_000);
-        let lists_max = check.number(self.lists_max.as_ref(), keys, 100_000);
+        let lists_max = check.number(self.lists_max.as_ref(), keys.clone(), 100_000);
+        let ledgers_max = check.number(self.ledgers_max.as_ref(), keys, 100_000);
         let state = match &self.state {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
@@ -110,6 +116,7 @@ impl RawStorage {
             bans_max: bans_max?,
             uniques_max: uniques_max?,
             lists_max: lists_max?,
+            ledgers_max: ledgers_max?,
             state: state?,
             state_every: state_every?,
         })

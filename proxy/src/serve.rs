@@ -196,8 +196,8 @@ fn offer(
 }
 
 fn bounds(config: &Config) -> StoreBounds {
-    let (uniques_max, lists_max) = (config.storage.uniques_max, config.storage.lists_max);
-    StoreBounds { uniques_max, lists_max, ..StoreBounds::default() }
+    let selvedge_conf::Storage { uniques_max, lists_max, ledgers_max, .. } = config.storage;
+    StoreBounds { uniques_max, lists_max, ledgers_max, ..StoreBounds::default() }
 }
 
 fn cache_settings(config: &Config) -> Settings {

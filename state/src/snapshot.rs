@@ -294,7 +294,7 @@ impl Store {
                 None => restored.left += block.seen.len() as u64,
             },
             State::Facts(facts) => facts.into_iter().for_each(|fact| restored.offered(self.offer_fact(fact, now))),
-            State::Accounts(block) => match self.ledgers_by_identity(block.table) {
+            State::Accounts(block) => match self.any_ledgers_by_identity(block.table) {
                 Some(table) => block.accounts.into_iter().for_each(|(key, author, account)| {
                     restored.ingested(self.offer_account((table, key), (author, account), Told::Known, now));
                 }),

@@ -137,7 +137,7 @@ impl Place {
 
     /// The place after all keys of this one, in the same shard.
     fn next(self, store: &Store, reach: Reach) -> Option<Place> {
-        let ledgers = |after| store.next_ledgers(after).map(|table| Place::Ledgers(table, None));
+        let ledgers = |after| store.next_ledgers(after, reach).map(|table| Place::Ledgers(table, None));
         let uniques = |after| {
             let next = store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
             next.or_else(|| ledgers(None))

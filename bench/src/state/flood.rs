@@ -30,7 +30,7 @@ pub(super) fn measure(keys_max: usize, figures: &mut Figures) -> Result<(), Stri
         roster: 1,
     };
     let store = Store::with_bounds(config, StoreBounds::default());
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 100.0 };
+    let bucket = Bucket::new(0.1, 100.0);
     let (fine, coarse) = (Rung::fine_for(bucket.rate_per_ms, bucket.burst), Rung::S10);
     let (uid, shape) = ("flood".to_owned(), "client.net".to_owned());
     let table =

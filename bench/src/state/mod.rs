@@ -79,7 +79,7 @@ impl Bench {
             roster,
         });
         // 100 requests a second, burst 1000: never refused here.
-        let bucket = Bucket { rate_per_ms: 0.1, burst: 1000.0 };
+        let bucket = Bucket::new(0.1, 1000.0);
         let table = store.table(&TableSpec {
             uid: "bench".to_owned(),
             shape: "client.net".to_owned(),

@@ -157,7 +157,7 @@ fn steps_of_a_penalty() {
 
 #[test]
 fn keys_and_bans() {
-    for key in ["keys_max", "bans_max", "uniques_max", "lists_max"] {
+    for key in ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max"] {
         bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
         assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
     }

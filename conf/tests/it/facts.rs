@@ -46,6 +46,7 @@ fn defaults() {
     assert_eq!((config.storage.memory, config.storage.object_max), (256 << 20, 32 << 20));
     assert_eq!((config.storage.keys_max, config.storage.bans_max), (1_000_000, 100_000));
     assert_eq!((config.storage.uniques_max, config.storage.lists_max), (100_000, 100_000));
+    assert_eq!(config.storage.ledgers_max, 100_000);
     let limit = &config.limits[0];
     assert_eq!((limit.burst, limit.scope, limit.mode), (2, Scope::Global, Mode::Enforce));
     assert_eq!((limit.on_partition, &limit.when, &limit.penalty), (OnPartition::FairShare, &None, &None));

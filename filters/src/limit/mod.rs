@@ -66,7 +66,7 @@ impl Limit {
     /// [`TableFull`] when the store has no room for another table.
     pub(crate) fn new(id: LimitId, facts: &Facts, store: &Store) -> Result<Limit, TableFull> {
         let per_ms = f64::from(facts.rate.count) / millis(facts.rate.per);
-        let bucket = Bucket { rate_per_ms: per_ms, burst: f64::from(facts.burst) };
+        let bucket = Bucket::new(per_ms, f64::from(facts.burst));
         let key = KeyShape::new(&facts.key);
         let table = store.table(&TableSpec {
             uid: facts.name.clone(),
@@ -159,7 +159,9 @@ impl Limit {
         };
         let key = self.key.hash(context);
         match self.take(key, &bucket, context, hand) {
-            Charge::Admitted { remaining } => Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining))),
+            Charge::Admitted { remaining, .. } => {
+                Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining)))
+            }
             Charge::Refused { .. } if !self.is_enforced() => Outcome::WouldRefuse,
             Charge::Refused { retry_after_ms } => {
                 let quota = self.quota(0, Duration::from_millis(retry_after_ms));

@@ -41,6 +41,7 @@ pub(crate) struct Fraction(f64);
 impl Fraction {
     /// The same fraction of rate and burst. A burst below one request would admit nothing at all, so it stays at one.
     pub(crate) fn of(self, bucket: Bucket) -> Bucket {
-        Bucket { rate_per_ms: bucket.rate_per_ms * self.0, burst: (bucket.burst * self.0).max(1.0) }
+        let [rate_per_ms, burst, queue] = [bucket.rate_per_ms, bucket.burst, bucket.queue].map(|whole| whole * self.0);
+        Bucket { rate_per_ms, burst: burst.max(1.0), queue }
     }
 }

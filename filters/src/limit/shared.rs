@@ -22,7 +22,8 @@ impl Shared {
         if !facts.class.is_shared_out() {
             return Ok(None);
         }
-        let shares = store.shares(&LedgerSpec { uid: facts.name.clone(), shape: key.name().to_owned() })?;
+        let shares =
+            store.shares(&LedgerSpec { uid: facts.name.clone(), shape: key.name().to_owned(), replicated: true })?;
         Ok(Some(Shared { shares, allowance: allowance(facts) }))
     }
 

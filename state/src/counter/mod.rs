@@ -29,6 +29,7 @@
 mod aside;
 mod carry;
 mod cells;
+mod held;
 mod read;
 mod row;
 mod widths;
@@ -88,6 +89,8 @@ struct More {
     large: Option<Box<Large>>,
     /// Made when a second author writes.
     others: Option<Others>,
+    /// See [`held`].
+    held: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -144,12 +147,12 @@ impl SlotCounter {
         !self.own().is_empty()
     }
 
-    /// Whether it may be forgotten: every cell is older than the rings reach, and the bucket has drained. `rate` is the
+    /// Whether it may be forgotten: every cell is older than the rings reach, nothing is held, and the bucket has drained. `rate` is the
     /// table's, when one is known.
     pub(crate) fn is_expired(&self, widths: Widths, rate: Option<f64>, now: Time) -> bool {
         let outlived = widths.coarse_slot(now) >= widths.coarse_of(self.head).saturating_add(SLOTS);
         let owes = |rate| self.has_carry() && self.level(widths, rate, now) > 0.0;
-        outlived && !rate.is_some_and(owes)
+        outlived && self.held() == 0 && !rate.is_some_and(owes)
     }
 
     /// The newest slot in which anything is known to have happened, or was asked.
@@ -157,15 +160,27 @@ impl SlotCounter {
         self.head
     }
 
-    /// Checks and charges in one step.
-    pub(crate) fn charge(&mut self, widths: Widths, bucket: &Bucket, cost: u32, now: Time) -> Charge {
-        let slot = widths.fine_slot(now);
-        self.begin(widths, Some(bucket.rate_per_ms), slot);
-        let charge = bucket.judge(self.level(widths, bucket.rate_per_ms, now), cost);
+    /// Checks and charges in one step; `elsewhere` is what is held of the key in other tables.
+    pub(crate) fn charge(
+        &mut self,
+        widths: Widths,
+        (bucket, cost): (&Bucket, u32),
+        elsewhere: u64,
+        now: Time,
+    ) -> Charge {
+        let charge = self.ask(widths, (bucket, cost), elsewhere, now);
         if let Charge::Admitted { .. } = charge {
-            self.record(widths, cost.into(), Some(bucket.rate_per_ms), slot, now);
+            self.record(widths, cost.into(), Some(bucket.rate_per_ms), widths.fine_slot(now), now);
         }
         charge
+    }
+
+    /// Checks, with the rings moved up to the slot of now.
+    #[inline]
+    fn ask(&mut self, widths: Widths, (bucket, cost): (&Bucket, u32), elsewhere: u64, now: Time) -> Charge {
+        self.begin(widths, Some(bucket.rate_per_ms), widths.fine_slot(now));
+        let held = self.held().saturating_add(elsewhere);
+        bucket.judge(self.level(widths, bucket.rate_per_ms, now) + held as f64, cost)
     }
 
     /// Counts without asking. `rate` is the table's, when one is known.
@@ -236,7 +251,7 @@ impl SlotCounter {
         let mut large = None;
         let changed = change(&mut CellsMut { small, large: &mut large });
         if large.is_some() {
-            *more = Some(Box::new(More { large, others: None }));
+            *more = Some(Box::new(More { large, ..More::default() }));
         }
         changed
     }

@@ -277,11 +277,16 @@ impl Ledger {
         let mut changed = self.enter(purse, sharer, now);
         self.fill(purse, sharer.me, now);
         let cost = u64::from(cost).saturating_mul(NANO);
+        let burst = self.own().map_or(0, |own| own.terms.1).max(sharer.terms.1);
+        if cost > burst.saturating_add(purse.overdraft.max(sharer.overdraft)) {
+            // Nobody needs a share for what never fits.
+            return (Charge::Refused { retry_after_ms: u64::MAX }, changed);
+        }
         purse.ask(cost, now);
         let holds = purse.holds();
         let charge = if cost <= holds {
             purse.take(cost);
-            Charge::Admitted { remaining: u32::try_from(purse.holds() / NANO).unwrap_or(u32::MAX) }
+            Charge::Admitted { remaining: u32::try_from(purse.holds() / NANO).unwrap_or(u32::MAX), wait_ms: 0 }
         } else {
             Charge::Refused { retry_after_ms: self.wait(cost - holds, sharer.me, now) }
         };

@@ -71,7 +71,7 @@ impl Store {
     /// Before a key is charged in a table that has kin, or by two names: it takes over what they know, once in a turn. One whose
     /// names could not be noted, or are not any more, does so again: the greatest level is a lower bound at any time.
     #[cold]
-    fn take_over(&self, id: TableId, at: &Table, key: Key, rate: f64, now: Time) {
+    pub(super) fn take_over(&self, id: TableId, at: &Table, key: Key, rate: f64, now: Time) {
         let turn = at.lineage().take_turn(id.number());
         if self.is_due(id, at, key, turn) {
             let _hand = at.lineage().hand();
@@ -105,27 +105,35 @@ impl Store {
         }
     }
 
+    /// What comes before a key is asked for in a table; says what is held of it in others.
+    #[inline]
+    pub(super) fn prepare(&self, id: TableId, at: &Table, key: Key, bucket: &Bucket, now: Time) -> u64 {
+        at.remember_rate(bucket.rate_per_ms);
+        if !at.lineage().has_kin() && key.beside.is_none() {
+            return 0;
+        }
+        self.take_over(id, at, key, bucket.rate_per_ms, now);
+        self.held_elsewhere(id, at, key.now)
+    }
+
     /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.
     ///
     /// In a table that is seven eighths full a key that is new is charged in a sketch, at this node alone, until it owes an eighth
     /// of the burst.
     pub fn charge(&self, table: TableId, key: Key, bucket: &Bucket, cost: u32, now: Time) -> Charge {
         let Some(at) = self.at(table) else { return Charge::Full };
-        at.remember_rate(bucket.rate_per_ms);
-        if at.lineage().has_kin() || key.beside.is_some() {
-            self.take_over(table, at, key, bucket.rate_per_ms, now);
-        }
+        let elsewhere = self.prepare(table, at, key, bucket, now);
         let key = key.now;
         let visit = |counter: &mut _| {
-            let charge = SlotCounter::charge(counter, at.widths(), bucket, cost, now);
+            let charge = SlotCounter::charge(counter, at.widths(), (bucket, cost), elsewhere, now);
             let lane = match charge {
-                Charge::Admitted { remaining } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
+                Charge::Admitted { remaining, .. } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
                 Charge::Admitted { .. } if cost > 0 => Some(Lane::Rest),
                 _ => None,
             };
             (charge, lane.filter(|lane| self.dirty.mark(at, counter, *lane)))
         };
-        let in_crowd = || at.charge_crowd(key, bucket, cost, now).map(|charge| (charge, None));
+        let in_crowd = || at.charge_crowd(key, (bucket, cost), elsewhere, now).map(|charge| (charge, None));
         let visited = at.visit_unless(key, in_crowd, || at.widths().fine_slot(now), now, visit);
         let Some((charge, newly)) = visited else { return Charge::Full };
         if let Some(lane) = newly {
@@ -141,15 +149,17 @@ impl Store {
         let (number, turn) = at.lineage().turn();
         let takes_over = number != table.number() || self.is_due(table, at, key, turn);
         let kin = if takes_over { self.kin_level(table, at, key, bucket.rate_per_ms, now) } else { 0.0 };
-        at.peek(key.now, bucket, (cost, kin), now)
+        at.peek(key.now, (bucket, cost), (kin, self.held_elsewhere(table, at, key.now)), now)
     }
 
-    /// The backlog of a bucket in tokens; nothing is charged. The bucket admits while backlog and cost fit its burst.
+    /// The backlog of a bucket in tokens, what is [held](Store::reserve) here included; nothing is charged. The bucket admits while
+    /// backlog and cost fit its burst and queue.
     #[must_use]
     pub fn level(&self, table: TableId, key: Key, bucket: &Bucket, now: Time) -> f64 {
         let rate = bucket.rate_per_ms;
-        let read = |at: &Table| at.level(key.now, rate, now).max(self.kin_level(table, at, key, rate, now));
-        self.at(table).map_or(0.0, read)
+        let level = |at: &Table| at.level(key.now, rate, now).max(self.kin_level(table, at, key, rate, now));
+        let held = |at: &Table| at.held(key.now).saturating_add(self.held_elsewhere(table, at, key.now));
+        self.at(table).map_or(0.0, |at| level(at) + held(at) as f64)
     }
 
     /// Counts `n` without asking. A table at its cap that can forget nothing does not count it.

@@ -110,14 +110,19 @@ impl Store {
         self.ledgers.identity(table)
     }
 
-    /// The table of ledgers of an identity.
+    /// The table of ledgers of an identity that goes to peers.
     pub(crate) fn ledgers_by_identity(&self, identity: u64) -> Option<LedgerId> {
-        self.ledgers.by_identity(identity)
+        self.ledgers.by_identity(identity, Reach::Shared)
     }
 
-    /// The table of ledgers after this one; the first one after `None`.
-    pub(crate) fn next_ledgers(&self, after: Option<LedgerId>) -> Option<LedgerId> {
-        self.ledgers.next(after)
+    /// The table of ledgers of an identity.
+    pub(crate) fn any_ledgers_by_identity(&self, identity: u64) -> Option<LedgerId> {
+        self.ledgers.by_identity(identity, Reach::All)
+    }
+
+    /// The table of ledgers after this one within a reach; the first one after `None`.
+    pub(crate) fn next_ledgers(&self, after: Option<LedgerId>, reach: Reach) -> Option<LedgerId> {
+        self.ledgers.next(after, reach)
     }
 
     /// The keys of one shard of a table of ledgers above `after`, in order.

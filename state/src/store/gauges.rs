@@ -36,7 +36,7 @@ impl Store {
                 return (Raised::Over(height), false);
             }
             held.ledger.raise(by, now);
-            (Raised::To(to), self.dirty.tracks(&mut held.dirty))
+            (Raised::To(to), table.marks(&self.dirty, held))
         };
         let Some((raised, newly)) = table.visit(key, now, raise) else { return Raised::Full };
         if newly {
@@ -48,7 +48,7 @@ impl Store {
     /// Lowers the own part of a gauge, never below 0.
     pub fn lower(&self, gauge: GaugeId, Key { now: key, .. }: Key, by: u32, now: Time) {
         let Some(table) = self.ledgers.at(gauge.0) else { return };
-        let lower = |held: &mut Held| held.ledger.lower(by, now) && self.dirty.tracks(&mut held.dirty);
+        let lower = |held: &mut Held| held.ledger.lower(by, now) && table.marks(&self.dirty, held);
         if table.change(key, lower) == Some(true) {
             self.dirty.ledger(gauge.0, key);
         }

@@ -14,6 +14,7 @@ use crate::key::{Domain, Key64, Names, Spread};
 use crate::ledger::shares::{ERA, Purse};
 use crate::ledger::{self, Account, EPOCH_LONGEST, Joined, Ledger, gauge};
 use crate::time::Time;
+use crate::walk::Reach;
 
 /// What a table of ledgers is. Its identity is a hash of the name, the shape of its keys and what it is for, the same at
 /// every node.
@@ -23,6 +24,18 @@ pub struct LedgerSpec {
     pub uid: String,
     /// What its keys are made of: keys of another shape mean something else.
     pub shape: String,
+    /// Whether peers are told of it: not of what this node limits for itself alone. Of rights and shares a POP that stands alone has all,
+    /// and only there it makes no difference.
+    pub replicated: bool,
+}
+
+impl LedgerSpec {
+    fn identity(&self, names: &Names, kind: Kind) -> u64 {
+        let kind = kind.bytes();
+        let parts = [self.uid.as_bytes(), self.shape.as_bytes(), &kind, b"home"];
+        // A table that stays at home must not meet a replicated one of the same name.
+        names.hash64(Domain::Ledger, if self.replicated { parts.get(..3).unwrap_or(&parts) } else { &parts })
+    }
 }
 
 /// What the ledgers of a table are.
@@ -152,6 +165,7 @@ pub(super) struct Terms {
 pub(super) struct Table {
     identity: u64,
     pub(super) kind: Kind,
+    replicated: bool,
     keys: Shards<Key64, Held>,
     /// The keys that peers named first.
     named: Named,
@@ -167,10 +181,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn new(identity: u64, kind: Kind, keys: Shards<Key64, Held>) -> Table {
+    fn new(identity: u64, (kind, replicated): (Kind, bool), keys: Shards<Key64, Held>) -> Table {
         Table {
             identity,
             kind,
+            replicated,
             keys,
             named: Named::default(),
             begun: Named::default(),
@@ -179,6 +194,11 @@ impl Table {
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
         }
+    }
+
+    /// Marks what changed under its own lock; true if it has to go into the queue of those that peers are told of.
+    pub(super) fn marks(&self, dirty: &Dirty, held: &mut Held) -> bool {
+        self.replicated && dirty.tracks(&mut held.dirty)
     }
 
     pub(super) fn terms(&self) -> Terms {
@@ -244,9 +264,9 @@ impl Table {
         self.partial_until.fetch_max(now.plus(PARTIAL).0, Ordering::Relaxed);
     }
 
-    /// Whether it holds all that is said of it, as far as anybody can know.
-    fn is_whole(&self, now: Time) -> bool {
-        self.partial_until.load(Ordering::Relaxed) <= now.0
+    /// Whether peers are told of it, and it holds all that is said of it, as far as anybody can know.
+    fn is_shared_whole(&self, now: Time) -> bool {
+        self.replicated && self.partial_until.load(Ordering::Relaxed) <= now.0
     }
 
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&Held) -> R) -> Option<R> {
@@ -312,9 +332,8 @@ impl Ledgers {
     }
 
     pub(super) fn table(&self, names: &Names, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
-        let parts = [spec.uid.as_bytes(), spec.shape.as_bytes(), &kind.bytes()];
-        let identity = names.hash64(Domain::Ledger, &parts);
-        let make = || Table::new(identity, kind, Shards::new(self.keys_max, self.spread));
+        let identity = spec.identity(names, kind);
+        let make = || Table::new(identity, (kind, spec.replicated), Shards::new(self.keys_max, self.spread));
         self.tables.find_or(identity, make).map(LedgerId)
     }
 
@@ -340,7 +359,7 @@ impl Ledgers {
             for key in table.keys.keys(shard, None) {
                 let said = |held: &mut Held| {
                     held.ledger.retain(|_, account| !kind.is_over(account, now));
-                    kind == Kind::Gauge && held.ledger.say_again(now) && dirty.tracks(&mut held.dirty)
+                    kind == Kind::Gauge && held.ledger.say_again(now) && table.marks(dirty, held)
                 };
                 if table.change(key, said) == Some(true) {
                     dirty.ledger(LedgerId(number), key);
@@ -361,23 +380,26 @@ impl Ledgers {
         self.at(id).map(|table| table.identity)
     }
 
-    pub(super) fn by_identity(&self, identity: u64) -> Option<LedgerId> {
-        self.tables.find_then(identity, |number| number).map(LedgerId)
+    pub(super) fn by_identity(&self, identity: u64, reach: Reach) -> Option<LedgerId> {
+        let id = self.tables.find_then(identity, |number| number).map(LedgerId)?;
+        self.at(id).filter(|table| table.is_within(reach)).map(|_| id)
     }
 
-    /// The table after this one; the first one after `None`.
-    pub(super) fn next(&self, after: Option<LedgerId>) -> Option<LedgerId> {
-        self.tables.after(after.map(|id| id.0)).next().map(|(number, _)| LedgerId(number))
+    /// The table after this one within a reach; the first one after `None`.
+    pub(super) fn next(&self, after: Option<LedgerId>, reach: Reach) -> Option<LedgerId> {
+        let mut tables = self.tables.after(after.map(|id| id.0));
+        tables.find(|(_, table)| table.is_within(reach)).map(|(number, _)| LedgerId(number))
     }
 
     /// Of the tables that are compared with peers.
     pub(super) fn identities(&self, now: Time) -> impl Iterator<Item = u64> {
-        self.tables.after(None).filter(move |(_, table)| table.is_whole(now)).map(|(_, table)| table.identity)
+        self.tables.after(None).filter(move |(_, table)| table.is_shared_whole(now)).map(|(_, table)| table.identity)
     }
 
-    /// Keys of all tables.
+    /// Keys of all tables that go to peers.
     pub(super) fn keys_of_all(&self) -> usize {
-        self.tables.after(None).map(|(_, table)| table.keys.len()).fold(0, usize::saturating_add)
+        let shared = self.tables.after(None).filter(|(_, table)| table.replicated);
+        shared.map(|(_, table)| table.keys.len()).fold(0, usize::saturating_add)
     }
 
     pub(super) fn keys(&self, id: LedgerId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
@@ -455,8 +477,12 @@ impl Table {
         self.identity
     }
 
+    fn is_within(&self, reach: Reach) -> bool {
+        reach == Reach::All || self.replicated
+    }
+
     /// Whether an account is compared with peers at an instant: one that is about to be over may be dropped already.
     pub(super) fn is_compared(&self, account: &Account, now: Time, soon: Time) -> bool {
-        self.is_whole(now) && !self.kind.is_over(account, soon)
+        self.is_shared_whole(now) && !self.kind.is_over(account, soon)
     }
 }

@@ -17,6 +17,7 @@ mod exchange;
 mod facts;
 mod floors;
 mod gauges;
+mod holds;
 mod ledgers;
 mod lineage;
 mod lists;

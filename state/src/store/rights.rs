@@ -51,7 +51,7 @@ impl Store {
                 return (Spent::OutOfTime, false);
             }
             let (spent, changed) = held.ledger.spend(&self.keeper(table, key, epoch, now), cost, now);
-            (spent, changed && self.dirty.tracks(&mut held.dirty))
+            (spent, changed && table.marks(&self.dirty, held))
         };
         let Some((spent, newly)) = table.visit(key, now, spend) else { return Spent::Full };
         if newly {
@@ -67,7 +67,7 @@ impl Store {
         let key = self.key_in(key, epoch);
         let settle = |held: &mut Held| {
             let (settled, changed) = held.ledger.settle(self.me, costs, now);
-            (settled, changed && self.dirty.tracks(&mut held.dirty))
+            (settled, changed && table.marks(&self.dirty, held))
         };
         let Some((settled, newly)) = table.change(key, settle) else { return Settled::OutOfTime };
         if newly {
@@ -126,6 +126,6 @@ impl Store {
         let keeper = self.keeper(table, key, epoch, now);
         let changed =
             self.cluster.with_heard(|heard| held.ledger.answer_rights(&keeper, |author| heard.contains(&author), now));
-        changed && self.dirty.tracks(&mut held.dirty)
+        changed && table.marks(&self.dirty, held)
     }
 }

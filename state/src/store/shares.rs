@@ -38,7 +38,8 @@ impl Store {
     }
 
     /// Takes `cost` tokens of what this node has of a key's rate, if they are there: one atomic step. A node that is warming up, or whose
-    /// clock is wrong, takes none. Nothing is waited for: who has too little is told so, and has said what it has demand for.
+    /// clock is wrong, takes none. Nothing is waited for: who has too little is told so, and has said what it has demand for; a cost above
+    /// burst and overdraft, which never fits, is refused with a `retry_after_ms` of `u64::MAX`.
     pub fn draw(&self, shares: SharesId, key: Key64, cost: u32, now: Time) -> Charge {
         let Some(table) = self.ledgers.at(shares.0) else { return Charge::Full };
         if self.heard.standing() != Standing::Settled {
@@ -51,7 +52,7 @@ impl Store {
             }
             let (ledger, purse) = held.with_purse();
             let (charge, changed) = ledger.draw(purse, &self.sharer(table), cost, now);
-            (charge, changed && self.dirty.tracks(&mut held.dirty))
+            (charge, changed && table.marks(&self.dirty, held))
         };
         let Some((charge, newly)) = table.visit(key, now, draw) else { return Charge::Full };
         if newly {
@@ -116,6 +117,6 @@ impl Store {
             return false;
         }
         let (ledger, purse) = held.with_purse();
-        ledger.answer_shares(purse, &self.sharer(table), now) && self.dirty.tracks(&mut held.dirty)
+        ledger.answer_shares(purse, &self.sharer(table), now) && table.marks(&self.dirty, held)
     }
 }

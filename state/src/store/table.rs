@@ -93,6 +93,8 @@ pub(super) struct Table {
     /// The greatest rate it was charged with. While peers are not heard, a limit charges at its share of
     /// the rate; joins must not drain at that when they are heard again. A drain that is too fast only says too little.
     rate: Rate,
+    /// The greatest burst for which something was held: what comes of that is not told how deep the bucket is.
+    burst: Rate,
     generations: Generations,
     /// Until when it is [`Coverage::Partial`], ms.
     partial_until: AtomicU64,
@@ -116,6 +118,7 @@ impl Table {
             replicated: spec.replicated,
             lineage,
             rate: Rate::new(),
+            burst: Rate::new(),
             generations: Generations::new(),
             partial_until: AtomicU64::new(0),
             crowd: OnceLock::new(),
@@ -259,21 +262,77 @@ impl Table {
         self.counters.len() >= self.counters.max() - self.counters.max() / 8
     }
 
-    /// What a charge of a key that has no counter says, where the key has none because there is little room and it owes little.
-    fn in_crowd(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Option<(Charge, f64)> {
+    /// What a key that has no counter would owe after a charge, and what it owes, where it has none because there is little room and
+    /// it owes little.
+    fn owes_little(&self, key: Key64, burst: f64, cost: u32, now: Time) -> Option<(f64, f64)> {
         let level = if self.is_crowded() { self.crowd().level(key, self.rate()?, now) } else { return None };
         let to = level + f64::from(cost);
-        (to < bucket.burst * EIGHTH).then(|| (bucket.judge(level, cost), to))
+        (to < burst * EIGHTH).then_some((level, to))
+    }
+
+    /// What a charge of a key without a counter says, if that is in order; nothing is charged.
+    pub(super) fn peek_crowd(
+        &self,
+        key: Key64,
+        (bucket, cost): (&Bucket, u32),
+        elsewhere: u64,
+        now: Time,
+    ) -> Option<Charge> {
+        let (level, _) = self.owes_little(key, bucket.burst, cost, now)?;
+        Some(bucket.judge(level + elsewhere as f64, cost))
     }
 
     /// Charges a key without a counter, if that is in order.
-    pub(super) fn charge_crowd(&self, key: Key64, bucket: &Bucket, cost: u32, now: Time) -> Option<Charge> {
-        let (charge, to) = self.in_crowd(key, bucket, cost, now)?;
+    pub(super) fn charge_crowd(
+        &self,
+        key: Key64,
+        (bucket, cost): (&Bucket, u32),
+        elsewhere: u64,
+        now: Time,
+    ) -> Option<Charge> {
+        let charge = self.peek_crowd(key, (bucket, cost), elsewhere, now)?;
+        if let Charge::Admitted { .. } = charge {
+            self.add_to_crowd(key, bucket.burst, cost, now);
+        }
+        Some(charge)
+    }
+
+    /// Counts what was admitted of a key without a counter, if that is in order.
+    pub(super) fn add_to_crowd(&self, key: Key64, burst: f64, cost: u32, now: Time) -> Option<()> {
+        let (_, to) = self.owes_little(key, burst, cost, now)?;
         self.leave_out(now);
         if let Some(rate) = self.rate().filter(|_| cost > 0) {
             self.crowd().raise(key, to, rate, now);
         }
-        Some(charge)
+        Some(())
+    }
+
+    /// A key owes so much more, whether or not there is room for it in any other way.
+    pub(super) fn owe_in_crowd(&self, key: Key64, cost: u32, now: Time) {
+        if let Some(rate) = self.rate().filter(|_| cost > 0) {
+            let crowd = self.crowd();
+            crowd.raise(key, crowd.level(key, rate, now) + f64::from(cost), rate, now);
+        }
+    }
+
+    /// Something is about to be held for buckets of this depth.
+    pub(super) fn remember_burst(&self, burst: f64) {
+        self.burst.remember(burst);
+    }
+
+    /// The greatest depth for which something was held.
+    pub(super) fn burst(&self) -> f64 {
+        self.burst.get().unwrap_or(0.0)
+    }
+
+    /// What is held of a key.
+    pub(super) fn held(&self, key: Key64) -> u64 {
+        self.read(key, SlotCounter::held).unwrap_or(0)
+    }
+
+    /// Lets go of what was held of a key.
+    pub(super) fn free(&self, key: Key64, cost: u32) {
+        self.counters.change(key, |counter| counter.free(cost));
     }
 
     /// Drops what is over in a shard.
@@ -339,17 +398,23 @@ impl Table {
 
     /// What a charge would say: the counter is looked at as it would be after it was found or made, and had taken over a level.
     /// It stays as it is.
-    pub(super) fn peek(&self, key: Key64, bucket: &Bucket, (cost, kin): (u32, f64), now: Time) -> Charge {
+    pub(super) fn peek(
+        &self,
+        key: Key64,
+        (bucket, cost): (&Bucket, u32),
+        (kin, elsewhere): (f64, u64),
+        now: Time,
+    ) -> Charge {
         // The charge would have its rate remembered first.
         let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
         let charge = |mut counter: SlotCounter| {
             counter.owes_at_least(self.widths, kin, now, rate);
-            counter.charge(self.widths, bucket, cost, now)
+            counter.charge(self.widths, (bucket, cost), elsewhere, now)
         };
         if let Some(known) = self.read(key, SlotCounter::clone) {
             return charge(known);
         }
-        if let Some((said, _)) = self.in_crowd(key, bucket, cost, now) {
+        if let Some(said) = self.peek_crowd(key, (bucket, cost), elsewhere, now) {
             return said;
         }
         let rank = |counter: &SlotCounter| self.rank(counter, Some(rate), now);
@@ -361,9 +426,9 @@ impl Table {
     }
 
     /// Who makes room for a new key: an expired one first, else the one touched least recently of a sample. What waits to be
-    /// sent stays.
+    /// sent stays, and what holds something.
     fn rank(&self, counter: &SlotCounter, rate: Option<f64>, now: Time) -> Option<u64> {
-        match (counter.is_expired(self.widths, rate, now), counter.waits.is_some()) {
+        match (counter.is_expired(self.widths, rate, now), counter.waits.is_some() || counter.held() > 0) {
             (true, _) => Some(0),
             (false, true) => None,
             (false, false) => Some(counter.head()),

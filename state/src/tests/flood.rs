@@ -46,7 +46,7 @@ impl Node {
 #[test]
 fn ten_times_the_cap_of_one_peer_changes_nothing_of_the_others() {
     let node = node(1, CAP, 50);
-    let bucket = Bucket { rate_per_ms: 0.001, burst: 50.0 };
+    let bucket = Bucket::new(0.001, 50.0);
     let heavy = node.store.key(&[b"heavy"]);
     let own: Vec<_> = (0..500_u32).map(|n| node.store.key(&[&n.to_le_bytes()])).collect();
     own.iter().for_each(|key| node.store.add(node.table, *key, 1, NOW));

@@ -75,7 +75,7 @@ fn epoch() -> Epoch {
 }
 
 fn tables() -> [Table; 3] {
-    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned() };
+    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
     let make: [&dyn Fn(&Store) -> Kind; 3] = [
         &|store| Kind::Gauge(store.gauge(&spec).unwrap()),
         &|store| Kind::Rights(store.rights(&spec, QUOTA).unwrap()),
@@ -84,7 +84,7 @@ fn tables() -> [Table; 3] {
     make.map(|make| {
         let store = store();
         let kind = make(&store);
-        Table { id: store.next_ledgers(None).unwrap(), store, kind }
+        Table { id: store.next_ledgers(None, crate::walk::Reach::All).unwrap(), store, kind }
     })
 }
 

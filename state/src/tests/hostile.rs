@@ -83,7 +83,7 @@ impl Victim {
     /// Nobody's counts but the liar's can have changed, and requests are still decided.
     fn holds(&self) {
         assert_eq!((self.counted(author(1, 1).actor), self.counted(author(3, 1).actor)), (OWN, THIRD));
-        let bucket = Bucket { rate_per_ms: 0.1, burst: 5.0 };
+        let bucket = Bucket::new(0.1, 5.0);
         let charge = self.node.store.peek(self.node.table, self.node.store.key(&[b"anybody"]), &bucket, 1, NOW);
         assert!(matches!(charge, Charge::Admitted { .. }), "{charge:?}");
     }

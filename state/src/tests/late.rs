@@ -67,7 +67,7 @@ proptest! {
         burst in 1..2_000_u32,
     ) {
         let widths = Widths::new(Rung::Ms10, Rung::S1);
-        let bucket = Bucket { rate_per_ms: RATE * 5.0, burst: f64::from(burst) };
+        let bucket = Bucket::new(RATE * 5.0, f64::from(burst));
         let mut now = Time(100_000);
         let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(now)), SlotCounter::new(widths.fine_slot(now)));
         let (mut real, mut at) = (0.0_f64, now);
@@ -81,7 +81,7 @@ proptest! {
                 far.join(widths, author(1, 1), &row, Some(bucket.rate_per_ms));
             } else {
                 let counter = if what == 1 { &mut near } else { &mut far };
-                if matches!(counter.charge(widths, &bucket, n, now), crate::bucket::Charge::Admitted { .. }) {
+                if matches!(counter.charge(widths, (&bucket, n), 0, now), crate::bucket::Charge::Admitted { .. }) {
                     real += f64::from(n);
                 }
                 // A whole row, or the part that can have changed lately.
@@ -101,12 +101,12 @@ proptest! {
 #[test]
 fn a_part_of_a_row_and_then_all_of_it_count_once() {
     let widths = Widths::new(Rung::S1, Rung::M1);
-    let bucket = Bucket { rate_per_ms: 20.0 / 60_000.0, burst: 10.0 };
+    let bucket = Bucket::new(20.0 / 60_000.0, 10.0);
     let start = Time(600_000);
     let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(start)), SlotCounter::new(widths.fine_slot(start)));
-    far.charge(widths, &bucket, 1, start);
+    far.charge(widths, (&bucket, 1), 0, start);
     for second in 0..5 {
-        near.charge(widths, &bucket, 1, start.plus(second * 1_000));
+        near.charge(widths, (&bucket, 1), 0, start.plus(second * 1_000));
     }
     let now = start.plus(4_100);
     far.join(widths, author(1, 1), &near.own_row(widths, ME, start.plus(4_000)).1, Some(bucket.rate_per_ms));

@@ -299,20 +299,20 @@ fn store(roster: u16, ledgers_max: usize) -> Store {
 #[test]
 fn a_pop_that_was_alone_begins_with_empty_buckets() {
     let (store, now) = (store(1, 9), Time(1_800_000_000_000));
-    let id = store.shares(&LedgerSpec { uid: "few".to_owned(), shape: String::new() }).unwrap();
+    let id = store.shares(&LedgerSpec { uid: "few".to_owned(), shape: String::new(), replicated: true }).unwrap();
     store.share_out(id, Allowance { nano_per_ms: 1_000_000_000, burst: 10, overdraft: 0 }, now.minus(600_000));
     store.set_roster([1, 2].map(PopId), now);
     assert!(matches!(store.draw(id, Key64(1), 1, now.plus(1)), Charge::Refused { .. }));
-    assert_eq!(store.draw(id, Key64(2), 1, now.plus(2 * ERA)), Charge::Admitted { remaining: 4 });
+    assert_eq!(store.draw(id, Key64(2), 1, now.plus(2 * ERA)), Charge::Admitted { remaining: 4, wait_ms: 0 });
 }
 
 /// A table that has no room for what is said of it would differ from its peers' for ever.
 #[test]
 fn a_table_without_room_is_not_compared_for_a_minute() {
     let (store, now) = (store(2, 1), Time(1_800_000_000_000));
-    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned() };
+    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
     store.rights(&spec, 9).unwrap();
-    let (table, whole) = (store.next_ledgers(None).unwrap(), store.tables_digest(now));
+    let (table, whole) = (store.next_ledgers(None, crate::walk::Reach::All).unwrap(), store.tables_digest(now));
     let epoch = Epoch::of(3_600_000, now);
     assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
     assert_eq!(store.tables_digest(now), whole);

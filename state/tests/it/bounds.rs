@@ -58,7 +58,7 @@ fn keys_the_least_recently_charged_gives_way() {
 fn keys_that_wait_to_be_sent_stay() {
     let store = store_of(1, 1, 2, 3, 1);
     let table = store.table(&spec("t", Rung::Ms100, Rung::M1)).unwrap();
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 5.0 };
+    let bucket = Bucket::new(0.1, 5.0);
     let charge = |n: u8| store.charge(table, store.key(&[&[n]]), &bucket, 1, START);
     assert!((0..3).all(|n| matches!(charge(n), Charge::Admitted { .. })));
     assert_eq!(charge(3), Charge::Full);
@@ -76,7 +76,7 @@ fn a_full_table_under_many_threads() {
     let max = 500;
     let store = store_of(1, 1, 2, max, 1);
     let table = store.table(&spec("t", Rung::Ms10, Rung::Ms100)).unwrap();
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 5.0 };
+    let bucket = Bucket::new(0.1, 5.0);
     let mut replica = replica(1, 1, 1, 2, &store);
     let work = |seed: u64| {
         let store = &store;

@@ -41,8 +41,7 @@ fn admits(store: &Store, table: TableId, bucket: &Bucket, cost: u32, now: Time) 
 
 /// Rates from one in ten minutes to ten in a ms, bursts from one to a few thousand.
 fn buckets() -> impl Strategy<Value = Bucket> {
-    (-13.0..2.3_f64, 0.0..8.0_f64)
-        .prop_map(|(rate, burst)| Bucket { rate_per_ms: rate.exp(), burst: burst.exp().max(1.0).floor() })
+    (-13.0..2.3_f64, 0.0..8.0_f64).prop_map(|(rate, burst)| Bucket::new(rate.exp(), burst.exp().max(1.0).floor()))
 }
 
 /// Arrivals as (gap, cost), with gaps from nothing to far beyond the drain of one burst.
@@ -97,6 +96,35 @@ proptest! {
         }
     }
 
+    /// Who waits waits no longer than until a real bucket has drained, and less by no more than a slot.
+    #[test]
+    fn a_queue_says_how_long_to_wait((bucket, arrivals) in patterns(), queue in 0.0..3.0_f64) {
+        let bucket = Bucket { queue: (bucket.burst * queue).floor(), ..bucket };
+        let store = store();
+        let table = store.table(&spec_for(&bucket, Duration::from_secs(60))).unwrap();
+        let slot = Rung::fine_for(bucket.rate_per_ms, bucket.burst).millis() as f64;
+        let (mut backlog, mut now) = (0.0_f64, START);
+        for (gap, cost) in arrivals {
+            now = now.plus(gap);
+            backlog = (backlog - bucket.rate_per_ms * gap as f64).max(0.0);
+            let real = (backlog + f64::from(cost) - bucket.burst).max(0.0) / bucket.rate_per_ms;
+            match store.charge(table, store.key(&[b"k"]), &bucket, cost, now) {
+                Charge::Admitted { wait_ms, .. } => {
+                    let wait = wait_ms as f64;
+                    prop_assert!(wait <= real + 1.1 && wait >= real - slot - 1.1, "{wait} of {real}");
+                    backlog += f64::from(cost);
+                }
+                Charge::Refused { retry_after_ms } => {
+                    let over = backlog + f64::from(cost) - bucket.burst - bucket.queue;
+                    prop_assert!(over > -1e-6, "refused with {over}");
+                    let retry = retry_after_ms as f64;
+                    prop_assert!(retry <= over / bucket.rate_per_ms + 1.1, "{retry} for {over}");
+                }
+                Charge::Full => prop_assert!(false, "there is room"),
+            }
+        }
+    }
+
     /// Against Reich's formula (1958) over all arrivals ever, each taken to be at its slot's start: what left the ring is
     /// not lost.
     #[test]
@@ -123,7 +151,7 @@ proptest! {
 
 #[test]
 fn retry_after_is_when_it_fits() {
-    let bucket = Bucket { rate_per_ms: 0.01, burst: 5.0 };
+    let bucket = Bucket::new(0.01, 5.0);
     let store = store();
     let table = store.table(&spec_for(&bucket, Duration::from_secs(1))).unwrap();
     let now = START.plus(3);
@@ -138,17 +166,39 @@ fn retry_after_is_when_it_fits() {
 
 #[test]
 fn a_cost_above_the_burst_never_fits() {
-    let bucket = Bucket { rate_per_ms: 1.0, burst: 5.0 };
+    let bucket = Bucket::new(1.0, 5.0);
     let store = store();
     let table = store.table(&spec_for(&bucket, Duration::from_secs(1))).unwrap();
-    assert_eq!(store.charge(table, store.key(&[b"k"]), &bucket, 6, START), Charge::Refused { retry_after_ms: 1 });
-    assert_eq!(store.charge(table, store.key(&[b"k"]), &bucket, 5, START), Charge::Admitted { remaining: 0 });
+    assert_eq!(
+        store.charge(table, store.key(&[b"k"]), &bucket, 6, START),
+        Charge::Refused { retry_after_ms: u64::MAX }
+    );
+    assert_eq!(
+        store.charge(table, store.key(&[b"k"]), &bucket, 5, START),
+        Charge::Admitted { remaining: 0, wait_ms: 0 }
+    );
+}
+
+#[test]
+fn what_is_beyond_the_burst_waits() {
+    let bucket = Bucket { rate_per_ms: 1.0 / 128.0, burst: 2.0, queue: 3.0 };
+    let store = store();
+    let table = store.table(&spec("queue", Rung::Ms10, Rung::S1)).unwrap();
+    let charge = |cost: u32, now: Time| store.charge(table, store.key(&[b"k"]), &bucket, cost, now);
+    let admitted = |remaining: u32, wait_ms: u64| Charge::Admitted { remaining, wait_ms };
+    let said: Vec<Charge> = (0..5).map(|_| charge(1, START)).collect();
+    assert_eq!(said, [admitted(1, 0), admitted(0, 0), admitted(0, 128), admitted(0, 256), admitted(0, 384)]);
+    assert_eq!(charge(1, START), Charge::Refused { retry_after_ms: 128 });
+    assert_eq!(charge(5, START), Charge::Refused { retry_after_ms: 640 });
+    assert_eq!(charge(6, START), Charge::Refused { retry_after_ms: u64::MAX });
+    assert_eq!(charge(1, START.plus(127)), Charge::Refused { retry_after_ms: 1 });
+    assert_eq!(charge(1, START.plus(128)), admitted(0, 384));
 }
 
 #[test]
 fn counts_outlive_an_edit_of_the_limit() {
     let store = store();
-    let bucket = Bucket { rate_per_ms: 0.001, burst: 4.0 };
+    let bucket = Bucket::new(0.001, 4.0);
     let table = store.table(&spec("edited", Rung::S1, Rung::M1)).unwrap();
     assert!(admits(&store, table, &bucket, 4, START));
     assert!(!admits(&store, table, &bucket, 1, START));
@@ -164,7 +214,7 @@ const WAN: Network = Network { lost: 5, doubled: 5, delay: (20, 150) };
 fn a_client_that_hops_under_its_limit_is_never_refused() {
     for seed in seeds(&[51, 52, 53, 54, 55, 56]) {
         for bucket in [(0.1, 10.0), (0.02, 30.0), (0.002, 3.0), (0.0002, 10.0)] {
-            let bucket = Bucket { rate_per_ms: bucket.0, burst: bucket.1 };
+            let bucket = Bucket::new(bucket.0, bucket.1);
             let specs = [spec_for(&bucket, Duration::from_secs(10))];
             let mut world = World::new(seed, 4, &specs, WAN);
             let mut real = Real::new(bucket);
@@ -187,7 +237,7 @@ fn a_client_that_hops_under_its_limit_is_never_refused() {
 fn what_an_attack_gains_is_within_the_bound() {
     for seed in seeds(&[61, 62, 63]) {
         for (rate, burst, window) in [(0.1, 10.0, 1), (0.1, 60.0, 10), (0.01, 60.0, 60)] {
-            let bucket = Bucket { rate_per_ms: rate, burst };
+            let bucket = Bucket::new(rate, burst);
             let delay = 80;
             let network = Network { lost: 0, doubled: 0, delay: (delay, delay) };
             let mut world = World::new(seed, 5, &[spec_for(&bucket, Duration::from_secs(window))], network);
@@ -219,7 +269,7 @@ fn what_an_attack_gains_is_within_the_bound() {
 #[test]
 fn even_pacing_at_distant_pops_gains_no_more_than_the_bound() {
     for (rate, burst, delay) in [(0.1, 10.0, 100), (0.1, 10.0, 150), (0.02, 2.0, 140)] {
-        let bucket = Bucket { rate_per_ms: rate, burst };
+        let bucket = Bucket::new(rate, burst);
         let window = Duration::from_secs(1);
         let network = Network { lost: 0, doubled: 0, delay: (delay, delay) };
         let mut world = World::new(71, 2, &[spec_for(&bucket, window)], network);
@@ -245,8 +295,8 @@ fn even_pacing_at_distant_pops_gains_no_more_than_the_bound() {
 /// there as if the bucket drained at the share only.
 #[test]
 fn a_share_of_the_rate_is_forgotten_when_all_are_heard() {
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 10.0 };
-    let share = Bucket { rate_per_ms: 0.05, burst: 5.0 };
+    let bucket = Bucket::new(0.1, 10.0);
+    let share = Bucket::new(0.05, 5.0);
     let network = Network { lost: 0, doubled: 0, delay: (10, 10) };
     let mut world = World::new(72, 2, &[spec_for(&bucket, Duration::from_secs(1))], network);
     let (near, far) = (0, 1);
@@ -272,7 +322,7 @@ fn a_share_of_the_rate_is_forgotten_when_all_are_heard() {
 /// charges still count.
 #[test]
 fn a_peer_whose_clock_is_ahead_does_not_switch_a_limit_off() {
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 10.0 };
+    let bucket = Bucket::new(0.1, 10.0);
     let network = Network { lost: 0, doubled: 0, delay: (10, 10) };
     let mut world = World::new(73, 2, &[spec_for(&bucket, Duration::from_secs(1))], network);
     world.run(world.now.plus(1_000));

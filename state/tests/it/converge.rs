@@ -7,7 +7,7 @@ use crate::support::{seeds, spec};
 
 const KEYS: u16 = 12;
 const WIDTHS: [(Rung, Rung); 2] = [(Rung::Ms100, Rung::S10), (Rung::Ms10, Rung::Ms100)];
-const BUCKET: Bucket = Bucket { rate_per_ms: 0.05, burst: 40.0 };
+const BUCKET: Bucket = Bucket::new(0.05, 40.0);
 
 /// Which links the nodes have.
 #[derive(Debug, Clone, Copy)]

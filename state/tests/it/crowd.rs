@@ -12,7 +12,7 @@ const NET: Network = Network { lost: 0, doubled: 0, delay: (10, 10) };
 #[test]
 fn a_flood_of_keys() {
     let (cap, minutes) = (1_000, 60_000);
-    let bucket = Bucket { rate_per_ms: 0.08, burst: 80.0 };
+    let bucket = Bucket::new(0.08, 80.0);
     for seed in seeds(&[1, 2]) {
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
         let store = store_of(1, 1, 1, cap, 1);
@@ -54,17 +54,20 @@ fn a_flood_of_keys() {
 fn a_table_is_partial_while_it_left_something_out() {
     let store = store_of(1, 1, 1, 16, 1);
     let table = store.table(&spec("t", Rung::Ms100, Rung::S1)).unwrap();
-    let bucket = Bucket { rate_per_ms: 0.01, burst: 80.0 };
+    let bucket = Bucket::new(0.01, 80.0);
     let charge = |n: u8| store.charge(table, store.key(&[&[n]]), &bucket, 1, START);
-    assert!((0..14).all(|n| charge(n) == Charge::Admitted { remaining: 79 }));
+    assert!((0..14).all(|n| charge(n) == Charge::Admitted { remaining: 79, wait_ms: 0 }));
     assert_eq!((store.keys(table), store.coverage(table, START)), (14, Coverage::Whole));
     // From seven eighths on a new key has no counter, until it owes an eighth of the burst.
     let said: Vec<Charge> = (0..9).map(|_| charge(99)).collect();
-    assert_eq!(said, (71..80).rev().map(|remaining| Charge::Admitted { remaining }).collect::<Vec<_>>());
+    assert_eq!(said, (71..80).rev().map(|remaining| Charge::Admitted { remaining, wait_ms: 0 }).collect::<Vec<_>>());
     assert_eq!((store.keys(table), store.coverage(table, START)), (14, Coverage::Partial));
     assert_eq!(store.level(table, store.key(&[&[99]]), &bucket, START), 9.0);
-    assert_eq!(store.peek(table, store.key(&[&[99]]), &bucket, 2, START), Charge::Admitted { remaining: 69 });
-    assert_eq!(charge(99), Charge::Admitted { remaining: 70 });
+    assert_eq!(
+        store.peek(table, store.key(&[&[99]]), &bucket, 2, START),
+        Charge::Admitted { remaining: 69, wait_ms: 0 }
+    );
+    assert_eq!(charge(99), Charge::Admitted { remaining: 70, wait_ms: 0 });
     assert_eq!(store.keys(table), 15);
     let over = START.plus(8_000 + 1);
     assert_eq!(store.coverage(table, over), Coverage::Whole);
@@ -75,7 +78,7 @@ fn a_table_is_partial_while_it_left_something_out() {
 fn a_key_that_comes_back_owes_what_it_owed() {
     let store = store_of(1, 1, 1, 8, 1);
     let table = store.table(&spec("t", Rung::Ms100, Rung::M1)).unwrap();
-    let bucket = Bucket { rate_per_ms: 0.001, burst: 4.0 };
+    let bucket = Bucket::new(0.001, 4.0);
     let admits =
         |n: u8, now: Time| matches!(store.charge(table, store.key(&[&[n]]), &bucket, 1, now), Charge::Admitted { .. });
     assert_eq!((0..9).filter(|_| admits(0, START)).count(), 4);

@@ -100,7 +100,7 @@ fn windows_are_the_same_everywhere_and_do_not_shrink() {
 fn windows_below_a_second_replicate() {
     let mut world = world(2, &[spec("t", Rung::Ms10, Rung::Ms100)]);
     let key = world.key(1);
-    let bucket = Bucket { rate_per_ms: 0.01, burst: 3.0 };
+    let bucket = Bucket::new(0.01, 3.0);
     for _ in 0..3 {
         assert!(matches!(
             world.nodes[0].store.charge(world.nodes[0].tables[0], key, &bucket, 1, world.now),
@@ -129,7 +129,7 @@ fn expired_keys_give_their_memory_back() {
 #[test]
 fn concurrent_charges_do_not_pass_together() {
     let store = store();
-    let bucket = Bucket { rate_per_ms: 0.000_001, burst: 1_000.0 };
+    let bucket = Bucket::new(0.000_001, 1_000.0);
     let table = store.table(&spec_for(&bucket, Duration::from_secs(60))).unwrap();
     let key = store.key(&[b"k"]);
     let admitted = |_| {

@@ -38,7 +38,7 @@ proptest! {
     /// However often a limit is edited, back and forth, a client that a real bucket admits is not refused.
     #[test]
     fn an_edit_refuses_nobody_wrongly(load in loads(), burst in 12..60_u32) {
-        let (store, bucket) = (store(), Bucket { rate_per_ms: 0.005, burst: f64::from(burst) });
+        let (store, bucket) = (store(), Bucket::new(0.005, f64::from(burst)));
         let tables = tables(&store);
         let (mut at, mut now, mut real) = (0, START, 0.0_f64);
         for (gap, cost, edit) in load {
@@ -57,7 +57,7 @@ proptest! {
     /// A client that takes all it gets has no more of an edit than what drains in one slot, and a token.
     #[test]
     fn an_edit_gives_nobody_a_fresh_budget(load in loads(), burst in 12..60_u32) {
-        let (store, bucket) = (store(), Bucket { rate_per_ms: 0.005, burst: f64::from(burst) });
+        let (store, bucket) = (store(), Bucket::new(0.005, f64::from(burst)));
         let tables = tables(&store);
         let (mut at, mut now, mut edits, mut admitted) = (0, START, 0, 0);
         for (gap, cost, edit) in load {
@@ -95,7 +95,7 @@ proptest! {
 /// The same twice in a row, once to narrower and once to wider slots, at a client that is at its limit.
 #[test]
 fn a_limit_that_is_exhausted_stays_so() {
-    let (store, bucket) = (store(), Bucket { rate_per_ms: 0.001, burst: 50.0 });
+    let (store, bucket) = (store(), Bucket::new(0.001, 50.0));
     let key = store.key(&[b"k"]);
     let [wide, narrow, wider] = [(Rung::S10, Rung::M1), (Rung::Ms100, Rung::S10), (Rung::M1, Rung::H1)]
         .map(|(fine, coarse)| move |store: &Store| store.table(&spec("edited", fine, coarse)).unwrap());
@@ -127,7 +127,7 @@ fn total(world: &World, node: usize, table: TableId) -> u64 {
 fn nodes_are_edited_one_after_another(before: (Rung, Rung), after: (Rung, Rung)) {
     let mut world = World::new(9, 2, &[limit(before.0, before.1)], NET);
     world.run(world.now.plus(500));
-    let bucket = Bucket { rate_per_ms: 0.0001, burst: 60.0 };
+    let bucket = Bucket::new(0.0001, 60.0);
     let charge = |world: &World, node: usize, table: TableId, cost: u32| {
         let charge = world.nodes[node].store.charge(table, world.key(1), &bucket, cost, world.now);
         assert!(matches!(charge, Charge::Admitted { .. }), "{charge:?}");

@@ -15,7 +15,7 @@ const NET: Network = Network { lost: 0, doubled: 0, delay: (20, 20) };
 const LEASE: u64 = 2_000;
 
 fn spec(uid: &str) -> LedgerSpec {
-    LedgerSpec { uid: uid.to_owned(), shape: "client.ip".to_owned() }
+    LedgerSpec { uid: uid.to_owned(), shape: "client.ip".to_owned(), replicated: true }
 }
 
 fn gauge(store: &Store) -> GaugeId {
@@ -105,6 +105,30 @@ fn what_ended_is_swept_and_what_goes_on_stays() {
         (0..16).for_each(|_| store.sweep(now));
     }
     assert_eq!((store.height(gauge, key(1), now), store.height(gauge, key(2), now)), (1, 0));
+}
+
+/// What one node limits for itself: peers hear nothing of it, whatever they have themselves, and are not asked whether they know the same.
+#[test]
+fn a_gauge_that_stays_at_home_goes_nowhere() {
+    let mut world = world(1, 2, NET);
+    let local = LedgerSpec { replicated: false, ..spec("in flight") };
+    let home = |world: &World, node: usize| world.nodes[node].store.gauge(&local).unwrap();
+    assert_ne!(home(&world, 0), gauge(&world.nodes[0].store));
+    world.run(world.now.plus(500));
+    let (key, now) = (world.key(0), world.now);
+    let here = home(&world, 0);
+    assert_eq!(world.nodes[0].store.raise(here, key, 3, 9, now), Raised::To(3));
+    // The other one has a table of that name as well.
+    let there = home(&world, 1);
+    world.run(world.now.plus(2 * GAUGE_MEMORY));
+    let sweep = |world: &World| (0..16).for_each(|_| world.nodes.iter().for_each(|node| node.store.sweep(world.now)));
+    sweep(&world);
+    let stands = |world: &World, node: usize, id: GaugeId| world.nodes[node].store.height(id, key, world.now);
+    assert_eq!([stands(&world, 0, here), stands(&world, 1, there)], [3, 0]);
+    assert_eq!(world.nodes[1].store.gauge_keys(there), 0);
+    assert_eq!(heights(&world), [0, 0]);
+    world.nodes[0].store.lower(here, key, 3, world.now);
+    assert_eq!(stands(&world, 0, here), 0);
 }
 
 fn raise(world: &World, node: usize, by: u32) {

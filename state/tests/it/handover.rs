@@ -24,7 +24,8 @@ impl Node {
     fn new(pop: u16, life: u64) -> Node {
         let store = store_of(pop, life, 2, 10_000, 100);
         let table = store.table(&spec("limit", Rung::S1, Rung::H1)).unwrap();
-        let gauge = store.gauge(&LedgerSpec { uid: "in flight".to_owned(), shape: String::new() }).unwrap();
+        let gauge =
+            store.gauge(&LedgerSpec { uid: "in flight".to_owned(), shape: String::new(), replicated: true }).unwrap();
         let (told, closed) = (Vec::new(), Vec::new());
         Node { replica: replica(pop, life, life, 2, &store), store, table, gauge, told, closed }
     }

@@ -8,7 +8,7 @@ use crate::support::{START, replica, spec, store_of};
 
 const LINK: LinkId = LinkId(1);
 const DELAY: u64 = 100;
-const BUCKET: Bucket = Bucket { rate_per_ms: 0.001, burst: 10.0 };
+const BUCKET: Bucket = Bucket::new(0.001, 10.0);
 
 /// Two nodes, one of which counts. What it sends reaches the other one, but while its link is full it does not hear that anything left.
 struct Pair {
@@ -75,7 +75,7 @@ fn counters_near_a_limit_go_ahead_of_a_tick_that_waits_for_the_network() {
     pair.run(5);
     // A light client, and one that spends most of its burst; both after the tick that filled the link.
     store.charge(table, light, &BUCKET, 1, pair.now);
-    assert!(matches!(store.charge(table, spent, &BUCKET, 6, pair.now), Charge::Admitted { remaining: 4 }));
+    assert!(matches!(store.charge(table, spent, &BUCKET, 6, pair.now), Charge::Admitted { remaining: 4, wait_ms: 0 }));
     let charged = pair.now;
     let told = |key| far_store.count(there, key, 60_000, START.plus(2_000)) > 0;
     let mut told_at = [None; 2];

@@ -15,6 +15,7 @@ mod facts;
 mod gauges;
 mod greet;
 mod handover;
+mod holds;
 mod lanes;
 mod lists;
 mod load;

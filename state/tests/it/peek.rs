@@ -25,7 +25,7 @@ proptest! {
         let (table, table_there) = (store.table(&spec).unwrap(), far.table(&spec).unwrap());
         let (mut near_replica, mut far_replica) = (replica(1, 1, 1, 2, &store), replica(2, 1, 2, 2, &far));
         let link = selvedge_state::LinkId(1);
-        let buckets = [(0.01, 5.0), (0.002, 20.0), (1.0, 1.0)].map(|(rate_per_ms, burst)| Bucket { rate_per_ms, burst });
+        let buckets = [(0.01, 5.0), (0.002, 20.0), (1.0, 1.0)].map(|(rate_per_ms, burst)| Bucket::new(rate_per_ms, burst));
         let mut now = START;
         near_replica.handle(Input::Connected { link, peer: actor(2).pop }, now);
         far_replica.handle(Input::Connected { link, peer: actor(1).pop }, now);
@@ -64,15 +64,15 @@ proptest! {
 fn a_full_table_says_so() {
     let store = store_of(1, 1, 2, 1, 1);
     let table = store.table(&spec("limit", Rung::Ms100, Rung::M1)).unwrap();
-    let bucket = Bucket { rate_per_ms: 0.1, burst: 5.0 };
+    let bucket = Bucket::new(0.1, 5.0);
     let (one, other) = (store.key(&[b"one"]), store.key(&[b"other"]));
-    assert_eq!(store.peek(table, one, &bucket, 1, START), Charge::Admitted { remaining: 4 });
+    assert_eq!(store.peek(table, one, &bucket, 1, START), Charge::Admitted { remaining: 4, wait_ms: 0 });
     assert_eq!(store.keys(table), 0);
-    assert_eq!(store.charge(table, one, &bucket, 1, START), Charge::Admitted { remaining: 4 });
+    assert_eq!(store.charge(table, one, &bucket, 1, START), Charge::Admitted { remaining: 4, wait_ms: 0 });
     // It waits to be sent, so nothing can give way.
     assert_eq!(store.peek(table, other, &bucket, 1, START), Charge::Full);
     replica(1, 1, 1, 2, &store).handle(Input::Dirty, START);
-    assert_eq!(store.peek(table, other, &bucket, 6, START), Charge::Refused { retry_after_ms: 10 });
+    assert_eq!(store.peek(table, other, &bucket, 6, START), Charge::Refused { retry_after_ms: u64::MAX });
     assert_eq!(store.keys(table), 1);
-    assert_eq!(store.peek(table, one, &bucket, 1, START), Charge::Admitted { remaining: 3 });
+    assert_eq!(store.peek(table, one, &bucket, 1, START), Charge::Admitted { remaining: 3, wait_ms: 0 });
 }

@@ -16,7 +16,7 @@ const HOUR: u64 = 3_600_000;
 const QUOTA: u64 = 1_000;
 
 fn spec() -> LedgerSpec {
-    LedgerSpec { uid: "plan".to_owned(), shape: "api.key".to_owned() }
+    LedgerSpec { uid: "plan".to_owned(), shape: "api.key".to_owned(), replicated: true }
 }
 
 fn rights(store: &Store) -> RightsId {

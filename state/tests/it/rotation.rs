@@ -186,7 +186,7 @@ proptest! {
         load in prop::collection::vec((0..3_usize, prop::bool::weighted(0.2), 1..9_u32, 100..3_000_u64), 1..60),
         seed in any::<u64>(),
     ) {
-        let bucket = Bucket { rate_per_ms: 0.001, burst: 40.0 };
+        let bucket = Bucket::new(0.001, 40.0);
         let mut world = prepared(seed, 3, &[spec("t", Rung::S1, Rung::S10)], NET);
         let (began, mut real, mut before) = (world.now, 0.0_f64, world.now);
         let (mut admitted, mut restarts) = (0, 0);
@@ -227,7 +227,7 @@ fn nodes_by_either_secret_fill_one_bucket() {
     let mut world = prepared(3, 2, &[limit()], NET);
     world.restart(1, NEW);
     run(&mut world, 500);
-    let bucket = Bucket { rate_per_ms: 0.000_1, burst: 60.0 };
+    let bucket = Bucket::new(0.000_1, 60.0);
     let charge = |world: &World, node: usize, cost: u32| {
         let of = &world.nodes[node];
         of.store.charge(of.tables[0], of.store.key(&[b"k"]), &bucket, cost, world.now)
@@ -269,7 +269,7 @@ fn a_full_table_still_reads_both_names() {
     run(&mut world, 1_000);
     world.restart(1, NEW);
     run(&mut world, 1_000);
-    let bucket = Bucket { rate_per_ms: 0.000_1, burst: 60.0 };
+    let bucket = Bucket::new(0.000_1, 60.0);
     let charge = |world: &World, node: usize, key: u8| {
         let of = &world.nodes[node];
         of.store.charge(of.tables[0], of.store.key(&[&[key]]), &bucket, 50, world.now)
@@ -287,7 +287,7 @@ fn gauges_are_the_sum_over_both_names_and_purges_by_either() {
     let mut world = prepared(9, 2, &[limit()], NET);
     world.restart(1, NEW);
     run(&mut world, 500);
-    let spec = LedgerSpec { uid: "in flight".to_owned(), shape: "ip".to_owned() };
+    let spec = LedgerSpec { uid: "in flight".to_owned(), shape: "ip".to_owned(), replicated: true };
     let gauges: Vec<GaugeId> = world.nodes.iter().map(|node| node.store.gauge(&spec).unwrap()).collect();
     let fills: Vec<_> = world.nodes.iter().map(|node| node.store.fill()).collect();
     for (node, by) in [(0, 3), (1, 4)] {

@@ -8,7 +8,7 @@ use crate::sim::{Network, World};
 use crate::support::{spec, spec_for};
 
 const RATE: f64 = 0.01;
-const LIMIT: Bucket = Bucket { rate_per_ms: RATE, burst: 60.0 };
+const LIMIT: Bucket = Bucket::new(RATE, 60.0);
 const WINDOW: u64 = 60_000;
 
 /// What a change waits at most for its frame, and a ms for the simulator's steps.

@@ -20,7 +20,7 @@ const NANO: u128 = 1_000_000_000;
 const HUNDRED: Allowance = Allowance { nano_per_ms: 100_000_000, burst: 20, overdraft: 0 };
 
 fn spec() -> LedgerSpec {
-    LedgerSpec { uid: "origin".to_owned(), shape: "host".to_owned() }
+    LedgerSpec { uid: "origin".to_owned(), shape: "host".to_owned(), replicated: true }
 }
 
 fn shares(store: &Store) -> SharesId {
@@ -85,7 +85,7 @@ fn one_node_alone_is_a_bucket() {
             let (has, needs) = (tokens, u128::from(cost) * NANO);
             let expected = needs <= has;
             match store.draw(id, key, cost, now) {
-                Charge::Admitted { remaining } if expected => {
+                Charge::Admitted { remaining, .. } if expected => {
                     tokens -= needs;
                     assert_eq!(u128::from(remaining), tokens / NANO);
                 }
@@ -93,7 +93,7 @@ fn one_node_alone_is_a_bucket() {
                 other => panic!("seed {seed}: {other:?} for {cost} of {has} at {now}"),
             }
         }
-        assert_eq!(store.draw(id, key, u32::MAX, now), Charge::Refused { retry_after_ms: ERA - now.0 % ERA });
+        assert_eq!(store.draw(id, key, u32::MAX, now), Charge::Refused { retry_after_ms: u64::MAX });
         assert_eq!(store.share(id, key, now), HUNDRED.nano_per_ms);
     }
 }
@@ -102,10 +102,10 @@ fn one_node_alone_is_a_bucket() {
 fn a_refused_cost_fits_when_it_says() {
     let store = store();
     let (id, key, now) = (shares(&store), store.lasting_key(&[b"k"]), START.plus(5_000));
-    assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 0, wait_ms: 0 });
     let Charge::Refused { retry_after_ms } = store.draw(id, key, 1, now) else { panic!("it is empty") };
     assert_eq!(store.draw(id, key, 1, now.plus(9)), Charge::Refused { retry_after_ms: 2 });
-    assert_eq!(store.draw(id, key, 1, now.plus(retry_after_ms)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 1, now.plus(retry_after_ms)), Charge::Admitted { remaining: 0, wait_ms: 0 });
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn what_is_owed_is_paid_back_first() {
     let store = store();
     let (id, key, now) =
         (sharing(&store, Allowance { overdraft: 10, ..HUNDRED }), store.lasting_key(&[b"k"]), START.plus(5_000));
-    assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 10 });
-    assert_eq!(store.draw(id, key, 10, now), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 20, now), Charge::Admitted { remaining: 10, wait_ms: 0 });
+    assert_eq!(store.draw(id, key, 10, now), Charge::Admitted { remaining: 0, wait_ms: 0 });
     assert_eq!(store.draw(id, key, 1, now), Charge::Refused { retry_after_ms: 11 });
-    assert_eq!(store.draw(id, key, 10, now.plus(100)), Charge::Admitted { remaining: 0 });
-    assert_eq!(store.draw(id, key, 30, now.plus(400)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 10, now.plus(100)), Charge::Admitted { remaining: 0, wait_ms: 0 });
+    assert_eq!(store.draw(id, key, 30, now.plus(400)), Charge::Admitted { remaining: 0, wait_ms: 0 });
 }
 
 /// A part that grows was another's, who may have used it.
@@ -126,12 +126,12 @@ fn an_overdraft_that_grows_has_to_be_earned() {
     let store = store();
     let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
     let border = START.plus(ERA);
-    assert_eq!(store.draw(id, key, 20, border.minus(1)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 20, border.minus(1)), Charge::Admitted { remaining: 0, wait_ms: 0 });
     store.share_out(id, Allowance { overdraft: 10, ..HUNDRED }, border);
     assert!(matches!(store.draw(id, key, 1, border), Charge::Refused { .. }));
     // Nothing fills in the first second.
     assert_eq!(store.draw(id, key, 11, border.plus(1_100)), Charge::Refused { retry_after_ms: 10 });
-    assert_eq!(store.draw(id, key, 10, border.plus(1_100)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key, 10, border.plus(1_100)), Charge::Admitted { remaining: 0, wait_ms: 0 });
 }
 
 #[test]
@@ -187,9 +187,9 @@ fn a_full_table_admits_nothing_new_and_forgets_no_share() {
     let store = store_bounded(1, StoreBounds { ledgers_max: 1, ..StoreBounds::default() });
     let key = |n: u8| store.lasting_key(&[&[n]]);
     let id = shares(&store);
-    assert_eq!(store.draw(id, key(1), 20, START), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key(1), 20, START), Charge::Admitted { remaining: 0, wait_ms: 0 });
     assert_eq!(store.draw(id, key(2), 1, START.plus(2 * ERA - 1)), Charge::Full);
-    assert_eq!(store.draw(id, key(2), 20, START.plus(2 * ERA)), Charge::Admitted { remaining: 0 });
+    assert_eq!(store.draw(id, key(2), 20, START.plus(2 * ERA)), Charge::Admitted { remaining: 0, wait_ms: 0 });
     // A thread that was held up for an era begins nothing anew.
     assert_eq!(store.shares_keys(id), 1);
     (0..16).for_each(|_| store.sweep(START.plus(5 * ERA)));

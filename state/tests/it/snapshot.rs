@@ -12,7 +12,7 @@ use selvedge_state::{
 
 use crate::support::{START, actor, spec, store_of, uniques_spec};
 
-const BUCKET: Bucket = Bucket { rate_per_ms: 0.001, burst: 5.0 };
+const BUCKET: Bucket = Bucket::new(0.001, 5.0);
 
 struct Node {
     store: Arc<Store>,

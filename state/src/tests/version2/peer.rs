@@ -86,7 +86,7 @@ fn state(node: &Node, name: &str, now: Time) {
     store.register_set(store.registers("r").unwrap(), name.as_bytes(), b"value", until, now).unwrap();
     store.max_raise(store.maxima("m", Most::Value(9), now).unwrap(), name.as_bytes(), 5, until, now).unwrap();
     store.purge(store.purge_key(&[name.as_bytes()]), until, now).unwrap();
-    let gauge = store.gauge(&LedgerSpec { uid: "g".to_owned(), shape: String::new() }).unwrap();
+    let gauge = store.gauge(&LedgerSpec { uid: "g".to_owned(), shape: String::new(), replicated: true }).unwrap();
     store.raise(gauge, key, 1, 9, now);
 }
 
