@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::Config;
 use crate::expr::{self, CountedName, Expr, Names, Phase, Setting, TokenName};
 use crate::finding::{Finding, Findings};
 use crate::key::KeyPart;
 use crate::report::Report;
 use crate::source::Source;
-use crate::{Config, limit};
 
 /// What stands for a file's name in messages.
 const NAME: &str = "expression";
@@ -36,7 +36,7 @@ impl Config {
             retention,
         };
         let counters = self.counters.iter().map(|counter| counted(&counter.name, &counter.key, counter.window));
-        let limits = self.limits.iter().map(|limit| counted(&limit.name, &limit.key, limit::retention(limit.rate)));
+        let limits = self.limits.iter().map(|limit| counted(&limit.name, &limit.key, limit.retention()));
         let uniques = self.uniques.iter().map(|unique| counted(&unique.name, &unique.key, unique.window));
         let tokens = self.jwts.iter().map(|jwt| TokenName { name: jwt.name.clone(), claims: jwt.claims.clone() });
         Names {

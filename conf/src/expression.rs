@@ -38,6 +38,18 @@ impl Check<'_> {
         None
     }
 
+    /// The condition that a value stands for; what is wrong with it is noted at the value.
+    pub(crate) fn stands_for(&mut self, written: &At<Text>, text: &str, phase: Phase) -> Option<Expr> {
+        match expr::condition(text, &Setting { phase, names: &self.names }, &self.patterns) {
+            Ok(expr) => Some(expr),
+            Err(errors) => {
+                let message = errors.into_iter().next().map(|error| error.message).unwrap_or_default();
+                self.note(written.span(), crate::value::Wrong::new(message));
+                None
+            }
+        }
+    }
+
     /// Notes an error inside an expression.
     pub(crate) fn note_expression(&mut self, written: &At<Text>, error: expr::Error) {
         let raw = self.sources.get(self.file).and_then(|source| source.text.get(written.span())).unwrap_or_default();

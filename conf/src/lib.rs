@@ -50,7 +50,11 @@ pub use geoip::GeoIp;
 pub use include::INCLUDES_MAX;
 pub use jwt::{Algorithm, CLAIMS_MAX, JWTS_MAX, Jwt, TokenSource};
 pub use key::{KEY_PARTS_MAX, KeyPart};
-pub use limit::{BANS_MAX, Class, LIMITS_MAX, Limit, Mode, OnPartition, Penalty, Rate, Scope};
+pub use limit::{
+    Allows, BANS_MAX, BODY_MAX, Class, DELAY_LONGEST, Deny, DenyBody, Headers, LIMITS_MAX, Limit, Measure, Mode,
+    OVERRIDES_MAX, OnMissing, OnPartition, Over, Override, Penalty, Period, Quota, Rate, Scope, TIERS_MAX, Tier,
+    UNLIMITED_MAX, Unit, Width,
+};
 pub use list::{ELEMENTS_MAX, ITEMS_MAX, LISTS_MAX, List, PIECES_MAX};
 pub use listen::{ADDRESSES_MAX, CERTIFICATES_MAX, ClientBounds, Https, Listen, TRUSTED_MAX};
 pub use load::load;

@@ -106,6 +106,12 @@ text_kind!(
     RateText, "a rate in quotes, such as \"20/1m\"", { "type": "string", "pattern": "^[0-9]+/([0-9]+(ms|s|m|h|d))+$" }
 );
 
+text_kind!(
+    /// A quota.
+    QuotaText, "a quota in quotes, such as \"10000/day\"",
+    { "type": "string", "pattern": "^[0-9]+(B|[KMGT]i?B)?/(hour|day|month)$" }
+);
+
 /// Accepts a string and says what was expected of anything else.
 struct Quoted(&'static str);
 

@@ -20,7 +20,7 @@ use crate::form::{self, Form, FormNeed};
 use crate::hand::{Doing, Hand};
 use crate::head::Head;
 use crate::ledger::{Ledger, Marks};
-use crate::limit::{Limit, LimitId, Outcome};
+use crate::limit::{Holds, Limit, LimitId, Outcome, Till};
 use crate::reply::Reply;
 use crate::rule::Context;
 use crate::ruleset::{Answered, Findings, Indexing, RuleId, Ruleset};
@@ -131,19 +131,26 @@ impl Filters {
         self.request(head, store, now, &mut Doing)
     }
 
-    /// Decides about a response to a request for a site, with the tags that the request was given; `None` when nothing follows.
+    /// Decides about a response to a request for a site, with the tags that the request was given, and settles what the request holds of limits that
+    /// count by the response; `None` when nothing else follows.
     pub fn respond(
         &self,
         head: &Head<'_>,
-        (site, tags): (SiteId, &[Arc<str>]),
+        (site, tags, holds): (SiteId, &[Arc<str>], &mut Holds),
         reply: &Reply<'_>,
         store: &Store,
         now: Time,
     ) -> Option<ResponseDecision> {
-        if self.response.is_empty() && !self.counts_responses {
+        if self.response.is_empty() && !self.counts_responses && holds.is_empty() {
             return None;
         }
-        Some(self.response(head, (site, tags), reply, store, now, &mut Doing)).filter(|found| !found.is_nothing())
+        let found = self.response(head, (site, tags, holds), reply, store, now, &mut Doing);
+        Some(found).filter(|found| !found.is_nothing())
+    }
+
+    /// A request is over that holds something of limits: whatever is left of it is settled or given back. Its response had a body of so many bytes.
+    pub fn end(&self, holds: Holds, bytes: u64, store: &Store, now: Time) {
+        holds.end(self.limits(), bytes, store, &mut Doing, now);
     }
 
     /// What would be decided about a request, and about its response if there is one, and why. Nothing is charged or counted, or
@@ -158,12 +165,14 @@ impl Filters {
     ) -> Explanation {
         let mut noting = Noting::default();
         let connection = self.connection(peer, store, now, &mut noting);
-        let decision = self.request(head, store, now, &mut noting);
+        let mut decision = self.request(head, store, now, &mut noting);
+        // Nothing was taken, so nothing is held.
+        let mut holds = std::mem::take(&mut decision.holds);
         let site = self.sites.find(head.host);
         // A ban keeps a request from the rules about requests; its answer is a response like any other.
-        let response = site
-            .zip(reply)
-            .map(|(site, reply)| self.response(head, (site, &decision.tags), reply, store, now, &mut noting));
+        let response = site.zip(reply).map(|(site, reply)| {
+            self.response(head, (site, &decision.tags, &mut holds), reply, store, now, &mut noting)
+        });
         Explanation::new(config, site, (connection, decision, response), noting.into_notes())
     }
 
@@ -241,8 +250,9 @@ impl Filters {
             Some(Answered::Redirected(rule, status, location)) => Verdict::Redirected { site, rule, status, location },
             Some(Answered::Allowed(_)) | None => Verdict::Pass(site),
         });
+        let mut limit_tags = Vec::new();
         if let Some(limits) = limits {
-            self.charge(&limits, site, &context, &mut decision, hand);
+            self.charge(&limits, site, &context, (&mut decision, &mut limit_tags), hand);
         }
         findings.settle(&context, hand);
         if let Some(due) = due {
@@ -250,6 +260,9 @@ impl Filters {
         }
         decision.changes = findings.changes;
         decision.tags = findings.tags;
+        let new = |tag: &Arc<str>| !decision.tags.contains(tag);
+        limit_tags.retain(new);
+        decision.tags.append(&mut limit_tags);
         decision.fired = findings.fired;
         decision.monitored = findings.monitored;
         decision.undone = findings.undone;
@@ -267,43 +280,59 @@ impl Filters {
         }
     }
 
-    /// Charges the limits that a request is for, until one refuses: nothing after that is charged.
+    /// Charges the limits that a request is for, all or none.
     fn charge(
         &self,
         limits: &Marks,
         site: SiteId,
         context: &Context<'_>,
-        decision: &mut Decision,
+        (decision, tags): (&mut Decision, &mut Vec<Arc<str>>),
         hand: &mut impl Hand,
     ) {
+        let mut till = Till::new(limits.count());
         for (index, limit) in limits.among(self.ledger.limits()) {
             let id = LimitId(index);
-            let outcome = limit.charge(context, hand);
+            let outcome = limit.take(&mut till, context, hand);
             hand.note(|| Note::Limit(id, outcome.clone()));
             match outcome {
                 Outcome::Uncounted => decision.uncounted = decision.uncounted.or(Some(id)),
-                Outcome::Admitted(quota) if limit.is_enforced() => {
-                    decision.quota = Some(tighter(decision.quota, quota))
+                Outcome::Admitted { quota, wait } if limit.is_enforced() => {
+                    decision.quotas.push(quota);
+                    decision.wait = decision.wait.max(wait);
                 }
-                Outcome::Admitted(_) => {}
+                Outcome::Admitted { .. } | Outcome::Unlimited => {}
                 Outcome::WouldRefuse => decision.would_refuse = decision.would_refuse.or(Some(id)),
+                Outcome::Tagged => {
+                    decision.tagged_by = decision.tagged_by.or(Some(id));
+                    tags.extend(limit.tag().cloned());
+                }
                 Outcome::Refused { quota, penalty } => {
-                    decision.verdict = Verdict::Limited { site, quota, penalty };
-                    decision.quota = Some(quota);
-                    return;
+                    till.give_back(context, hand);
+                    return decision.limited(site, (quota, limit.status()), penalty);
                 }
                 Outcome::Partitioned => {
+                    till.give_back(context, hand);
                     decision.verdict = Verdict::Partitioned { site, limit: id };
+                    return;
+                }
+                Outcome::Unkeyed => {
+                    till.give_back(context, hand);
+                    decision.verdict = Verdict::Unkeyed { site, limit: id };
                     return;
                 }
             }
         }
+        match till.pay(self.ledger.limits(), context, hand) {
+            Ok(holds) => decision.holds = holds,
+            Err((limit, quota)) => return decision.limited(site, (quota, limit.status()), None),
+        }
+        tightest_first(&mut decision.quotas);
     }
 
     fn response(
         &self,
         head: &Head<'_>,
-        (site, tags): (SiteId, &[Arc<str>]),
+        (site, tags, holds): (SiteId, &[Arc<str>], &mut Holds),
         reply: &Reply<'_>,
         store: &Store,
         now: Time,
@@ -315,6 +344,7 @@ impl Filters {
         // Rules of this phase have no answers, so all of them are asked.
         let _ = self.response.ask(Some(site), &context, &self.ledger, &mut findings, hand);
         let due = self.counts_responses.then(|| self.ledger.due(Phase::Response, site, &context));
+        holds.settle(self.limits(), &context, hand);
         findings.settle(&context, hand);
         if let Some(due) = due {
             self.ledger.count_due(&due, &context, hand);
@@ -324,10 +354,9 @@ impl Filters {
     }
 }
 
-/// The quota with less remaining; the earlier limit wins a tie.
-fn tighter(held: Option<Quota>, new: Quota) -> Quota {
-    match held {
-        Some(held) if held.remaining <= new.remaining => held,
-        _ => new,
+/// Puts the quota with the least remaining first; the earlier limit wins a tie.
+fn tightest_first(quotas: &mut [Quota]) {
+    if let Some(tightest) = quotas.iter().copied().reduce(Quota::tighter) {
+        quotas.sort_by_key(|quota| *quota != tightest);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use selvedge_state::{Ban, Time};
 
 use crate::changes::{Changes, HeaderChange};
-use crate::limit::LimitId;
+use crate::limit::{Holds, LimitId};
 use crate::ruleset::RuleId;
 use crate::site::SiteId;
 
@@ -15,8 +15,14 @@ use crate::site::SiteId;
 pub struct Decision {
     /// What to do.
     pub verdict: Verdict,
-    /// The enforced limit that has the least left, if one applied.
-    pub quota: Option<Quota>,
+    /// What is left of the enforced limits that the request is for, the tightest first; of the one that refused alone, if one did.
+    pub quotas: Vec<Quota>,
+    /// How long the request has to wait before it goes on.
+    pub wait: Duration,
+    /// What it holds of limits: to be [ended](crate::Filters::end) whatever way it ends.
+    pub holds: Holds,
+    /// The first limit that had no room, and lets such requests pass with a tag.
+    pub tagged_by: Option<LimitId>,
     /// The first limit in `monitor` mode that would have refused.
     pub would_refuse: Option<LimitId>,
     /// The first limit whose table had no room for the client's key: it did not count the request.
@@ -39,7 +45,10 @@ impl Decision {
     pub(crate) fn of(verdict: Verdict) -> Decision {
         Decision {
             verdict,
-            quota: None,
+            quotas: Vec::new(),
+            wait: Duration::ZERO,
+            holds: Holds::default(),
+            tagged_by: None,
             would_refuse: None,
             uncounted: None,
             changes: Changes::default(),
@@ -48,6 +57,13 @@ impl Decision {
             monitored: Vec::new(),
             undone: Vec::new(),
         }
+    }
+
+    /// A limit has no room.
+    pub(crate) fn limited(&mut self, site: SiteId, (quota, status): (Quota, u16), penalty: Option<Penalised>) {
+        self.verdict = Verdict::Limited { site, quota, status, penalty };
+        self.quotas = vec![quota];
+        self.wait = Duration::ZERO;
     }
 }
 
@@ -105,8 +121,17 @@ pub enum Verdict {
         site: SiteId,
         /// The limit and what is left of it.
         quota: Quota,
+        /// The status to answer with.
+        status: u16,
         /// The ban that this refusal led to, if it was one too many.
         penalty: Option<Penalised>,
+    },
+    /// A limit with `on_missing = "deny"` refused because a part of its key is missing.
+    Unkeyed {
+        /// The site whose request it was.
+        site: SiteId,
+        /// The limit that says so.
+        limit: LimitId,
     },
     /// A limit with `on_partition = "deny"` refused because peers cannot be heard.
     Partitioned {
@@ -142,10 +167,48 @@ pub struct Penalised {
 pub struct Quota {
     /// Which limit.
     pub limit: LimitId,
-    /// Whole requests the client may send at once now.
-    pub remaining: u32,
-    /// Until the bucket has room for one more (when refused), or is empty again (when admitted).
-    pub reset: Duration,
+    /// What it allows this client.
+    pub allowed: Allowed,
+    /// What is left of that now.
+    pub remaining: u64,
+    /// Until there is room for this request (when refused), or what was used is back (when admitted); `None` where no time helps, or none is
+    /// known.
+    pub reset: Option<Duration>,
+    /// Whose it is: a keyed hash, the same at all POPs.
+    pub key: [u8; 8],
+}
+
+/// What a limit allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed {
+    /// So much.
+    pub amount: u64,
+    /// In this time; at once where there is none.
+    pub within: Option<Duration>,
+    /// Of these.
+    pub counted: Counted,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Requests, or what they cost.
+    Requests,
+    /// Bytes of responses' bodies.
+    Bytes,
+    /// Requests at one time.
+    InFlight,
+}
+
+impl Quota {
+    /// The one of which less is left, as a part of what it allows; this one where they are alike.
+    #[must_use]
+    pub(crate) fn tighter(self, other: Quota) -> Quota {
+        let part = |one: &Quota, by: &Quota| u128::from(one.remaining) * u128::from(by.allowed.amount);
+        let alike = self.allowed.counted == other.allowed.counted;
+        let less = if alike { other.remaining < self.remaining } else { part(&other, &self) < part(&self, &other) };
+        if less { other } else { self }
+    }
 }
 
 /// What was decided about a response on its way to the client.

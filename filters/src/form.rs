@@ -4,7 +4,7 @@
 //! ([`Verdict::FormUnread`](crate::Verdict)), and is taken anew when the form is there.
 
 use selvedge_conf::expr::{Expr, Phase};
-use selvedge_conf::{Config, Effect, KeyPart, Reply, Rule, RuleMode};
+use selvedge_conf::{Config, Effect, KeyPart, Limit, Reply, Rule, RuleMode};
 
 /// What is known of the form that a request brings (`application/x-www-form-urlencoded`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,9 +50,15 @@ pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
     let mut uniques = config.uniques.iter().filter(|unique| within(unique.phase));
     rules.into_iter().any(|rule| expressions(rule).any(reads))
         || within(Phase::Request)
-            && config.limits.iter().any(|limit| limit.when.as_ref().is_some_and(reads) || keyed(&limit.key))
+            && config.limits.iter().any(|limit| limit.when.iter().chain(&limit.unlimited).any(reads) || counted(limit))
+        || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.as_ref().is_some_and(reads))
         || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
         || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))
+}
+
+/// Whether whom a limit counts by, or what a request costs, is read from a form.
+pub(crate) fn counted(limit: &Limit) -> bool {
+    keyed(&limit.key) || limit.cost.as_ref().is_some_and(Expr::reads_form)
 }
 
 /// Whether a key has a part that reads a form.

@@ -5,18 +5,35 @@
 //! While a request is decided, nothing reads what the same decision wrote: conditions see the state as the request found it.
 //! That is what makes looking and doing come to the same end.
 
-use selvedge_state::{Bucket, Charge, Key, Key64, ListId, SharesId, Store, TableId, Time, UniquesId};
+use selvedge_state::{
+    Bucket, Charge, Epoch, GaugeId, Key, Key64, ListId, Raised, RightsId, SharesId, Spent, Store, TableId, Time,
+    UniquesId,
+};
 
 use crate::explain::Note;
 
 /// Does, or only looks.
 pub(crate) trait Hand {
-    /// Takes room in a bucket, or says what would come of it.
-    fn charge(&mut self, store: &Store, of: (TableId, Key), bucket: &Bucket, now: Time) -> Charge;
-    /// Takes one of this node's share, or says what would come of it.
-    fn draw(&mut self, store: &Store, of: (SharesId, Key64), now: Time) -> Charge;
-    /// Counts one more.
-    fn add(&mut self, store: &Store, of: (TableId, Key), now: Time);
+    /// Takes room in a bucket for a cost, or says what would come of it.
+    fn charge(&mut self, store: &Store, of: (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge;
+    /// The same; it is held until it is committed or released.
+    fn reserve(&mut self, store: &Store, of: (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge;
+    /// Counts what was held.
+    fn commit(&mut self, store: &Store, of: (TableId, Key), cost: u32, now: Time);
+    /// Gives back what was held.
+    fn release(&mut self, store: &Store, of: (TableId, Key), cost: u32, now: Time);
+    /// Takes of this node's share, or says what would come of it.
+    fn draw(&mut self, store: &Store, of: (SharesId, Key64), cost: u32, now: Time) -> Charge;
+    /// Spends rights, or says what would come of it.
+    fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent;
+    /// What was taken as so much has cost so much.
+    fn settle(&mut self, store: &Store, of: (RightsId, Key64, Epoch), costs: (u64, u64), now: Time);
+    /// Raises a gauge by one, or says what would come of it.
+    fn raise(&mut self, store: &Store, of: (GaugeId, Key), most: u32, now: Time) -> Raised;
+    /// Lowers it again.
+    fn lower(&mut self, store: &Store, of: (GaugeId, Key), now: Time);
+    /// Counts so many more.
+    fn add(&mut self, store: &Store, of: (TableId, Key), n: u32, now: Time);
     /// Sees one element.
     fn observe(&mut self, store: &Store, of: (UniquesId, Key), element: &[u8], now: Time);
     /// Bans a subject.
@@ -55,16 +72,49 @@ pub(crate) struct Sentence<'a> {
 pub(crate) struct Doing;
 
 impl Hand for Doing {
-    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
-        store.charge(table, key, bucket, 1, now)
+    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge {
+        let (bucket, cost) = take;
+        store.charge(table, key, bucket, cost, now)
     }
 
-    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), now: Time) -> Charge {
-        store.draw(shares, key, 1, now)
+    fn reserve(&mut self, store: &Store, (table, key): (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge {
+        let (bucket, cost) = take;
+        store.reserve(table, key, bucket, cost, now)
     }
 
-    fn add(&mut self, store: &Store, (table, key): (TableId, Key), now: Time) {
-        store.add(table, key, 1, now);
+    fn commit(&mut self, store: &Store, (table, key): (TableId, Key), cost: u32, now: Time) {
+        store.commit(table, key, cost, now);
+    }
+
+    fn release(&mut self, store: &Store, (table, key): (TableId, Key), cost: u32, _: Time) {
+        store.release(table, key, cost);
+    }
+
+    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), cost: u32, now: Time) -> Charge {
+        store.draw(shares, key, cost, now)
+    }
+
+    fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent {
+        let (rights, key, epoch) = of;
+        store.spend(rights, key, epoch, cost, now)
+    }
+
+    fn settle(&mut self, store: &Store, of: (RightsId, Key64, Epoch), costs: (u64, u64), now: Time) {
+        let (rights, key, epoch) = of;
+        // What went beyond the rights that were here is counted as used.
+        let _ = store.settle(rights, key, epoch, costs, now);
+    }
+
+    fn raise(&mut self, store: &Store, (gauge, key): (GaugeId, Key), most: u32, now: Time) -> Raised {
+        store.raise(gauge, key, 1, most.into(), now)
+    }
+
+    fn lower(&mut self, store: &Store, (gauge, key): (GaugeId, Key), now: Time) {
+        store.lower(gauge, key, 1, now);
+    }
+
+    fn add(&mut self, store: &Store, (table, key): (TableId, Key), n: u32, now: Time) {
+        store.add(table, key, n, now);
     }
 
     fn observe(&mut self, store: &Store, (uniques, key): (UniquesId, Key), element: &[u8], now: Time) {

@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use selvedge_conf::KeyPart;
 use selvedge_conf::expr::Type;
+use selvedge_conf::{KeyPart, Width};
 use selvedge_state::{Key, Key64, Store};
 
 use crate::head::client_net;
@@ -62,6 +62,25 @@ impl KeyShape {
         self.name_bytes(&self.read(context), |parts| context.store.lasting_key(parts))
     }
 
+    /// The key of one request whose client counts with a wider network; `None` where its family has no width.
+    pub(crate) fn hash_wide(&self, width: Width, context: &Context<'_>) -> Option<Key> {
+        let client = context.head.client.to_canonical();
+        let bits = if client.is_ipv4() { width.ipv4 } else { width.ipv6 };
+        let net = IpNet::new(client, bits?).ok()?.trunc();
+        let mut bytes = self.read(context);
+        for (slot, part) in bytes.iter_mut().zip(&self.parts) {
+            if let Part::ClientIp | Part::ClientNet = part {
+                *slot = Value::Ip(net.network()).key();
+            }
+        }
+        Some(self.name_bytes(&bytes, |parts| context.store.key(parts)))
+    }
+
+    /// Whether a request has each part of the key.
+    pub(crate) fn is_whole(&self, context: &Context<'_>) -> bool {
+        self.parts.iter().all(|part| !part.is_missing(context))
+    }
+
     fn read<'v>(&'v self, context: &'v Context<'_>) -> Bytes<'v> {
         let mut bytes = [nothing(); PARTS_MAX];
         for (slot, part) in bytes.iter_mut().zip(&self.parts) {
@@ -85,6 +104,14 @@ impl KeyShape {
     /// In words, when there are too few or too many, or one is not what its part holds.
     pub(crate) fn hash_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
         Ok(self.name_bytes(&self.parse(values)?, |parts| store.key(parts)))
+    }
+
+    /// The lasting name of what these values make, likewise.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn lasting_of(&self, values: &[String], store: &Store) -> Result<Key64, String> {
+        Ok(self.name_bytes(&self.parse(values)?, |parts| store.lasting_key(parts)))
     }
 
     fn parse<'v>(&self, values: &'v [String]) -> Result<Bytes<'v>, String> {
@@ -130,6 +157,18 @@ impl Part {
             Part::Path => Value::String(head.path).key(),
             Part::Header(name) => Value::Bytes(head.only_line(name)).key(),
             Part::Value(program, _) => program.value(context).map_or(nothing(), |value| value.key()),
+        }
+    }
+
+    /// Whether a request has no value for it: a field that is not there once, an expression without a value, or one that is the empty text.
+    fn is_missing(&self, context: &Context<'_>) -> bool {
+        match self {
+            Part::Header(name) => context.head.only_line(name).is_empty(),
+            Part::Value(program, _) => match program.value(context) {
+                None => true,
+                Some(value) => matches!(value, Value::String("")),
+            },
+            Part::ClientIp | Part::ClientNet | Part::Host | Part::Method | Part::Path => false,
         }
     }
 

@@ -32,7 +32,9 @@ mod tables;
 pub use ban::{PENALTY_PREFIX, RULE_PREFIX, Subject};
 pub use changes::{Changes, HeaderChange};
 pub use decide::Filters;
-pub use decision::{BanOrigin, ConnectionDecision, Decision, Penalised, Quota, ResponseDecision, Verdict};
+pub use decision::{
+    Allowed, BanOrigin, ConnectionDecision, Counted, Decision, Penalised, Quota, ResponseDecision, Verdict,
+};
 pub use explain::{EffectRecord, Explanation, LimitOutcome, LimitRecord, Reason, RuleOutcome, RuleRecord};
 pub use form::Form;
 pub use head::{Head, client_net};

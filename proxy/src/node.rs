@@ -12,6 +12,7 @@ use selvedge_state::{Actor, Clocks, Coverage, Incarnation, PeerState, PopId, Sta
 use crate::admin::report;
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::edge::Waiting;
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
 use crate::keep::Keeper;
@@ -47,6 +48,8 @@ pub struct Node {
     pub keeper: Option<Keeper>,
     /// The cache.
     pub cache: &'static Cache,
+    /// Requests that wait for room under a limit.
+    pub waiting: Waiting,
     /// Counters for operators.
     pub metrics: Metrics,
     /// One line a request.
@@ -156,7 +159,7 @@ impl Node {
             nats: self.links.get().and_then(|links| links.fabric()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
-            limit_keys: plan.filters.limits().iter().map(|limit| self.store.keys(limit.table())).collect(),
+            limit_keys: plan.filters.limits().iter().map(|limit| limit.keys(&self.store)).collect(),
             limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
             tails: self.witness.hub.tails(),
             tail_dropped: self.witness.hub.dropped(),
@@ -198,7 +201,7 @@ impl Node {
 
     /// Whether a limit's table holds all keys that it counted.
     pub(crate) fn coverage(&self, limit: &Limit) -> Coverage {
-        self.store.coverage(limit.table(), self.clock.now())
+        limit.coverage(&self.store, self.clock.now())
     }
 
     fn partial(&self, plan: &Plan) -> Vec<String> {

@@ -16,7 +16,7 @@ use selvedge_state::{
 use crate::background::{Background, Parts};
 use crate::cache::{Cache, Settings};
 use crate::clock::Clock;
-use crate::edge::{Edge, TRIES};
+use crate::edge::{Edge, TRIES, Waiting};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
 use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
 use crate::keep::{Folder, FolderError, Found, Keeper};
@@ -135,6 +135,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         secrets: (secret.id(), beside.as_ref().map(Secret::id)),
         keeper,
         cache: Cache::leak(cache_settings(config)),
+        waiting: Waiting::default(),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
         listening: listening.iter().map(|listening| listening.address).collect(),
         witness: Witness::default(),

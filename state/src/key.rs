@@ -40,6 +40,14 @@ impl<K: Copy> Keyed<K> {
     }
 }
 
+impl Key {
+    /// The name in force, for those who tell keys apart and need not know them.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.now.0.to_be_bytes()
+    }
+}
+
 impl<K: fmt::Display> fmt::Display for Keyed<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.now.fmt(f)

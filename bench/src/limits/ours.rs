@@ -56,7 +56,7 @@ impl Scheme for Ours {
     }
 
     fn bound(&self, arrivals_per_ms: f64) -> Option<f64> {
-        let bound = self.filters.first()?.limits().first()?.bound();
+        let bound = self.filters.first()?.limits().first()?.bound()?;
         let lag = Duration::from_millis(self.delay) + BATCH;
         Some(bound.burst + bound.beyond(arrivals_per_ms * 1e3, lag))
     }

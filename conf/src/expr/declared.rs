@@ -67,7 +67,7 @@ pub(super) fn is_or_are(count: usize) -> String {
 }
 
 /// A time as a config writes it, such as `1h30m`.
-pub(super) fn span_of_time(time: Duration) -> String {
+pub(crate) fn span_of_time(time: Duration) -> String {
     const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut rest = time.as_millis();
     let mut out = String::new();

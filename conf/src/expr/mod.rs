@@ -23,6 +23,7 @@ mod tree;
 mod walk;
 
 pub use cost::Cost;
+pub(crate) use declared::span_of_time;
 pub use environment::{reference, schema};
 pub use setting::{CountedName, GeoNames, Names, Setting, TokenName};
 pub(crate) use spelling::spelling;

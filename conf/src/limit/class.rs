@@ -1,6 +1,6 @@
 //! How a global limit is held over all POPs, and what that asks of the rest of it.
 
-use super::{OnPartition, Rate, RawLimit, Scope};
+use super::{Measure, OnPartition, RawLimit, Scope, Tier};
 use crate::expr::{Expr, Field, Function, Kind, Type};
 use crate::finding::Check;
 use crate::key::KeyPart;
@@ -64,54 +64,68 @@ impl Class {
     }
 }
 
+/// What cannot be held by one POP's own count of it.
+struct Held {
+    /// As messages call it.
+    text: String,
+    /// What to write instead, behind a comma.
+    else_use: &'static str,
+}
+
+impl Held {
+    /// Of a limit of which each POP spends what is its own.
+    fn of(measure: &Measure, class: Class) -> Option<Held> {
+        match measure {
+            Measure::Quota(_) => Some(Held { text: "a quota".to_owned(), else_use: "" }),
+            Measure::Rates(_) if class.is_shared_out() => {
+                Some(Held { text: format!("a limit that is `{}`", class.text()), else_use: ", or use `converge`" })
+            }
+            Measure::Rates(_) | Measure::InFlight(_) => None,
+        }
+    }
+}
+
 impl RawLimit {
-    /// Notes what a class cannot do.
+    /// Notes what a class, or a quota, cannot do.
     pub(super) fn holds(
         &self,
-        class: Class,
-        (scope, on_partition, rate): (Scope, OnPartition, Option<Rate>),
+        (measure, class): (&Measure, Class),
+        (scope, on_partition): (Scope, OnPartition),
         key: Option<&[KeyPart]>,
         known: &Known,
         check: &mut Check<'_>,
     ) -> Option<()> {
-        if !class.is_shared_out() {
-            return Some(());
-        }
-        let (mut fits, text) = (Some(()), class.text());
-        if let (Some(written), Scope::Pop) = (&self.scope, scope) {
-            let wrong = Wrong::new(format!("a limit of one POP has nobody to share with, so it is not `{text}`"));
-            check.note(written.span(), wrong.advice("leave out `class`, or write scope = \"global\""));
+        let Some(Held { text, else_use }) = Held::of(measure, class) else { return Some(()) };
+        let mut fits = Some(());
+        let mut note = |span, message: String, help: String, check: &mut Check<'_>| {
+            check.note(span, Wrong::new(message).help(help));
             fits = None;
+        };
+        if let (Some(written), Scope::Pop) = (&self.scope, scope) {
+            let message = format!("{text} is of all POPs together: a POP of itself has nobody to share with");
+            let help = if else_use.is_empty() { "" } else { "leave out `class`, or " };
+            note(written.span(), message, format!("{help}write scope = \"global\""), check);
         }
         if let (Some(written), OnPartition::Full) = (&self.on_partition, on_partition) {
-            let wrong = Wrong::new(format!("a POP never admits the full rate of a limit that is `{text}`"));
-            check.note(written.span(), wrong.advice("leave it out: each POP goes on with its share"));
-            fits = None;
+            let message = format!("a POP never admits all of {text}");
+            note(written.span(), message, "leave it out: each POP goes on with its share".to_owned(), check);
         }
         if let Some(written) = &self.penalty {
-            let wrong =
-                Wrong::new(format!("a limit that is `{text}` may refuse clients that are under it, so it bans nobody"));
-            check.note(written.span(), wrong.advice("leave out `penalty`, or use `converge`"));
-            fits = None;
+            let message = format!("{text} may refuse clients that are under it, so it bans nobody");
+            note(written.span(), message, format!("leave out `penalty`{else_use}"), check);
         }
-        if rate.is_some_and(|rate| rate.per.as_millis() > u128::from(rate.count) * SLOWEST_MS) {
-            let wrong = Wrong::new(format!(
-                "this is too slow for a limit that is `{text}`: its shares are counted in whole parts"
-            ));
-            check.note(self.rate.span(), wrong.advice("write a rate of four an hour or more, or use `converge`"));
-            fits = None;
+        let slow = |tier: &&Tier| tier.rate.per.as_millis() > u128::from(tier.rate.count) * SLOWEST_MS;
+        if let (Some(written), Some(_)) = (&self.rate, measure.tiers().iter().find(slow)) {
+            let message = format!("this is too slow for {text}: its shares are counted in whole parts");
+            note(written.span(), message, format!("write a rate of four an hour or more{else_use}"), check);
         }
         // A site for all hosts takes any.
         let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
         for (part, written) in key.into_iter().flatten().zip(&self.key.value) {
             if is_free(part, hosts) {
-                let wrong = Wrong::new(format!(
-                    "clients choose this as they like, and a limit that is `{text}` remembers each value"
-                ));
-                let help =
-                    "count by what they cannot choose, such as an address or a claim of a token, or use `converge`";
-                check.note(written.span(), wrong.advice(help));
-                fits = None;
+                let message = format!("clients choose this as they like, and {text} remembers each value");
+                let help = "count by what they cannot choose, such as an address or a claim of a token";
+                note(written.span(), message, format!("{help}{else_use}"), check);
             }
         }
         fits

@@ -1,6 +1,12 @@
-//! Limits on how often something may happen: what is counted, by which key, how much is let through, and what follows.
+//! Limits on how often something may happen, how much of it, or how many at once: what is counted, by which key, how much is let through, and
+//! what follows.
 
 mod class;
+mod fits;
+mod measure;
+mod over;
+mod overrides;
+mod penalty;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -9,17 +15,25 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::class::Class;
-use crate::expr::{self, Expr, Kind, Phase, Read};
+pub use self::measure::{Measure, Period, Quota, Rate, TIERS_MAX, Tier, Unit, Width};
+use self::measure::{RawLevel, RawRate};
+use self::over::RawOver;
+pub use self::over::{BODY_MAX, DELAY_LONGEST, Deny, DenyBody, Over};
+use self::overrides::RawOverride;
+pub use self::overrides::{Allows, OVERRIDES_MAX, Override, UNLIMITED_MAX};
+use self::penalty::RawPenalty;
+pub use self::penalty::{BANS_MAX, Penalty};
+use crate::expr::{self, Expr, Kind, Phase, Read, Type};
 use crate::finding::Check;
 use crate::key::{self, KeyPart};
 use crate::known::Known;
 use crate::place::Place;
-use crate::raw::{At, Choice, DurationText, Number, RateText, Text, Word};
+use crate::raw::{At, Choice, Number, QuotaText, RateText, SizeText, Text, Word};
 use crate::sections::{Section, at_most};
 use crate::site;
-use crate::value::{WINDOW_LONGEST, Wrong, name, rate, some_time};
+use crate::value::name;
 
-/// `[[limit]]`: a token bucket per key.
+/// `[[limit]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     /// The name in logs and metrics: 1 to 64 characters of `[A-Za-z0-9._-]`.
@@ -30,13 +44,25 @@ pub struct Limit {
     pub when: Option<Expr>,
     /// What requests are counted by; empty counts all of them together. At most [`crate::KEY_PARTS_MAX`].
     pub key: Vec<KeyPart>,
-    /// How fast the bucket refills.
-    pub rate: Rate,
-    /// The depth of the bucket, 1 or more. Default `max(1, rate / 10)`.
-    pub burst: u32,
+    /// What becomes of a request of which a part of the key is missing. Default [`OnMissing::Count`].
+    pub on_missing: OnMissing,
+    /// What is limited.
+    pub measure: Measure,
+    /// What a request costs, of type int; 1 when absent.
+    pub cost: Option<Expr>,
+    /// Which responses count, in [`Phase::Response`]; all, and requests that get none, when absent.
+    pub count: Option<Expr>,
+    /// Whether refused requests are counted as well.
+    pub count_denied: bool,
+    /// What follows when there is no room.
+    pub over: Over,
+    /// Keys that are treated otherwise; at most [`OVERRIDES_MAX`], no two of the same key.
+    pub overrides: Vec<Override>,
+    /// Conditions for requests that it is not for; at most [`UNLIMITED_MAX`].
+    pub unlimited: Vec<Expr>,
     /// Whether POPs count together. Default [`Scope::Global`].
     pub scope: Scope,
-    /// How it is held over all POPs; of meaning where they count together. Default [`Class::Converge`].
+    /// How its rate is held over all POPs; of meaning where they count together. Default [`Class::Converge`].
     pub class: Class,
     /// Whether a refusal is carried out. Default [`Mode::Enforce`].
     pub mode: Mode,
@@ -44,8 +70,32 @@ pub struct Limit {
     pub on_partition: OnPartition,
     /// What follows when one client is refused again and again.
     pub penalty: Option<Penalty>,
+    /// What clients are told of it.
+    pub headers: Headers,
     /// Where the limit is written.
     pub place: Place,
+}
+
+/// Which header fields tell clients of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers).
+    pub draft: bool,
+    /// `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset`.
+    pub legacy: bool,
+}
+
+impl Default for Headers {
+    fn default() -> Headers {
+        Headers { draft: true, legacy: false }
+    }
+}
+
+/// A kind of header fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Draft,
+    Legacy,
 }
 
 /// Arrivals are timed in slots no narrower than this, ms.
@@ -56,26 +106,25 @@ impl Limit {
     /// arrivals are timed. Slots as wide as a quarter of the time in which the burst refills hide little.
     #[must_use]
     pub fn note(&self) -> Option<String> {
-        let hidden = f64::from(self.rate.count) * SLOT_LEAST / self.rate.per.as_millis() as f64;
-        (f64::from(self.burst) < 4.0 * hidden).then(|| {
-            format!(
-                "limit {:?}: arrivals are timed in slots of {SLOT_LEAST} ms, in which {} of its requests come, so as many beyond its burst of {} may pass at once; a burst of {} or more is precise",
-                self.name,
-                hidden.ceil(),
-                self.burst,
-                (4.0 * hidden).ceil()
-            )
+        self.measure.tiers().iter().find_map(|Tier { rate, burst, .. }| {
+            let hidden = f64::from(rate.count) * SLOT_LEAST / rate.per.as_millis() as f64;
+            (f64::from(*burst) < 4.0 * hidden).then(|| {
+                format!(
+                    "limit {:?}: arrivals are timed in slots of {SLOT_LEAST} ms, in which {} of its requests come, so as many beyond its burst of {} may pass at once; a burst of {} or more is precise",
+                    self.name,
+                    hidden.ceil(),
+                    burst,
+                    (4.0 * hidden).ceil()
+                )
+            })
         })
     }
-}
 
-/// `count` tokens every `per`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Tokens, 1 or more.
-    pub count: u32,
-    /// The time they take to refill, 100 ms to 31 days.
-    pub per: Duration,
+    /// How far back its counts can be read; no time at all where nothing is counted by time.
+    #[must_use]
+    pub(crate) fn retention(&self) -> Duration {
+        self.measure.retention()
+    }
 }
 
 /// Whether POPs count together.
@@ -107,23 +156,19 @@ pub enum OnPartition {
     Deny,
 }
 
-/// A ban on the client's network after repeated refusals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Penalty {
-    /// Refusals that lead to a ban, 1 or more.
-    pub after: u32,
-    /// The time in which they must fall.
-    pub within: Duration,
-    /// The length of the first, second, ... ban; the last one repeats. Never empty, at most [`BANS_MAX`].
-    pub ban: Vec<Duration>,
+/// What becomes of a request of which a part of the key is missing: a header field that is not there, an expression without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnMissing {
+    /// The part counts as the empty text: all such requests together.
+    Count,
+    /// The limit is not for it.
+    Skip,
+    /// It is refused.
+    Deny,
 }
 
 /// The most limits of one config.
 pub const LIMITS_MAX: usize = 1024;
-/// A limit is remembered for so many of its periods. There are eight slots of one period each, but the newest is not over yet.
-const WHOLE_SLOTS: u32 = 7;
-/// The most steps of one penalty.
-pub const BANS_MAX: usize = 8;
 
 impl Choice for Scope {
     const WORDS: &'static [(&'static str, Scope)] = &[("global", Scope::Global), ("pop", Scope::Pop)];
@@ -138,9 +183,21 @@ impl Choice for OnPartition {
         &[("fair_share", OnPartition::FairShare), ("full", OnPartition::Full), ("deny", OnPartition::Deny)];
 }
 
+impl Choice for OnMissing {
+    const WORDS: &'static [(&'static str, OnMissing)] =
+        &[("count", OnMissing::Count), ("skip", OnMissing::Skip), ("deny", OnMissing::Deny)];
+}
+
+impl Choice for Told {
+    const WORDS: &'static [(&'static str, Told)] = &[("ratelimit", Told::Draft), ("x-ratelimit", Told::Legacy)];
+}
+
 /// `[[limit]]` as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["rate"] }, { "required": ["rates"] }, { "required": ["quota"] }, { "required": ["in_flight"] }
+]))]
 pub(crate) struct RawLimit {
     /// The name in logs and metrics.
     name: At<Text>,
@@ -150,10 +207,34 @@ pub(crate) struct RawLimit {
     when: Option<At<Text>>,
     /// What requests are counted by, such as `["client.net"]`; `[]` counts all of them together.
     key: At<Vec<At<Text>>>,
+    /// What becomes of a request without a part of the key: `count` (the default: as the empty text), `skip` or `deny`.
+    on_missing: Option<At<Word<OnMissing>>>,
     /// How fast the bucket refills, such as `"20/1m"`.
-    rate: At<RateText>,
+    rate: Option<At<RateText>>,
     /// The depth of the bucket. Default a tenth of the rate, at least 1.
     burst: Option<At<Number>>,
+    /// Several rates that all must have room, such as `[{ rate = "10/1s", burst = 5 }, { rate = "300/1m" }]`.
+    rates: Option<At<Vec<At<RawRate>>>>,
+    /// Wider networks that are counted together, with higher rates, such as `[{ ipv6 = 48, rate = "500/1m" }]`.
+    levels: Option<At<Vec<At<RawLevel>>>>,
+    /// How much in each `hour`, `day` or `month`: requests (or their cost), such as `"10000/day"`, or bytes, such as `"10GiB/month"`.
+    quota: Option<At<QuotaText>>,
+    /// Bytes of a quota that are taken for a response before it is there. Default `"64KiB"`.
+    reserve: Option<At<SizeText>>,
+    /// How many requests there may be at once.
+    in_flight: Option<At<Number>>,
+    /// What a request costs, as an expression of type int. Default 1.
+    cost: Option<At<Text>>,
+    /// Which requests count, by their response, such as `'response.status in [401, 403]'`.
+    count: Option<At<Text>>,
+    /// `true`: refused requests are counted, too.
+    count_denied: Option<At<bool>>,
+    /// What follows when there is no room, such as `{ deny = 503, body = "Later." }`. Default `{ deny = 429 }`.
+    over: Option<At<RawOver>>,
+    /// Keys that are treated otherwise, such as `[{ key = ["192.0.2.7"], rate = "100/1s" }]`.
+    overrides: Option<At<Vec<At<RawOverride>>>>,
+    /// Lists of clients, or of keys, that it is not for.
+    unlimited: Option<At<Vec<At<Text>>>>,
     /// Whether POPs count together: `global` (the default) or `pop`.
     scope: Option<At<Word<Scope>>>,
     /// How a global limit is held: `converge` (the default), `bounded(2%)` or `strict`.
@@ -164,18 +245,8 @@ pub(crate) struct RawLimit {
     on_partition: Option<At<Word<OnPartition>>>,
     /// A ban after repeated refusals, such as `{ after = 3, within = "10m", ban = ["1m", "10m"] }`.
     penalty: Option<At<RawPenalty>>,
-}
-
-/// `penalty` of a limit as it is written.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawPenalty {
-    /// Refusals that lead to a ban, 1 to 1,000,000.
-    after: At<Number>,
-    /// The time in which they must fall, such as `"10m"`.
-    within: At<DurationText>,
-    /// The length of the first, second, ... ban, such as `["1m", "10m", "1h"]`; the last one repeats.
-    ban: At<Vec<At<DurationText>>>,
+    /// Which header fields tell clients of it: `ratelimit` (the default) and `x-ratelimit`; `[]` for none.
+    headers: Option<At<Vec<At<Word<Told>>>>>,
 }
 
 /// Checks all limits.
@@ -187,17 +258,14 @@ pub(crate) fn lower(sections: &[Section<RawLimit>], known: &Known, check: &mut C
         .enumerate()
         .map(|(index, section)| {
             check.file = section.file;
-            let place = check.place(section.head.start);
-            section.raw.as_ref()?.lower(place?, known.limit_keys.get(index)?.clone(), known, check)
+            let place = check.place(section.head.start)?;
+            let next = sections.get(index + 1).filter(|next| next.file == section.file);
+            let extent = section.head.start..next.map_or(usize::MAX, |next| next.head.start);
+            section.raw.as_ref()?.lower((place, extent), known.limit_keys.get(index)?.clone(), known, check)
         })
         .collect();
     within?;
     limits.into_iter().collect()
-}
-
-/// How far back the counts of a limit of this rate reach.
-pub(crate) fn retention(rate: Rate) -> Duration {
-    rate.per.saturating_mul(WHOLE_SLOTS).min(WINDOW_LONGEST)
 }
 
 impl RawLimit {
@@ -206,44 +274,85 @@ impl RawLimit {
         key::lower(&self.key.value, Phase::Request, check)
     }
 
-    /// How far back its counts reach, `None` if its rate is wrong.
-    pub(crate) fn retention(&self) -> Option<Duration> {
-        rate(self.rate.value.as_ref()).ok().map(retention)
-    }
-
-    fn lower(&self, place: Place, key: Option<Vec<KeyPart>>, known: &Known, check: &mut Check<'_>) -> Option<Limit> {
+    fn lower(
+        &self,
+        (place, extent): (Place, Range<usize>),
+        key: Option<Vec<KeyPart>>,
+        known: &Known,
+        check: &mut Check<'_>,
+    ) -> Option<Limit> {
         let name = check.value(&self.name, name);
         let sites = site::among(self.sites.as_ref(), "limit", known, check);
         let when = check.condition_or_all(self.when.as_ref(), Phase::Request);
         let straight = self.straight(when.as_ref(), check);
-        let rate = check.value(&self.rate, rate);
-        let tenth = rate.map_or(1, |rate| (rate.count / 10).max(1));
-        let burst = check.number(self.burst.as_ref(), 1..u64::from(u32::MAX) + 1, tenth);
+        let measure = self.measure(extent, check);
+        let cost = self.cost.as_ref().map(|cost| check.typed(cost, Phase::Request, "a cost", &[Type::Int]));
+        let count = check.condition_or_all(self.count.as_ref(), Phase::Response);
+        let over = self.over.as_ref().map_or(Some(Over::default()), |over| over.value.lower(over.span(), check));
+        let overrides = self.each_override(key.as_deref(), measure.as_ref(), check);
+        let unlimited = overrides::unlimited(self.unlimited.as_ref(), &self.key.value, known, check);
+        let on_missing = check.word(self.on_missing.as_ref(), OnMissing::Count);
         let scope = check.word(self.scope.as_ref(), Scope::Global);
         let class = check.word(self.class.as_ref(), Class::Converge);
         let mode = check.word(self.mode.as_ref(), Mode::Enforce);
         let on_partition = check.word(self.on_partition.as_ref(), OnPartition::FairShare);
+        let headers = self.told(check);
         let penalty = match &self.penalty {
             None => Some(None),
             Some(written) => written.value.lower(written.span(), key.as_deref(), check).map(Some),
         };
         straight?;
-        let (class, scope, on_partition) = (class?, scope?, on_partition?);
-        self.holds(class, (scope, on_partition, rate), key.as_deref(), known, check)?;
+        let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
+        self.fits(&measure, class, &over, check)?;
+        self.holds((&measure, class), (scope, on_partition), key.as_deref(), known, check)?;
         Some(Limit {
             name: name?,
             sites: sites?,
             when: when?,
             key: key?,
-            rate: rate?,
-            burst: burst?,
+            on_missing: on_missing?,
+            measure,
+            cost: cost.map_or(Some(None), |cost| cost.map(Some))?,
+            count: count?,
+            count_denied: self.count_denied.as_ref().is_some_and(|written| written.value),
+            over,
+            overrides: overrides?,
+            unlimited: unlimited?,
             scope,
             class,
             mode: mode?,
             on_partition,
             penalty: penalty?,
+            headers: headers?,
             place,
         })
+    }
+
+    fn each_override(
+        &self,
+        key: Option<&[KeyPart]>,
+        measure: Option<&Measure>,
+        check: &mut Check<'_>,
+    ) -> Option<Vec<Override>> {
+        let Some(written) = &self.overrides else { return Some(Vec::new()) };
+        check.at_most(&written.value, OVERRIDES_MAX)?;
+        let mut all: Vec<Option<Override>> = Vec::new();
+        for one in &written.value {
+            let lowered = one.value.lower(one.span(), key, measure, check);
+            if lowered.as_ref().is_some_and(|new| all.iter().flatten().any(|known| known.key == new.key)) {
+                check.note(one.span(), crate::value::Wrong::new("this key has an override already"));
+                all.push(None);
+            } else {
+                all.push(lowered);
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    fn told(&self, check: &mut Check<'_>) -> Option<Headers> {
+        let Some(written) = &self.headers else { return Some(Headers::default()) };
+        let told = check.list(&written.value, Told::WORDS.len(), Told::parse)?;
+        Some(Headers { draft: told.contains(&Told::Draft), legacy: told.contains(&Told::Legacy) })
     }
 
     /// Notes a limit that asks for a limit: whether one is exceeded depends on its own `when`, which could go round in
@@ -266,29 +375,4 @@ fn asks_for_a_limit(expr: &Expr) -> Option<expr::Span> {
     let mut found = None;
     expr.for_each_part(&mut |part| found = found.or_else(|| asks_for_a_limit(part)));
     found
-}
-
-impl RawPenalty {
-    fn lower(&self, span: Range<usize>, key: Option<&[KeyPart]>, check: &mut Check<'_>) -> Option<Penalty> {
-        let by_client = match key {
-            // A key that is wrong was noted already.
-            None | Some([KeyPart::ClientIp | KeyPart::ClientNet]) => Some(()),
-            Some(_) => {
-                let wrong = Wrong::new("a penalty bans a client network, and this limit does not count by one");
-                check.note(
-                    span,
-                    wrong.advice("write key = [\"client.net\"] or key = [\"client.ip\"], without further parts"),
-                );
-                None
-            }
-        };
-        let after = check.number(Some(&self.after), 1..1_000_001, 1);
-        let within = check.value(&self.within, some_time);
-        if self.ban.value.is_empty() {
-            check.note(self.ban.span(), Wrong::new("a penalty needs at least one length of ban"));
-        }
-        let ban = check.list(&self.ban.value, BANS_MAX, some_time);
-        by_client?;
-        Some(Penalty { after: after?, within: within?, ban: ban? })
-    }
 }

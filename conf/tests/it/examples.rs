@@ -36,7 +36,7 @@ fn edge_writes_the_defaults_out() {
     assert_eq!((&written.host, written.tls.verify), (&default.host, default.tls.verify));
     assert_eq!(edge.limits[1].scope, Scope::Pop);
     assert_eq!(edge.limits[1].key, [KeyPart::Header("x-api-key".to_owned())]);
-    assert_eq!((edge.limits[2].mode, edge.limits[2].burst), (Mode::Monitor, 60));
+    assert_eq!((edge.limits[2].mode, edge.limits[2].measure.tiers()[0].burst), (Mode::Monitor, 60));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::{
-    AccessLog, Config, Fabric, HostHeader, HostPattern, KeyPart, Mode, OnPartition, Penalty, Rate, Scheme, Scope,
-    Server,
+    AccessLog, Allows, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, KeyPart, Measure, Mode,
+    OnMissing, OnPartition, Over, Penalty, Period, Quota, Rate, Scheme, Scope, Server, Tier, Unit, Width,
 };
 
 use crate::support::{load, load_files};
@@ -48,7 +48,11 @@ fn defaults() {
     assert_eq!((config.storage.uniques_max, config.storage.lists_max), (100_000, 100_000));
     assert_eq!(config.storage.ledgers_max, 100_000);
     let limit = &config.limits[0];
-    assert_eq!((limit.burst, limit.scope, limit.mode), (2, Scope::Global, Mode::Enforce));
+    let Measure::Rates(tiers) = &limit.measure else { panic!("{:?}", limit.measure) };
+    assert_eq!(tiers, &[Tier { rate: Rate { count: 25, per: Duration::from_secs(60) }, burst: 2, width: None }]);
+    assert_eq!((limit.scope, limit.mode, &limit.over), (Scope::Global, Mode::Enforce, &Over::default()));
+    assert_eq!((&limit.cost, &limit.count, limit.count_denied), (&None, &None, false));
+    assert_eq!((limit.on_missing, limit.headers), (OnMissing::Count, Headers { draft: true, legacy: false }));
     assert_eq!((limit.on_partition, &limit.when, &limit.penalty), (OnPartition::FairShare, &None, &None));
     assert_eq!(limit.place.to_string(), "edge.toml:7:1");
 }
@@ -119,8 +123,9 @@ fn a_whole_limit() {
     assert_eq!(limit.sites, [0]);
     assert!(limit.when.is_some());
     assert_eq!(limit.key, [KeyPart::ClientIp]);
-    assert_eq!(limit.rate, Rate { count: 20, per: Duration::from_secs(90) });
-    assert_eq!((limit.burst, limit.scope, limit.mode), (7, Scope::Pop, Mode::Monitor));
+    let rate = Rate { count: 20, per: Duration::from_secs(90) };
+    assert_eq!(limit.measure, Measure::Rates(vec![Tier { rate, burst: 7, width: None }]));
+    assert_eq!((limit.scope, limit.mode), (Scope::Pop, Mode::Monitor));
     assert_eq!(limit.on_partition, OnPartition::Deny);
     let ban = vec![Duration::from_secs(60), Duration::from_secs(86_400)];
     assert_eq!(limit.penalty, Some(Penalty { after: 3, within: Duration::from_secs(600), ban }));
@@ -140,7 +145,10 @@ fn every_key_part() {
 fn rates() {
     let rate = |text: &str| {
         let file = format!("{BASE}[[limit]]\nname = \"l\"\nkey = []\nrate = \"{text}\"\n");
-        load(&file).ok().map(|config| (config.limits[0].rate.count, config.limits[0].rate.per.as_millis()))
+        load(&file)
+            .ok()
+            .map(|config| config.limits[0].measure.tiers()[0].rate)
+            .map(|rate| (rate.count, rate.per.as_millis()))
     };
     assert_eq!(rate("1/100ms"), Some((1, 100)));
     assert_eq!(rate("4294967295/31d"), Some((u32::MAX, 31 * 86_400_000)));
@@ -225,4 +233,62 @@ fn variables_stand_where_they_may() {
     // A name is no such place.
     let pop = "[listen]\nhttp = [\"0.0.0.0:1\"]\n[pop]\nname = \"${HOST}\"\n";
     assert!(load_files(&[("edge.toml", pop)], &[("HOST", "h")]).is_err());
+}
+
+#[test]
+fn what_a_limit_limits() {
+    let measure = |text: &str| {
+        let file = format!("{BASE}[[limit]]\nname = \"l\"\nkey = [\"client.net\"]\n{text}\n");
+        load(&file).map(|config| config.limits[0].measure.clone()).unwrap_or_else(|report| panic!("{report}"))
+    };
+    let tier = |count, secs, burst, width| Tier { rate: Rate { count, per: Duration::from_secs(secs) }, burst, width };
+    assert_eq!(
+        measure(
+            "rates = [{ rate = \"10/1s\", burst = 3 }, { rate = \"300/1m\" }]\nlevels = [{ ipv6 = 48, rate = \"900/1m\" }]"
+        ),
+        Measure::Rates(vec![
+            tier(10, 1, 3, None),
+            tier(300, 60, 30, None),
+            tier(900, 60, 90, Some(Width { ipv4: None, ipv6: Some(48) })),
+        ])
+    );
+    let quota = |amount, unit, period| Measure::Quota(Quota { amount, unit, period });
+    assert_eq!(measure("quota = \"10000/day\""), quota(10_000, Unit::Requests, Period::Day));
+    assert_eq!(measure("quota = \"7/hour\"\ncost = '2'"), quota(7, Unit::Requests, Period::Hour));
+    let bytes = |reserve| quota(10 << 30, Unit::Bytes { reserve }, Period::Month);
+    assert_eq!(measure("quota = \"10GiB/month\""), bytes(64 * 1024));
+    assert_eq!(measure("quota = \"10GiB/month\"\nreserve = \"1MiB\""), bytes(1 << 20));
+    assert_eq!(measure("in_flight = 20"), Measure::InFlight(20));
+}
+
+#[test]
+fn what_follows_over_a_limit() {
+    let limit = |text: &str| {
+        let list = "[list.office]\nkind = \"addresses\"\nitems = [\"192.0.2.0/24\"]\n";
+        let file = format!("{BASE}{list}[[limit]]\nname = \"l\"\nkey = [\"client.net\"]\nrate = \"5/1s\"\n{text}\n");
+        load(&file).map(|mut config| config.limits.remove(0)).unwrap_or_else(|report| panic!("{report}"))
+    };
+    let deny = |status, body| Over::Deny(Deny { status, body });
+    let body = |text: &str, kind: &str| Some(DenyBody { text: text.to_owned(), content_type: kind.to_owned() });
+    assert_eq!(limit("").over, deny(429, None));
+    assert_eq!(limit("over = { deny = 503 }").over, deny(503, None));
+    assert_eq!(limit("over = { body = \"Later.\" }").over, deny(429, body("Later.", "text/plain; charset=utf-8")));
+    assert_eq!(
+        limit("over = { deny = 420, body = \"<p>\", type = \"text/html\" }").over,
+        deny(420, body("<p>", "text/html"))
+    );
+    assert_eq!(limit("over = { delay = \"2s\" }").over, Over::Delay(Duration::from_secs(2)));
+    assert_eq!(limit("over = { tag = \"busy\" }").over, Over::Tag("busy".to_owned()));
+    let whole = limit(concat!(
+        "cost = 'int(request.query[\"n\"])'\ncount = 'response.status == 401'\nunlimited = [\"office\"]\non_missing = \"skip\"\n",
+        "overrides = [{ key = [\"192.0.2.9/32\"], rate = \"9/1s\" }, { key = [\"192.0.2.8/32\"], unlimited = true }]\n",
+        "headers = [\"x-ratelimit\"]\n"
+    ));
+    assert!(whole.cost.is_some() && whole.count.is_some() && whole.unlimited.len() == 1);
+    assert_eq!(whole.on_missing, OnMissing::Skip);
+    assert_eq!(whole.headers, Headers { draft: false, legacy: true });
+    let rate = Rate { count: 9, per: Duration::from_secs(1) };
+    let allows: Vec<Allows> = whole.overrides.iter().map(|one| one.allows).collect();
+    assert_eq!(allows, [Allows::Rate(Tier { rate, burst: 1, width: None }), Allows::Everything]);
+    assert!(limit("count_denied = true").count_denied);
 }

@@ -1,6 +1,9 @@
 //! The hand that only looks: it keeps notes, and writes nothing.
 
-use selvedge_state::{Bucket, Charge, Key, Key64, ListId, SharesId, Store, TableId, Time, UniquesId};
+use selvedge_state::{
+    Bucket, Charge, Epoch, GaugeId, Key, Key64, ListId, Raised, RightsId, SharesId, Spent, Store, TableId, Time,
+    UniquesId,
+};
 
 use super::Note;
 use crate::hand::{Hand, Sentence, Settled};
@@ -19,15 +22,38 @@ impl Noting {
 }
 
 impl Hand for Noting {
-    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), bucket: &Bucket, now: Time) -> Charge {
-        store.peek(table, key, bucket, 1, now)
+    fn charge(&mut self, store: &Store, (table, key): (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge {
+        let (bucket, cost) = take;
+        store.peek(table, key, bucket, cost, now)
     }
 
-    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), now: Time) -> Charge {
-        store.peek_draw(shares, key, 1, now)
+    fn reserve(&mut self, store: &Store, of: (TableId, Key), take: (&Bucket, u32), now: Time) -> Charge {
+        self.charge(store, of, take, now)
     }
 
-    fn add(&mut self, _: &Store, _: (TableId, Key), _: Time) {}
+    fn commit(&mut self, _: &Store, _: (TableId, Key), _: u32, _: Time) {}
+
+    fn release(&mut self, _: &Store, _: (TableId, Key), _: u32, _: Time) {}
+
+    fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), cost: u32, now: Time) -> Charge {
+        store.peek_draw(shares, key, cost, now)
+    }
+
+    fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent {
+        let (rights, key, epoch) = of;
+        store.peek_spend(rights, key, epoch, cost, now)
+    }
+
+    fn settle(&mut self, _: &Store, _: (RightsId, Key64, Epoch), _: (u64, u64), _: Time) {}
+
+    fn raise(&mut self, store: &Store, (gauge, key): (GaugeId, Key), most: u32, now: Time) -> Raised {
+        let height = store.height(gauge, key, now);
+        if height < u64::from(most) { Raised::To(height + 1) } else { Raised::Over(height) }
+    }
+
+    fn lower(&mut self, _: &Store, _: (GaugeId, Key), _: Time) {}
+
+    fn add(&mut self, _: &Store, _: (TableId, Key), _: u32, _: Time) {}
 
     fn observe(&mut self, _: &Store, _: (UniquesId, Key), _: &[u8], _: Time) {}
 

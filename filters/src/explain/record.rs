@@ -1,5 +1,7 @@
 //! An explanation: the notes of one decision, put in the order of the config, with a reason for all that was not asked.
 
+use std::time::Duration;
+
 use selvedge_conf::expr::Phase;
 use selvedge_conf::{Config, Rule, RuleMode};
 
@@ -104,8 +106,14 @@ pub struct LimitRecord {
 pub enum LimitOutcome {
     /// It is for other sites, or its condition does not hold.
     NotApplicable,
-    /// It lets the request through.
-    Admits(Quota),
+    /// It lets the request through, after it has waited for so long.
+    Admits(Quota, Duration),
+    /// It is not for this key.
+    Unlimited,
+    /// It has no room, and lets the request through with its tag.
+    Tags,
+    /// It refuses because a part of its key is missing.
+    Unkeyed,
     /// It refuses the request.
     Refuses(Quota),
     /// It would refuse, but is in monitor mode.
@@ -183,7 +191,10 @@ impl RuleOutcome {
 impl LimitOutcome {
     fn of(outcome: Outcome) -> LimitOutcome {
         match outcome {
-            Outcome::Admitted(quota) => LimitOutcome::Admits(quota),
+            Outcome::Admitted { quota, wait } => LimitOutcome::Admits(quota, wait),
+            Outcome::Unlimited => LimitOutcome::Unlimited,
+            Outcome::Tagged => LimitOutcome::Tags,
+            Outcome::Unkeyed => LimitOutcome::Unkeyed,
             Outcome::Refused { quota, .. } => LimitOutcome::Refuses(quota),
             Outcome::WouldRefuse => LimitOutcome::WouldRefuse,
             Outcome::Partitioned => LimitOutcome::Partitioned,
@@ -219,7 +230,9 @@ impl Before<'_> {
         let outcome = match self.stopped_request().or(self.ended_by.map(Reason::Rule)) {
             Some(reason) => LimitOutcome::NotReached(reason),
             None => match self.decision.verdict {
-                Verdict::Limited { quota: Quota { limit: by, .. }, .. } | Verdict::Partitioned { limit: by, .. }
+                Verdict::Limited { quota: Quota { limit: by, .. }, .. }
+                | Verdict::Partitioned { limit: by, .. }
+                | Verdict::Unkeyed { limit: by, .. }
                     if by < limit =>
                 {
                     LimitOutcome::NotReached(Reason::Limit(by))

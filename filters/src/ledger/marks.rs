@@ -33,6 +33,11 @@ impl Marks {
         marks
     }
 
+    /// How many are marked.
+    pub(crate) fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     /// Those that are marked, with their places, in order.
     pub(crate) fn among<'t, T>(&self, list: &'t [T]) -> impl Iterator<Item = (usize, &'t T)> {
         let marked = |at: usize| self.words.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);

@@ -113,7 +113,7 @@ impl Ledger {
     pub(crate) fn count_due(&self, due: &Due, context: &Context<'_>, hand: &mut impl Hand) {
         for (at, counter) in due.counters.among(&self.counters) {
             hand.note(|| Note::Counter(at));
-            hand.add(context.store, (counter.table(), counter.key(context)), context.now);
+            hand.add(context.store, (counter.table(), counter.key(context)), 1, context.now);
         }
         for (at, unique) in due.uniques.among(&self.uniques) {
             if let Some(element) = unique.element(context) {
@@ -161,7 +161,9 @@ impl Ledger {
     fn counted(&self, what: Counted) -> Option<(TableId, &KeyShape)> {
         match what {
             Counted::Counter(at) => self.counters.get(at).map(|counter| (counter.table(), counter.shape())),
-            Counted::Limit(at) => self.limits.get(at).map(|limit| (limit.table(), limit.shape())),
+            Counted::Limit(at) => {
+                self.limits.get(at).and_then(|limit| limit.table().map(|table| (table, limit.shape())))
+            }
         }
     }
 }

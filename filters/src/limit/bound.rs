@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use selvedge_conf::{Limit, Scope};
+use selvedge_conf::{Limit, Scope, Tier};
 use selvedge_state::{Bucket, Rung};
 
 use super::shared;
@@ -40,14 +40,14 @@ pub struct Bound {
 }
 
 impl Bound {
-    pub(super) fn new(limit: &Limit, bucket: &Bucket) -> Bound {
+    pub(super) fn new(limit: &Limit, tier: &Tier, bucket: &Bucket) -> Bound {
         let slot = Rung::fine_for(bucket.rate_per_ms, bucket.burst);
         Bound {
             rate_per_s: bucket.rate_per_ms * 1000.0,
             burst: bucket.burst,
             slot: Duration::from_millis(slot.millis()),
-            window: Duration::from_millis(Rung::coarse_for(limit.rate.per).millis()),
-            overdraft: limit.class.is_shared_out().then(|| shared::overdraft(limit)),
+            window: Duration::from_millis(Rung::coarse_for(tier.rate.per).millis()),
+            overdraft: limit.class.is_shared_out().then(|| shared::overdraft(limit.class, tier)),
             global: limit.scope == Scope::Global,
         }
     }

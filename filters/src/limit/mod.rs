@@ -1,87 +1,128 @@
-//! Limits: a rate, whom it counts by, and what happens at its edge.
+//! Limits: how often, how much or how many at once, whom they count by, and what happens at their edge.
 //!
-//! In goes a request in its context; out comes whether the limit admits. A limit is one atomic check-and-charge of one bucket in
-//! the store; limits are taken in file order, and what an earlier limit admitted stays charged when a later one refuses. Which
-//! limits a request is for is asked before any is charged.
+//! In goes a request in its context; out comes whether the limit admits. Limits are taken in file order. Which limits a request is for is asked
+//! before any is charged, and they are charged all or none: each holds its part until all have admitted ([`till`]).
 
 mod bound;
+mod budget;
+mod flight;
+mod hold;
+mod look;
 mod penalty;
 mod share;
 mod shared;
+mod special;
+mod take;
+mod tier;
+mod till;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_conf::{Limit as Facts, Mode, Scope};
-use selvedge_state::{Bucket, Charge, ERA, Key, Rung, SharesId, Store, TableFull, TableId, TableSpec, Time};
+use selvedge_conf::{Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over};
+use selvedge_state::{Bucket, Charge, Key, Spent, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
+use budget::Budget;
+use flight::InFlight;
+pub(crate) use hold::Hold;
+pub use hold::Holds;
+pub use look::Whose;
 use penalty::Penalties;
 use share::Share;
 use shared::Shared;
+use special::{Special, Specials};
+use tier::Tier;
+pub(crate) use till::Till;
 
 use crate::decision::{Penalised, Quota};
-use crate::explain::Note;
 use crate::form::{self, FormNeed};
-use crate::hand::Hand;
 use crate::key::KeyShape;
-use crate::rule::{Context, Program};
+use crate::rule::{Context, Program, Value};
 use crate::site::SiteId;
 
 /// A limit's place in the config, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LimitId(pub usize);
 
-/// One limit, compiled: its condition lowered, its key shape known, its table in the store made.
+/// The most that one request costs.
+const COST_MAX: i64 = 1_000_000;
+
+/// One limit, compiled: its expressions lowered, its key shape known, its tables in the store made.
 #[derive(Debug)]
 pub struct Limit {
     id: LimitId,
     facts: Facts,
     when: Option<Program>,
+    unlimited: Vec<Program>,
+    cost: Option<Program>,
+    count: Option<Program>,
     key: KeyShape,
-    table: TableId,
-    bucket: Bucket,
-    shared: Option<Shared>,
+    measure: Measure,
+    specials: Specials,
     penalties: Option<Penalties>,
+    tag: Option<Arc<str>>,
+}
+
+/// What a limit limits.
+#[derive(Debug)]
+enum Measure {
+    /// Buckets, all of which must have room; the first one is of the key itself.
+    Rates(Vec<Tier>),
+    /// One bucket, which is shared out where there is anybody to share with.
+    Shared(Shared, Tier),
+    Quota(Budget),
+    InFlight(InFlight),
 }
 
 /// What one limit said about one request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// Room was left, and is taken now.
-    Admitted(Quota),
+    /// There is room, and it is taken; it has to be waited for so long.
+    Admitted { quota: Quota, wait: Duration },
+    /// It is not for this key.
+    Unlimited,
     /// No room.
     Refused { quota: Quota, penalty: Option<Penalised> },
     /// In `monitor` mode: it would have been refused.
     WouldRefuse,
+    /// No room: it passes with the limit's tag.
+    Tagged,
     /// Peers cannot be heard, and the limit denies then.
     Partitioned,
-    /// The limit's table is full of keys that cannot be forgotten; the request goes on uncounted. One that is shared out refuses then.
+    /// A part of the key is missing, and the limit denies then.
+    Unkeyed,
+    /// The limit's table is full of keys that cannot be forgotten; the request goes on uncounted. What is shared out refuses then.
     Uncounted,
 }
 
 impl Limit {
-    /// Compiles a limit and makes its table.
+    /// Compiles a limit and makes its tables.
     ///
     /// # Errors
     /// [`TableFull`] when the store has no room for another table.
     pub(crate) fn new(id: LimitId, facts: &Facts, store: &Store) -> Result<Limit, TableFull> {
-        let per_ms = f64::from(facts.rate.count) / millis(facts.rate.per);
-        let bucket = Bucket::new(per_ms, f64::from(facts.burst));
         let key = KeyShape::new(&facts.key);
-        let table = store.table(&TableSpec {
-            uid: facts.name.clone(),
-            shape: key.name().to_owned(),
-            fine: Rung::fine_for(bucket.rate_per_ms, bucket.burst),
-            coarse: Rung::coarse_for(facts.rate.per),
-            replicated: facts.scope == Scope::Global,
-        })?;
-        let shared = Shared::new(facts, &key, store)?;
         let penalties = match &facts.penalty {
             Some(penalty) => Some(Penalties::new(facts, penalty, &key, store)?),
             None => None,
         };
-        let when = facts.when.as_ref().map(Program::compile);
-        Ok(Limit { id, facts: facts.clone(), when, key, table, bucket, shared, penalties })
+        Ok(Limit {
+            id,
+            when: facts.when.as_ref().map(Program::compile),
+            unlimited: facts.unlimited.iter().map(Program::compile).collect(),
+            cost: facts.cost.as_ref().map(Program::compile),
+            count: facts.count.as_ref().map(Program::compile),
+            measure: Measure::new(facts, &key, store)?,
+            specials: Specials::new(facts, &key, store)?,
+            penalties,
+            tag: match &facts.over {
+                Over::Tag(tag) => Some(tag.as_str().into()),
+                Over::Deny(_) | Over::Delay(_) => None,
+            },
+            key,
+            facts: facts.clone(),
+        })
     }
 
     /// The limit as the config has it.
@@ -94,33 +135,29 @@ impl Limit {
         self.facts.mode == Mode::Enforce
     }
 
-    /// The table its counts are in.
-    pub fn table(&self) -> TableId {
-        self.table
+    /// The table its counts are in, if it counts by time.
+    pub fn table(&self) -> Option<TableId> {
+        self.first().map(|tier| tier.table)
     }
 
-    /// Its bucket while all POPs are heard.
-    pub fn bucket(&self) -> Bucket {
-        self.bucket
+    /// Its first bucket while all POPs are heard, if it has any.
+    pub fn bucket(&self) -> Option<Bucket> {
+        self.first().map(|tier| tier.bucket)
     }
 
     /// The config that it is of is in force from now on.
     pub(crate) fn begin(&self, store: &Store, now: Time) {
-        store.drains(self.table, self.bucket.rate_per_ms);
-        self.shared.iter().for_each(|shared| shared.share_out(store, now));
+        let tiers = self.tiers().iter().chain(self.specials.tiers());
+        tiers.for_each(|tier| store.drains(tier.table, tier.bucket.rate_per_ms));
+        if let Measure::Shared(shared, _) = &self.measure {
+            shared.share_out(store, now);
+        }
     }
 
-    /// The key that these values make, one for each part in the config's order.
-    ///
-    /// # Errors
-    /// In words, when there are too few or too many, or an address is none.
-    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
-        self.key.hash_of(values, store)
-    }
-
-    /// What this limit may admit beyond its rate and burst.
-    pub fn bound(&self) -> Bound {
-        Bound::new(&self.facts, &self.bucket)
+    /// What this limit may admit beyond its first rate and burst; `None` where it has none.
+    pub fn bound(&self) -> Option<Bound> {
+        let tier = self.facts.measure.tiers().first()?;
+        self.first().map(|first| Bound::new(&self.facts, tier, &first.bucket))
     }
 
     /// What its keys are made of.
@@ -128,15 +165,47 @@ impl Limit {
         &self.key
     }
 
+    /// The status of what it refuses.
+    pub(crate) fn status(&self) -> u16 {
+        match &self.facts.over {
+            Over::Deny(deny) => deny.status,
+            Over::Delay(_) | Over::Tag(_) => Deny::default().status,
+        }
+    }
+
+    /// The tag of requests that it lets pass though it has no room for them.
+    pub(crate) fn tag(&self) -> Option<&Arc<str>> {
+        self.tag.as_ref()
+    }
+
+    /// Which responses count, if not all.
+    pub(crate) fn counts(&self) -> Option<&Program> {
+        self.count.as_ref()
+    }
+
+    fn tiers(&self) -> &[Tier] {
+        match &self.measure {
+            Measure::Rates(tiers) => tiers,
+            Measure::Shared(_, tier) => std::slice::from_ref(tier),
+            Measure::Quota(_) | Measure::InFlight(_) => &[],
+        }
+    }
+
+    fn first(&self) -> Option<&Tier> {
+        self.tiers().first()
+    }
+
     /// Whether it is for a request.
     pub(crate) fn applies(&self, site: SiteId, context: &Context<'_>) -> bool {
         let here = self.facts.sites.is_empty() || self.facts.sites.contains(&site.0);
         let asked = || {
             let applies = here && self.when.as_ref().is_none_or(|when| when.holds(context));
-            if applies && form::keyed(&self.facts.key) {
+            if applies && form::counted(&self.facts) {
                 context.need_form(FormNeed::Fields);
             }
             applies
+                && !self.unlimited.iter().any(|unlimited| unlimited.holds(context))
+                && (self.facts.on_missing != OnMissing::Skip || self.key.is_whole(context))
         };
         context.asked_by(self.is_enforced(), asked)
     }
@@ -144,75 +213,96 @@ impl Limit {
     /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.
     pub(crate) fn would_refuse(&self, context: &Context<'_>) -> bool {
         let (store, now) = (context.store, context.now);
-        let Some(bucket) = self.bucket_now(context) else { return true };
-        let charge = match self.shared_now(context) {
-            Some(shares) => store.peek_draw(shares, self.key.lasting(context), 1, now),
-            None => store.peek(self.table, self.key.hash(context), &bucket, 1, now),
-        };
+        let share = Share::of(&self.facts, store, now);
+        if share == Share::Nothing {
+            return true;
+        }
+        let (key, cost) = (self.key.hash(context), self.cost(context));
+        let special = self.specials.of(key);
+        match (&self.measure, special) {
+            (_, Some(Special::Everything)) => false,
+            (Measure::Quota(own), special) => {
+                let budget = own.or(special);
+                let (epoch, price) = (budget.epoch(now), budget.price(cost));
+                let spent = store.peek_spend(budget.rights(), self.key.lasting(context), epoch, price, now);
+                !matches!(spent, Spent::Granted { .. })
+            }
+            (Measure::InFlight(own), special) => {
+                let flight = own.or(special);
+                store.height(flight.gauge, key, now) >= u64::from(flight.most(share))
+            }
+            (Measure::Shared(shared, tier), _) => {
+                let charge = match shared.among_several(store, now) {
+                    Some(shares) => store.peek_draw(shares, self.key.lasting(context), cost, now),
+                    None => store.peek(tier.table, key, &tier.bucket, cost, now),
+                };
+                matches!(charge, Charge::Refused { .. })
+            }
+            (Measure::Rates(_), Some(Special::Tier(tier))) => self.is_full(&tier, key, (cost, share), context),
+            (Measure::Rates(tiers), _) => tiers.iter().any(|tier| self.is_full(tier, key, (cost, share), context)),
+        }
+    }
+
+    fn is_full(&self, tier: &Tier, key: Key, (cost, share): (u32, Share), context: &Context<'_>) -> bool {
+        let Some(key) = tier.key(&self.key, key, context) else { return false };
+        let charge = context.store.peek(tier.table, key, &tier.bucket(share), cost, context.now);
         matches!(charge, Charge::Refused { .. })
     }
 
-    /// Checks and charges one request that it is for.
-    pub(crate) fn charge(&self, context: &Context<'_>, hand: &mut impl Hand) -> Outcome {
-        let Some(bucket) = self.bucket_now(context) else {
-            return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
-        };
-        let key = self.key.hash(context);
-        match self.take(key, &bucket, context, hand) {
-            Charge::Admitted { remaining, .. } => {
-                Outcome::Admitted(self.quota(remaining, drained_in(&bucket, remaining)))
-            }
-            Charge::Refused { .. } if !self.is_enforced() => Outcome::WouldRefuse,
-            Charge::Refused { retry_after_ms } => {
-                let quota = self.quota(0, Duration::from_millis(retry_after_ms));
-                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, context, hand));
-                Outcome::Refused { quota, penalty }
-            }
-            Charge::Full => Outcome::Uncounted,
+    /// What a request costs: 1 where nothing says so, or what says so has no value or one below 0.
+    fn cost(&self, context: &Context<'_>) -> u32 {
+        match self.cost.as_ref().and_then(|cost| cost.value(context)) {
+            Some(Value::Int(cost)) if cost >= 0 => cost.min(COST_MAX).try_into().unwrap_or(1),
+            _ => 1,
         }
     }
 
-    fn take(&self, key: Key, bucket: &Bucket, context: &Context<'_>, hand: &mut impl Hand) -> Charge {
-        let (store, now) = (context.store, context.now);
-        let Some(shares) = self.shared_now(context) else {
-            hand.note(|| Note::Level(self.id, store.level(self.table, key, bucket, now)));
-            return hand.charge(store, (self.table, key), bucket, now);
-        };
-        let charge = hand.draw(store, (shares, self.key.lasting(context)), now);
-        match charge {
-            // What has no room would be admitted without end.
-            Charge::Full => return Charge::Refused { retry_after_ms: ERA },
-            // For those who read what was counted.
-            Charge::Admitted { .. } => hand.add(store, (self.table, key), now),
-            Charge::Refused { .. } => {}
+    /// Whether what is held of it is kept until the response is there, or over.
+    fn is_settled_later(&self) -> bool {
+        match &self.measure {
+            Measure::Rates(_) | Measure::Shared(..) => self.count.is_some(),
+            Measure::Quota(budget) => self.count.is_some() || budget.is_known_late(),
+            Measure::InFlight(_) => true,
         }
-        charge
-    }
-
-    /// Its shares, where it is shared out among several.
-    fn shared_now(&self, context: &Context<'_>) -> Option<SharesId> {
-        self.shared.as_ref()?.among_several(context.store, context.now)
-    }
-
-    /// Its bucket as of now; `None` when peers cannot be heard and it denies then.
-    fn bucket_now(&self, context: &Context<'_>) -> Option<Bucket> {
-        match Share::of(&self.facts, context.store, context.now) {
-            Share::Part(_) if self.shared.is_some() => Some(self.bucket),
-            Share::Whole => Some(self.bucket),
-            Share::Part(fraction) => Some(fraction.of(self.bucket)),
-            Share::Nothing => None,
-        }
-    }
-
-    fn quota(&self, remaining: u32, reset: Duration) -> Quota {
-        Quota { limit: self.id, remaining, reset }
     }
 }
 
-/// How long a bucket with `remaining` room takes to drain to empty.
-fn drained_in(bucket: &Bucket, remaining: u32) -> Duration {
-    let backlog = (bucket.burst - f64::from(remaining)).max(0.0);
-    Duration::from_millis((backlog / bucket.rate_per_ms).ceil() as u64)
+impl Measure {
+    fn new(facts: &Facts, key: &KeyShape, store: &Store) -> Result<Measure, TableFull> {
+        Ok(match &facts.measure {
+            Written::Quota(quota) => Measure::Quota(Budget::new(facts, *quota, key, store)?),
+            Written::InFlight(most) => Measure::InFlight(InFlight::new(facts, *most, key, store)?),
+            Written::Rates(tiers) => {
+                let each = |tier| Tier::new(facts, tier, key, store);
+                let made = tiers.iter().enumerate().map(each).collect::<Result<Vec<_>, _>>()?;
+                match (tiers.first(), made.first()) {
+                    (Some(first), Some(tier)) => match Shared::new(facts, first, key, store)? {
+                        Some(shared) => Measure::Shared(shared, *tier),
+                        None => Measure::Rates(made),
+                    },
+                    _ => Measure::Rates(made),
+                }
+            }
+        })
+    }
+}
+
+impl Budget {
+    fn or(self, special: Option<Special>) -> Budget {
+        match special {
+            Some(Special::Budget(budget)) => budget,
+            _ => self,
+        }
+    }
+}
+
+impl InFlight {
+    fn or(self, special: Option<Special>) -> InFlight {
+        match special {
+            Some(Special::InFlight(most)) => self.up_to(most),
+            _ => self,
+        }
+    }
 }
 
 fn millis(duration: Duration) -> f64 {

@@ -26,7 +26,7 @@ impl Penalties {
     pub(crate) fn new(limit: &Limit, penalty: &Penalty, key: &KeyShape, store: &Store) -> Result<Penalties, TableFull> {
         let (fine, coarse) = Rung::for_looks(penalty.within);
         let offences = store.table(&TableSpec {
-            uid: format!("{}/offences", limit.name),
+            uid: format!("{}#offences", limit.name),
             shape: key.name().to_owned(),
             fine,
             coarse,
@@ -46,7 +46,7 @@ impl Penalties {
         let window = u64::try_from(self.facts.within.as_millis()).unwrap_or(u64::MAX);
         let spent = last.filter(|ban| now.since(ban.made_at) < window).map_or(0, |ban| u64::from(ban.level) + 1);
         let offences = store.count(self.offences, key, window, now).saturating_add(1);
-        hand.add(store, (self.offences, key), now);
+        hand.add(store, (self.offences, key), 1, now);
         if offences < u64::from(self.facts.after).saturating_mul(spent + 1) {
             return None;
         }

@@ -4,7 +4,7 @@
 //! nodes that part of a POP's share: the sides' shares add up to the limit. A node that has just started has heard nobody yet, so it begins with its own share alone.
 
 use selvedge_conf::{Limit, OnPartition, Scope};
-use selvedge_state::{Bucket, Store, Time};
+use selvedge_state::{Store, Time};
 
 /// How much of a limit this POP may use now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,14 +34,6 @@ impl Share {
     }
 }
 
-/// What those that are heard may spend together.
+/// What those that are heard may spend together, of 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Fraction(f64);
-
-impl Fraction {
-    /// The same fraction of rate and burst. A burst below one request would admit nothing at all, so it stays at one.
-    pub(crate) fn of(self, bucket: Bucket) -> Bucket {
-        let [rate_per_ms, burst, queue] = [bucket.rate_per_ms, bucket.burst, bucket.queue].map(|whole| whole * self.0);
-        Bucket { rate_per_ms, burst: burst.max(1.0), queue }
-    }
-}
+pub(crate) struct Fraction(pub(super) f64);

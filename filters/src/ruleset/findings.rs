@@ -68,7 +68,7 @@ impl Findings<'_> {
                     hand.list(store, (*list, element), *present, now.plus(*length), now)
                 }
                 Pending::Count(table, key) => {
-                    hand.add(store, (*table, *key), now);
+                    hand.add(store, (*table, *key), 1, now);
                     Settled::Done
                 }
                 Pending::Unique(uniques, key, element) => {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
+use selvedge_filters::limit::Holds;
 use selvedge_filters::{Decision, From, Indexing, Reply, RuleOutcome, Verdict};
 
 use crate::random::{asks, facts, tables};
@@ -17,7 +18,7 @@ fn status(ask: &Ask) -> u16 {
 fn site(decision: &Decision) -> Option<selvedge_filters::SiteId> {
     match decision.verdict {
         Verdict::Pass(site) | Verdict::Denied { site, .. } | Verdict::Redirected { site, .. } => Some(site),
-        Verdict::Limited { site, .. } | Verdict::Partitioned { site, .. } => Some(site),
+        Verdict::Limited { site, .. } | Verdict::Partitioned { site, .. } | Verdict::Unkeyed { site, .. } => Some(site),
         Verdict::FormUnread { site } | Verdict::FormTooLong { site } => Some(site),
         Verdict::Banned { site, .. } => site,
         Verdict::NoSite => None,
@@ -26,8 +27,7 @@ fn site(decision: &Decision) -> Option<selvedge_filters::SiteId> {
 
 /// All that a store may be asked about what [`facts`] declares.
 fn state(world: &World) -> String {
-    let keys: Vec<_> =
-        world.filters.limits().iter().map(|limit| world.store.top(limit.table(), 99, world.now)).collect();
+    let keys: Vec<_> = world.filters.limits().iter().map(|limit| limit.top(99, &world.store, world.now)).collect();
     let lists: Vec<_> =
         (0..3).map(|at| world.store.list_entries(world.store.list(&format!("l{at}")).unwrap(), world.now)).collect();
     format!("{keys:?} {lists:?} {:?}", world.store.bans(world.now))
@@ -57,7 +57,7 @@ proptest! {
             let reply = Reply { status: status(ask), headers: &ask.headers, from: From::Origin, cache: "miss" };
             let respond = |world: &World| {
                 let head = ask.head();
-                world.filters.respond(&head, (site, &decision.tags), &reply, &world.store, world.now)
+                world.filters.respond(&head, (site, &decision.tags, &mut Holds::default()), &reply, &world.store, world.now)
             };
             prop_assert_eq!(respond(&with), respond(&without));
         }
@@ -100,7 +100,7 @@ proptest! {
             if let Some(site) = site(&explained.decision) {
                 let tags = &explained.decision.tags;
                 let head = ask.head();
-                let response = world.filters.respond(&head, (site, tags), &reply, &world.store, world.now);
+                let response = world.filters.respond(&head, (site, tags, &mut Holds::default()), &reply, &world.store, world.now);
                 prop_assert_eq!(explained.response.unwrap(), response.unwrap_or_default());
             }
         }
@@ -156,7 +156,10 @@ fn the_random_rules_reach_everything() {
                 Verdict::Limited { .. } => note(5),
                 Verdict::Banned { .. } => note(6),
                 Verdict::NoSite => note(7),
-                Verdict::Partitioned { .. } | Verdict::FormUnread { .. } | Verdict::FormTooLong { .. } => {}
+                Verdict::Partitioned { .. }
+                | Verdict::Unkeyed { .. }
+                | Verdict::FormUnread { .. }
+                | Verdict::FormTooLong { .. } => {}
             }
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use selvedge_conf::expr::{Counted, Expr, Field, Kind, Phase, Read, Type};
 use selvedge_conf::{Effect, KeyPart, Reply};
+use selvedge_filters::limit::Holds;
 use selvedge_filters::{From, SiteId, Verdict};
 
 use crate::support::{Ask, World};
@@ -119,7 +120,7 @@ fn responses_are_counted_when_they_are_there() {
     let (ask, headers) = (Ask::default(), HeaderMap::new());
     let respond = |status| {
         let reply = selvedge_filters::Reply { status, headers: &headers, from: From::Origin, cache: "miss" };
-        world.filters.respond(&ask.head(), (SiteId(0), &[]), &reply, &world.store, world.now)
+        world.filters.respond(&ask.head(), (SiteId(0), &[], &mut Holds::default()), &reply, &world.store, world.now)
     };
     for status in [200, 404, 404, 500] {
         assert_eq!(respond(status), None, "nothing follows, but it is counted");
@@ -170,7 +171,10 @@ fn a_limit_counts_by_any_value_and_an_absent_one_is_one_key() {
     assert_eq!(world.passes(9, &with(Some(""))), 0, "absent and empty are one key");
     let limit = &world.filters.limits()[0];
     let key = |values: [&str; 2]| limit.key_of(&values.map(str::to_owned), &world.store);
-    assert_eq!(world.store.count(limit.table(), key(["a", "192.0.2.1/32"]).unwrap(), 60_000, world.now), 2);
+    assert_eq!(
+        world.store.count(limit.table().unwrap(), key(["a", "192.0.2.1/32"]).unwrap().key, 60_000, world.now),
+        2
+    );
     assert_eq!(key(["a", "nowhere"]), Err("\"nowhere\" is no network".to_owned()));
 }
 

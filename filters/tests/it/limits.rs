@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_filters::limit::LimitId;
-use selvedge_filters::{Quota, Verdict};
+use selvedge_filters::{Allowed, Counted, Quota, Verdict};
 
 use crate::support::{Ask, World};
 
@@ -24,13 +24,21 @@ fn the_burst_passes_and_refills_at_the_rate() {
 #[test]
 fn what_is_left_is_told_and_when_there_will_be_more() {
     let world = World::alone(&limit(""));
-    let quota = |remaining, seconds| Some(Quota { limit: LimitId(0), remaining, reset: Duration::from_secs(seconds) });
-    assert_eq!(world.decide(&Ask::default()).quota, quota(4, 1));
-    assert_eq!(world.decide(&Ask::default()).quota, quota(3, 2));
+    let minute = Allowed { amount: 60, within: Some(Duration::from_secs(60)), counted: Counted::Requests };
+    let key = world.filters.limits()[0].key_of(&["192.0.2.1".to_owned()], &world.store).unwrap().key.to_bytes();
+    let quota = |remaining, seconds| Quota {
+        limit: LimitId(0),
+        allowed: minute,
+        remaining,
+        reset: Some(Duration::from_secs(seconds)),
+        key,
+    };
+    assert_eq!(world.decide(&Ask::default()).quotas, [quota(4, 1)]);
+    assert_eq!(world.decide(&Ask::default()).quotas, [quota(3, 2)]);
     assert_eq!(world.passes(3, &Ask::default()), 3);
     let refused = world.decide(&Ask::default());
     assert!(matches!(refused.verdict, Verdict::Limited { quota: Quota { remaining: 0, .. }, penalty: None, .. }));
-    assert_eq!(refused.quota, quota(0, 1));
+    assert_eq!(refused.quotas, [quota(0, 1)]);
 }
 
 #[test]
@@ -87,7 +95,9 @@ fn a_condition_and_a_list_of_sites_say_where_a_limit_holds() {
 fn the_first_limit_that_refuses_answers_and_the_tightest_is_told() {
     let two = format!("{}{}", limit(""), limit("").replace("api", "tight").replace("burst = 5", "burst = 2"));
     let world = World::alone(&two);
-    assert_eq!(world.decide(&Ask::default()).quota.map(|quota| (quota.limit, quota.remaining)), Some((LimitId(1), 1)));
+    let told = world.decide(&Ask::default()).quotas;
+    let told: Vec<_> = told.iter().map(|quota| (quota.limit, quota.remaining)).collect();
+    assert_eq!(told, [(LimitId(1), 1), (LimitId(0), 4)], "the tightest first");
     assert_eq!(world.passes(1, &Ask::default()), 1);
     assert!(
         matches!(world.decide(&Ask::default()).verdict, Verdict::Limited { quota, .. } if quota.limit == LimitId(1))
@@ -98,7 +108,9 @@ fn the_first_limit_that_refuses_answers_and_the_tightest_is_told() {
 fn monitor_refuses_nobody_and_says_whom_it_would() {
     let world = World::alone(&limit("mode = \"monitor\""));
     let decisions: Vec<_> = (0..7).map(|_| world.decide(&Ask::default())).collect();
-    assert!(decisions.iter().all(|decision| matches!(decision.verdict, Verdict::Pass(_)) && decision.quota.is_none()));
+    assert!(
+        decisions.iter().all(|decision| matches!(decision.verdict, Verdict::Pass(_)) && decision.quotas.is_empty())
+    );
     assert_eq!(decisions.iter().filter(|decision| decision.would_refuse == Some(LimitId(0))).count(), 2);
 }
 
@@ -115,11 +127,15 @@ fn editing_the_numbers_keeps_the_counts() {
 #[test]
 fn the_bound_is_the_slots_share_and_what_arrives_while_a_charge_travels() {
     let world = World::alone(&limit(""));
-    let bound = world.filters.limits()[0].bound();
+    let bound = world.filters.limits()[0].bound().unwrap();
     assert_eq!((bound.rate_per_s, bound.burst, bound.slot), (1.0, 5.0, Duration::from_secs(1)));
     assert_eq!(bound.beyond(0.0, Duration::ZERO), 1.0);
     assert_eq!(bound.beyond(100.0, Duration::from_millis(250)), 26.0);
     assert_eq!(bound.beyond(100.0, Duration::from_secs(8)), 861.0, "later than the ring reaches: a window more");
     let local = World::alone(&limit("scope = \"pop\""));
-    assert_eq!(local.filters.limits()[0].bound().beyond(100.0, Duration::from_millis(250)), 1.0, "nothing travels");
+    assert_eq!(
+        local.filters.limits()[0].bound().unwrap().beyond(100.0, Duration::from_millis(250)),
+        1.0,
+        "nothing travels"
+    );
 }

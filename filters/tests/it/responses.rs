@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use selvedge_conf::expr::{Field, Kind, Phase, Type};
 use selvedge_conf::{Effect, Rule, RuleMode};
+use selvedge_filters::limit::Holds;
 use selvedge_filters::{From, HeaderChange, Reply, ResponseDecision, RuleId, SiteId};
 
 use crate::support::{Ask, World};
@@ -20,7 +21,13 @@ fn respond(world: &World, status: u16, tags: &[&str]) -> Option<ResponseDecision
     let headers = HeaderMap::new();
     let tags: Vec<Arc<str>> = tags.iter().map(|tag| Arc::from(*tag)).collect();
     let reply = Reply { status, headers: &headers, from: From::Origin, cache: "" };
-    world.filters.respond(&Ask::default().head(), (SiteId(0), &tags), &reply, &world.store, world.now)
+    world.filters.respond(
+        &Ask::default().head(),
+        (SiteId(0), &tags, &mut Holds::default()),
+        &reply,
+        &world.store,
+        world.now,
+    )
 }
 
 #[test]

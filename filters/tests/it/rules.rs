@@ -56,7 +56,7 @@ fn allow_skips_rules_and_limits_but_no_ban() {
     });
     for _ in 0..5 {
         let decision = world.decide(&Ask::path("/health"));
-        assert_eq!((decision.verdict, decision.quota), (Verdict::Pass(SiteId(0)), None));
+        assert_eq!((decision.verdict, decision.quotas), (Verdict::Pass(SiteId(0)), Vec::new()));
     }
     let until = world.now.plus(1000);
     world.store.ban("192.0.2.1/32", until, 0, "test", world.now).unwrap();
@@ -318,7 +318,7 @@ fn a_limits_counts_and_edge_can_be_read_without_charging() {
     });
     let explained = world.explain(&Ask::default(), None);
     assert_eq!(
-        (explained.limits[0].level, explained.decision.quota.map(|quota| quota.remaining)),
+        (explained.limits[0].level, explained.decision.quotas.first().map(|quota| quota.remaining)),
         (Some(0.0), Some(1))
     );
     assert_eq!(world.passes(2, &Ask::default()), 2);

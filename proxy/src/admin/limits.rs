@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use selvedge_conf::{Mode, Scope};
-use selvedge_filters::limit::Limit as Filter;
-use selvedge_state::{Coverage, Key as StoreKey, Time};
+use selvedge_filters::limit::{Limit as Filter, Whose};
+use selvedge_state::{Coverage, Time};
 
 use super::asking::Asking;
 use super::report::{Bound, Key, Limit, Row};
@@ -52,12 +52,12 @@ fn named(node: &Node, name: &str, key: &[String]) -> Result<Limit, String> {
     Ok(report(node, limit, key, charge_lag_ms(node)))
 }
 
-fn report(node: &Node, limit: &Filter, key: Option<StoreKey>, lag_ms: u64) -> Limit {
+fn report(node: &Node, limit: &Filter, key: Option<Whose>, lag_ms: u64) -> Limit {
     let now = node.clock.now();
     let facts = limit.facts();
     let keys = match key {
         Some(key) => vec![key],
-        None => node.store.top(limit.table(), TOP, now).into_iter().map(|(key, _)| key).collect(),
+        None => limit.top(TOP, &node.store, now),
     };
     let scope = match facts.scope {
         Scope::Global => "global",
@@ -69,21 +69,19 @@ fn report(node: &Node, limit: &Filter, key: Option<StoreKey>, lag_ms: u64) -> Li
     };
     Limit {
         name: facts.name.clone(),
-        rate: format!("{}/{}s", facts.rate.count, facts.rate.per.as_secs_f64()),
-        burst: facts.burst,
+        measure: facts.measure.text(),
         scope: scope.to_owned(),
         class: facts.class.text(),
         mode: mode.to_owned(),
         place: facts.place.to_string(),
-        keys: node.store.keys(limit.table()),
+        keys: limit.keys(&node.store),
         partial: node.coverage(limit) == Coverage::Partial,
-        bound: bound(limit, lag_ms),
+        bound: limit.bound().map(|known| bound(&known, lag_ms)),
         top: keys.into_iter().map(|key| counted(node, limit, key, now)).collect(),
     }
 }
 
-fn bound(limit: &Filter, lag_ms: u64) -> Bound {
-    let bound = limit.bound();
+fn bound(bound: &selvedge_filters::limit::Bound, lag_ms: u64) -> Bound {
     let (slots, formula) = match bound.overdraft {
         Some(_) => (0.0, "admitted(s,t] <= burst + rate (t-s) + overdraft"),
         None => (
@@ -102,18 +100,18 @@ fn bound(limit: &Filter, lag_ms: u64) -> Bound {
     }
 }
 
-fn counted(node: &Node, limit: &Filter, key: StoreKey, now: Time) -> Key {
+fn counted(node: &Node, limit: &Filter, key: Whose, now: Time) -> Key {
     let row = |(actor, incarnation, count): (selvedge_state::Actor, selvedge_state::Incarnation, u64)| Row {
         pop: node.pops.name(actor.pop),
         incarnation: incarnation.0,
         count,
     };
-    let rows: Vec<Row> = node.store.counts(limit.table(), key, now).into_iter().map(row).collect();
+    let rows: Vec<Row> = limit.counted(key, &node.store, now).into_iter().map(row).collect();
     Key {
-        hash: key.to_string(),
+        hash: key.key.to_string(),
         count: rows.iter().map(|row| row.count).sum(),
         rows,
-        level: node.store.level(limit.table(), key, &limit.bucket(), now),
+        level: limit.level(key, &node.store, now),
     }
 }
 

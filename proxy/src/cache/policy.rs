@@ -10,7 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 use selvedge_filters::cache::{
-    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, variance,
+    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, of_one_client, variance,
 };
 
 /// What the response's decision must know of the request and of time. One per request, in its context.
@@ -63,7 +63,7 @@ pub fn vary(meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
 }
 
 /// What is stored of a response, without the fields of one hop (RFC 9111 section 3.1) and without those that are computed
-/// anew for each use: `Age`, and `Date`, which Pingora sets, and which an update by a 304 would leave behind.
+/// anew for each use: `Age`, and `Date`, which Pingora sets, and which an update by a 304 would leave behind; nor those that speak of one client.
 pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<CacheMeta, NotStored> {
     let response_time = exchange.response_time.unwrap_or(exchange.request_time);
     let mut header = response.clone();
@@ -79,7 +79,8 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
         response_time,
         ruled: exchange.ruled,
     })?;
-    for name in hop_by_hop(&header.headers).into_iter().chain([AGE, DATE]) {
+    let personal = of_one_client(&header.headers);
+    for name in hop_by_hop(&header.headers).into_iter().chain(personal).chain([AGE, DATE]) {
         header.remove_header(&name);
     }
     // Pingora takes the instant itself as fresh, so a lifetime of zero ended a second ago.

@@ -40,21 +40,22 @@ pub(super) fn limits(command: &Command) -> Result<Render, Failure> {
 
 fn page(limit: &Limit) -> String {
     let mut page = String::new();
-    let bound = &limit.bound;
     // Writing to a String cannot fail.
     let _ = writeln!(
         page,
-        "{}  {} burst {}  {}  {}  {}  {} keys  ({})",
-        limit.name, limit.rate, limit.burst, limit.scope, limit.class, limit.mode, limit.keys, limit.place
+        "{}  {}  {}  {}  {}  {} keys  ({})",
+        limit.name, limit.measure, limit.scope, limit.class, limit.mode, limit.keys, limit.place
     );
-    let _ = match bound.overdraft {
-        Some(overdraft) => writeln!(page, "  beyond burst and rate: at most {overdraft}, whatever is late or lost"),
-        None => writeln!(
-            page,
-            "  beyond burst and rate: at most {:.2} by slots of {} ms, and what arrives in {} ms",
-            bound.slots, bound.slot_ms, bound.lag_ms
-        ),
-    };
+    if let Some(bound) = &limit.bound {
+        let _ = match bound.overdraft {
+            Some(overdraft) => writeln!(page, "  beyond burst and rate: at most {overdraft}, whatever is late or lost"),
+            None => writeln!(
+                page,
+                "  beyond burst and rate: at most {:.2} by slots of {} ms, and what arrives in {} ms",
+                bound.slots, bound.slot_ms, bound.lag_ms
+            ),
+        };
+    }
     if limit.partial {
         let _ = writeln!(page, "  PARTIAL: more keys than fit are counted");
     }

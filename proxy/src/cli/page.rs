@@ -105,14 +105,18 @@ fn effect_line(effect: &Effect) -> String {
 }
 
 fn limit_line(limit: &Limit) -> String {
-    let level = limit.level.map(|level| format!("level {level:.1} of {}", limit.burst));
-    let bucket = format!("{}, {}", limit.rate, level.unwrap_or_else(|| format!("burst {}", limit.burst)));
+    let level = limit.level.zip(limit.burst).map(|(level, burst)| format!(", level {level:.1} of {burst}"));
+    let bucket = format!("{}{}", limit.measure, level.unwrap_or_default());
+    let wait = limit.wait_ms.map(|ms| format!(", waits {ms} ms")).unwrap_or_default();
     let remaining = limit.remaining.map(|remaining| format!(", {remaining} left")).unwrap_or_default();
-    let beyond = format!(", at most {:.2} beyond", limit.beyond);
+    let beyond = limit.beyond.map(|beyond| format!(", at most {beyond:.2} beyond")).unwrap_or_default();
     let reset = limit.reset_ms.map(|ms| format!(", room again in {} s", ms.div_ceil(1000))).unwrap_or_default();
     match limit.outcome {
         LimitOutcome::NotApplicable => "not for this request".to_owned(),
-        LimitOutcome::Admits => format!("admits   {bucket}{remaining}{beyond}"),
+        LimitOutcome::Admits => format!("admits   {bucket}{remaining}{wait}{beyond}"),
+        LimitOutcome::Unlimited => "not for this key".to_owned(),
+        LimitOutcome::Tags => format!("TAGS     {bucket}{reset}{beyond}"),
+        LimitOutcome::Unkeyed => "REFUSES  a part of its key is missing   [stops]".to_owned(),
         LimitOutcome::Refuses => format!("REFUSES  {bucket}{reset}{beyond}   [stops]"),
         LimitOutcome::WouldRefuse => format!("REFUSES  {bucket}{reset}{beyond}   [monitor: nothing follows]"),
         LimitOutcome::Partitioned => "REFUSES  too few POPs are heard   [stops]".to_owned(),

@@ -201,6 +201,9 @@ impl ProxyHttp for Edge {
             return;
         }
         finish::log(&self.node, session, error, context);
+        if let Some(held) = context.held.take() {
+            held.end(session.body_bytes_sent() as u64);
+        }
         if let Some(stream) = stream(session) {
             stream.request_over();
         }

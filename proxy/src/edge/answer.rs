@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use selvedge_conf::Limit;
-use selvedge_filters::{BanOrigin, Quota};
+use selvedge_conf::Deny;
+use selvedge_filters::BanOrigin;
 use serde::Serialize;
 
 use super::form::FORM_MAX;
@@ -37,12 +37,19 @@ pub(super) enum Answer {
         /// Until it ends.
         remaining: Duration,
     },
-    /// 429 with `Retry-After` and the limit by name.
+    /// As the limit says: 429 with `Retry-After` and the limit by name where it says nothing.
     Limited {
         /// The limit's name.
         limit: String,
-        /// Until there is room for one request.
-        retry_after: Duration,
+        /// Until there is room for the request; `None` where no time helps, or none is known.
+        retry_after: Option<Duration>,
+        /// The status, and the body if it is not a problem document.
+        deny: Deny,
+    },
+    /// 403: a limit with `on_missing = "deny"`, and a part of its key is missing.
+    Unkeyed {
+        /// The limit's name.
+        limit: String,
     },
     /// 503: a limit with `on_partition = "deny"` while peers cannot be heard.
     Partitioned {
@@ -98,8 +105,12 @@ impl Answer {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Answer::Denied { status } | Answer::Redirected { status, .. } => *status,
-            Answer::Banned { origin: BanOrigin::Operator | BanOrigin::Rule, .. } => StatusCode::FORBIDDEN,
-            Answer::Banned { origin: BanOrigin::Penalty, .. } | Answer::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Answer::Banned { origin: BanOrigin::Operator | BanOrigin::Rule, .. } | Answer::Unkeyed { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Answer::Banned { origin: BanOrigin::Penalty, .. } => StatusCode::TOO_MANY_REQUESTS,
+            // The config holds only statuses there are.
+            Answer::Limited { deny, .. } => StatusCode::from_u16(deny.status).unwrap_or(StatusCode::TOO_MANY_REQUESTS),
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
             Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
@@ -119,6 +130,7 @@ impl Answer {
             Answer::Redirected { .. } => "redirected",
             Answer::Banned { .. } => "banned",
             Answer::Limited { .. } => "limited",
+            Answer::Unkeyed { .. } => "unkeyed",
             Answer::Partitioned { .. } => "partitioned",
             Answer::NoSite => "no-site",
             Answer::BadRequest(_) | Answer::Malformed => "bad-request",
@@ -140,9 +152,11 @@ impl Answer {
             Answer::Denied { .. } => "This request is not served here.".to_owned(),
             Answer::Redirected { location, .. } => format!("What was asked for is at {location}"),
             Answer::Banned { remaining, .. } => format!("This client is banned for another {} s.", seconds(*remaining)),
-            Answer::Limited { limit, retry_after } => {
-                format!("Limit \"{limit}\" is reached; there is room again in {} s.", seconds(*retry_after))
+            Answer::Limited { limit, retry_after: Some(after), .. } => {
+                format!("Limit \"{limit}\" is reached; there is room again in {} s.", seconds(*after))
             }
+            Answer::Limited { limit, retry_after: None, .. } => format!("Limit \"{limit}\" is reached."),
+            Answer::Unkeyed { limit } => format!("This request lacks what limit \"{limit}\" counts it by."),
             Answer::Partitioned { limit } => {
                 format!("Limit \"{limit}\" admits nothing while other points of presence cannot be heard.")
             }
@@ -163,7 +177,7 @@ impl Answer {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Answer::Banned { remaining, .. } => Some(*remaining),
-            Answer::Limited { retry_after, .. } => Some(*retry_after),
+            Answer::Limited { retry_after, .. } => *retry_after,
             Answer::Busy { retry_after } => Some(*retry_after),
             Answer::Partitioned { .. } => Some(Duration::from_secs(1)),
             _ => None,
@@ -173,7 +187,7 @@ impl Answer {
     /// The limit that refused, by its name.
     pub(super) fn limit(&self) -> Option<&str> {
         match self {
-            Answer::Limited { limit, .. } | Answer::Partitioned { limit } => Some(limit),
+            Answer::Limited { limit, .. } | Answer::Partitioned { limit } | Answer::Unkeyed { limit } => Some(limit),
             _ => None,
         }
     }
@@ -187,6 +201,24 @@ impl Answer {
         if let Answer::Redirected { location, .. } = self {
             return redirect(status, location, self.detail());
         }
+        let (content_type, body) = match self {
+            Answer::Limited { deny: Deny { body: Some(own), .. }, .. } => {
+                (own.content_type.as_str(), own.text.clone().into_bytes())
+            }
+            _ => ("application/problem+json", self.problem(pop, id)),
+        };
+        let mut header = ResponseHeader::build(status, Some(8))?;
+        header.insert_header("content-type", content_type)?;
+        header.insert_header("content-length", body.len())?;
+        header.insert_header("cache-control", "no-store")?;
+        if let Some(after) = self.retry_after() {
+            header.insert_header("retry-after", seconds(after))?;
+        }
+        Ok((header, body.into()))
+    }
+
+    fn problem(&self, pop: &str, id: RequestId) -> Vec<u8> {
+        let status = self.status();
         let problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -198,14 +230,7 @@ impl Answer {
         };
         let mut body = serde_json::to_vec(&problem).unwrap_or_default();
         body.push(b'\n');
-        let mut header = ResponseHeader::build(status, Some(8))?;
-        header.insert_header("content-type", "application/problem+json")?;
-        header.insert_header("content-length", body.len())?;
-        header.insert_header("cache-control", "no-store")?;
-        if let Some(after) = self.retry_after() {
-            header.insert_header("retry-after", seconds(after))?;
-        }
-        Ok((header, body.into()))
+        body
     }
 }
 
@@ -233,12 +258,10 @@ pub(super) async fn send(session: &mut Session, header: ResponseHeader, body: By
     Ok(())
 }
 
-/// What every response carries, whoever made it.
+/// What every response carries, whoever made it, beside what it tells of limits.
 pub(super) struct EdgeFields<'a> {
     pub(super) pop: &'a str,
     pub(super) id: RequestId,
-    /// The tightest limit that applied, and what is left of it.
-    pub(super) quota: Option<(&'a Limit, Quota)>,
     pub(super) cache_status: Option<String>,
 }
 
@@ -254,20 +277,12 @@ impl EdgeFields<'_> {
             // The list member nearest to the client comes last (RFC 9211 section 2).
             header.append_header("cache-status", cache_status.as_str())?;
         }
-        if let Some((limit, quota)) = self.quota {
-            // draft-ietf-httpapi-ratelimit-headers-11, sections 2 and 3.
-            let window = seconds(limit.rate.per).max(1);
-            header
-                .insert_header("ratelimit-policy", format!("\"{}\";q={};w={window}", limit.name, limit.rate.count))?;
-            let reset = seconds(quota.reset);
-            header.insert_header("ratelimit", format!("\"{}\";r={};t={reset}", limit.name, quota.remaining))?;
-        }
         Ok(())
     }
 }
 
 /// Whole seconds, rounded up: to come back earlier would be too early.
-fn seconds(duration: Duration) -> u64 {
+pub(super) fn seconds(duration: Duration) -> u64 {
     duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
@@ -278,11 +293,17 @@ fn capitalised(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_conf::DenyBody;
+
     use super::*;
 
     #[test]
     fn a_limited_client_reads_which_limit_and_for_how_long() {
-        let answer = Answer::Limited { limit: "api".to_owned(), retry_after: Duration::from_millis(2100) };
+        let answer = Answer::Limited {
+            limit: "api".to_owned(),
+            retry_after: Some(Duration::from_millis(2100)),
+            deny: Deny::default(),
+        };
         let id = RequestId::new();
         let (header, body) = answer.render("fra", id).unwrap();
         assert_eq!(header.status, StatusCode::TOO_MANY_REQUESTS);
@@ -293,6 +314,17 @@ mod tests {
         assert_eq!(problem["request_id"], id.to_string());
         assert_eq!(problem["status"], 429);
         assert_eq!(problem["pop"], "fra");
+    }
+
+    #[test]
+    fn a_limit_has_its_own_answer() {
+        let body = DenyBody { text: "<p>Later.".to_owned(), content_type: "text/html".to_owned() };
+        let deny = Deny { status: 503, body: Some(body) };
+        let answer = Answer::Limited { limit: "api".to_owned(), retry_after: None, deny };
+        let (header, body) = answer.render("fra", RequestId::new()).unwrap();
+        assert_eq!(header.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((header.headers["content-type"].as_bytes(), &body[..]), (&b"text/html"[..], &b"<p>Later."[..]));
+        assert!(!header.headers.contains_key("retry-after"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 use super::answer::Answer;
 use super::form::Form;
 use super::forwarded::Client;
+use super::held::Held;
 use super::origin::Origin;
 use super::request_id::RequestId;
 use super::target::Target;
@@ -45,8 +46,10 @@ pub struct Context {
     pub(super) form: Form,
     /// What rules said, for later phases and the log.
     pub(super) said: Said,
-    /// The tightest limit that applied.
-    pub(super) quota: Option<Quota>,
+    /// What is left of the limits that applied, the tightest first.
+    pub(super) quotas: Vec<Quota>,
+    /// What it holds of limits.
+    pub(super) held: Option<Held>,
     pub(super) would_refuse: Option<LimitId>,
     /// What the edge answered by itself.
     pub(super) answer: Option<Answer>,
@@ -100,7 +103,8 @@ impl Context {
             original: None,
             form: Form::None,
             said: Said::default(),
-            quota: None,
+            quotas: Vec::new(),
+            held: None,
             would_refuse: None,
             answer: None,
             server: None,
@@ -114,10 +118,10 @@ impl Context {
         }
     }
 
-    /// The tightest limit's facts and state.
-    pub(super) fn limit(&self) -> Option<(&Limit, Quota)> {
-        let quota = self.quota?;
-        self.plan.filters.limit(quota.limit).map(|limit| (limit.facts(), quota))
+    /// The facts of the limits that applied, and what is left of them.
+    pub(super) fn limits(&self) -> impl Iterator<Item = (&Limit, Quota)> + Clone {
+        let limit = |quota: &Quota| self.plan.filters.limit(quota.limit).map(|limit| (limit.facts(), *quota));
+        self.quotas.iter().filter_map(limit)
     }
 
     /// The request as filters see it: as the client sent it, in the one spelling. None before it is known who asks.

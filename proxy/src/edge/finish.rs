@@ -58,7 +58,7 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
         dur_ms: took.as_secs_f64() * 1000.0,
         bytes_out: session.body_bytes_sent(),
         cache,
-        limit: context.quota.and_then(|quota| name(quota.limit)),
+        limit: context.quotas.first().and_then(|quota| name(quota.limit)),
         would_refuse: context.would_refuse.and_then(name),
         answer: context.answer.as_ref().map(Answer::name),
         rule: said.answered.as_ref().and_then(rule),

@@ -166,11 +166,13 @@ pub fn own_status(verdict: &Verdict) -> Option<u16> {
     let answer = match verdict {
         // Of words the body is known from the beginning.
         Verdict::Pass(_) | Verdict::FormUnread { .. } => return None,
-        Verdict::Denied { status, .. } | Verdict::Redirected { status, .. } => return Some(*status),
+        Verdict::Denied { status, .. } | Verdict::Redirected { status, .. } | Verdict::Limited { status, .. } => {
+            return Some(*status);
+        }
         Verdict::NoSite => Answer::NoSite,
         Verdict::FormTooLong { .. } => Answer::FormTooLarge,
         Verdict::Banned { origin, remaining, .. } => Answer::Banned { origin: *origin, remaining: *remaining },
-        Verdict::Limited { quota, .. } => Answer::Limited { limit: String::new(), retry_after: quota.reset },
+        Verdict::Unkeyed { .. } => Answer::Unkeyed { limit: String::new() },
         Verdict::Partitioned { .. } => Answer::Partitioned { limit: String::new() },
     };
     Some(answer.status().as_u16())

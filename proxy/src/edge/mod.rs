@@ -14,14 +14,17 @@ mod errand;
 mod finish;
 mod form;
 mod forwarded;
+mod held;
 mod made_up;
 pub mod origin;
 mod outbound;
 mod request_id;
 mod steer;
 mod target;
+mod told;
 mod tries;
 mod verdict;
+mod waiting;
 mod witnessed;
 
 use std::net::IpAddr;
@@ -32,18 +35,23 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
 use selvedge_filters::cache::Scheme;
-use selvedge_filters::{From, HeaderChange, Reply, ResponseDecision, Verdict};
+use selvedge_filters::limit::Holds;
+use selvedge_filters::{Decision, From, HeaderChange, Reply, ResponseDecision, Verdict};
 
 use crate::front::ClientStream;
 use crate::node::Node;
+use crate::observe::LimitOutcome;
 use answer::{Answer, EdgeFields};
 pub use context::Context;
 pub use door::admit;
 use errand::{Errands, Found};
 use form::Form;
+use held::Held;
 pub use made_up::{MadeUp, NoRequest, Words, own_status};
 use target::Target;
 pub(crate) use tries::TRIES;
+use waiting::Waited;
+pub use waiting::Waiting;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.
 const KEEPALIVE_REQUESTS: u32 = 10_000;
@@ -84,8 +92,12 @@ impl Edge {
         }
         loop {
             let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
-            let decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
+            let mut decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
             if !matches!(decision.verdict, Verdict::FormUnread { .. }) {
+                context.held = Held::keep(&self.node, &context.plan, std::mem::take(&mut decision.holds));
+                if let Some(answer) = self.wait(&decision, context).await {
+                    return Ok(Some(answer));
+                }
                 return Ok(verdict::follow(decision, session, context));
             }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
@@ -96,6 +108,22 @@ impl Edge {
                     session.set_keepalive(None);
                     return Ok(Some(Answer::RequestTimeout));
                 }
+            }
+        }
+    }
+
+    /// Waits for the request's place under a limit. `Some` is what the edge answers where too many wait.
+    async fn wait(&self, decision: &Decision, context: &mut Context) -> Option<Answer> {
+        if decision.wait.is_zero() {
+            return None;
+        }
+        let by = decision.quotas.first()?;
+        context.plan.meters.limit(by.limit, LimitOutcome::Delayed);
+        match self.node.waiting.wait(decision.wait).await {
+            Waited::Done => None,
+            Waited::Crowded => {
+                context.plan.meters.limit(by.limit, LimitOutcome::Refused);
+                Some(verdict::limited(&context.plan, *by))
             }
         }
     }
@@ -145,6 +173,10 @@ impl Edge {
         let left = waits || matches!(answer, Answer::RequestTimeout);
         let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
         self.complete(session, context, &mut header, None, From::Edge)?;
+        // What comes after it is nobody's concern but this client's.
+        if let Some(held) = context.held.take() {
+            held.end(body.len() as u64);
+        }
         // With what the rules about responses said.
         witnessed::keep(&self.node, session, context, &answer);
         context.answer = Some(answer);
@@ -165,9 +197,9 @@ impl Edge {
         cache_status: Option<String>,
         from: From,
     ) -> pingora::Result<()> {
-        let fields =
-            EdgeFields { pop: &context.plan.config.pop.name, id: context.id, quota: context.limit(), cache_status };
+        let fields = EdgeFields { pop: &context.plan.config.pop.name, id: context.id, cache_status };
         fields.add_to(header)?;
+        told::add_to(header, context.limits())?;
         if header.status.is_informational() {
             return Ok(());
         }
@@ -186,20 +218,34 @@ impl Edge {
         header: &ResponseHeader,
         from: From,
     ) -> Vec<HeaderChange> {
-        // A background revalidation has no site here, and asks nobody.
-        let (Some(site), Some(head)) = (context.site, context.head(session.req_header())) else { return Vec::new() };
-        let cache = caching::name(context).filter(|_| from != From::Edge).unwrap_or("");
-        let reply = Reply { status: header.status.as_u16(), headers: &header.headers, from, cache };
-        let (store, now) = (&self.node.store, self.node.clock.now());
-        let Some(decision) = context.plan.filters.respond(&head, (site, &context.said.tags), &reply, store, now) else {
-            return Vec::new();
-        };
+        let mut held = context.held.take();
+        let decision = self.decide_response(session, context, held.as_mut(), header, from);
+        context.held = held;
+        let Some(decision) = decision else { return Vec::new() };
         let ResponseDecision { headers, tags, fired, monitored, undone, logged } = decision;
         context.plan.meters.rules(&fired, &monitored, &undone);
         context.said.tags.extend(tags);
         context.said.monitored.extend(monitored);
         context.said.logged.extend(logged);
         headers
+    }
+
+    fn decide_response(
+        &self,
+        session: &Session,
+        context: &Context,
+        held: Option<&mut Held>,
+        header: &ResponseHeader,
+        from: From,
+    ) -> Option<ResponseDecision> {
+        // A background revalidation has no site here, and asks nobody.
+        let (site, head) = (context.site?, context.head(session.req_header())?);
+        let cache = caching::name(context).filter(|_| from != From::Edge).unwrap_or("");
+        let reply = Reply { status: header.status.as_u16(), headers: &header.headers, from, cache };
+        let (store, now) = (&self.node.store, self.node.clock.now());
+        let mut none = Holds::default();
+        let holds = held.map_or(&mut none, Held::holds);
+        context.plan.filters.respond(&head, (site, &context.said.tags, holds), &reply, store, now)
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use pingora::proxy::Session;
-use selvedge_filters::{Changes, Decision, SiteId, Verdict};
+use selvedge_conf::{Deny, Over};
+use selvedge_filters::{Changes, Decision, Quota, SiteId, Verdict};
 
 use super::answer::Answer;
 use super::context::Context;
@@ -14,15 +15,19 @@ use crate::plan::Plan;
 
 /// Carries a decision out. `Some` is the edge's own answer.
 pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Context) -> Option<Answer> {
-    let Decision { verdict, quota, would_refuse, uncounted, mut changes, tags, fired, monitored, undone } = decision;
+    let Decision { verdict, quotas, would_refuse, uncounted, mut changes, tags, fired, monitored, undone, .. } =
+        decision;
     let plan = Arc::clone(&context.plan);
-    context.quota = quota;
+    context.quotas = quotas;
     context.would_refuse = would_refuse;
     if let Some(limit) = would_refuse {
         plan.meters.limit(limit, LimitOutcome::WouldRefuse);
     }
     if let Some(limit) = uncounted {
         plan.meters.limit(limit, LimitOutcome::Uncounted);
+    }
+    if let Some(limit) = decision.tagged_by {
+        plan.meters.limit(limit, LimitOutcome::Tagged);
     }
     plan.meters.rules(&fired, &monitored, &undone);
     context.said.monitored = monitored;
@@ -69,7 +74,11 @@ fn refuse(plan: &Plan, verdict: Verdict, context: &mut Context) -> Answer {
         }
         Verdict::Limited { quota, .. } => {
             plan.meters.limit(quota.limit, LimitOutcome::Refused);
-            Answer::Limited { limit: name(quota.limit), retry_after: quota.reset }
+            limited(plan, quota)
+        }
+        Verdict::Unkeyed { limit, .. } => {
+            plan.meters.limit(limit, LimitOutcome::Refused);
+            Answer::Unkeyed { limit: name(limit) }
         }
         Verdict::Partitioned { limit, .. } => {
             plan.meters.limit(limit, LimitOutcome::Refused);
@@ -79,4 +88,14 @@ fn refuse(plan: &Plan, verdict: Verdict, context: &mut Context) -> Answer {
         // They go on, and never come here.
         Verdict::Pass(_) | Verdict::FormUnread { .. } => Answer::Internal,
     }
+}
+
+/// What the edge answers where a limit has no room.
+pub(super) fn limited(plan: &Plan, quota: Quota) -> Answer {
+    let facts = plan.filters.limit(quota.limit).map(selvedge_filters::limit::Limit::facts);
+    let deny = match facts.map(|facts| &facts.over) {
+        Some(Over::Deny(deny)) => deny.clone(),
+        Some(Over::Delay(_) | Over::Tag(_)) | None => Deny::default(),
+    };
+    Answer::Limited { limit: facts.map(|facts| facts.name.clone()).unwrap_or_default(), retry_after: quota.reset, deny }
 }

@@ -53,6 +53,8 @@ struct LimitCounters {
     refused: IntCounter,
     would_refuse: IntCounter,
     uncounted: IntCounter,
+    delayed: IntCounter,
+    tagged: IntCounter,
 }
 
 /// What a limit did with a request, other than to admit it.
@@ -64,6 +66,10 @@ pub enum LimitOutcome {
     WouldRefuse,
     /// Its table had no room for the key.
     Uncounted,
+    /// It had the request wait.
+    Delayed,
+    /// It had no room, and let the request pass with a tag.
+    Tagged,
 }
 
 /// The label of each site, and last the one for hosts of no site.
@@ -103,6 +109,8 @@ impl Meters {
             refused: decisions.with_label_values(&[limit.name.as_str(), "refused"]),
             would_refuse: decisions.with_label_values(&[limit.name.as_str(), "would_refuse"]),
             uncounted: decisions.with_label_values(&[limit.name.as_str(), "uncounted"]),
+            delayed: decisions.with_label_values(&[limit.name.as_str(), "delayed"]),
+            tagged: decisions.with_label_values(&[limit.name.as_str(), "tagged"]),
         };
         let site =
             |site: String| CLASSES.iter().map(|class| requests.with_label_values(&[site.as_str(), class])).collect();
@@ -143,6 +151,8 @@ impl Meters {
             LimitOutcome::Refused => counters.refused.inc(),
             LimitOutcome::WouldRefuse => counters.would_refuse.inc(),
             LimitOutcome::Uncounted => counters.uncounted.inc(),
+            LimitOutcome::Delayed => counters.delayed.inc(),
+            LimitOutcome::Tagged => counters.tagged.inc(),
         }
     }
 

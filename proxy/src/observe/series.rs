@@ -48,7 +48,7 @@ const CLASSES: usize = 6;
 const RESULTS: usize = 5;
 /// stored, aborted, outgrown, refused.
 const FILLS: usize = 4;
-/// refused, would_refuse, uncounted.
+/// refused, would_refuse, uncounted, delayed, tagged.
 const DECISIONS: usize = 3;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_conf::{Config, Limit, PROBLEMS_MAX, Place, Report};
+use selvedge_conf::{Config, PROBLEMS_MAX, Place, Report};
 use serde_json::{Value, json};
 
 use super::{Ledger, Plan};
@@ -204,9 +204,10 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
 /// Of a limit that is shared out each POP must have a whole request, or nothing would ever pass.
 fn shared_out(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
     let pops = membership.map_or(1, |membership| membership.roster.pops().count());
-    let is_shared = |limit: &&Limit| limit.class.is_shared_out();
-    for limit in config.limits.iter().filter(is_shared).filter(|limit| (limit.burst as usize) < pops) {
-        let (name, class, burst) = (&limit.name, limit.class.text(), limit.burst);
+    let shared = config.limits.iter().filter(|limit| limit.class.is_shared_out());
+    let bursts = shared.flat_map(|limit| limit.measure.tiers().iter().map(move |tier| (limit, tier.burst)));
+    for (limit, burst) in bursts.filter(|(_, burst)| (*burst as usize) < pops) {
+        let (name, class) = (&limit.name, limit.class.text());
         let message = format!(
             "limit {name}: `{class}` gives each of the {pops} POPs of the roster its part of the burst, so that is {pops} or more, and not {burst}"
         );

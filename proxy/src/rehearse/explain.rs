@@ -1,5 +1,7 @@
 //! What would come of a request: what [`Filters::explain`] found, told by the names and places of the config.
 
+use std::time::Duration;
+
 use selvedge_conf::{CacheAction, Config, Reply, RuleMode};
 use selvedge_filters::cache::{Scheme, request_admits};
 use selvedge_filters::{
@@ -152,7 +154,7 @@ impl<'a> Teller<'a> {
         let limit = self.filters.limit(record.limit)?;
         let facts = limit.facts();
         let quota = match &record.outcome {
-            LimitOutcome::Admits(quota) | LimitOutcome::Refuses(quota) => Some(*quota),
+            LimitOutcome::Admits(quota, _) | LimitOutcome::Refuses(quota) => Some(*quota),
             _ => None,
         };
         Some(report::Limit {
@@ -160,7 +162,10 @@ impl<'a> Teller<'a> {
             place: said::place(&facts.place),
             outcome: match record.outcome {
                 LimitOutcome::NotApplicable => report::LimitOutcome::NotApplicable,
-                LimitOutcome::Admits(_) => report::LimitOutcome::Admits,
+                LimitOutcome::Admits(..) => report::LimitOutcome::Admits,
+                LimitOutcome::Unlimited => report::LimitOutcome::Unlimited,
+                LimitOutcome::Tags => report::LimitOutcome::Tags,
+                LimitOutcome::Unkeyed => report::LimitOutcome::Unkeyed,
                 LimitOutcome::Refuses(_) => report::LimitOutcome::Refuses,
                 LimitOutcome::WouldRefuse => report::LimitOutcome::WouldRefuse,
                 LimitOutcome::Partitioned => report::LimitOutcome::Partitioned,
@@ -172,11 +177,15 @@ impl<'a> Teller<'a> {
                 _ => None,
             },
             level: record.level,
-            burst: facts.burst,
-            rate: format!("{}/{}", facts.rate.count, said::length(facts.rate.per)),
+            burst: facts.measure.tiers().first().map(|tier| tier.burst),
+            measure: facts.measure.text(),
             remaining: quota.map(|quota| quota.remaining),
-            reset_ms: quota.map(|quota| u64::try_from(quota.reset.as_millis()).unwrap_or(u64::MAX)),
-            beyond: limit.bound().beyond(0.0, std::time::Duration::ZERO),
+            reset_ms: quota.and_then(|quota| quota.reset).map(millis),
+            wait_ms: match record.outcome {
+                LimitOutcome::Admits(_, wait) if !wait.is_zero() => Some(millis(wait)),
+                _ => None,
+            },
+            beyond: limit.bound().map(|bound| bound.beyond(0.0, Duration::ZERO)),
         })
     }
 
@@ -241,7 +250,9 @@ impl<'a> Teller<'a> {
                 report::Answer { location: Some(location.clone()), ..edge(Some(self.rule_name(*rule))) }
             }
             Verdict::Limited { quota, .. } => edge(Some(self.reason(Reason::Limit(quota.limit)))),
-            Verdict::Partitioned { limit, .. } => edge(Some(self.reason(Reason::Limit(*limit)))),
+            Verdict::Partitioned { limit, .. } | Verdict::Unkeyed { limit, .. } => {
+                edge(Some(self.reason(Reason::Limit(*limit))))
+            }
             Verdict::Pass(site) | Verdict::FormUnread { site } => {
                 let own = self.config.sites.get(site.0).map(|site| site.origin);
                 let origin = changes.origin.or(own).and_then(|at| self.config.origins.get(at));
@@ -285,4 +296,8 @@ fn change(change: &HeaderChange) -> String {
         HeaderChange::Set(name, value) => format!("{name}: {}", value.to_str().unwrap_or("")),
         HeaderChange::Remove(name) => format!("{name} removed"),
     }
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

@@ -141,13 +141,15 @@ fn send(
         let (rule, monitored) = (connection.closed_by, connection.monitored);
         return Came { rule, monitored, banned: banned(), ..Came::default() };
     }
-    let decision = filters.decide(&head, store, now);
+    let mut decision = filters.decide(&head, store, now);
+    let mut holds = std::mem::take(&mut decision.holds);
     let mut response = Response::to(&decision, origin, asks_cache(made_up, &decision).is_ok());
     let site = filters.site(head.host);
-    let said = response
-        .as_ref()
-        .zip(site)
-        .and_then(|(response, site)| filters.respond(&head, (site, &decision.tags), &response.head(), store, now));
+    let said = response.as_ref().zip(site).and_then(|(response, site)| {
+        filters.respond(&head, (site, &decision.tags, &mut holds), &response.head(), store, now)
+    });
+    // Its body is the empty one that stories have.
+    filters.end(holds, 0, store, now);
     if let Some(response) = &mut response {
         response.change(said.iter().flat_map(|said| &said.headers));
     }
@@ -174,7 +176,7 @@ fn send(
         Verdict::Denied { rule, .. } => came.rule = Some(rule),
         Verdict::Redirected { rule, location, .. } => (came.rule, came.location) = (Some(rule), Some(location)),
         Verdict::Limited { quota, .. } => came.limit = Some(quota.limit),
-        Verdict::Partitioned { limit, .. } => came.limit = Some(limit),
+        Verdict::Partitioned { limit, .. } | Verdict::Unkeyed { limit, .. } => came.limit = Some(limit),
         Verdict::Banned { .. } | Verdict::NoSite | Verdict::FormUnread { .. } | Verdict::FormTooLong { .. } => {}
     }
     came

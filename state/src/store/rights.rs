@@ -4,8 +4,8 @@ use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table, Terms};
 use super::{Standing, Store, TableFull};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Domain, Key64};
-use crate::ledger::EPOCH_LONGEST;
 use crate::ledger::rights::{Epoch, Keeper, Settled, Spent};
+use crate::ledger::{EPOCH_LONGEST, Ledger};
 use crate::time::Time;
 
 /// A table of rights of one store.
@@ -58,6 +58,20 @@ impl Store {
             self.dirty.ledger(rights.0, key);
         }
         spent
+    }
+
+    /// What [`spend`](Store::spend) would say; nothing is taken, and nobody is asked.
+    #[must_use]
+    pub fn peek_spend(&self, rights: RightsId, key: Key64, epoch: Epoch, cost: u64, now: Time) -> Spent {
+        let Some(table) = self.ledgers.at(rights.0) else { return Spent::Full };
+        let is_long = epoch.ends.since(epoch.begins) > EPOCH_LONGEST;
+        if now < epoch.begins || now >= epoch.ends || is_long {
+            return Spent::OutOfTime;
+        }
+        let key = self.key_in(key, epoch);
+        let keeper = self.keeper(table, key, epoch, now);
+        let spend = |mut ledger: Ledger| ledger.spend(&keeper, cost, now).0;
+        table.read(key, |held| spend(held.ledger.clone())).unwrap_or_else(|| spend(Ledger::default()))
     }
 
     /// What was taken as `taken` turned out to cost `actual`: what was too much is given back, what was too little is used as well, also

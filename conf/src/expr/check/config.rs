@@ -178,6 +178,10 @@ impl<'a> Checker<'a> {
         if window.is_zero() {
             return self.fail(Error::new(node.span, format!("`{}` is no time at all", shown(text))));
         }
+        if entry.retention.is_zero() {
+            let error = Error::new(node.span, format!("`{}` counts nothing by time", entry.name));
+            return self.fail(error.advice("a [[counter]] does, with the same `when` and `key`"));
+        }
         if window > entry.retention {
             let kept = declared::span_of_time(entry.retention);
             let error =

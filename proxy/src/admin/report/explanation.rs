@@ -174,16 +174,18 @@ pub struct Limit {
     pub unreached: Option<String>,
     /// The bucket's backlog before this request, requests.
     pub level: Option<f64>,
-    /// The bucket's depth, requests.
-    pub burst: u32,
-    /// How fast it drains, as in the config: `20/60s`.
-    pub rate: String,
-    /// Whole requests left after this one.
-    pub remaining: Option<u32>,
-    /// Until there is room again, or the bucket is empty, ms.
+    /// The depth of the first bucket, requests, if it has any.
+    pub burst: Option<u32>,
+    /// What is limited, as in the config: `20/1m burst 2`.
+    pub measure: String,
+    /// What is left after this request.
+    pub remaining: Option<u64>,
+    /// Until there is room again, or what was used is back, ms; absent where no time helps, or none is known.
     pub reset_ms: Option<u64>,
-    /// Requests beyond burst and rate that it may admit, by the slots that time arrivals.
-    pub beyond: f64,
+    /// How long the request waits, ms.
+    pub wait_ms: Option<u64>,
+    /// Requests beyond burst and rate that it may admit, by the slots that time arrivals, if it has a rate.
+    pub beyond: Option<f64>,
 }
 
 /// What a limit said.
@@ -194,6 +196,12 @@ pub enum LimitOutcome {
     NotApplicable,
     /// It lets the request through.
     Admits,
+    /// It is not for this key.
+    Unlimited,
+    /// It has no room, and lets the request through with its tag.
+    Tags,
+    /// It refuses because a part of its key is missing.
+    Unkeyed,
     /// It refuses.
     Refuses,
     /// It would refuse, but is in monitor mode.

@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Limit {
     /// Its name in the config.
     pub name: String,
-    /// As in the config, `20/60s`.
-    pub rate: String,
-    /// Depth of the bucket, requests.
-    pub burst: u32,
+    /// What is limited, as in the config: `20/1m burst 2`.
+    pub measure: String,
     /// global or pop.
     pub scope: String,
     /// How it is held over all POPs: converge, strict, or bounded with its part.
@@ -24,8 +22,8 @@ pub struct Limit {
     /// Whether its table is too full to hold all keys it counted.
     #[serde(default)]
     pub partial: bool,
-    /// What it may admit beyond its rate and burst.
-    pub bound: Bound,
+    /// What it may admit beyond its first rate and burst, if it has any.
+    pub bound: Option<Bound>,
     /// The keys with most, or the one asked for.
     pub top: Vec<Key>,
 }
@@ -55,11 +53,11 @@ pub struct Bound {
 pub struct Key {
     /// Its keyed hash, hex: keys themselves are not kept.
     pub hash: String,
-    /// Requests admitted in the windows still remembered, all POPs.
+    /// Requests admitted in the windows still remembered, what was used of a quota by now, or what is in flight; all POPs.
     pub count: u64,
     /// The same by POP and life.
     pub rows: Vec<Row>,
-    /// Backlog of the bucket, requests.
+    /// Backlog of the first bucket, requests; of a quota, and of what is in flight, the same as `count`.
     pub level: f64,
 }
 

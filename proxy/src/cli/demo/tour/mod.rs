@@ -122,7 +122,7 @@ async fn count_at(pop: &Pop, name: &str, client: &str) -> Result<u64, String> {
 async fn bound_now(pops: &[&Pop], name: &str) -> Result<Bound, String> {
     let mut worst: Option<Bound> = None;
     for pop in pops {
-        let bound = limit_at(pop, name, None).await?.bound;
+        let bound = limit_at(pop, name, None).await?.bound.ok_or("no bound")?;
         if worst.as_ref().is_none_or(|worst| worst.lag_ms < bound.lag_ms) {
             worst = Some(bound);
         }

@@ -1,0 +1,75 @@
+//! Keys of a limit that are treated otherwise, as the config has it.
+
+use std::collections::BTreeMap;
+
+use selvedge_conf::{Allows, Limit as Facts, Measure, Quota};
+use selvedge_state::{Key, Store, TableFull};
+
+use super::budget::Budget;
+use super::tier::Tier;
+use crate::key::KeyShape;
+
+/// What a key may do that is treated otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Special {
+    /// Everything.
+    Everything,
+    /// As often as this bucket allows.
+    Tier(Tier),
+    /// As much.
+    Budget(Budget),
+    /// As many at once.
+    InFlight(u32),
+}
+
+/// Those of one limit.
+#[derive(Debug, Default)]
+pub(super) struct Specials(BTreeMap<Key, Special>);
+
+impl Specials {
+    /// Of a limit; makes their tables.
+    pub(super) fn new(facts: &Facts, key: &KeyShape, store: &Store) -> Result<Specials, TableFull> {
+        let mut specials = BTreeMap::new();
+        for one in &facts.overrides {
+            let special = match (one.allows, &facts.measure) {
+                (Allows::Everything, _) => Special::Everything,
+                (Allows::Rate(tier), _) => Special::Tier(Tier::special(facts, &tier, key, store)?),
+                (Allows::Amount(amount), Measure::Quota(quota)) => {
+                    Special::Budget(Budget::special(facts, Quota { amount, ..*quota }, key, store)?)
+                }
+                (Allows::InFlight(most), _) => Special::InFlight(most),
+                // The config has none such.
+                (Allows::Amount(_), Measure::Rates(_) | Measure::InFlight(_)) => continue,
+            };
+            // Their values fit the key, as the config was checked.
+            if let Ok(key) = key.hash_of(&one.key, store) {
+                specials.insert(key, special);
+            }
+        }
+        Ok(Specials(specials))
+    }
+
+    /// How a key is treated, if it is otherwise.
+    pub(super) fn of(&self, key: Key) -> Option<Special> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&key).copied()
+    }
+
+    /// The quotas of those keys.
+    pub(super) fn budgets(&self) -> impl Iterator<Item = &Budget> {
+        self.0.values().filter_map(|special| match special {
+            Special::Budget(budget) => Some(budget),
+            Special::Everything | Special::Tier(_) | Special::InFlight(_) => None,
+        })
+    }
+
+    /// The buckets of those keys.
+    pub(super) fn tiers(&self) -> impl Iterator<Item = &Tier> {
+        self.0.values().filter_map(|special| match special {
+            Special::Tier(tier) => Some(tier),
+            Special::Everything | Special::Budget(_) | Special::InFlight(_) => None,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! What one limit takes of what it has for one request, and leaves at the till.
+
+use std::time::Duration;
+
+use selvedge_conf::{OnMissing, Over};
+use selvedge_state::{Charge, ERA, Key, Raised, SharesId, Spent};
+
+use super::budget::Budget;
+use super::flight::InFlight;
+use super::share::Share;
+use super::special::Special;
+use super::tier::{self, Tier};
+use super::till::{self, Till};
+use super::{Hold, Limit, Measure, Outcome};
+use crate::decision::Quota;
+use crate::explain::Note;
+use crate::hand::Hand;
+use crate::rule::Context;
+
+/// What a look at one limit comes to.
+enum Taken {
+    Room(Quota, Duration),
+    NoRoom(Quota),
+    Full,
+}
+
+impl Limit {
+    /// Takes what one request needs that it is for, and leaves it at the till; where no other limit is asked, for good.
+    pub(crate) fn take(&self, till: &mut Till, context: &Context<'_>, hand: &mut impl Hand) -> Outcome {
+        let (store, now) = (context.store, context.now);
+        if self.facts.on_missing == OnMissing::Deny && !self.key.is_whole(context) {
+            return if self.is_enforced() { Outcome::Unkeyed } else { Outcome::WouldRefuse };
+        }
+        let share = Share::of(&self.facts, store, now);
+        if share == Share::Nothing {
+            return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
+        }
+        let key = self.key.hash(context);
+        let special = self.specials.of(key);
+        if let Some(Special::Everything) = special {
+            return Outcome::Unlimited;
+        }
+        let cost = self.cost(context);
+        let taken = match &self.measure {
+            Measure::Rates(_) | Measure::Shared(..) => {
+                self.take_rate(till, (key, special), (cost, share), context, hand)
+            }
+            Measure::Quota(own) => self.take_rights(till, &own.or(special), (key, cost), context, hand),
+            Measure::InFlight(own) => self.take_place(till, own.or(special), (key, share), context, hand),
+        };
+        match taken {
+            Taken::Room(quota, wait) => Outcome::Admitted { quota, wait },
+            Taken::Full => Outcome::Uncounted,
+            Taken::NoRoom(_) if !self.is_enforced() => Outcome::WouldRefuse,
+            Taken::NoRoom(_) if matches!(self.facts.over, Over::Tag(_)) => Outcome::Tagged,
+            Taken::NoRoom(quota) => {
+                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, context, hand));
+                Outcome::Refused { quota, penalty }
+            }
+        }
+    }
+
+    fn take_rate(
+        &self,
+        till: &mut Till,
+        (key, special): (Key, Option<Special>),
+        (cost, share): (u32, Share),
+        context: &Context<'_>,
+        hand: &mut impl Hand,
+    ) -> Taken {
+        let own;
+        let tiers = match (&self.measure, special) {
+            (Measure::Shared(shared, tier), _) => {
+                if let Some(shares) = shared.among_several(context.store, context.now) {
+                    return self.take_share(till, (shares, tier), (key, cost), context, hand);
+                }
+                std::slice::from_ref(tier)
+            }
+            (_, Some(Special::Tier(tier))) => {
+                own = tier;
+                std::slice::from_ref(&own)
+            }
+            _ => self.tiers(),
+        };
+        let taken = self.take_tiers(till, tiers, (key, cost, share), context, hand);
+        if let (Taken::NoRoom(_), true) = (&taken, self.facts.count_denied) {
+            for tier in tiers {
+                if let Some(key) = tier.key(&self.key, key, context) {
+                    hand.charge(context.store, (tier.table, key), (&tier.for_denied(), cost), context.now);
+                }
+            }
+        }
+        taken
+    }
+
+    /// Room in each of some buckets, or in none.
+    fn take_tiers(
+        &self,
+        till: &mut Till,
+        tiers: &[Tier],
+        (key, cost, share): (Key, u32, Share),
+        context: &Context<'_>,
+        hand: &mut impl Hand,
+    ) -> Taken {
+        let (store, now) = (context.store, context.now);
+        let at_once = till.is_sole() && tiers.len() == 1 && self.count.is_none();
+        let held = till.mark();
+        let mut tightest: Option<(Quota, Duration)> = None;
+        for (at, tier) in tiers.iter().enumerate() {
+            let Some(key) = tier.key(&self.key, key, context) else { continue };
+            let bucket = tier.bucket(share);
+            if at == 0 {
+                hand.note(|| Note::Level(self.id, store.level(tier.table, key, &bucket, now)));
+            }
+            let charge = if at_once {
+                hand.charge(store, (tier.table, key), (&bucket, cost), now)
+            } else {
+                hand.reserve(store, (tier.table, key), (&bucket, cost), now)
+            };
+            let (remaining, reset) = tier::told(&bucket, charge);
+            let quota = Quota { limit: self.id, allowed: tier.allowed(), remaining, reset, key: key.to_bytes() };
+            match charge {
+                Charge::Admitted { wait_ms, .. } => {
+                    if !at_once {
+                        till.hold(Hold::Room { limit: self.id, table: tier.table, key, cost });
+                    }
+                    let longest = tightest.map_or(0, |(_, wait)| wait.as_millis() as u64).max(wait_ms);
+                    let tighter = tightest.map_or(quota, |(known, _)| known.tighter(quota));
+                    tightest = Some((tighter, Duration::from_millis(longest)));
+                }
+                Charge::Refused { .. } => {
+                    till.give_back_from(held, store, hand, now);
+                    return Taken::NoRoom(quota);
+                }
+                Charge::Full => {}
+            }
+        }
+        tightest.map_or(Taken::Full, |(quota, wait)| Taken::Room(quota, wait))
+    }
+
+    fn take_share(
+        &self,
+        till: &mut Till,
+        (shares, tier): (SharesId, &Tier),
+        (key, cost): (Key, u32),
+        context: &Context<'_>,
+        hand: &mut impl Hand,
+    ) -> Taken {
+        let (store, now) = (context.store, context.now);
+        let lasting = self.key.lasting(context);
+        let hold = Hold::Share { limit: self.id, shares, key: lasting, counts: (tier.table, key), cost };
+        let charge = if till.is_sole() {
+            till::draw(&hold, store, hand, now)
+        } else {
+            let charge = store.peek_draw(shares, lasting, cost, now);
+            if let Charge::Admitted { .. } = charge {
+                till.hold(hold);
+            }
+            charge
+        };
+        let quota = self.share_quota(tier, key, charge);
+        match charge {
+            Charge::Admitted { .. } => Taken::Room(quota, Duration::ZERO),
+            // What has no room would be admitted without end.
+            Charge::Refused { .. } | Charge::Full => Taken::NoRoom(quota),
+        }
+    }
+
+    pub(super) fn share_quota(&self, tier: &Tier, key: Key, charge: Charge) -> Quota {
+        let (remaining, reset) = match charge {
+            Charge::Full => (0, Some(Duration::from_millis(ERA))),
+            charge => tier::told(&tier.bucket, charge),
+        };
+        Quota { limit: self.id, allowed: tier.allowed(), remaining, reset, key: key.to_bytes() }
+    }
+
+    fn take_rights(
+        &self,
+        till: &mut Till,
+        budget: &Budget,
+        (key, cost): (Key, u32),
+        context: &Context<'_>,
+        hand: &mut impl Hand,
+    ) -> Taken {
+        let (store, now) = (context.store, context.now);
+        let (lasting, epoch, price) = (self.key.lasting(context), budget.epoch(now), budget.price(cost));
+        let spent = hand.spend(store, (budget.rights(), lasting, epoch), price, now);
+        let (remaining, reset) = budget.told(lasting, epoch, (spent, price), store, now);
+        let quota = Quota { limit: self.id, allowed: budget.allowed(epoch), remaining, reset, key: key.to_bytes() };
+        match spent {
+            Spent::Granted { .. } => {
+                let rights = budget.rights();
+                till.hold(Hold::Rights { limit: self.id, rights, key: lasting, epoch, taken: price });
+                Taken::Room(quota, Duration::ZERO)
+            }
+            Spent::Short { .. } | Spent::OutOfTime | Spent::Full => Taken::NoRoom(quota),
+        }
+    }
+
+    fn take_place(
+        &self,
+        till: &mut Till,
+        flight: InFlight,
+        (key, share): (Key, Share),
+        context: &Context<'_>,
+        hand: &mut impl Hand,
+    ) -> Taken {
+        let raised = hand.raise(context.store, (flight.gauge, key), flight.most(share), context.now);
+        let (remaining, reset) = (flight.left(raised), None);
+        let quota = Quota { limit: self.id, allowed: flight.allowed(), remaining, reset, key: key.to_bytes() };
+        match raised {
+            Raised::To(_) => {
+                till.hold(Hold::Place { limit: self.id, gauge: flight.gauge, key });
+                Taken::Room(quota, Duration::ZERO)
+            }
+            Raised::Over(_) => Taken::NoRoom(quota),
+            Raised::Full => Taken::Full,
+        }
+    }
+}
