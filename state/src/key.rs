@@ -34,9 +34,42 @@ pub type Key = Keyed<Key64>;
 pub type PurgeKey = Keyed<Key128>;
 
 impl<K: Copy> Keyed<K> {
+    /// Of something of which these names are known.
+    #[must_use]
+    pub fn new(now: K, beside: Option<K>) -> Keyed<K> {
+        Keyed { now, beside }
+    }
+
     /// The name in force first.
-    pub(crate) fn each(self) -> impl Iterator<Item = K> {
+    pub fn each(self) -> impl Iterator<Item = K> {
         std::iter::once(self.now).chain(self.beside)
+    }
+
+    /// The same change of both names.
+    #[must_use]
+    pub fn map(self, change: impl Fn(K) -> K) -> Keyed<K> {
+        Keyed { now: change(self.now), beside: self.beside.map(change) }
+    }
+}
+
+impl Key64 {
+    /// As bytes, the same at every node.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
+    /// Of such bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 8]) -> Key64 {
+        Key64(u64::from_le_bytes(bytes))
+    }
+
+    /// Of the text that it is shown as: sixteen hex digits. `None` when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Key64> {
+        let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u64::from_str_radix(text, 16).ok())?.map(Key64)
     }
 }
 
@@ -131,6 +164,7 @@ pub(crate) enum Domain {
     Home = 18,
     Names = 19,
     Spread = 20,
+    Generation = 22,
 }
 
 /// A secret of the cluster, as the key of hashes.
@@ -257,6 +291,17 @@ impl Hasher for Spreading {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_shown() {
+        for key in [Key64(0), Key64(0x0123_4567_89ab_cdef), Key64(u64::MAX)] {
+            assert_eq!(Key64::parse(&key.to_string()), Some(key));
+            assert_eq!(Key64::from_bytes(key.to_bytes()), key);
+        }
+        for text in ["", "0123", "+123456789abcdef", "0123456789abcdeg", "00123456789abcdef"] {
+            assert_eq!(Key64::parse(text), None, "{text}");
+        }
+    }
 
     const NAMES: u64 = 1 << 12;
 

@@ -97,6 +97,14 @@ impl Store {
         self.secrets.key64(Domain::Key, parts)
     }
 
+    /// What a key is called in one of its generations: what is counted under that name starts afresh, and what was counted before stays
+    /// where it is. The same change for every name a key has, and at every node; made twice it is undone. Generation 0 is the key itself.
+    #[must_use]
+    pub fn in_generation(&self, Key64(key): Key64, generation: u64) -> Key64 {
+        let changed = || key ^ self.names.hash64(Domain::Generation, &[&generation.to_le_bytes()]);
+        Key64(if generation == 0 { key } else { changed() })
+    }
+
     /// Buckets of a table drain at this rate: a limit that counts in it is in force. Where nothing was charged yet, what peers say of it is timed by
     /// its fine slots from now on, and not by a window when the first charge comes.
     pub fn drains(&self, table: TableId, rate_per_ms: f64) {

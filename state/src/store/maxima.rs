@@ -59,11 +59,17 @@ impl Store {
     /// The number of a key, or the floor of its space where that is greater; 0 where nothing is said.
     #[must_use]
     pub fn max_get(&self, space: MaxId, key: &[u8], now: Time) -> u64 {
-        let Some(space) = self.maxima.named(space.0).filter(|space| space.is_spoken_of()) else { return 0 };
-        let read = |known: &Raised| if now < known.kept { known.value } else { 0 };
-        let own = |key| self.maxima.read(key, read).unwrap_or(0);
-        let own = self.max_key(space.identity, key).each().map(own).fold(0, u64::max);
-        own.max(self.maxima.floor(Some(space.identity), read).unwrap_or(0))
+        self.max_entry(space, key, now).map_or(0, |(value, _)| value)
+    }
+
+    /// The same, and the first instant at which it is not remembered any more. One relaxed load where nothing is said of any key of
+    /// the space.
+    #[must_use]
+    pub fn max_entry(&self, space: MaxId, key: &[u8], now: Time) -> Option<(u64, Time)> {
+        let space = self.maxima.named(space.0).filter(|space| space.is_spoken_of())?;
+        let read = |known: &Raised| (now < known.kept).then_some((known.value, known.kept));
+        let own = self.max_key(space.identity, key).each().filter_map(|key| self.maxima.read(key, read)?).max();
+        own.max(self.maxima.floor(Some(space.identity), read).flatten())
     }
 
     fn max_key(&self, space: u64, key: &[u8]) -> Keyed<Key128> {

@@ -55,7 +55,7 @@ pub use self::lists::{ListError, ListId};
 pub use self::marks::{Fill, PurgeError};
 pub use self::maxima::{MaxError, MaxId};
 pub use self::peers::{Peers, Standing};
-pub use self::registers::{RegisterError, RegistersId};
+pub use self::registers::{RegisterEntry, RegisterError, RegistersId};
 pub use self::rights::RightsId;
 #[cfg(all(loom, test))]
 pub(crate) use self::room::{Generations, Rate, Room};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::facts::{Facts, Offered, Said, Space};
 use super::{Store, TableFull};
 use crate::fact::{About, Kind};
+use crate::identity::Actor;
 use crate::key::{Domain, Key128, Keyed};
 use crate::maximum::Most;
 use crate::register::{Registered, VALUE_MAX, Wish};
@@ -13,6 +14,19 @@ use crate::time::Time;
 /// A space of registers of one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistersId(u16);
+
+/// A register that has a value, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterEntry {
+    /// The value.
+    pub value: Arc<[u8]>,
+    /// The first instant at which it has none any more.
+    pub until: Time,
+    /// When it was stated, by its author's clock.
+    pub made_at: Time,
+    /// Who stated it.
+    pub made_by: Actor,
+}
 
 /// Why a register could not be set or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,13 +103,29 @@ impl Store {
     /// The value of a register, while it has one. None of those that a floor covers.
     #[must_use]
     pub fn register_get(&self, space: RegistersId, key: &[u8], now: Time) -> Option<Arc<[u8]>> {
+        self.register_entry(space, key, now).map(|entry| entry.value)
+    }
+
+    /// The same, with who gave it the value, and until when. One relaxed load where nothing is said of any register of the space.
+    #[must_use]
+    pub fn register_entry(&self, space: RegistersId, key: &[u8], now: Time) -> Option<RegisterEntry> {
         let space = self.registers.named(space.0).filter(|space| space.is_spoken_of())?;
         let keys = self.register_key(space.identity, key);
         let Some(beside) = keys.beside else {
-            return self.registers.read(keys.now, |known| known.value(now).cloned()).flatten();
+            return self.registers.read(keys.now, |known| known.entry(now)).flatten();
         };
-        let known = later(self.registers.get(keys.now), self.registers.get(beside));
-        known.and_then(|known| known.value(now).cloned())
+        later(self.registers.get(keys.now), self.registers.get(beside))?.entry(now)
+    }
+
+    /// All registers of a space that have a value, by value. Which keys they are under is not kept: a value has to tell, where somebody
+    /// asks. Visits the registers of all spaces.
+    #[must_use]
+    pub fn register_entries(&self, space: RegistersId, now: Time) -> Vec<RegisterEntry> {
+        let Some(space) = self.registers.named(space.0).filter(|space| space.is_spoken_of()) else { return Vec::new() };
+        let held = |known: &Registered| known.entry(now).filter(|_| known.about.space == space.identity);
+        let mut entries = self.registers.collect(held);
+        entries.sort_unstable_by(|a, b| (&a.value, a.made_at, a.made_by).cmp(&(&b.value, b.made_at, b.made_by)));
+        entries
     }
 
     /// The instant up to which all that was stated in a space is void, if its removals once did not fit.
@@ -124,6 +154,13 @@ impl Store {
         let wish = Wish { value, until, by: self.me, now };
         self.dirty.fact(Kind::Register, self.registers.wish(space, (about, beside.as_ref()), &wish)?);
         Ok(())
+    }
+}
+
+impl Registered {
+    fn entry(&self, now: Time) -> Option<RegisterEntry> {
+        let value = Arc::clone(self.value(now)?);
+        Some(RegisterEntry { value, until: self.until, made_at: self.stamp, made_by: self.author.actor })
     }
 }
 

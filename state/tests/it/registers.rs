@@ -45,6 +45,34 @@ fn a_register_holds_until_its_end_or_its_removal() {
 }
 
 #[test]
+fn all_registers_of_a_space_are_listed_by_value_with_their_authors() {
+    let store = store();
+    let (space, other) = (store.registers("sessions").unwrap(), store.registers("flags").unwrap());
+    assert_eq!(store.register_entries(space, START), []);
+    let until = START.plus(HOUR);
+    for (key, text) in [("a", "two"), ("b", "one"), ("c", "gone")] {
+        store.register_set(space, key.as_bytes(), text.as_bytes(), until, START).unwrap();
+    }
+    store.register_set(other, b"a", b"of another space", until, START).unwrap();
+    store.register_remove(space, b"c", until, START).unwrap();
+    let listed = store.register_entries(space, START);
+    let texts: Vec<_> = listed.iter().map(|entry| std::str::from_utf8(&entry.value).unwrap()).collect();
+    assert_eq!(texts, ["one", "two"]);
+    assert!(listed.iter().all(|entry| (entry.until, entry.made_at, entry.made_by) == (until, START, actor(1))));
+    assert_eq!(store.register_entry(space, b"b", START), listed.first().cloned());
+    assert_eq!(store.register_entries(space, until), [], "all have ended");
+}
+
+#[test]
+fn a_key_is_another_one_in_each_generation_and_comes_back() {
+    let store = store();
+    let key = store.lasting_key(&[b"192.0.2.1"]);
+    let next = store.in_generation(key, 1);
+    assert_eq!((store.in_generation(key, 0), store.in_generation(next, 1)), (key, key));
+    assert!(key != next && next != store.in_generation(key, 2));
+}
+
+#[test]
 fn a_full_space_refuses_values_and_never_a_removal() {
     let store = small(16, 1, 1);
     let space = store.registers("sessions").unwrap();
@@ -95,6 +123,7 @@ fn a_number_only_grows_and_is_plausible() {
     assert_eq!(raise(u64::MAX), Err(MaxError::Implausible { value: u64::MAX, most }));
     let end = START.plus(HOUR + FACT_MEMORY);
     assert_eq!([end.minus(1), end].map(|at| store.max_get(space, b"u", at)), [most, 0]);
+    assert_eq!([end.minus(1), end].map(|at| store.max_entry(space, b"u", at)), [Some((most, end)), None]);
     let numbers = store.maxima("numbers", Most::Value(7), START).unwrap();
     assert_eq!(store.max_raise(numbers, b"u", 8, START, START), Err(MaxError::Implausible { value: 8, most: 7 }));
 }
