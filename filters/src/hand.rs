@@ -40,6 +40,8 @@ pub(crate) trait Hand {
     fn ban(&mut self, store: &Store, subject: &str, ban: Sentence<'_>, now: Time) -> Settled;
     /// Puts an element into a list, or takes it out.
     fn list(&mut self, store: &Store, element: (ListId, &str), present: bool, until: Time, now: Time) -> Settled;
+    /// Does what no decision depends on; who only looks leaves it.
+    fn aside(&mut self, act: impl FnOnce());
     /// Notes what happened; not even asked for when nobody reads notes.
     fn note(&mut self, note: impl FnOnce() -> Note);
 }
@@ -134,6 +136,10 @@ impl Hand for Doing {
         now: Time,
     ) -> Settled {
         Settled::of(&store.list_set(list, element, present, until, now))
+    }
+
+    fn aside(&mut self, act: impl FnOnce()) {
+        act();
     }
 
     fn note(&mut self, _: impl FnOnce() -> Note) {}

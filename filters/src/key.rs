@@ -89,6 +89,12 @@ impl KeyShape {
         bytes
     }
 
+    /// The values that make the key of one request, as text that [`hash_of`](KeyShape::hash_of) reads. Bytes that are no text, and values
+    /// of types that have none, come out as something else.
+    pub(crate) fn texts(&self, context: &Context<'_>) -> Vec<String> {
+        self.parts.iter().map(|part| part.text(context)).collect()
+    }
+
     /// The key that these values make, in the order of the parts.
     pub(crate) fn hash_values(&self, values: &[Value<'_>], store: &Store) -> Key {
         let mut bytes = [nothing(); PARTS_MAX];
@@ -172,6 +178,19 @@ impl Part {
         }
     }
 
+    fn text(&self, context: &Context<'_>) -> String {
+        let head = &context.head;
+        match self {
+            Part::ClientIp => head.client.to_string(),
+            Part::ClientNet => head.client_net().network().to_string(),
+            Part::Host => head.host.to_owned(),
+            Part::Method => head.method.to_owned(),
+            Part::Path => head.path.to_owned(),
+            Part::Header(name) => String::from_utf8_lossy(head.only_line(name)).into_owned(),
+            Part::Value(program, _) => program.value(context).map_or(String::new(), shown),
+        }
+    }
+
     fn encode<'v>(&self, value: Value<'v>) -> KeyBytes<'v> {
         match (self, value) {
             (Part::ClientNet, Value::Cidr(net)) => Value::Ip(net.network()).key(),
@@ -198,6 +217,21 @@ impl Part {
 /// Of something absent: the same as the empty text.
 fn nothing<'v>() -> KeyBytes<'v> {
     Value::String("").key()
+}
+
+fn shown(value: Value<'_>) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Uint(value) => value.to_string(),
+        Value::Double(value) => value.to_string(),
+        Value::String(text) => text.to_owned(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Duration(span) => span.to_string(),
+        Value::Timestamp(at) => at.to_string(),
+        Value::Ip(address) => address.to_string(),
+        Value::Cidr(net) => net.to_string(),
+    }
 }
 
 fn part_name(part: &KeyPart) -> String {

@@ -65,6 +65,8 @@ impl Hand for Noting {
         Settled::of(&store.could_list(list, element, now))
     }
 
+    fn aside(&mut self, _: impl FnOnce()) {}
+
     fn note(&mut self, note: impl FnOnce() -> Note) {
         self.notes.push(note());
     }

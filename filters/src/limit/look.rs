@@ -2,25 +2,21 @@
 
 use selvedge_state::{Actor, Coverage, Incarnation, Key, Key64, Store, Time};
 
-use super::{Limit, Measure, Special};
+use super::{Limit, Measure, Special, Whose};
 
-/// What one value of a limit's key is called in the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whose {
+/// What a key is called in the state, in the generation that it is in.
+struct Names {
     /// Where it is counted by time, or at once.
-    pub key: Key,
-    /// Where rights are of it; not known of one that was found in the state.
-    pub lasting: Option<Key64>,
+    key: Key,
+    /// Where rights are of it; not known of one whose values are not.
+    lasting: Option<Key64>,
 }
 
 impl Limit {
-    /// The key that these values make, one for each part in the config's order.
-    ///
-    /// # Errors
-    /// In words, when there are too few or too many, or an address is none.
-    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Whose, String> {
-        let (key, lasting) = (self.key.hash_of(values, store)?, self.key.lasting_of(values, store)?);
-        Ok(Whose { key, lasting: Some(lasting) })
+    fn names(&self, whose: &Whose, store: &Store, now: Time) -> Names {
+        let generation = self.resets().generation(whose.key, store, now);
+        let lasting = self.key.lasting_of(&whose.values, store).ok().filter(|_| !whose.values.is_empty());
+        Names { key: generation.of(whose.key, store), lasting: lasting.map(|name| generation.of_name(name, store)) }
     }
 
     /// Keys that it holds by now, those that are treated otherwise included.
@@ -44,15 +40,16 @@ impl Limit {
         if self.tiers().iter().any(is_partial) { Coverage::Partial } else { Coverage::Whole }
     }
 
-    /// The keys that were counted most, where it counts by time.
-    pub fn top(&self, n: usize, store: &Store, now: Time) -> Vec<Whose> {
+    /// The keys that were counted most, where it counts by time: as they are called in the generation that they are in.
+    pub fn top(&self, n: usize, store: &Store, now: Time) -> Vec<Key> {
         let top = self.table().map(|table| store.top(table, n, now)).unwrap_or_default();
-        top.into_iter().map(|(key, _)| Whose { key, lasting: None }).collect()
+        top.into_iter().map(|(key, _)| key).collect()
     }
 
     /// What each life of each actor counted for a key: in the time that is remembered, in this hour, day or month, or right now.
-    pub fn counted(&self, Whose { key, lasting }: Whose, store: &Store, now: Time) -> Vec<(Actor, Incarnation, u64)> {
-        match (&self.measure, self.specials.of(key), lasting) {
+    pub fn counted(&self, whose: &Whose, store: &Store, now: Time) -> Vec<(Actor, Incarnation, u64)> {
+        let Names { key, lasting } = self.names(whose, store, now);
+        match (&self.measure, self.special(whose.key, store, now), lasting) {
             (_, Some(Special::Tier(tier)), _) => store.counts(tier.table, key, now),
             (Measure::Quota(own), special, Some(lasting)) => {
                 let budget = own.or(special);
@@ -67,13 +64,13 @@ impl Limit {
     }
 
     /// How much of what it allows a key is used now: the backlog of its bucket, what was used of its quota, or how many there are at once.
-    pub fn level(&self, whose: Whose, store: &Store, now: Time) -> f64 {
-        let tier = match self.specials.of(whose.key) {
+    pub fn level(&self, whose: &Whose, store: &Store, now: Time) -> f64 {
+        let tier = match self.special(whose.key, store, now) {
             Some(Special::Tier(tier)) => Some(tier),
             _ => self.first().copied(),
         };
         match tier {
-            Some(tier) => store.level(tier.table, whose.key, &tier.bucket, now),
+            Some(tier) => store.level(tier.table, self.names(whose, store, now).key, &tier.bucket, now),
             None => self.counted(whose, store, now).iter().map(|(_, _, n)| *n).fold(0, u64::saturating_add) as f64,
         }
     }

@@ -3,23 +3,28 @@
 //! In goes a request in its context; out comes whether the limit admits. Limits are taken in file order. Which limits a request is for is asked
 //! before any is charged, and they are charged all or none: each holds its part until all have admitted ([`till`]).
 
+mod asked;
 mod bound;
 mod budget;
 mod flight;
 mod hold;
 mod look;
+mod overrides;
 mod penalty;
+mod resets;
+mod seen;
 mod share;
 mod shared;
 mod special;
 mod take;
 mod tier;
 mod till;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_conf::{Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over};
+use selvedge_conf::{self as conf, Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over, Rate};
 use selvedge_state::{Bucket, Charge, Key, Spent, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
@@ -27,13 +32,16 @@ use budget::Budget;
 use flight::InFlight;
 pub(crate) use hold::Hold;
 pub use hold::Holds;
-pub use look::Whose;
+pub use overrides::{Override, Overrides};
 use penalty::Penalties;
+pub use resets::{Generation, Reset, Resets};
+pub use seen::{SEEN_MAX, Seen};
 use share::Share;
 use shared::Shared;
-use special::{Special, Specials};
+use special::{Retold, Special, Specials};
 use tier::Tier;
 pub(crate) use till::Till;
+pub use told::{Told, Whose};
 
 use crate::decision::{Penalised, Quota};
 use crate::form::{self, FormNeed};
@@ -62,6 +70,10 @@ pub struct Limit {
     specials: Specials,
     penalties: Option<Penalties>,
     tag: Option<Arc<str>>,
+    overrides: Overrides,
+    retold: Retold,
+    resets: Resets,
+    seen: Seen,
 }
 
 /// What a limit limits.
@@ -120,6 +132,10 @@ impl Limit {
                 Over::Tag(tag) => Some(tag.as_str().into()),
                 Over::Deny(_) | Over::Delay(_) => None,
             },
+            overrides: Overrides::new(&facts.name, &key, store)?,
+            retold: Retold::default(),
+            resets: Resets::new(&facts.name, &key, resets::memory(facts), store)?,
+            seen: Seen::default(),
             key,
             facts: facts.clone(),
         })
@@ -158,6 +174,14 @@ impl Limit {
     pub fn bound(&self) -> Option<Bound> {
         let tier = self.facts.measure.tiers().first()?;
         self.first().map(|first| Bound::new(&self.facts, tier, &first.bucket))
+    }
+
+    /// The key that these values make, one for each part in the config's order.
+    ///
+    /// # Errors
+    /// In words, when there are too few or too many, or an address is none.
+    pub fn key_of(&self, values: &[String], store: &Store) -> Result<Key, String> {
+        self.key.hash_of(values, store)
     }
 
     /// What its keys are made of.
@@ -217,14 +241,16 @@ impl Limit {
         if share == Share::Nothing {
             return true;
         }
-        let (key, cost) = (self.key.hash(context), self.cost(context));
-        let special = self.specials.of(key);
+        let (named, cost) = (self.key.hash(context), self.cost(context));
+        let special = self.special(named, store, now);
+        let generation = self.resets.generation(named, store, now);
+        let (key, lasting) = (generation.of(named, store), || generation.of_name(self.key.lasting(context), store));
         match (&self.measure, special) {
             (_, Some(Special::Everything)) => false,
             (Measure::Quota(own), special) => {
                 let budget = own.or(special);
                 let (epoch, price) = (budget.epoch(now), budget.price(cost));
-                let spent = store.peek_spend(budget.rights(), self.key.lasting(context), epoch, price, now);
+                let spent = store.peek_spend(budget.rights(), lasting(), epoch, price, now);
                 !matches!(spent, Spent::Granted { .. })
             }
             (Measure::InFlight(own), special) => {
@@ -233,7 +259,7 @@ impl Limit {
             }
             (Measure::Shared(shared, tier), _) => {
                 let charge = match shared.among_several(store, now) {
-                    Some(shares) => store.peek_draw(shares, self.key.lasting(context), cost, now),
+                    Some(shares) => store.peek_draw(shares, lasting(), cost, now),
                     None => store.peek(tier.table, key, &tier.bucket, cost, now),
                 };
                 matches!(charge, Charge::Refused { .. })
@@ -241,6 +267,24 @@ impl Limit {
             (Measure::Rates(_), Some(Special::Tier(tier))) => self.is_full(&tier, key, (cost, share), context),
             (Measure::Rates(tiers), _) => tiers.iter().any(|tier| self.is_full(tier, key, (cost, share), context)),
         }
+    }
+
+    /// How a key is treated, if it is otherwise: what was said at run time comes before the config.
+    fn special(&self, named: Key, store: &Store, now: Time) -> Option<Special> {
+        let told = self.overrides.of(named, store, now).and_then(|told| match told {
+            Told::Unlimited => Some(Special::Everything),
+            Told::Rate { .. } if !self.has_one_bucket() => None,
+            Told::Rate { count, per, burst } => {
+                let tier = conf::Tier { rate: Rate { count, per }, burst, width: None };
+                self.retold.tier(&self.facts, tier, &self.key, store).map(Special::Tier)
+            }
+        });
+        told.or_else(|| self.specials.of(named))
+    }
+
+    /// Whether it has one bucket for each key, which may be another one for some.
+    fn has_one_bucket(&self) -> bool {
+        matches!(&self.measure, Measure::Rates(tiers) if tiers.len() == 1)
     }
 
     fn is_full(&self, tier: &Tier, key: Key, (cost, share): (u32, Share), context: &Context<'_>) -> bool {

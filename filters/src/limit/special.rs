@@ -1,8 +1,9 @@
 //! Keys of a limit that are treated otherwise, as the config has it.
 
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 
-use selvedge_conf::{Allows, Limit as Facts, Measure, Quota};
+use selvedge_conf::{Allows, Limit as Facts, Measure, Quota, Tier as Written};
 use selvedge_state::{Key, Store, TableFull};
 
 use super::budget::Budget;
@@ -20,6 +21,34 @@ pub(super) enum Special {
     Budget(Budget),
     /// As many at once.
     InFlight(u32),
+}
+
+/// Buckets of rates that were said at run time, made when they are first needed: a table drains at one rate.
+#[derive(Debug, Default)]
+pub(super) struct Retold(RwLock<Vec<(Written, Tier)>>);
+
+/// Rates of one limit that were said at run time, since its config was loaded. One too many is left unheeded.
+const RETOLD_MAX: usize = 64;
+
+impl Retold {
+    /// The bucket of a rate; `None` when there is no room for its table.
+    pub(super) fn tier(&self, facts: &Facts, written: Written, key: &KeyShape, store: &Store) -> Option<Tier> {
+        let find = |known: &[(Written, Tier)]| known.iter().find(|(of, _)| *of == written).map(|(_, tier)| *tier);
+        if let Some(tier) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Some(tier);
+        }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tier) = find(&known) {
+            return Some(tier);
+        }
+        if known.len() >= RETOLD_MAX {
+            return None;
+        }
+        let tier = Tier::special(facts, &written, key, store).ok()?;
+        store.drains(tier.table, tier.bucket.rate_per_ms);
+        known.push((written, tier));
+        Some(tier)
+    }
 }
 
 /// Those of one limit.

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use selvedge_conf::{OnMissing, Over};
-use selvedge_state::{Charge, ERA, Key, Raised, SharesId, Spent};
+use selvedge_state::{Charge, ERA, Key, Key64, Raised, SharesId, Spent};
 
 use super::budget::Budget;
 use super::flight::InFlight;
+use super::resets::Generation;
+use super::seen::Came;
 use super::share::Share;
 use super::special::Special;
 use super::tier::{self, Tier};
@@ -24,6 +26,19 @@ enum Taken {
     Full,
 }
 
+/// The key of a request, as it is called in the generation that it is in.
+#[derive(Clone, Copy)]
+struct Named {
+    key: Key,
+    generation: Generation,
+}
+
+impl Named {
+    fn lasting(self, limit: &Limit, context: &Context<'_>) -> Key64 {
+        self.generation.of_name(limit.key.lasting(context), context.store)
+    }
+}
+
 impl Limit {
     /// Takes what one request needs that it is for, and leaves it at the till; where no other limit is asked, for good.
     pub(crate) fn take(&self, till: &mut Till, context: &Context<'_>, hand: &mut impl Hand) -> Outcome {
@@ -35,26 +50,32 @@ impl Limit {
         if share == Share::Nothing {
             return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
         }
-        let key = self.key.hash(context);
-        let special = self.specials.of(key);
+        let named = self.key.hash(context);
+        let special = self.special(named, store, now);
         if let Some(Special::Everything) = special {
             return Outcome::Unlimited;
         }
-        let cost = self.cost(context);
+        let generation = self.resets.generation(named, store, now);
+        let (key, cost) = (Named { key: generation.of(named, store), generation }, self.cost(context));
         let taken = match &self.measure {
             Measure::Rates(_) | Measure::Shared(..) => {
                 self.take_rate(till, (key, special), (cost, share), context, hand)
             }
             Measure::Quota(own) => self.take_rights(till, &own.or(special), (key, cost), context, hand),
-            Measure::InFlight(own) => self.take_place(till, own.or(special), (key, share), context, hand),
+            Measure::InFlight(own) => self.take_place(till, own.or(special), (key.key, share), context, hand),
         };
+        hand.aside(|| {
+            let came = if let Taken::NoRoom(_) = taken { Came::Refused } else { Came::Charged };
+            self.resets.renew(named, generation, store, now);
+            self.seen.note(named, came, now, || self.key.texts(context));
+        });
         match taken {
             Taken::Room(quota, wait) => Outcome::Admitted { quota, wait },
             Taken::Full => Outcome::Uncounted,
             Taken::NoRoom(_) if !self.is_enforced() => Outcome::WouldRefuse,
             Taken::NoRoom(_) if matches!(self.facts.over, Over::Tag(_)) => Outcome::Tagged,
             Taken::NoRoom(quota) => {
-                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key, context, hand));
+                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key.key, context, hand));
                 Outcome::Refused { quota, penalty }
             }
         }
@@ -63,7 +84,7 @@ impl Limit {
     fn take_rate(
         &self,
         till: &mut Till,
-        (key, special): (Key, Option<Special>),
+        (key, special): (Named, Option<Special>),
         (cost, share): (u32, Share),
         context: &Context<'_>,
         hand: &mut impl Hand,
@@ -82,10 +103,10 @@ impl Limit {
             }
             _ => self.tiers(),
         };
-        let taken = self.take_tiers(till, tiers, (key, cost, share), context, hand);
+        let taken = self.take_tiers(till, tiers, (key.key, cost, share), context, hand);
         if let (Taken::NoRoom(_), true) = (&taken, self.facts.count_denied) {
             for tier in tiers {
-                if let Some(key) = tier.key(&self.key, key, context) {
+                if let Some(key) = tier.key(&self.key, key.key, context) {
                     hand.charge(context.store, (tier.table, key), (&tier.for_denied(), cost), context.now);
                 }
             }
@@ -142,12 +163,12 @@ impl Limit {
         &self,
         till: &mut Till,
         (shares, tier): (SharesId, &Tier),
-        (key, cost): (Key, u32),
+        (named, cost): (Named, u32),
         context: &Context<'_>,
         hand: &mut impl Hand,
     ) -> Taken {
-        let (store, now) = (context.store, context.now);
-        let lasting = self.key.lasting(context);
+        let (store, now, key) = (context.store, context.now, named.key);
+        let lasting = named.lasting(self, context);
         let hold = Hold::Share { limit: self.id, shares, key: lasting, counts: (tier.table, key), cost };
         let charge = if till.is_sole() {
             till::draw(&hold, store, hand, now)
@@ -178,12 +199,12 @@ impl Limit {
         &self,
         till: &mut Till,
         budget: &Budget,
-        (key, cost): (Key, u32),
+        (named, cost): (Named, u32),
         context: &Context<'_>,
         hand: &mut impl Hand,
     ) -> Taken {
-        let (store, now) = (context.store, context.now);
-        let (lasting, epoch, price) = (self.key.lasting(context), budget.epoch(now), budget.price(cost));
+        let (store, now, key) = (context.store, context.now, named.key);
+        let (lasting, epoch, price) = (named.lasting(self, context), budget.epoch(now), budget.price(cost));
         let spent = hand.spend(store, (budget.rights(), lasting, epoch), price, now);
         let (remaining, reset) = budget.told(lasting, epoch, (spent, price), store, now);
         let quota = Quota { limit: self.id, allowed: budget.allowed(epoch), remaining, reset, key: key.to_bytes() };

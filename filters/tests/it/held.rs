@@ -25,8 +25,8 @@ fn answered(world: &World, ask: &Ask, holds: &mut Holds, status: u16) {
 
 fn level(world: &World) -> f64 {
     let limit = &world.filters.limits()[0];
-    let whose = limit.key_of(&["192.0.2.1".to_owned()], &world.store).unwrap();
-    limit.level(whose, &world.store, world.now)
+    let whose = limit.whose(&["192.0.2.1".to_owned()], &world.store, world.now).unwrap();
+    limit.level(&whose, &world.store, world.now)
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn the_burst_passes_and_refills_at_the_rate() {
 fn what_is_left_is_told_and_when_there_will_be_more() {
     let world = World::alone(&limit(""));
     let minute = Allowed { amount: 60, within: Some(Duration::from_secs(60)), counted: Counted::Requests };
-    let key = world.filters.limits()[0].key_of(&["192.0.2.1".to_owned()], &world.store).unwrap().key.to_bytes();
+    let key = world.filters.limits()[0].key_of(&["192.0.2.1".to_owned()], &world.store).unwrap().to_bytes();
     let quota = |remaining, seconds| Quota {
         limit: LimitId(0),
         allowed: minute,

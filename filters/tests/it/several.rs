@@ -14,7 +14,8 @@ fn limit(name: &str, more: &str) -> String {
 
 fn level(world: &World, limit: usize, client: &str) -> f64 {
     let limit = &world.filters.limits()[limit];
-    limit.level(limit.key_of(&[client.to_owned()], &world.store).unwrap(), &world.store, world.now)
+    let whose = limit.whose(&[client.to_owned()], &world.store, world.now).unwrap();
+    limit.level(&whose, &world.store, world.now)
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn named(node: &Node, name: &str, key: &[String]) -> Result<Limit, String> {
         .filters
         .limit_named(name)
         .ok_or_else(|| unknown("limit", name, plan.filters.limits().iter().map(|limit| limit.facts().name.as_str())))?;
-    let key = if key.is_empty() { None } else { Some(limit.key_of(key, &node.store)?) };
+    let key = if key.is_empty() { None } else { Some(limit.whose(key, &node.store, node.clock.now())?) };
     Ok(report(node, limit, key, charge_lag_ms(node)))
 }
 
@@ -57,7 +57,10 @@ fn report(node: &Node, limit: &Filter, key: Option<Whose>, lag_ms: u64) -> Limit
     let facts = limit.facts();
     let keys = match key {
         Some(key) => vec![key],
-        None => limit.top(TOP, &node.store, now),
+        None => {
+            let called = |key| limit.called(key, &node.store, now);
+            limit.top(TOP, &node.store, now).into_iter().map(called).collect()
+        }
     };
     let scope = match facts.scope {
         Scope::Global => "global",
@@ -106,12 +109,12 @@ fn counted(node: &Node, limit: &Filter, key: Whose, now: Time) -> Key {
         incarnation: incarnation.0,
         count,
     };
-    let rows: Vec<Row> = limit.counted(key, &node.store, now).into_iter().map(row).collect();
+    let rows: Vec<Row> = limit.counted(&key, &node.store, now).into_iter().map(row).collect();
     Key {
         hash: key.key.to_string(),
         count: rows.iter().map(|row| row.count).sum(),
         rows,
-        level: limit.level(key, &node.store, now),
+        level: limit.level(&key, &node.store, now),
     }
 }
 

@@ -71,7 +71,10 @@ async fn its_class_and_what_that_promises_are_told() {
     let (_, text, _) = edge.command(&["limits", "show", "api"]).await;
     assert!(text.contains("bounded(5%)") && text.contains("at most 3, whatever is late or lost"), "{text}");
     let limit: Limit = selvedge::admin::get(&edge.socket(), "/v1/limits/api?key=127.0.0.1").await.unwrap();
-    assert_eq!((limit.class.as_str(), limit.bound.unwrap().overdraft, limit.top[0].count), ("bounded(5%)", Some(3.0), 3));
+    assert_eq!(
+        (limit.class.as_str(), limit.bound.unwrap().overdraft, limit.top[0].count),
+        ("bounded(5%)", Some(3.0), 3)
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,241 @@
+//! What is said of one key of a limit at run time: at one POP, and so at every other.
+
+use std::time::Duration;
+
+use selvedge_filters::Verdict;
+use selvedge_filters::limit::{Limit, Told, Whose};
+use selvedge_state::{Key, Time};
+
+use crate::pops::Pops;
+use crate::support::Ask;
+
+const LIMIT: &str = "[[limit]]\nname = \"api\"\nkey = [\"client.net\"]\nrate = \"60/1m\"\nburst = 3\n";
+
+/// Eight windows of a minute, and the time in which the burst drains twice.
+const MEMORY: u64 = 8 * 60_000 + 6_000;
+
+const HOUR: u64 = 3_600_000;
+
+/// One secret, as where none is rotated.
+const ONE: [(u8, Option<u8>); 2] = [(7, None); 2];
+
+/// The secret is rotated, and each POP has another one in force.
+const ROTATED: [(u8, Option<u8>); 2] = [(7, Some(8)), (8, Some(7))];
+
+fn limit(pops: &Pops, at: usize) -> &Limit {
+    &pops.each[at].filters.limits()[0]
+}
+
+fn client(pops: &Pops, at: usize, text: &str) -> Whose {
+    limit(pops, at).whose(&[text.to_owned()], &pops.each[at].store, pops.now).unwrap()
+}
+
+fn of(pops: &Pops, at: usize, key: Key) -> Option<Told> {
+    limit(pops, at).overrides().of(key, &pops.each[at].store, pops.now)
+}
+
+fn set(pops: &Pops, at: usize, whose: &Whose, told: Told, until: Time) {
+    limit(pops, at).overrides().set(whose, told, until, &pops.each[at].store, pops.now).unwrap();
+}
+
+/// How many of ten requests of a client pass at a POP.
+fn passes(pops: &Pops, at: usize, client: &'static str) -> usize {
+    let ask = Ask { client, ..Ask::default() };
+    let passes = |_: &u32| {
+        let decision = pops.each[at].filters.decide(&ask.head(), &pops.each[at].store, pops.now);
+        matches!(decision.verdict, Verdict::Pass(_))
+    };
+    (0..10).filter(passes).count()
+}
+
+fn reset(pops: &Pops, at: usize, text: &str) {
+    limit(pops, at).resets().reset(&client(pops, at, text), &pops.each[at].store, pops.now).unwrap();
+}
+
+#[test]
+fn what_is_said_at_one_pop_holds_at_the_other_until_its_end() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    let [near, far] = [0, 1].map(|at| client(&pops, at, "192.0.2.1"));
+    let told = Told::rate(100, Duration::from_secs(60), 20).unwrap();
+    assert_eq!(of(&pops, 0, near.key), None);
+    let until = pops.now.plus(HOUR);
+    set(&pops, 0, &near, told, until);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (Some(told), None));
+    pops.wait(100);
+    assert_eq!((of(&pops, 1, far.key), of(&pops, 1, client(&pops, 1, "192.0.2.2").key)), (Some(told), None));
+    let all = limit(&pops, 1).overrides().all(&pops.each[1].store, pops.now);
+    let listed: Vec<_> = all.iter().map(|held| (held.whose.values.clone(), held.told, held.until)).collect();
+    assert_eq!(listed, [(vec!["192.0.2.1".to_owned()], told, until)]);
+    assert_eq!(all[0].made_by.pop.0, 1);
+    // The last one is right, whoever says it.
+    set(&pops, 1, &far, Told::Unlimited, until);
+    pops.wait(100);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (Some(Told::Unlimited), Some(Told::Unlimited)));
+    pops.now = until;
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (None, None));
+    assert_eq!(limit(&pops, 0).overrides().all(&pops.each[0].store, pops.now), []);
+}
+
+#[test]
+fn what_was_said_is_taken_back_everywhere() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    let [near, far] = [0, 1].map(|at| client(&pops, at, "192.0.2.1"));
+    set(&pops, 0, &near, Told::Unlimited, pops.now.plus(HOUR));
+    pops.wait(100);
+    let clear = |pops: &Pops, key| limit(pops, 1).overrides().clear(key, &pops.each[1].store, pops.now);
+    assert_eq!(clear(&pops, far.key), Ok(Some(Told::Unlimited)));
+    assert_eq!(clear(&pops, far.key), Ok(None), "nothing is said any more");
+    pops.wait(100);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (None, None));
+}
+
+#[test]
+fn two_pops_that_said_different_things_apart_come_to_the_later_one() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    pops.cut(true);
+    let [near, far] = [0, 1].map(|at| client(&pops, at, "192.0.2.1"));
+    let told = Told::rate(1, Duration::from_secs(1), 1).unwrap();
+    set(&pops, 0, &near, Told::Unlimited, pops.now.plus(HOUR));
+    pops.wait(100);
+    set(&pops, 1, &far, told, pops.now.plus(HOUR));
+    pops.wait(100);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (Some(Told::Unlimited), Some(told)));
+    pops.cut(false);
+    pops.wait(5_000);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (Some(told), Some(told)));
+}
+
+#[test]
+fn a_reset_key_starts_afresh_at_every_pop_and_late_counts_do_not_matter() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 3);
+    pops.wait(100);
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 0);
+    // What is counted here now comes there after the reset.
+    pops.cut(true);
+    assert_eq!(passes(&pops, 1, "192.0.2.2"), 3);
+    pops.wait(100);
+    pops.cut(false);
+    reset(&pops, 0, "192.0.2.1");
+    reset(&pops, 0, "192.0.2.2");
+    assert_eq!(passes(&pops, 0, "192.0.2.2"), 3);
+    pops.wait(5_000);
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 3);
+    pops.wait(100);
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 0, "what is counted in its second generation is counted together");
+    let store = &pops.each[1].store;
+    let whose = client(&pops, 1, "192.0.2.1");
+    let counts = store.counts(limit(&pops, 1).table().unwrap(), whose.key, pops.now);
+    assert_eq!(counts.iter().map(|(_, _, count)| count).sum::<u64>(), 3, "no count is lowered");
+    let resets = limit(&pops, 1).resets().all(store, pops.now);
+    let keys: Vec<_> = resets.iter().map(|reset| reset.whose.values[0].as_str()).collect();
+    assert_eq!(keys, ["192.0.2.1", "192.0.2.2"]);
+    // The name under which it is counted now leads back to it.
+    let counted = resets[0].generation.of(whose.key, store);
+    let by_hash = limit(&pops, 1).whose(&[format!("#{counted}")], store, pops.now).unwrap();
+    assert_eq!(by_hash, whose);
+}
+
+#[test]
+fn two_resets_at_once_are_one_and_another_one_follows() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    pops.cut(true);
+    (0..2).for_each(|at| reset(&pops, at, "192.0.2.1"));
+    pops.wait(100);
+    pops.cut(false);
+    pops.wait(5_000);
+    let names = |pops: &Pops| {
+        [0, 1].map(|at| {
+            let key = client(pops, at, "192.0.2.1").key;
+            limit(pops, at).resets().named(key, &pops.each[at].store, pops.now)
+        })
+    };
+    let [one, other] = names(&pops);
+    assert_eq!(one, other);
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 3);
+    reset(&pops, 0, "192.0.2.1");
+    pops.wait(100);
+    let [again, other] = names(&pops);
+    assert!(again == other && again != one);
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 3);
+}
+
+/// Nobody gets a fresh bucket because it is forgotten that a key was reset.
+#[test]
+fn a_key_stays_in_its_generation_while_it_is_charged_and_for_its_memory() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    reset(&pops, 0, "192.0.2.1");
+    pops.wait(100);
+    let is_reset = |pops: &Pops, at: usize| {
+        let key = client(pops, at, "192.0.2.1").key;
+        limit(pops, at).resets().generation(key, &pops.each[at].store, pops.now).is_reset()
+    };
+    let end = pops.now.plus(10 * HOUR);
+    while pops.now < end {
+        assert!((0..2).all(|at| is_reset(&pops, at)));
+        let _ = passes(&pops, 1, "192.0.2.1");
+        pops.wait(100);
+        pops.now = pops.now.plus(MEMORY - 1_000);
+    }
+    assert_eq!(limit(&pops, 0).resets().all(&pops.each[0].store, pops.now).len(), 1);
+    pops.now = pops.now.plus(2 * MEMORY + HOUR);
+    assert!((0..2).all(|at| !is_reset(&pops, at)), "nothing that was counted in it matters any more");
+}
+
+#[test]
+fn both_hold_while_the_secret_is_rotated() {
+    let mut pops = Pops::new(LIMIT, ROTATED);
+    let [near, far] = [0, 1].map(|at| client(&pops, at, "192.0.2.1"));
+    assert_ne!(near.key, far.key);
+    set(&pops, 0, &near, Told::Unlimited, pops.now.plus(HOUR));
+    reset(&pops, 1, "192.0.2.1");
+    pops.wait(5_000);
+    assert_eq!((of(&pops, 0, near.key), of(&pops, 1, far.key)), (Some(Told::Unlimited), Some(Told::Unlimited)));
+    for at in 0..2 {
+        let (limit, store) = (limit(&pops, at), &pops.each[at].store);
+        assert_eq!(limit.overrides().all(store, pops.now).len(), 1, "it is listed once");
+        assert_eq!(limit.resets().all(store, pops.now).len(), 1);
+    }
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 3);
+    pops.wait(2_000);
+    // At its rate two more are due.
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 2, "they count together by either name");
+    assert_eq!(limit(&pops, 1).overrides().clear(far.key, &pops.each[1].store, pops.now), Ok(Some(Told::Unlimited)));
+    pops.wait(5_000);
+    assert_eq!(of(&pops, 0, near.key), None);
+}
+
+#[test]
+fn shares_of_a_key_that_was_reset_start_afresh() {
+    let strict = LIMIT.replace("burst = 3", "burst = 6\nclass = \"strict\"");
+    let mut pops = Pops::new(&strict, ONE);
+    pops.wait(180_000);
+    let all = |pops: &Pops| passes(pops, 0, "192.0.2.1") + passes(pops, 1, "192.0.2.1");
+    assert_eq!(all(&pops), 6);
+    assert_eq!(all(&pops), 0);
+    reset(&pops, 1, "192.0.2.1");
+    pops.wait(200);
+    assert_eq!(all(&pops), 6);
+    let explained =
+        pops.each[0].filters.limits()[0].seen().values(client(&pops, 0, "192.0.2.1").key.each().next().unwrap());
+    assert_eq!(explained, Some(vec!["192.0.2.1".to_owned()]), "who is refused is known by name");
+}
+
+#[test]
+fn keys_that_are_none_are_told_why() {
+    let pops = Pops::new(LIMIT, ONE);
+    let store = &pops.each[0].store;
+    let ask = |values: &[&str]| {
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        limit(&pops, 0).whose(&values, store, pops.now)
+    };
+    let hash = ask(&["#0123456789abcdef"]).unwrap();
+    assert_eq!((hash.key.to_string().as_str(), hash.values.len()), ("0123456789abcdef", 0));
+    for (values, wrong) in [
+        (&["#12"][..], "\"#12\" is no hash: # and sixteen hex digits"),
+        (&["here"], "\"here\" is no address"),
+        (&["192.0.2.1", "/"], "the key has 1 parts (client.net), not 2"),
+    ] {
+        assert_eq!(ask(values), Err(wrong.to_owned()));
+    }
+}
