@@ -164,7 +164,10 @@ impl Limit {
     /// The config that it is of is in force from now on.
     pub(crate) fn begin(&self, store: &Store, now: Time) {
         let tiers = self.tiers().iter().chain(self.specials.tiers());
-        tiers.for_each(|tier| store.drains(tier.table, tier.bucket.rate_per_ms));
+        for Tier { table, bucket, .. } in tiers {
+            store.drains(*table, bucket.rate_per_ms);
+            store.watch(*table, bucket.burst + bucket.queue);
+        }
         if let Measure::Shared(shared, _) = &self.measure {
             shared.share_out(store, now);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::shards::Shards;
 use super::table::{Coverage, Table};
-use super::{Store, TableFull, TableId, TableSpec};
+use super::{Overshot, Store, TableFull, TableId, TableSpec};
 use crate::bucket::{Bucket, Charge};
 use crate::counter::{Lane, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation};
@@ -122,6 +122,20 @@ impl Store {
         }
         self.take_over(id, at, key, bucket.rate_per_ms, now);
         self.held_elsewhere(id, at, key.now)
+    }
+
+    /// Watches how far buckets of this burst are overshot, from here on; another burst than before begins anew. See [`Overshot`].
+    pub fn watch(&self, table: TableId, burst: f64) {
+        if let Some(at) = self.at(table) {
+            at.peak().watch(burst);
+        }
+    }
+
+    /// By how much the bucket of any key of a table was overshot at most since it is watched, as far as this node came to know; `None`
+    /// where none was.
+    #[must_use]
+    pub fn overshot(&self, table: TableId) -> Option<Overshot> {
+        self.at(table)?.peak().greatest()
     }
 
     /// Checks a bucket and, if there is room, charges it: one atomic step, so that no two requests take the same room.

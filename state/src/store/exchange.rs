@@ -275,11 +275,15 @@ impl Store {
         let ingested = Ingested { pushed, ..ingested };
         let mut risen = Vec::new();
         let join = |counter: &mut SlotCounter| {
-            counter.join_telling(widths, (author, row), at.rate(), |tokens, from| {
+            let joined = counter.join_telling(widths, (author, row), at.rate(), |tokens, from| {
                 if heir.is_some() && tokens > 0 {
                     risen.push((tokens, from));
                 }
-            })
+            });
+            if joined == Joined::Raised {
+                at.look_for_peak(counter, now);
+            }
+            joined
         };
         let withheld = || {
             let withheld = told == Told::Known && at.counters().is_full();

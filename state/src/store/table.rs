@@ -7,6 +7,7 @@ use super::TABLES_MAX;
 use super::crowd::{Crowd, EIGHTH};
 use super::lineage::Lineage;
 use super::named::{Named, SAMPLE};
+use super::peak::Peak;
 use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
@@ -102,6 +103,7 @@ pub(super) struct Table {
     crowd: OnceLock<Crowd>,
     /// The keys that peers named first.
     named: Named,
+    peak: Peak,
     counters: Shards<Key64, SlotCounter>,
 }
 
@@ -123,6 +125,7 @@ impl Table {
             partial_until: AtomicU64::new(0),
             crowd: OnceLock::new(),
             named: Named::default(),
+            peak: Peak::new(),
             counters,
         }
     }
@@ -141,6 +144,18 @@ impl Table {
 
     pub(super) fn lineage(&self) -> &Lineage {
         &self.lineage
+    }
+
+    pub(super) fn peak(&self) -> &Peak {
+        &self.peak
+    }
+
+    /// Counts of a peer were joined.
+    pub(super) fn look_for_peak(&self, counter: &SlotCounter, now: Time) {
+        let Some(rate) = self.rate() else { return };
+        if self.peak.may_be_new(counter.sum(self.widths, now)) {
+            self.peak.see(counter.level(self.widths, rate, now), now);
+        }
     }
 
     pub(super) fn counters(&self) -> &Shards<Key64, SlotCounter> {

@@ -19,6 +19,7 @@ mod holds;
 mod lanes;
 mod lists;
 mod load;
+mod overshot;
 mod peek;
 mod registers;
 mod relay;
