@@ -11,7 +11,12 @@ impl Figures {
     pub(crate) fn add(&mut self, name: &str, value: impl Into<Value>) {
         let value = value.into();
         eprintln!("{name} {value}");
-        self.0.insert(name.to_owned(), value);
+        self.set(name, value);
+    }
+
+    /// Adds a figure that is told in another way.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
     }
 
     /// Adds a group of figures under one name.

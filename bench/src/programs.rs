@@ -60,9 +60,7 @@ pub(crate) fn haproxy(folder: &Folder, origin: u16) -> Result<Option<Program>, S
 
 /// Selvedge with one thread, no limits, no access log: what HAProxy is asked to do.
 pub(crate) fn selvedge(folder: &Folder, named: Option<PathBuf>, origin: u16) -> Result<Program, String> {
-    let beside = || std::env::current_exe().ok().map(|here| here.with_file_name("selvedge"));
-    let path = named.or_else(beside).filter(|path| path.exists());
-    let path = path.ok_or("no selvedge binary beside this program: build it, or name it with --selvedge")?;
+    let path = selvedge_at(named)?;
     let port = free_port()?;
     let config = folder.write(
         "selvedge.toml",
@@ -73,6 +71,13 @@ pub(crate) fn selvedge(folder: &Folder, named: Option<PathBuf>, origin: u16) -> 
     )?;
     let arguments = vec!["run".to_owned(), "--config".to_owned(), config];
     Ok(Program { name: "selvedge", path, arguments, port })
+}
+
+/// The selvedge binary: the one that is named, or the one beside this program.
+pub(crate) fn selvedge_at(named: Option<PathBuf>) -> Result<PathBuf, String> {
+    let beside = || std::env::current_exe().ok().map(|here| here.with_file_name("selvedge"));
+    let path = named.or_else(beside).filter(|path| path.exists());
+    path.ok_or_else(|| "no selvedge binary beside this program: build it, or name it with --selvedge".to_owned())
 }
 
 pub(crate) fn installed(name: &str) -> Option<PathBuf> {

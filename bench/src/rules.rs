@@ -90,7 +90,7 @@ pub(crate) fn load(text: &str) -> Result<Config, String> {
         .map_err(|report| report.render(false))
 }
 
-fn store() -> Store {
+pub(crate) fn store() -> Store {
     Store::new(StoreConfig {
         me: Actor { pop: PopId(0), node: 0 },
         incarnation: Incarnation(1),

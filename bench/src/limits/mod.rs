@@ -1,10 +1,13 @@
-//! A limit over ten POPs in virtual time, by the shape of its traffic: what each class admits, beside what others do.
+//! A limit over ten POPs in virtual time, by the shape of its traffic: what each class admits, beside what others do. And, with `--live`, over
+//! three POPs that run.
 
+mod live;
 mod ours;
 mod rivals;
 mod shape;
 mod tally;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use self::ours::Ours;
@@ -36,12 +39,21 @@ pub(crate) struct Args {
     /// Where everything random comes from; the same seed gives the same run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Virtual seconds of each shape.
-    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u64).range(60..=3_600))]
-    seconds: u64,
+    /// Seconds of each shape: 240 of virtual time (60 at least), or 60 of real time with `--live`.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(6..=3_600))]
+    seconds: Option<u64>,
     /// The figures of these names alone, such as `strict`; all otherwise.
     #[arg(long)]
     only: Vec<String>,
+    /// Three POPs that run, under the load of wrk, beside HAProxy's peers.
+    #[arg(long)]
+    live: bool,
+    /// Requests a second that the limit of a live run admits.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(40..=10_000), requires = "live")]
+    rate: u32,
+    /// The selvedge binary of a live run; the one beside this program unless named.
+    #[arg(long, requires = "live")]
+    selvedge: Option<PathBuf>,
 }
 
 /// Something that limits over all POPs.
@@ -70,24 +82,31 @@ const SCHEMES: [(&str, Make); 5] = [
 
 /// The figures of the longer delay by the names of the schemes; those of the shorter one beside them.
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
+    let Args { seconds, rate, selvedge, only, .. } = args;
+    if args.live {
+        let selvedge = selvedge.clone();
+        return live::measure(&live::Request { seconds: seconds.unwrap_or(60), rate: *rate, selvedge, only });
+    }
     let mut figures = Figures::default();
     let asked = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    let length = seconds.unwrap_or(240).max(60) * 1_000;
     for (name, make) in SCHEMES.into_iter().filter(|(name, _)| asked(name)) {
         for delay in DELAYS {
             let group = if delay == DELAYS[1] { name.to_owned() } else { format!("{name}_at_{delay}_ms") };
             eprintln!("{group}:");
-            figures.group(&group, of_scheme(make, delay, args)?);
+            figures.group(&group, of_scheme(make, delay, args.seed, length)?);
         }
     }
     Ok(figures)
 }
 
-fn of_scheme(make: Make, delay: u64, args: &Args) -> Result<Figures, String> {
+/// `length` is in ms.
+fn of_scheme(make: Make, delay: u64, seed: u64, length: u64) -> Result<Figures, String> {
     let mut figures = Figures::default();
     let mut worst = None;
     for shape in &SHAPES {
-        let mut scheme = make(args.seed, delay)?;
-        let tally = drive(&mut *scheme, shape, args);
+        let mut scheme = make(seed, delay)?;
+        let tally = drive(&mut *scheme, shape, seed, length);
         let Shape { name, times, .. } = shape;
         if *times > 1.0 {
             figures.add(&format!("{name}_long_run"), rounded3(tally.long_run()));
@@ -106,9 +125,9 @@ fn of_scheme(make: Make, delay: u64, args: &Args) -> Result<Figures, String> {
 }
 
 /// Requests as they come in: at random instants, so many on average.
-fn drive(scheme: &mut dyn Scheme, shape: &Shape, args: &Args) -> Tally {
-    let mut rng = fastrand::Rng::with_seed(args.seed);
-    let (began, length) = (scheme.began(), args.seconds * 1_000);
+fn drive(scheme: &mut dyn Scheme, shape: &Shape, seed: u64, length: u64) -> Tally {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let began = scheme.began();
     let mut tally = Tally::new(length);
     let mut at = 0.0;
     loop {

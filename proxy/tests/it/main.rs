@@ -6,6 +6,7 @@ mod cache;
 mod clocks;
 mod cluster;
 mod commands;
+mod crowd;
 mod explain;
 mod fleet;
 mod forms;
