@@ -101,7 +101,7 @@ pub(super) fn measure(request: &Request<'_>) -> Result<Figures, String> {
     let origin = Server::start(&folder, &nginx)?;
     let crowd = Crowd::new(&folder, wrk, rate)?;
     let mut table = Table::new(rate);
-    ours(request, &folder, &crowd, origin.port, &mut table)?;
+    ours(request, &folder, (&crowd, rate), origin.port, &mut table)?;
     match installed("haproxy") {
         Some(program) => {
             for (name, way) in WAYS.into_iter().filter(|(name, _)| asked(request, name)) {
@@ -122,13 +122,18 @@ fn asked(request: &Request<'_>, name: &str) -> bool {
     request.only.is_empty() || request.only.iter().any(|only| only == name)
 }
 
-fn ours(request: &Request<'_>, folder: &Folder, crowd: &Crowd, origin: u16, table: &mut Table) -> Result<(), String> {
+fn ours(
+    request: &Request<'_>,
+    folder: &Folder,
+    (crowd, rate): (&Crowd, Rate),
+    origin: u16,
+    table: &mut Table,
+) -> Result<(), String> {
     let runs = RUNS.into_iter().filter(|(class, _)| asked(request, class)).collect::<Vec<_>>();
     if runs.is_empty() {
         return Ok(());
     }
     let program = selvedge_at(request.selvedge.clone())?;
-    let rate = Rate { per_s: f64::from(request.rate), burst: request.rate.div_ceil(10) };
     let cluster = Cluster::start(folder, &program, origin, rate)?;
     for (class, scene) in runs {
         let bound = cluster.bound(class)?;

@@ -1,5 +1,7 @@
 //! What was promised and what came of it, told as it happens and once more at the end.
 
+use std::collections::BTreeSet;
+
 use super::Rate;
 use super::load::Outcome;
 use crate::figures::Figures;
@@ -79,14 +81,11 @@ impl Table {
     /// All figures, by whose limit; prints the table.
     pub(super) fn figures(&self) -> Figures {
         let mut figures = Figures::default();
-        let mut names: Vec<&str> = self.rows.iter().map(|row| row.name).collect();
-        names.dedup();
+        let names: BTreeSet<&str> = self.rows.iter().map(|row| row.name).collect();
         eprintln!(
             "\n{:<24}{:<6}{:>9}{:>10}{:>13}{:>13}{:>18}",
             "limit", "", "asked x", "admitted", "over limit", "over bound", "beyond rate x t"
         );
-        names.sort_unstable();
-        names.dedup();
         for name in names {
             let mut group = Figures::default();
             for row in self.rows.iter().filter(|row| row.name == name) {
