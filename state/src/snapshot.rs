@@ -296,7 +296,11 @@ impl Store {
             State::Facts(facts) => facts.into_iter().for_each(|fact| restored.offered(self.offer_fact(fact, now))),
             State::Accounts(block) => match self.any_ledgers_by_identity(block.table) {
                 Some(table) => block.accounts.into_iter().for_each(|(key, author, account)| {
-                    restored.ingested(self.offer_account((table, key), (author, account), Told::Known, now));
+                    let ingested = self.offer_account((table, key), (author, account), Told::Known, now);
+                    if ingested.ahead > 0 || ingested.full || ingested.void.is_some() {
+                        self.leave_out_account(table, now);
+                    }
+                    restored.ingested(ingested);
                 }),
                 None => restored.left += block.accounts.len() as u64,
             },

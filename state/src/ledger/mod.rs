@@ -13,6 +13,7 @@
 //! method*, 1986; as a lattice: Balegas et al., *Extending eventually consistent cloud databases for enforcing numeric invariants*,
 //! SRDS 2015). What was moved to a life that ended, or that the giver's end took along before anybody heard it, is lost until the epoch ends.
 
+mod estate;
 pub(crate) mod gauge;
 pub(crate) mod rights;
 pub(crate) mod shares;

@@ -87,13 +87,13 @@ fn any(_: &Account) -> bool {
     true
 }
 
-fn number(amount: u128) -> u64 {
+pub(super) fn number(amount: u128) -> u64 {
     u64::try_from(amount).unwrap_or(u64::MAX)
 }
 
 impl Ledger {
     /// What an author may still take, as far as is known here.
-    fn left_to(&self, author: Author, account: &Account) -> u64 {
+    pub(super) fn left_to(&self, author: Author, account: &Account) -> u64 {
         number(self.kept_by(author, account, any).saturating_sub(account.amount.into()))
     }
 

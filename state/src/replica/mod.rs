@@ -143,7 +143,7 @@ impl Replica {
             store.set_standing(Standing::Warming);
         }
         let began = config.incarnation.began();
-        store.set_roster(config.peers.iter().copied().chain([config.me.pop]), began);
+        store.set_roster(config.peers.iter().copied().chain([config.me.pop]), (config.roster_revision, began));
         if !warming {
             store.agree_on_roster(began);
         }
@@ -314,7 +314,7 @@ impl Replica {
             self.tell(Event::Void { author: self.me });
         }
         self.peers.set_roster(self.me.actor.pop, pops);
-        self.store.set_roster(pops.iter().copied().chain([self.me.actor.pop]), now);
+        self.store.set_roster(pops.iter().copied().chain([self.me.actor.pop]), (revision, now));
         let left = self.links.iter().filter(|(_, link)| !self.peers.is_in_roster(link.peer));
         for (id, pop) in left.map(|(id, link)| (id, link.peer)).collect::<Vec<_>>() {
             self.close(id, CloseReason::NotInRoster(pop));

@@ -31,19 +31,23 @@ impl Cluster {
     }
 
     /// From an instant on the roster names these POPs, this one included.
-    pub(super) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, since: Time) {
-        self.rosters.write().unwrap_or_else(PoisonError::into_inner).set(pops, since);
+    pub(super) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, (revision, since): (u64, Time)) {
+        self.change_rosters(|rosters| rosters.set(pops, (revision, since)));
+    }
+
+    pub(super) fn change_rosters(&self, change: impl FnOnce(&mut Rosters)) {
+        change(&mut self.rosters.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Every POP has said that it has the same roster.
     pub(super) fn agree(&self, now: Time) {
-        self.rosters.write().unwrap_or_else(PoisonError::into_inner).agree(now);
+        self.change_rosters(|rosters| rosters.agree(now));
     }
 
     /// A later life of this node was heard of.
     pub(super) fn succeed(&self) {
         if !self.with_rosters(Rosters::are_succeeded) {
-            self.rosters.write().unwrap_or_else(PoisonError::into_inner).succeed();
+            self.change_rosters(Rosters::succeed);
         }
     }
 

@@ -350,6 +350,11 @@ impl Store {
         ingested
     }
 
+    /// An account of a snapshot was not taken, though it is not over.
+    pub(crate) fn leave_out_account(&self, table: LedgerId, now: Time) {
+        self.ledgers.leave_out(table, now);
+    }
+
     /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
     pub fn hears(&self, actor: Actor, incarnation: Incarnation, hearing: Hearing) {
         self.cluster.hears(Author { actor, incarnation }, hearing);
@@ -382,16 +387,16 @@ impl Store {
         self.uniques.offer((table, key), (by, of), told, now)
     }
 
-    /// Tells the store who is in the roster from an instant on, this POP included. The replica says so.
-    pub(crate) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, since: Time) {
-        self.cluster.set_roster(pops, since);
+    /// Tells the store who is in the roster of this revision from an instant on, this POP included. The replica says so.
+    pub(crate) fn set_roster(&self, pops: impl IntoIterator<Item = PopId>, (revision, since): (u64, Time)) {
+        self.cluster.set_roster(pops, (revision, since));
     }
 
     /// Tells the store which POPs share out rates and quotas, this one included, as if it had always been so and all knew it. Only where there
     /// is no replica: a rehearsal of rules.
     pub fn stand_among(&self, pops: impl IntoIterator<Item = PopId>) {
         let began = self.me.incarnation.began();
-        self.cluster.set_roster(pops, began);
+        self.cluster.set_roster(pops, (0, began));
         self.cluster.agree(began);
     }
 

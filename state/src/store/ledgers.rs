@@ -1,6 +1,6 @@
 //! Tables of ledgers: the gauges, rights or shares of one name, by key.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::dirty::Dirty;
@@ -178,6 +178,8 @@ pub(super) struct Table {
     dropped: AtomicU64,
     /// Until when it is left out of the comparison with peers, ms: it had no room for all that is said.
     partial_until: AtomicU64,
+    /// Whether it holds all accounts of the life that this one inherits from.
+    is_heir: AtomicBool,
 }
 
 impl Table {
@@ -193,7 +195,13 @@ impl Table {
             began: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
+            is_heir: AtomicBool::new(false),
         }
+    }
+
+    /// Whether all is known here that lives before this one claimed, where it inherits from them.
+    pub(super) fn is_heir(&self) -> bool {
+        self.is_heir.load(Ordering::Relaxed)
     }
 
     /// Marks what changed under its own lock; true if it has to go into the queue of those that peers are told of.
@@ -259,14 +267,19 @@ impl Table {
         }
     }
 
-    /// Something that is said has no room here.
-    fn leave_out(&self, now: Time) {
+    /// Something that is said is not held here.
+    pub(super) fn leave_out(&self, now: Time) {
         self.partial_until.fetch_max(now.plus(PARTIAL).0, Ordering::Relaxed);
     }
 
-    /// Whether peers are told of it, and it holds all that is said of it, as far as anybody can know.
+    /// Whether it holds all that is said of it, as far as anybody can know.
+    fn is_whole(&self, now: Time) -> bool {
+        self.partial_until.load(Ordering::Relaxed) <= now.0
+    }
+
+    /// The same, and peers are told of it.
     fn is_shared_whole(&self, now: Time) -> bool {
-        self.replicated && self.partial_until.load(Ordering::Relaxed) <= now.0
+        self.replicated && self.is_whole(now)
     }
 
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&Held) -> R) -> Option<R> {
@@ -365,6 +378,34 @@ impl Ledgers {
                     dirty.ledger(LedgerId(number), key);
                 }
             }
+        }
+    }
+
+    /// Changes the ledgers of all tables of rights, one by one, as their tables say; what `change` says has changed goes to peers.
+    pub(super) fn change_rights(&self, dirty: &Dirty, change: impl Fn(&Table, &mut Held) -> bool) {
+        for (number, table) in self.tables.after(None).filter(|(_, table)| table.kind == Kind::Rights) {
+            for shard in 0..=u8::MAX {
+                for key in table.keys.keys(shard, None) {
+                    let changed = table.change(key, |held| change(table, held) && table.marks(dirty, held));
+                    if changed == Some(true) {
+                        dirty.ledger(LedgerId(number), key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All tables of rights hold what they were told of the life that this one inherits from, but for those that had no room.
+    pub(super) fn inherit(&self, now: Time) {
+        for (_, table) in self.tables.after(None).filter(|(_, table)| table.kind == Kind::Rights) {
+            table.is_heir.store(table.is_whole(now), Ordering::Relaxed);
+        }
+    }
+
+    /// An account of a table was not taken, though it is not over.
+    pub(super) fn leave_out(&self, id: LedgerId, now: Time) {
+        if let Some(table) = self.at(id) {
+            table.leave_out(now);
         }
     }
 

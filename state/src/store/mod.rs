@@ -13,6 +13,7 @@ mod counters;
 mod crowd;
 mod digests;
 mod dirty;
+mod estate;
 mod exchange;
 mod facts;
 mod floors;
@@ -46,6 +47,7 @@ pub use self::bans::BanError;
 pub use self::cluster::Hearing;
 pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
+pub use self::estate::{Estate, Inheritance};
 pub(crate) use self::exchange::{Ingested, Waiting};
 pub(crate) use self::facts::Offered;
 pub use self::gauges::GaugeId;
@@ -73,6 +75,7 @@ use self::cluster::Cluster;
 use self::dirty::Dirty;
 #[cfg(loom)]
 pub(crate) use self::dirty::Dirty;
+use self::estate::Closing;
 use self::facts::Facts;
 use self::ledgers::Ledgers;
 use self::lineage::Lineages;
@@ -180,6 +183,7 @@ pub struct Store {
     cluster: Cluster,
     sweep: SweepCursor,
     voids: Voids,
+    closing: Closing,
 }
 
 impl fmt::Debug for Store {
@@ -202,7 +206,7 @@ impl Store {
         let cluster = Cluster::new(me);
         if config.roster <= 1 {
             // Nobody will tell it more: it stands alone.
-            cluster.set_roster([me.actor.pop], me.incarnation.began());
+            cluster.set_roster([me.actor.pop], (0, me.incarnation.began()));
             cluster.agree(me.incarnation.began());
         }
         let spread = Spread::new(&secret, config.salt);
@@ -228,6 +232,7 @@ impl Store {
             cluster,
             sweep: SweepCursor::default(),
             voids: Voids::default(),
+            closing: Closing::default(),
         }
     }
 

@@ -37,7 +37,7 @@ impl Store {
 
     /// Takes `cost` of what this node has of a key's quota in an epoch, if it has so much: one atomic step. A cost that is known only later
     /// is taken as it is estimated, and [settled](Store::settle) then. Nothing is waited for: who is short is told so, and has asked the
-    /// others.
+    /// others. A life that [ends](Store::close_rights) has nothing left.
     pub fn spend(&self, rights: RightsId, key: Key64, epoch: Epoch, cost: u64, now: Time) -> Spent {
         let Some(table) = self.ledgers.at(rights.0) else { return Spent::Full };
         let is_long = epoch.ends.since(epoch.begins) > EPOCH_LONGEST;
@@ -46,6 +46,10 @@ impl Store {
         }
         let key = self.key_in(key, epoch);
         let spend = |held: &mut Held| {
+            // Asked under the lock: a life that ends looks at each key after it said so.
+            if self.closing.is_closed() {
+                return (Spent::Short { left: 0 }, false);
+            }
             // A thread that read the time long ago must not begin anew what was dropped since.
             if held.ledger.own().is_none() && table.has_dropped(epoch.ends) {
                 return (Spent::OutOfTime, false);
@@ -75,12 +79,19 @@ impl Store {
     }
 
     /// What was taken as `taken` turned out to cost `actual`: what was too much is given back, what was too little is used as well, also
-    /// where this node has not so much. For a minute after the epoch's end, too.
+    /// where this node has not so much. For a minute after the epoch's end, too. What comes back to a life that [ends](Store::close_rights)
+    /// is its heir's; where it knows none, nothing is settled any more.
     pub fn settle(&self, rights: RightsId, key: Key64, epoch: Epoch, costs: (u64, u64), now: Time) -> Settled {
         let Some(table) = self.ledgers.at(rights.0) else { return Settled::OutOfTime };
         let key = self.key_in(key, epoch);
         let settle = |held: &mut Held| {
-            let (settled, changed) = held.ledger.settle(self.me, costs, now);
+            let heir = self.closing.heir(self.me.actor);
+            if self.closing.is_closed() && heir.is_none() {
+                return (Settled::OutOfTime, false);
+            }
+            let (settled, mut changed) = held.ledger.settle(self.me, costs, now);
+            // What comes back is the heir's.
+            changed |= heir.is_some() && held.ledger.bequeath(self.me, heir, now);
             (settled, changed && table.marks(&self.dirty, held))
         };
         let Some((settled, newly)) = table.change(key, settle) else { return Settled::OutOfTime };
@@ -119,9 +130,10 @@ impl Store {
     fn keeper<'s>(&'s self, table: &Table, key: Key64, epoch: Epoch, now: Time) -> Keeper<impl Fn() -> bool + 's> {
         let rank = move |pop: PopId| self.names.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
         let is_now = epoch.begins <= now && now < epoch.ends;
+        let heir = table.is_heir();
         let is_home = move || {
             let is_settled = self.heard.standing() == Standing::Settled;
-            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home(epoch.begins, rank))
+            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home((epoch.begins, heir), rank))
         };
         Keeper { me: self.me, epoch, quota: table.terms().said.0, is_home }
     }
@@ -134,7 +146,8 @@ impl Store {
             return false;
         };
         let is_dropped = held.ledger.own().is_none() && table.has_dropped(epoch.ends);
-        if is_dropped || now >= epoch.ends || epoch.ends.since(epoch.begins) > EPOCH_LONGEST {
+        if self.closing.is_closed() || is_dropped || now >= epoch.ends || epoch.ends.since(epoch.begins) > EPOCH_LONGEST
+        {
             return false;
         }
         let keeper = self.keeper(table, key, epoch, now);

@@ -1,6 +1,7 @@
 //! Taking back what voided authors said: it is dropped here, and refused from then on ([`exchange`](super::exchange)).
 
 use super::Store;
+use super::rosters::Rosters;
 use crate::void::Void;
 
 impl Store {
@@ -19,6 +20,10 @@ impl Store {
         self.maxima.void(&self.voids);
         self.marks.void(&self.voids);
         self.ledgers.drop_all(|author| self.voids.cover(author));
+        if voids.iter().any(|void| void.actor == self.me.actor) {
+            // What a life before this one claimed is not known any more.
+            self.cluster.change_rosters(Rosters::disinherit);
+        }
         for (_, table) in self.tables.after(None) {
             table.counters().change_each(|counter| {
                 let _ = counter.void(|author| self.voids.cover(author));

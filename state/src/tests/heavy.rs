@@ -38,7 +38,7 @@ fn store() -> Store {
     };
     let store =
         Store::with_bounds(config, StoreBounds { uniques_max: CAP, ledgers_max: CAP, ..StoreBounds::default() });
-    store.set_roster((1..=POPS).map(PopId), Time::ZERO);
+    store.set_roster((1..=POPS).map(PopId), (1, Time::ZERO));
     store.agree_on_roster(Time::ZERO);
     store.set_standing(Standing::Settled);
     store

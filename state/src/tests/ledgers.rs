@@ -301,7 +301,7 @@ fn a_pop_that_was_alone_begins_with_empty_buckets() {
     let (store, now) = (store(1, 9), Time(1_800_000_000_000));
     let id = store.shares(&LedgerSpec { uid: "few".to_owned(), shape: String::new(), replicated: true }).unwrap();
     store.share_out(id, Allowance { nano_per_ms: 1_000_000_000, burst: 10, overdraft: 0 }, now.minus(600_000));
-    store.set_roster([1, 2].map(PopId), now);
+    store.set_roster([1, 2].map(PopId), (1, now));
     assert!(matches!(store.draw(id, Key64(1), 1, now.plus(1)), Charge::Refused { .. }));
     assert_eq!(store.draw(id, Key64(2), 1, now.plus(2 * ERA)), Charge::Admitted { remaining: 4, wait_ms: 0 });
 }

@@ -34,7 +34,9 @@ pub(crate) use self::builder::{Builder, Room};
 pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, OWN, RELAYS, RangeHead, SUCCEEDS};
 pub(crate) use self::counters::Rows;
 pub(crate) use self::frame::{Frame, State, ack, digest, hello, misses, retires};
-pub(crate) use self::saved::{Saved, SavedHead, end as saved_end, head as saved_head};
+pub(crate) use self::saved::{
+    Saved, SavedEstate, SavedHead, decode_estate, end as saved_end, estate as saved_estate, head as saved_head,
+};
 pub(crate) use self::sketches::{Seen, Sketches};
 
 /// The longest frame, in bytes, without the length that the link puts before it. A longer one is refused unread.

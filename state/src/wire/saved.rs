@@ -12,6 +12,7 @@ use super::{FRAME_MAX, WireError};
 
 const SNAPSHOT: u8 = 64;
 const END: u8 = 65;
+const ESTATE: u8 = 66;
 
 /// Whose snapshot it is. Field order is the format.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -28,6 +29,22 @@ pub(crate) struct SavedHead {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct SavedEnd {
     frames: u64,
+}
+
+/// What a life that ended in order leaves to the next one of its node, beside what its snapshot holds. Field order is the format.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct SavedEstate {
+    pub(crate) version: u16,
+    /// Which life.
+    pub(crate) life: u64,
+    /// The life that has all of it already.
+    pub(crate) heir: Option<u64>,
+    /// When its last snapshot began, ms of its node time.
+    pub(crate) at: u64,
+    /// The rosters that it knew, oldest first: revision, since when, POPs.
+    pub(crate) rosters: Vec<(u64, u64, Vec<u16>)>,
+    /// What it may claim by them: from when on, and before when, ms.
+    pub(crate) vouched: Vec<(u64, u64)>,
 }
 
 /// One frame of a snapshot.
@@ -67,4 +84,26 @@ pub(crate) fn head(head: &SavedHead) -> Bytes {
 
 pub(crate) fn end(frames: u64) -> Bytes {
     frame::start(END, &SavedEnd { frames }).into()
+}
+
+pub(crate) fn estate(estate: &SavedEstate) -> Bytes {
+    frame::start(ESTATE, estate).into()
+}
+
+/// The estate in a frame.
+///
+/// # Errors
+/// [`WireError`] when it is none.
+pub(crate) fn decode_estate(bytes: &[u8]) -> Result<SavedEstate, WireError> {
+    if bytes.len() > FRAME_MAX {
+        return Err(WireError::TooLong(bytes.len()));
+    }
+    let mut reader = Reader::new(bytes, "an estate");
+    if reader.u8()? != ESTATE {
+        return Err(WireError::Range("the type of a frame"));
+    }
+    match block::take(&mut reader)? {
+        (HEAD, head) => control::decode(head),
+        (kind, _) => Err(WireError::NoHead(kind)),
+    }
 }

@@ -10,6 +10,7 @@ mod counts;
 mod crowd;
 mod defects;
 mod edits;
+mod estates;
 mod fabric;
 mod facts;
 mod gauges;

@@ -13,17 +13,17 @@ use crate::trouble::Trouble;
 
 const NET: Network = Network { lost: 0, doubled: 0, delay: (20, 20) };
 const HOUR: u64 = 3_600_000;
-const QUOTA: u64 = 1_000;
+pub(crate) const QUOTA: u64 = 1_000;
 
-fn spec() -> LedgerSpec {
+pub(crate) fn spec() -> LedgerSpec {
     LedgerSpec { uid: "plan".to_owned(), shape: "api.key".to_owned(), replicated: true }
 }
 
-fn rights(store: &Store) -> RightsId {
+pub(crate) fn rights(store: &Store) -> RightsId {
     store.rights(&spec(), QUOTA).unwrap()
 }
 
-fn hour(now: Time) -> Epoch {
+pub(crate) fn hour(now: Time) -> Epoch {
     Epoch::of(HOUR, now)
 }
 
@@ -128,7 +128,7 @@ fn who_knows_no_roster_mints_nothing() {
     );
 }
 
-fn world(seed: u64, nodes: u16) -> World {
+pub(crate) fn world(seed: u64, nodes: u16) -> World {
     let mut world = World::new(seed, nodes, &[], NET);
     world.nodes.iter().for_each(|node| {
         let _ = rights(&node.store);
@@ -138,18 +138,18 @@ fn world(seed: u64, nodes: u16) -> World {
 }
 
 /// Takes one; whether it was there.
-fn take(world: &World, node: usize, key: u16) -> bool {
+pub(crate) fn take(world: &World, node: usize, key: u16) -> bool {
     let (store, now) = (&world.nodes[node].store, world.clock(node));
     matches!(store.spend(rights(store), world.lasting_key(key), hour(now), 1, now), Spent::Granted { .. })
 }
 
-fn left(world: &World, node: usize, key: u16) -> u64 {
+pub(crate) fn left(world: &World, node: usize, key: u16) -> u64 {
     let store = &world.nodes[node].store;
     store.rights_left(rights(store), world.lasting_key(key), hour(world.now))
 }
 
 /// The node that is at home to a key: it has all of it when it takes the first.
-fn home(world: &World, key: u16) -> usize {
+pub(crate) fn home(world: &World, key: u16) -> usize {
     let homes: Vec<usize> = (0..world.nodes.len()).filter(|node| take(world, *node, key)).collect();
     assert_eq!(homes.len(), 1, "{homes:?}");
     homes[0]
@@ -236,7 +236,7 @@ fn a_cut_divides_what_there_is() {
     assert!(here > 0 && there > 0 && here + there <= before, "{here} and {there} of {before}");
 }
 
-fn head(at: Time) -> SnapshotHead {
+pub(crate) fn head(at: Time) -> SnapshotHead {
     let (cluster, incarnation) = ("test".to_owned(), Incarnation(1));
     SnapshotHead { cluster, secret_id: 7, actor: actor(1), incarnation, at }
 }

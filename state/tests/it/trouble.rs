@@ -1,5 +1,5 @@
 //! A cluster in every trouble that rights and shares have to bear: loss, doubling, reordering, cuts, crashes with loss of memory,
-//! processes that hand over, nodes that stop and go on, clocks that differ, and rosters that change while not all have heard of it.
+//! restarts in order, processes that hand over, nodes that stop and go on, clocks that differ, and rosters that change while not all have heard of it.
 
 use selvedge_state::{Input, PopId, SPREAD, Store, Time};
 
@@ -41,6 +41,7 @@ impl Trouble {
         let (began, roster) = (world.now, (1, vec![1, 2, 3, 4]));
         let mut trouble = Trouble { world, who, ending: Vec::new(), roster, unheard: Vec::new(), began, begin };
         trouble.world.stop(POPS - 1);
+        trouble.world.begin_with(1, &[1, 2, 3, 4]);
         trouble.tell((0..POPS - 1).collect());
         trouble.world.run(began.plus(SPREAD + 60_000));
         trouble.began = trouble.world.now;
@@ -66,6 +67,7 @@ impl Trouble {
     /// A new roster, which nodes hear of one after the other.
     fn change(&mut self, pops: &[u16]) {
         self.roster = (self.roster.0 + 1, pops.to_vec());
+        self.world.begin_with(self.roster.0, pops);
         self.unheard = self.who.iter().flatten().copied().chain(self.ending.iter().map(|(_, node)| *node)).collect();
     }
 
@@ -74,7 +76,10 @@ impl Trouble {
         let now = self.world.now;
         let (ended, ending) = self.ending.iter().copied().partition(|(at, _)| *at <= now);
         self.ending = ending;
-        ended.into_iter().for_each(|(_, node): (Time, usize)| self.end(node));
+        ended.into_iter().for_each(|(_, node): (Time, usize)| {
+            self.leave(node);
+            self.end(node);
+        });
         match (self.roster.0, now.since(self.began) / 60_000) {
             (1, 3..) => {
                 self.who[POPS - 1] = Some(POPS - 1);
@@ -121,7 +126,12 @@ impl Trouble {
                 self.world.resume(a);
             }
             16 => self.world.nodes[a].slow = self.world.rng.u64(1..300),
-            17 if self.ending.is_empty() && self.world.nodes.len() < POPS + 6 && !self.world.nodes[a].is_stopped => {
+            17..20 if !self.world.nodes[a].is_stopped => {
+                let begin = self.begin;
+                self.world.restart_in_order(a, begin);
+                self.tell(vec![a]);
+            }
+            20 if self.ending.is_empty() && self.world.nodes.len() < POPS + 6 && !self.world.nodes[a].is_stopped => {
                 let next = self.world.succeed(a);
                 (self.begin)(&self.world.nodes[next].store);
                 let lasts = self.world.rng.u64(1..HANDS_OVER);
@@ -141,6 +151,16 @@ impl Trouble {
         self.world.crash(node);
         (self.begin)(&self.world.nodes[node].store);
         self.tell(vec![node]);
+    }
+
+    /// A process that has handed over takes no more work, unless it or its successor hangs.
+    fn leave(&mut self, node: usize) {
+        let pop = self.world.nodes[node].pop;
+        let newest = self.who.iter().flatten().copied().find(|who| self.world.nodes[*who].pop == pop);
+        let lives = |node: usize| !self.world.nodes[node].is_stopped;
+        if let Some(newest) = newest.filter(|newest| lives(*newest) && lives(node)) {
+            self.world.leave_to(node, newest);
+        }
     }
 
     /// A process ends for good.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use selvedge_state::{
-    Event, Input, LinkId, ListId, Output, Replica, ReplicaConfig, Store, TableId, TableSpec, Time, UniquesId,
+    Event, Input, LinkId, ListId, Output, PopId, Replica, ReplicaConfig, Store, TableId, TableSpec, Time, UniquesId,
 };
 
 use crate::World;
@@ -88,6 +88,8 @@ pub(crate) struct Kind {
     pub(crate) roster: u16,
     pub(crate) keys_max: usize,
     pub(crate) calls: Calls,
+    /// The roster that nodes begin with, if it is not the first one of all: its revision and POPs.
+    pub(crate) newest: Option<(u64, Vec<u16>)>,
 }
 
 impl Kind {
@@ -98,7 +100,11 @@ impl Kind {
         let calls = self.calls.clone();
         store.on_dirty(Box::new(move || calls.call(index)));
         let Secrets { now: secret_id, beside: secret_beside } = secrets;
-        let config = ReplicaConfig { secret_id, secret_beside, ..config(pop, life, boot, self.roster) };
+        let mut config = ReplicaConfig { secret_id, secret_beside, ..config(pop, life, boot, self.roster) };
+        if let Some((revision, pops)) = &self.newest {
+            config.roster_revision = *revision;
+            config.peers = pops.iter().copied().filter(|other| *other != pop).map(PopId).collect();
+        }
         let replica = Replica::new(config, Arc::clone(&store));
         let uniques = store.uniques(&uniques_spec(World::SLOT)).expect("room for a table");
         let list = store.list("blocked").expect("room for a list");

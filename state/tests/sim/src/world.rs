@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use selvedge_state::{
-    FRAME_MAX, Incarnation, Input, Key, Key64, LinkId, Output, PopId, Rung, Snapshot, SnapshotHead, TableSpec, Time,
+    Estate, FRAME_MAX, Incarnation, Inheritance, Input, Key, Key64, LinkId, Output, PopId, Rung, Snapshot,
+    SnapshotHead, Store, TableSpec, Time,
 };
 
 use crate::CITIES;
@@ -89,7 +90,7 @@ impl World {
     fn with(seed: u64, nodes: u16, specs: &[TableSpec], links: (Network, Model), keys_max: usize) -> World {
         let (network, model) = links;
         println!("seed {seed}: replay with SELVEDGE_SEED={seed}");
-        let kind = Kind { specs: specs.to_vec(), roster: nodes, keys_max, calls: Calls::default() };
+        let kind = Kind { specs: specs.to_vec(), roster: nodes, keys_max, calls: Calls::default(), newest: None };
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             now: make::START,
@@ -242,12 +243,60 @@ impl World {
 
     /// A node stops, and starts again with a snapshot of what it knew and other secrets.
     pub fn restart(&mut self, node: usize, secrets: make::Secrets) {
+        let frames = self.snapshot(node);
+        self.start_again(node, secrets, &frames);
+    }
+
+    /// What a node knows, to outlive it.
+    #[must_use]
+    pub fn snapshot(&self, node: usize) -> Vec<Bytes> {
         let (of, now) = (&self.nodes[node], self.clock(node));
         let (cluster, secret_id) = ("test".to_owned(), of.secrets.now);
         let (actor, incarnation) = self.author(node);
         let head = SnapshotHead { cluster, secret_id, actor, incarnation, at: now };
-        let frames: Vec<Bytes> = Snapshot::new(&of.store, head).collect();
-        self.start_again(node, secrets, &frames);
+        Snapshot::new(&of.store, head).collect()
+    }
+
+    /// A node ends in order: it says what it leaves, as the next life reads it, beside what it knows. What it said last goes to its peers.
+    pub fn end_in_order(&mut self, node: usize) -> (Vec<Bytes>, Estate) {
+        let now = self.clock(node);
+        self.nodes[node].store.close_rights(None, now);
+        self.feed(node, Input::Dirty);
+        let estate = self.nodes[node].store.estate(now).and_then(|estate| estate.encode());
+        let estate = estate.and_then(|bytes| Estate::decode(&bytes)).expect("it is closed");
+        (self.snapshot(node), estate)
+    }
+
+    /// A node ends in order and starts again; `begin` makes its tables before anything comes back. Its next life inherits.
+    pub fn restart_in_order(&mut self, node: usize, begin: impl Fn(&Store)) -> Inheritance {
+        let (frames, estate) = self.end_in_order(node);
+        self.crash(node);
+        self.go_on(node, &begin, (&frames, estate))
+    }
+
+    /// A life that has just begun takes over from one that ended in order.
+    pub fn go_on(&mut self, node: usize, begin: impl Fn(&Store), (frames, estate): (&[Bytes], Estate)) -> Inheritance {
+        let (store, now) = (&self.nodes[node].store, self.clock(node));
+        begin(store);
+        for frame in frames {
+            let _ = store.restore(frame, now);
+        }
+        store.inherit(estate, now)
+    }
+
+    /// A process has handed over to its successor and takes no more work: what it has left is the other one's.
+    pub fn leave_to(&mut self, node: usize, successor: usize) {
+        let (now, heir) = (self.clock(node), Incarnation(self.nodes[successor].life));
+        let store = &self.nodes[node].store;
+        store.close_rights(Some(heir), now);
+        let estate = store.estate(now).expect("it is closed");
+        let frames = self.snapshot(node);
+        self.go_on(successor, |_| {}, (&frames, estate));
+    }
+
+    /// From now on nodes begin with this roster.
+    pub fn begin_with(&mut self, revision: u64, pops: &[u16]) {
+        self.kind.newest = Some((revision, pops.to_vec()));
     }
 
     fn start_again(&mut self, node: usize, secrets: make::Secrets, frames: &[Bytes]) {
