@@ -114,7 +114,7 @@ fn bounds_of(text: &str) -> Result<Vec<(String, Bound)>, String> {
     let config = crate::rules::load(text)?;
     let filters =
         Filters::new(&config, Tables::default(), &crate::rules::store()).map_err(|error| error.to_string())?;
-    Ok(filters.limits().iter().map(|limit| (limit.facts().name.clone(), limit.bound())).collect())
+    Ok(filters.limits().iter().filter_map(|limit| Some((limit.facts().name.clone(), limit.bound()?))).collect())
 }
 
 fn until_all_heard(program: &Path, out: &Path) -> Result<(), String> {
