@@ -312,13 +312,11 @@ impl Filters {
                 }
                 Outcome::Partitioned => {
                     till.give_back(context, hand);
-                    decision.verdict = Verdict::Partitioned { site, limit: id };
-                    return;
+                    return decision.refused(Verdict::Partitioned { site, limit: id });
                 }
                 Outcome::Unkeyed => {
                     till.give_back(context, hand);
-                    decision.verdict = Verdict::Unkeyed { site, limit: id };
-                    return;
+                    return decision.refused(Verdict::Unkeyed { site, limit: id });
                 }
             }
         }

@@ -61,8 +61,14 @@ impl Decision {
 
     /// A limit has no room.
     pub(crate) fn limited(&mut self, site: SiteId, (quota, status): (Quota, u16), penalty: Option<Penalised>) {
-        self.verdict = Verdict::Limited { site, quota, status, penalty };
-        self.quotas = vec![quota];
+        self.refused(Verdict::Limited { site, quota, status, penalty });
+        self.quotas.push(quota);
+    }
+
+    /// A limit refuses, whatever others said before it.
+    pub(crate) fn refused(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+        self.quotas.clear();
         self.wait = Duration::ZERO;
     }
 }

@@ -33,9 +33,9 @@ impl RawLimit {
             (span(&self.count), at_once, "what is in flight counts until it ends, whatever its response is"),
             (span(&self.count), bytes, "a quota in bytes counts all responses"),
             (span(&self.count), shared, "shares are taken before the response is there"),
-            (span(&self.count), waits, "whose place in the queue is known only later cannot wait"),
+            (span(&self.count), waits, "what is known to count only by its response has no place in a queue"),
             (span(&self.count_denied), !rates || shared, "refused requests are counted only in buckets that converge"),
-            (span(&self.over), waits && (!rates || shared), "only for room in a bucket that converges can be waited"),
+            (span(&self.over), waits && (!rates || shared), "only a bucket that converges has a queue"),
             (
                 span(&self.penalty),
                 matches!(over, Over::Tag(_)),

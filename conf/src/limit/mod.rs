@@ -304,7 +304,8 @@ impl RawLimit {
         straight?;
         let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
         self.fits(&measure, class, &over, check)?;
-        self.holds((&measure, class), (scope, on_partition), key.as_deref(), known, check)?;
+        let condition = when.as_ref().and_then(Option::as_ref);
+        self.holds((&measure, class), (scope, on_partition), (key.as_deref(), condition), known, check)?;
         Some(Limit {
             name: name?,
             sites: sites?,

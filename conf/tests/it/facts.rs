@@ -292,3 +292,19 @@ fn what_follows_over_a_limit() {
     assert_eq!(allows, [Allows::Rate(Tier { rate, burst: 1, width: None }), Allows::Everything]);
     assert!(limit("count_denied = true").count_denied);
 }
+
+/// A header that has to be in a list has no more values than the list.
+#[test]
+fn a_quota_by_a_header_needs_a_list_of_its_values() {
+    let limit = |when: &str| {
+        let list = "[list.customers]\nkind = \"strings\"\nitems = [\"a\"]\n";
+        let limit = "[[limit]]\nname = \"plan\"\nkey = ['request.headers[\"x-key\"]']\nquota = \"9/day\"\n";
+        load(&format!("{BASE}{list}{limit}when = '{when}'\n")).is_ok()
+    };
+    assert!(limit("request.headers[\"X-Key\"] in lists.customers"));
+    assert!(limit("request.method == \"GET\" && request.headers[\"x-key\"] in lists.customers"));
+    assert!(!limit("request.method == \"GET\""));
+    assert!(!limit("!(request.headers[\"x-key\"] in lists.customers)"));
+    assert!(!limit("request.headers[\"x-key\"] in lists.customers || request.method == \"GET\""));
+    assert!(!limit("request.headers[\"x-other\"] in lists.customers"));
+}

@@ -181,7 +181,10 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 const LIMITS: &str = "[[limit]]\nname = \"net\"\nkey = [\"client.net\"]\nrate = \"20/1m\"\nburst = 2\n\
-                      [[limit]]\nname = \"path\"\nkey = [\"request.path\"]\nrate = \"30/1m\"\nburst = 3\n";
+                      [[limit]]\nname = \"path\"\nkey = [\"request.path\"]\nrates = [{ rate = \"30/1m\", burst = 3 }, { rate = \"2000/1h\" }]\n\
+                      count = 'response.status != 401'\n\
+                      [[limit]]\nname = \"open\"\nkey = []\nin_flight = 60\n\
+                      [[limit]]\nname = \"day\"\nkey = [\"client.net\"]\nquota = \"90/day\"\n";
 
 /// Limits, counters, uniques and lists, and so many rules.
 pub(crate) fn facts(rules: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Config> {

@@ -7,7 +7,7 @@ use crate::support::spec;
 
 /// 100 ms each way.
 const SLOW: Network = Network { lost: 0, doubled: 0, delay: (100, 100) };
-const BUCKET: Bucket = Bucket { rate_per_ms: 0.001, burst: 10.0 };
+const BUCKET: Bucket = Bucket::new(0.001, 10.0);
 
 fn world() -> World {
     let mut world = World::new(1, 3, &[spec("t", Rung::S1, Rung::M1)], SLOW);
