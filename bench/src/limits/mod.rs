@@ -1,6 +1,7 @@
 //! A limit over ten POPs in virtual time, by the shape of its traffic: what each class admits, beside what others do. And, with `--live`, over
 //! three POPs that run.
 
+mod flood;
 mod live;
 mod ours;
 mod rivals;
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// The figures of these names alone, such as `strict`; all otherwise.
     #[arg(long)]
     only: Vec<String>,
+    /// Ten million clients that come once, beside one that takes all it gets and some that stay under their rate.
+    #[arg(long, conflicts_with = "live")]
+    flood: bool,
     /// Three POPs that run, under the load of wrk, beside HAProxy's peers.
     #[arg(long)]
     live: bool,
@@ -86,6 +90,9 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     if args.live {
         let selvedge = selvedge.clone();
         return live::measure(&live::Request { seconds: seconds.unwrap_or(60), rate: *rate, selvedge, only });
+    }
+    if args.flood {
+        return flood::measure(args.seed);
     }
     let mut figures = Figures::default();
     let asked = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);

@@ -91,7 +91,7 @@ impl RawLimit {
         &self,
         (measure, class): (&Measure, Class),
         (scope, on_partition): (Scope, OnPartition),
-        key: Option<&[KeyPart]>,
+        (key, when): (Option<&[KeyPart]>, Option<&Expr>),
         known: &Known,
         check: &mut Check<'_>,
     ) -> Option<()> {
@@ -122,7 +122,7 @@ impl RawLimit {
         // A site for all hosts takes any.
         let hosts = if known.sites.place("*").is_some() { Hosts::Any } else { Hosts::Named };
         for (part, written) in key.into_iter().flatten().zip(&self.key.value) {
-            if is_free(part, hosts) {
+            if is_free(part, hosts) && !is_listed(part, when) {
                 let message = format!("clients choose this as they like, and {text} remembers each value");
                 let help = "count by what they cannot choose, such as an address or a claim of a token";
                 note(written.span(), message, format!("{help}{else_use}"), check);
@@ -137,6 +137,28 @@ impl RawLimit {
 enum Hosts {
     Named,
     Any,
+}
+
+/// Whether a condition holds only where a part is in a list of the config: then it has no more values than that.
+fn is_listed(part: &KeyPart, when: Option<&Expr>) -> bool {
+    let Some(when) = when else { return false };
+    match &when.kind {
+        Kind::And(all) => all.iter().any(|one| is_listed(part, Some(one))),
+        Kind::In(item, list) => matches!(list.kind, Kind::Listed(_)) && reads(item, part),
+        _ => false,
+    }
+}
+
+/// Whether an expression is the value of a part.
+fn reads(expr: &Expr, part: &KeyPart) -> bool {
+    match (&expr.kind, part) {
+        (Kind::Field(Field::Host), KeyPart::Host) | (Kind::Field(Field::Path), KeyPart::Path) => true,
+        (Kind::Index(headers, name), KeyPart::Header(part)) => {
+            matches!(headers.kind, Kind::Field(Field::RequestHeaders))
+                && matches!(&name.kind, Kind::String(name) if name == part)
+        }
+        _ => false,
+    }
 }
 
 /// Whether clients choose the values of a part as they like: no end of keys.
