@@ -16,6 +16,7 @@ mod in_flight;
 mod limits;
 mod link;
 mod lists;
+mod migrate;
 mod nats;
 mod nats_fleet;
 mod nats_wide;
