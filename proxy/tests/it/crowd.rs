@@ -75,7 +75,7 @@ async fn a_crowd_that_hops_gets_no_more_than_was_computed_before_and_no_less_tha
     }
 
     // What POPs admit that have not heard of one another for that long: each of the two others its own burst and rate.
-    let Bound { rate_per_s, burst, slots, .. } = limit(&edges[0]).await.bound;
+    let Bound { rate_per_s, burst, slots, .. } = limit(&edges[0]).await.bound.expect("a limit of a rate has one");
     let apart = (edges.len() - 1) as f64 * (burst + rate_per_s * LAG.as_secs_f64());
     let at_most = |time: Duration| burst + rate_per_s * time.as_secs_f64() + slots + apart;
 
