@@ -23,3 +23,4 @@ mod several;
 mod support;
 mod told;
 mod tree;
+mod trouble;
