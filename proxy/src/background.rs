@@ -118,6 +118,10 @@ impl Parts {
         watcher.abort();
         // What the last requests count is told, too.
         heard(&mut last.drained()).await;
+        if !node.has_handed_over() {
+            // Before what is told last, and kept last: what is left of quotas is the next life's.
+            node.store.close_rights(None, node.clock.now());
+        }
         if let Some(links) = node.links.get() {
             links.stopped().await;
         }
@@ -127,7 +131,7 @@ impl Parts {
         }
         // After the links, so that it holds what peers said last.
         keeping.abort();
-        keep::write(&node).await;
+        keep::close(&node).await;
         socket.abort();
         if !node.has_handed_over() {
             // The files of sockets would only be stale; a failure to remove them is mended by the next start.

@@ -10,7 +10,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use selvedge_conf::{Cluster, Config};
 use selvedge_state::{
-    Actor, Incarnation, PopId, Replica, ReplicaConfig, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
+    Actor, Estate, Incarnation, PopId, Replica, ReplicaConfig, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
 };
 
 use crate::background::{Background, Parts};
@@ -126,6 +126,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let config = &plan.config;
     // The tables are there now.
     let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
+    let is_first = inherited.is_none();
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
     let node = Node {
@@ -157,7 +158,22 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let secret = peers.is_none().then_some(secret);
     let offer = offer(&node, &listening, peers.as_ref(), &admin, (&mut given, secret, head));
     let offer = offer.inspect_err(|error| log::no_handover(error)).ok();
+    // Last of all: what is inherited is gone from the disk, and a start that fails must not lose it. From a process that runs it comes later.
+    if is_first {
+        inherit(&node, &found, peers.is_none());
+    }
     Ok(Ready { node: Arc::new(node), listening, peers, admin, offer, rest })
+}
+
+/// Takes over what the life before had left of quotas.
+fn inherit(node: &Node, found: &Found, is_alone: bool) {
+    match &node.keeper {
+        Some(keeper) => keeper.inherit(found, is_alone, &node.store, node.started),
+        None if is_alone => {
+            node.store.inherit(Estate::of_one_alone(None), node.started);
+        }
+        None => {}
+    }
 }
 
 /// A unix socket: the one that was given, or a new one.

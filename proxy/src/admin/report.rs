@@ -74,6 +74,19 @@ pub struct Kept {
     pub restored: Option<Restored>,
     /// Why what it found was not taken.
     pub refused: Option<String>,
+    /// What the life before had left of quotas, which this one has now.
+    pub inherited: Option<Inherited>,
+    /// The same of a life that did not end in order: nobody has it until the periods end.
+    pub void: Option<Inherited>,
+}
+
+/// What a life had left of quotas.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inherited {
+    /// Keys, one for each period.
+    pub keys: u64,
+    /// What is left of them, all in all.
+    pub left: u64,
 }
 
 /// What was read at the start.

@@ -105,6 +105,12 @@ fn kept_page(page: &mut String, kept: &Kept, now: u64) {
     if let Some(restored) = &kept.restored {
         let _ = writeln!(page, "  {} things taken over from {} s ago", restored.taken, ago(restored.at));
     }
+    if let Some(inherited) = kept.inherited.as_ref().filter(|inherited| inherited.keys > 0) {
+        let _ = writeln!(page, "  quotas of {} keys taken over", inherited.keys);
+    }
+    if let Some(void) = &kept.void {
+        let _ = writeln!(page, "  QUOTAS LOST until their periods end: {} keys, after a crash", void.keys);
+    }
     if let Some(cause) = &kept.refused {
         let _ = writeln!(page, "  NOT TAKEN OVER: {cause}");
     }

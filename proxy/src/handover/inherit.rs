@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::{Incarnation, Restored, SnapshotHead, Store};
+use selvedge_state::{Estate, FRAME_MAX, Incarnation, Restored, SnapshotHead, Store};
 use tokio::sync::oneshot;
 
 use super::passing::{self, Card, FORM};
@@ -73,6 +73,8 @@ pub struct Inherited {
 pub(crate) struct Rest {
     stream: BufReader<UnixStream>,
     pid: u32,
+    /// The life of the process before, and whether it leaves what it has of quotas.
+    before: (Incarnation, bool),
     /// What this process would say of its own state, and the secret beside its own: what it takes.
     mine: (SnapshotHead, Option<SecretId>),
 }
@@ -133,7 +135,8 @@ impl Inherited {
         }
         let took = told(report::TookOver { at, incarnation: self.card.incarnation, ..Default::default() }, restored);
         log::took_over(&self.card.version, &took);
-        Ok((Rest { stream: self.stream, pid, mine: (mine, beside) }, took))
+        let before = (self.incarnation(), self.card.leaves);
+        Ok((Rest { stream: self.stream, pid, before, mine: (mine, beside) }, took))
     }
 }
 
@@ -160,21 +163,59 @@ pub(crate) enum Begun {
     Not,
 }
 
+/// Says that this process serves, and as which life, where the other one leaves something.
+fn serves(stream: &mut BufReader<UnixStream>, node: &Node, leaves: bool) -> io::Result<()> {
+    let mut said = vec![if leaves { offer::SUCCEEDS } else { offer::SERVES }];
+    if leaves {
+        said.extend(node.incarnation.0.to_le_bytes());
+    }
+    stream.get_mut().write_all(&said)
+}
+
+/// What the other process leaves of quotas.
+fn left(stream: &mut BufReader<UnixStream>) -> io::Result<Option<Estate>> {
+    let mut length = [0; size_of::<u32>()];
+    stream.read_exact(&mut length)?;
+    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > FRAME_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut frame = vec![0; length];
+    stream.read_exact(&mut frame)?;
+    Ok(Estate::decode(&frame))
+}
+
+fn told_nothing(error: &io::Error) -> Option<Estate> {
+    log::predecessor_lost(Some(error));
+    None
+}
+
 /// Says that this process serves, and takes what the other one still counted until it ends. Blocks for as long. `begun` hears how
 /// that was taken.
 pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>) {
-    let Rest { mut stream, pid, mine: (mine, beside) } = rest;
+    let Rest { mut stream, pid, before: (life, leaves), mine: (mine, beside) } = rest;
+    // Without a cluster what is left is this process's in any case, as far as it was told.
+    let alone = || mine.cluster.is_empty().then(|| Estate::of_one_alone(Some(life)));
     let mut said = [0];
-    let heard = stream.get_mut().write_all(&[offer::SERVES]).and_then(|()| stream.read_exact(&mut said));
+    let heard = serves(&mut stream, node, leaves).and_then(|()| stream.read_exact(&mut said));
     if heard.is_err() || said != [offer::LEFT] {
         log::predecessor_lost(heard.err().as_ref());
-        let _ = begun.send(if is_alive(pid) { Begun::Not } else { Begun::Alone });
+        let goes_on = is_alive(pid);
+        if let Some(estate) = alone().filter(|_| !goes_on) {
+            node.store.inherit(estate, node.clock.now());
+        }
+        let _ = begun.send(if goes_on { Begun::Not } else { Begun::Alone });
         return;
     }
     let _ = begun.send(Begun::Alone);
+    let mut left = if leaves { left(&mut stream).unwrap_or_else(|error| told_nothing(&error)) } else { alone() };
     for _ in 0..offer::LATER {
         let restored = receive(&mut stream, (&mine, beside), &node.store, node.clock.now());
         let is_over = restored.as_ref().is_err_and(ReadError::is_broken_off);
+        // It goes with all that the other one said when it took no more work.
+        if let Some(estate) = left.take().filter(|_| restored.is_ok()) {
+            node.store.inherit(estate, node.clock.now());
+        }
         let took = node.took_over();
         node.set_took_over(took.map(|took| told(took, restored)));
         if is_over {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::SnapshotHead;
+use selvedge_state::{Incarnation, SnapshotHead};
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -23,6 +23,9 @@ use crate::stop::heard;
 
 /// What a successor says when it serves.
 pub(super) const SERVES: u8 = b'S';
+
+/// The same, and its life follows (u64, little-endian): it takes what is left of quotas.
+pub(super) const SUCCEEDS: u8 = b'T';
 
 /// What it hears when this process takes no more work, and answers no operator.
 pub(super) const LEFT: u8 = b'L';
@@ -87,10 +90,10 @@ pub(crate) async fn serve(offer: Offer, node: Arc<Node>, mut end: End) {
         };
         let Some(stream) = stream else { continue };
         let said = SnapshotHead { at: node.clock.now(), ..head.clone() };
-        if let Some(stream) = offered(stream, &node, &gift, said, &mut asked).await {
+        if let Some((stream, heir)) = offered(stream, &node, &gift, said, &mut asked).await {
             // The sockets are the successor's alone.
             drop((listener, gift));
-            return finish(stream, node, head, end).await;
+            return finish((stream, heir), node, head, end).await;
         }
     }
 }
@@ -117,7 +120,7 @@ async fn next(listener: &UnixListener) -> Option<UnixStream> {
     }
 }
 
-/// Offers everything to one that asks; its stream, if it serves. When this process is asked to end meanwhile, the other one is hung up on,
+/// Offers everything to one that asks; its stream, if it serves, and its life, if it says so. When this process is asked to end meanwhile, the other one is hung up on,
 /// unless it serves already.
 async fn offered(
     stream: UnixStream,
@@ -125,7 +128,7 @@ async fn offered(
     gift: &Arc<(Sockets, Option<Secret>)>,
     head: SnapshotHead,
     asked: &mut watch::Receiver<bool>,
-) -> Option<UnixStream> {
+) -> Option<(UnixStream, Option<Incarnation>)> {
     let hang_up = stream.try_clone();
     let (giver, gift) = (Arc::clone(node), Arc::clone(gift));
     let mut given = tokio::task::spawn_blocking(move || {
@@ -153,7 +156,7 @@ fn give(
     sockets: &Sockets,
     secret: Option<&Secret>,
     head: &SnapshotHead,
-) -> io::Result<UnixStream> {
+) -> io::Result<(UnixStream, Option<Incarnation>)> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(READY_WITHIN))?;
     stream.set_write_timeout(Some(UNREAD_MAX))?;
@@ -166,21 +169,37 @@ fn give(
         pid: std::process::id(),
         incarnation: node.incarnation.0,
         secret: secret.map(Secret::to_hex),
+        leaves: true,
         sockets: sockets.0.iter().map(|(purpose, _)| purpose.clone()).collect(),
     };
     passing::send(&mut stream, &card, sockets)?;
     keep::send(&mut stream, &node.store, head)?;
     let mut said = [0];
     stream.read_exact(&mut said)?;
-    if said != [SERVES] {
-        return Err(io::ErrorKind::InvalidData.into());
+    match said {
+        [SERVES] => Ok((stream, None)),
+        [SUCCEEDS] => {
+            let mut life = [0; size_of::<u64>()];
+            stream.read_exact(&mut life)?;
+            Ok((stream, Some(Incarnation(u64::from_le_bytes(life)))))
+        }
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
-    Ok(stream)
+}
+
+/// Says what is left to the successor, behind its length (u32, little-endian). From here on this process has nothing of it.
+fn leave(stream: &mut UnixStream, node: &Node, heir: Incarnation) -> io::Result<()> {
+    let now = node.clock.now();
+    node.store.close_rights(Some(heir), now);
+    let estate = node.store.estate(now).and_then(|estate| estate.encode()).unwrap_or_default();
+    let length = u32::try_from(estate.len()).map_err(io::Error::other)?;
+    stream.write_all(&length.to_le_bytes())?;
+    stream.write_all(&estate)
 }
 
 /// A successor serves: this process takes no more work, and tells it the last of what it knows. Where that fails, what it knows is kept
 /// here, if the other one is gone.
-async fn finish(mut stream: UnixStream, node: Arc<Node>, head: SnapshotHead, end: End) {
+async fn finish((mut stream, heir): (UnixStream, Option<Incarnation>), node: Arc<Node>, head: SnapshotHead, end: End) {
     let End { ask, mut drained, admin, before: _ } = end;
     log::handed_over();
     node.hand_over();
@@ -195,6 +214,7 @@ async fn finish(mut stream: UnixStream, node: Arc<Node>, head: SnapshotHead, end
         let head = |node: &Node| SnapshotHead { at: node.clock.now(), ..head.clone() };
         let mut tell = || {
             stream.write_all(&[LEFT])?;
+            heir.map_or(Ok(()), |heir| leave(&mut stream, &node, heir))?;
             keep::send(&mut stream, &node.store, &head(&node))?;
             Handle::current().block_on(heard(&mut drained));
             keep::send(&mut stream, &node.store, &head(&node))?;

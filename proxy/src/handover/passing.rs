@@ -37,6 +37,9 @@ pub(super) struct Card {
     pub(super) incarnation: u64,
     /// What it hashes keys with, in hex, where no cluster says so.
     pub(super) secret: Option<String>,
+    /// Whether a successor is to say its life when it serves, and hears what is left to it.
+    #[serde(default)]
+    pub(super) leaves: bool,
     /// What each socket is for.
     pub(super) sockets: Vec<Purpose>,
 }
@@ -109,7 +112,7 @@ mod tests {
 
     fn card(sockets: &Sockets) -> Card {
         let sockets = sockets.0.iter().map(|(purpose, _)| purpose.clone()).collect();
-        Card { form: FORM, version: "0".into(), pid: 1, incarnation: 7, secret: None, sockets }
+        Card { form: FORM, version: "0".into(), pid: 1, incarnation: 7, secret: None, leaves: true, sockets }
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use selvedge_state::{Incarnation, Restored, SnapshotHead, Store, Time};
+use selvedge_state::{Estate, Incarnation, Restored, SnapshotHead, Store, Time};
 
+use super::estate;
 use super::file::{self, ReadError};
 use crate::link::secret::{Secret, SecretId};
 
@@ -129,6 +130,22 @@ impl Folder {
         self.path.join("snapshot")
     }
 
+    /// What the life before left of quotas, if it ended in order. Once: it is gone from here on.
+    ///
+    /// # Errors
+    /// What the system says; nothing may be inherited then.
+    pub(super) fn take_estate(&self) -> io::Result<Option<Estate>> {
+        estate::take(&self.path)
+    }
+
+    /// Leaves it to the next one, after the last snapshot.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn leave_estate(&self, left: &Estate) -> io::Result<()> {
+        estate::leave(&self.path, left)
+    }
+
     /// What is there; `mine` is what this node would write itself, `beside` the secret that it knows beside its own.
     pub fn find(&self, mine: &SnapshotHead, beside: Option<SecretId>) -> Found {
         let path = self.snapshot();
@@ -157,6 +174,26 @@ impl Folder {
 }
 
 impl Found {
+    /// Whether an estate is that of the life that wrote the snapshot, and goes with it. A snapshot in which a later life of this node counted
+    /// was put back.
+    pub(super) fn goes_with(&self, estate: &Estate) -> bool {
+        match self {
+            Found::Snapshot { head, seen } => {
+                let is_last = seen.is_none_or(|seen| seen.0 <= head.incarnation.0.saturating_add(u16::MAX.into()));
+                estate.goes_with(head) && is_last
+            }
+            Found::Nothing | Found::Refused(_) => false,
+        }
+    }
+
+    /// The life that wrote it.
+    pub(super) fn life(&self) -> Option<Incarnation> {
+        match self {
+            Found::Snapshot { head, .. } => Some(head.incarnation),
+            Found::Nothing | Found::Refused(_) => None,
+        }
+    }
+
     /// The life that begins now, greater than that which wrote the snapshot, those that it knows of, and the one `before`, which may
     /// still go on.
     pub fn next_life(&self, now: Time, before: Option<Incarnation>, random: u16) -> Incarnation {

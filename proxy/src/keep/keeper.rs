@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use selvedge_state::{Restored, Snapshot, SnapshotHead, Store, Time};
+use selvedge_state::{Estate, Inheritance, Restored, Snapshot, SnapshotHead, Store, Time};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::file;
@@ -19,6 +19,8 @@ enum Owner {
     Me,
     /// That of a process that takes over, or is about to.
     Successor,
+    /// Nobody's: what had to be kept is there.
+    Nobody,
     /// That of a process that did not take over, if it still runs: taken back as soon as it can be.
     Wanted,
 }
@@ -62,7 +64,33 @@ impl Keeper {
         if let Some(cause) = &refused {
             log::snapshot_refused(&path, cause);
         }
-        Keeper::new(folder, every, head, report::Kept { path, written_at, took_ms, bytes, error, restored, refused })
+        let (inherited, void) = (None, None);
+        let standing = report::Kept { path, written_at, took_ms, bytes, error, restored, refused, inherited, void };
+        Keeper::new(folder, every, head, standing)
+    }
+
+    /// Takes over what the life before had left of quotas, when its snapshot was taken and this process is about to serve. What is inherited is
+    /// gone from the disk first. `is_alone` is whether there is no cluster: then any snapshot is as good as the last one.
+    pub fn inherit(&self, found: &Found, is_alone: bool, store: &Store, now: Time) {
+        let left = self.folder.take_estate();
+        let is_taken = self.lock().restored.is_some();
+        let estate = match left {
+            Err(error) => return log::estate_lost(self.folder.path(), &error),
+            Ok(_) if is_alone => Some(Estate::of_one_alone(found.life().filter(|_| is_taken))),
+            Ok(left) => left.filter(|estate| is_taken && found.goes_with(estate)),
+        };
+        let mut standing = self.lock();
+        match estate {
+            Some(estate) => {
+                let Inheritance { keys, left } = store.inherit(estate, now);
+                standing.inherited = found.life().map(|_| report::Inherited { keys, left });
+            }
+            None => {
+                let Inheritance { keys, left } = found.life().map(|life| store.left_by(life)).unwrap_or_default();
+                standing.void = (keys > 0).then_some(report::Inherited { keys, left });
+            }
+        }
+        log::inherited(&standing);
     }
 
     /// What became of the newest snapshot.
@@ -104,13 +132,33 @@ impl Keeper {
     /// Writes a snapshot of now, where the folder is this process's. Blocks for as long as the disk takes.
     pub fn write(&self, node: &Node) {
         let mut owner = self.owner();
+        if self.look(&mut owner) == Owner::Me {
+            self.write_at(node, node.clock.now());
+        }
+    }
+
+    /// Writes the last one, and what this life leaves: its rights are closed. Nothing is written after that.
+    fn close(&self, node: &Node) {
+        let mut owner = self.owner();
         if self.look(&mut owner) != Owner::Me {
             return;
         }
+        *owner = Owner::Nobody;
         let now = node.clock.now();
+        let is_written = self.write_at(node, now);
+        // One that handed over has left it to its successor.
+        let estate = node.store.estate(now).filter(|_| is_written && !node.has_handed_over());
+        if let Some(Err(error)) = estate.map(|estate| self.folder.leave_estate(&estate)) {
+            log::estate_lost(self.folder.path(), &error);
+        }
+    }
+
+    /// Whether it was written.
+    fn write_at(&self, node: &Node, now: Time) -> bool {
         let began = Instant::now();
         let written = file::write(&self.folder.snapshot(), Snapshot::new(&node.store, self.head_at(now)));
         let mut standing = self.lock();
+        let is_written = written.is_ok();
         match written {
             Ok(bytes) => {
                 standing.written_at = Some(now.0);
@@ -128,6 +176,7 @@ impl Keeper {
                 node.metrics.snapshot_failed();
             }
         }
+        is_written
     }
 
     fn head_at(&self, at: Time) -> SnapshotHead {
@@ -149,17 +198,22 @@ pub(crate) async fn keep(node: Arc<Node>) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        write(&node).await;
+        on_disk(&node, Keeper::write).await;
     }
 }
 
-/// Writes one now, on a thread that may wait for the disk.
-pub(crate) async fn write(node: &Arc<Node>) {
+/// Writes the last one, and what this life leaves.
+pub(crate) async fn close(node: &Arc<Node>) {
+    on_disk(node, Keeper::close).await;
+}
+
+/// Writes on a thread that may wait for the disk.
+async fn on_disk(node: &Arc<Node>, write: fn(&Keeper, &Node)) {
     let writing = Arc::clone(node);
     // A panic would only be in this snapshot: the next one may succeed.
     let _ = tokio::task::spawn_blocking(move || {
         if let Some(keeper) = &writing.keeper {
-            keeper.write(&writing);
+            write(keeper, &writing);
         }
     })
     .await;

@@ -46,6 +46,25 @@ pub fn snapshot_refused(folder: &std::path::Path, cause: &str) {
     tracing::error!(folder = %folder.display(), cause, "the snapshot there is not taken");
 }
 
+/// What became of what the life before had left of quotas.
+pub fn inherited(kept: &crate::admin::report::Kept) {
+    if let Some(inherited) = &kept.inherited {
+        tracing::info!(keys = inherited.keys, left = inherited.left, "quotas of the process before were taken over");
+    }
+    if let Some(void) = &kept.void {
+        tracing::warn!(
+            keys = void.keys,
+            left = void.left,
+            "the process before did not end in order: what it had left of quotas is lost until their periods end"
+        );
+    }
+}
+
+/// What is left of quotas cannot be passed on from one life to the next.
+pub fn estate_lost(folder: &std::path::Path, error: &std::io::Error) {
+    tracing::error!(folder = %folder.display(), %error, "what is left of quotas is not passed on to the next start");
+}
+
 /// A snapshot could not be written.
 pub fn snapshot_failed(path: &std::path::Path, error: &std::io::Error) {
     tracing::error!(path = %path.display(), %error, "cannot write a snapshot; trying again");

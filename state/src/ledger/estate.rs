@@ -23,6 +23,12 @@ impl Ledger {
         changed
     }
 
+    /// What another author has left, as far as is known here.
+    pub(crate) fn left_of(&self, author: Author) -> u64 {
+        let account = self.others().find(|(known, _)| *known == author);
+        account.map_or(0, |(_, account)| self.left_to(author, account))
+    }
+
     /// A life that ended left this account to `me`. Where nobody has moved what was left, it is moved now, in that life's name and as far as the
     /// quota allows by now. The own account begins, so that nobody takes the key for new. Says whether there is such an account.
     pub(crate) fn succeed(&mut self, (from, me): (Author, Author), quota: Option<u64>, now: Time) -> bool {

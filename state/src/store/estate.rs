@@ -160,6 +160,20 @@ impl Store {
         all
     }
 
+    /// What a life before had left of quotas, as far as is known here, and nobody has inherited.
+    #[must_use]
+    pub fn left_by(&self, life: Incarnation) -> Inheritance {
+        let from = Author { actor: self.me.actor, incarnation: life };
+        let all = std::cell::Cell::new(Inheritance::default());
+        self.ledgers.change_rights(&self.dirty, |_, held: &mut Held| {
+            let left = held.ledger.left_of(from);
+            let Inheritance { keys, left: sum } = all.get();
+            all.set(Inheritance { keys: keys + u64::from(left > 0), left: sum.saturating_add(left) });
+            false
+        });
+        all.get()
+    }
+
     fn succeed_to(&self, from: Author, moves: bool, now: Time) -> Inheritance {
         let all = std::cell::Cell::new(Inheritance::default());
         self.ledgers.change_rights(&self.dirty, |table: &Table, held: &mut Held| {

@@ -20,6 +20,8 @@ pub(crate) struct Trouble {
     who: Vec<Option<usize>>,
     /// Processes that hand over, and when they end.
     ending: Vec<(Time, usize)>,
+    /// When they take no more work, before that; what they began goes on.
+    leaving: Vec<(Time, usize)>,
     /// The roster: POPs, and who has yet to hear of it.
     roster: (u64, Vec<u16>),
     unheard: Vec<usize>,
@@ -39,7 +41,8 @@ impl Trouble {
         }
         let who = (0..POPS).map(|node| (node < POPS - 1).then_some(node)).collect();
         let (began, roster) = (world.now, (1, vec![1, 2, 3, 4]));
-        let mut trouble = Trouble { world, who, ending: Vec::new(), roster, unheard: Vec::new(), began, begin };
+        let mut trouble =
+            Trouble { world, who, ending: Vec::new(), leaving: Vec::new(), roster, unheard: Vec::new(), began, begin };
         trouble.world.stop(POPS - 1);
         trouble.world.begin_with(1, &[1, 2, 3, 4]);
         trouble.tell((0..POPS - 1).collect());
@@ -76,10 +79,10 @@ impl Trouble {
         let now = self.world.now;
         let (ended, ending) = self.ending.iter().copied().partition(|(at, _)| *at <= now);
         self.ending = ending;
-        ended.into_iter().for_each(|(_, node): (Time, usize)| {
-            self.leave(node);
-            self.end(node);
-        });
+        ended.into_iter().for_each(|(_, node): (Time, usize)| self.end(node));
+        let (left, leaving) = self.leaving.iter().copied().partition(|(at, _)| *at <= now);
+        self.leaving = leaving;
+        left.into_iter().for_each(|(_, node): (Time, usize)| self.leave(node));
         match (self.roster.0, now.since(self.began) / 60_000) {
             (1, 3..) => {
                 self.who[POPS - 1] = Some(POPS - 1);
@@ -136,6 +139,7 @@ impl Trouble {
                 (self.begin)(&self.world.nodes[next].store);
                 let lasts = self.world.rng.u64(1..HANDS_OVER);
                 self.ending.push((self.world.now.plus(lasts), a));
+                self.leaving.push((self.world.now.plus(lasts / 3), a));
                 if let Some(who) = self.who.iter_mut().find(|who| **who == Some(a)) {
                     *who = Some(next);
                 }
@@ -165,6 +169,7 @@ impl Trouble {
 
     /// A process ends for good.
     fn end(&mut self, node: usize) {
+        self.leaving.retain(|(_, other)| *other != node);
         self.unheard.retain(|other| *other != node);
         for other in 0..self.world.nodes.len() {
             if other != node && self.world.is_linked(node, other) {
