@@ -97,23 +97,10 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let peers = peers.transpose()?;
     let membership = peers.as_ref().map(|(membership, _)| membership);
     let me = membership.map_or(Actor { pop: PopId(0), node: 0 }, |membership| membership.me);
-    let Identity { folder, found, secret, beside, head } =
-        identity(&config, membership, me, started, inherited.as_ref())?;
+    let identity = identity(&config, membership, me, started, inherited.as_ref())?;
+    let store = Arc::new(store(&config, membership, &identity)?);
+    let Identity { folder, found, secret, beside, head } = identity;
     let incarnation = head.incarnation;
-    let node = StoreConfig {
-        me,
-        incarnation,
-        cluster: head.cluster.clone(),
-        secret: secret.bytes(),
-        secret_beside: beside.as_ref().map(Secret::bytes),
-        salt: getrandom::u64()?,
-        keys_max: config.storage.keys_max,
-        bans_max: config.storage.bans_max,
-        roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
-    };
-    let store = Arc::new(Store::with_bounds(node, bounds(&config)));
-    // Before anything comes back from disk.
-    store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
     let metrics = Metrics::new()?;
     metrics.config_loaded(&config, started);
     log::notes(&config);
@@ -163,6 +150,28 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         inherit(&node, &found, peers.is_none());
     }
     Ok(Ready { node: Arc::new(node), listening, peers, admin, offer, rest })
+}
+
+/// An empty store, which knows what is void before anything comes back from disk.
+fn store(
+    config: &Config,
+    membership: Option<&Membership>,
+    Identity { secret, beside, head, .. }: &Identity,
+) -> Result<Store, getrandom::Error> {
+    let store = StoreConfig {
+        me: head.actor,
+        incarnation: head.incarnation,
+        cluster: head.cluster.clone(),
+        secret: secret.bytes(),
+        secret_beside: beside.as_ref().map(Secret::bytes),
+        salt: getrandom::u64()?,
+        keys_max: config.storage.keys_max,
+        bans_max: config.storage.bans_max,
+        roster: membership.map_or(1, |membership| u16::try_from(membership.roster.pops().count()).unwrap_or(u16::MAX)),
+    };
+    let store = Store::with_bounds(store, bounds(config));
+    store.set_voids(membership.map_or(&[], |membership| membership.roster.voids()));
+    Ok(store)
 }
 
 /// Takes over what the life before had left of quotas.

@@ -3,7 +3,8 @@
 //!
 //! Only its author changes an account, and each change has a greater version. A join takes the greater account of each author,
 //! by version first and then by all it says, so loss, duplication and reordering are harmless, and so is a tie that no honest author
-//! makes. An author is an actor in one life: what an ended life had does not pass to the next one.
+//! makes. An author is an actor in one life: what a life had passes to the next one only where it ended in order, and
+//! of rights alone ([`estate`]).
 //!
 //! Accounts die by absolute time, of which they carry what it takes: a gauge's is kept alive by being said again, those of rights and shares end
 //! with their epoch.

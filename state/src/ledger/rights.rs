@@ -9,8 +9,9 @@
 //! may still take and what all used add up to the quota at most; only a cost that turns out greater than what was taken for it
 //! goes beyond, is counted as used, and is told. Clocks do not matter: an epoch is a name, and each has rights of its own.
 //!
-//! *Lost.* What a dead life had is void until the epoch ends. A home that begins anew within an epoch cannot know what it had used,
-//! so it mints nothing for that epoch; nor does anybody else.
+//! *Lost.* What a life had that died is void until the epoch ends. A home that begins anew within an epoch cannot know what it had used,
+//! so it mints nothing for that epoch; nor does anybody else. A life that ends in order leaves what it has to the next one
+//! of its node ([`estate`](crate::store::Estate)).
 //!
 //! *Moving.* Who runs low says what it wants; whoever has something left and hears of it answers, in proportion to what it has of what
 //! there is, with half of what it has left at most. So the last rights go round in small pieces, and to where they are asked for.
