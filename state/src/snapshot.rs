@@ -302,7 +302,10 @@ impl Store {
                     }
                     restored.ingested(ingested);
                 }),
-                None => restored.left += block.accounts.len() as u64,
+                None => {
+                    self.miss_ledgers(block.table);
+                    restored.left += block.accounts.len() as u64;
+                }
             },
             State::Unknown => restored.left += 1,
         }

@@ -63,7 +63,8 @@ enum Place {
     Facts(Kind, Option<Key128>),
     Table(TableId, Option<Key64>),
     Uniques(UniquesId, Option<Key64>),
-    Ledgers(LedgerId, Option<Key64>),
+    /// After this key; of the next one after this author, if any of it was told: what is known of one key need not fit a frame.
+    Ledgers(LedgerId, Option<Key64>, Option<(Key64, Author)>),
 }
 
 /// Why a fill stopped.
@@ -116,7 +117,7 @@ impl Walk {
                 Place::Facts(kind, after) => fill.facts(self, kind, after),
                 Place::Table(table, after) => fill.table(self, table, after),
                 Place::Uniques(table, after) => fill.uniques(self, table, after),
-                Place::Ledgers(table, after) => fill.ledgers(self, table, after),
+                Place::Ledgers(table, after, told) => fill.ledgers(self, table, (after, told)),
             };
             if let Some(stopped) = stopped {
                 return stopped;
@@ -137,7 +138,7 @@ impl Place {
 
     /// The place after all keys of this one, in the same shard.
     fn next(self, store: &Store, reach: Reach) -> Option<Place> {
-        let ledgers = |after| store.next_ledgers(after, reach).map(|table| Place::Ledgers(table, None));
+        let ledgers = |after| store.next_ledgers(after, reach).map(|table| Place::Ledgers(table, None, None));
         let uniques = |after| {
             let next = store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
             next.or_else(|| ledgers(None))
@@ -153,7 +154,7 @@ impl Place {
             },
             Place::Table(at, _) => table(Some(at)),
             Place::Uniques(at, _) => uniques(Some(at)),
-            Place::Ledgers(at, _) => ledgers(Some(at)),
+            Place::Ledgers(at, ..) => ledgers(Some(at)),
         }
     }
 }
@@ -232,20 +233,27 @@ impl Fill<'_> {
         None
     }
 
-    fn ledgers(&mut self, walk: &mut Walk, table: LedgerId, after: Option<Key64>) -> Option<Filled> {
+    fn ledgers(
+        &mut self,
+        walk: &mut Walk,
+        table: LedgerId,
+        (mut after, told): (Option<Key64>, Option<(Key64, Author)>),
+    ) -> Option<Filled> {
         let identity = self.store.ledgers_identity(table)?;
         for key in self.within(self.store.ledger_keys_of(table, walk.shard, after)) {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
             for (author, account) in self.store.accounts(table, key, self.now) {
-                // As with rows; where a frame does not hold all accounts of a key, comparison brings the rest.
-                let is_told = self.whose.holds(author.actor) && author != self.receiver;
+                let was_told = told.is_some_and(|(of, last)| of == key && author <= last);
+                let is_told = !was_told && self.whose.holds(author.actor) && author != self.receiver;
                 if is_told && self.builder.account(identity, key, author, account) == Room::Full {
                     return Some(Filled::Frame);
                 }
+                walk.place = Place::Ledgers(table, after, Some((key, author)));
             }
-            walk.place = Place::Ledgers(table, Some(key));
+            after = Some(key);
+            walk.place = Place::Ledgers(table, after, None);
         }
         None
     }

@@ -30,7 +30,7 @@ impl Ledger {
     }
 
     /// A life that ended left this account to `me`. Where nobody has moved what was left, it is moved now, in that life's name and as far as the
-    /// quota allows by now. The own account begins, so that nobody takes the key for new. Says whether there is such an account.
+    /// quota allows by now. Where a life of this node minted, the own account begins, so that nobody forgets it. Says whether there is such an account.
     pub(crate) fn succeed(&mut self, (from, me): (Author, Author), quota: Option<u64>, now: Time) -> bool {
         let known = self.others.binary_search_by_key(&from, |(author, _)| *author).ok();
         let account = known.and_then(|at| self.others.get(at)).map(|(_, account)| account);
@@ -45,7 +45,8 @@ impl Ledger {
             last.changed(now);
             self.join(from, last);
         }
-        if self.own.is_none() {
+        let minted = self.others.iter().any(|(author, account)| author.actor == me.actor && account.claim > 0);
+        if self.own.is_none() && (minted || self.received(me, |_| true).0 > 0) {
             let own = self.open();
             (own.ends, own.terms) = (ends, terms);
             own.changed(now);

@@ -8,14 +8,14 @@
 //! A life that dies leaves no estate, and what it had is void until the epochs end; but for a POP that stands alone: nobody else holds
 //! anything of it, so it goes on from what it last wrote down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
 use super::Store;
 use super::ledgers::{Held, Table};
-use super::rosters::{Knowledge, Roster, Rosters, ended};
+use super::rosters::{Knowledge, NEVER, Roster, Rosters, ended};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::snapshot::SnapshotHead;
 use crate::time::Time;
@@ -55,7 +55,12 @@ pub struct Estate {
     at: Time,
     /// `None` where this POP stands alone.
     knowledge: Option<Knowledge>,
+    /// All tables of rights that it or a life before it had, and from when on what began is known there.
+    tables: BTreeMap<u64, Time>,
 }
+
+/// Tables of rights that an estate names at most; with more nothing is left.
+const TABLES_NAMED_MAX: usize = 2048;
 
 /// What came of inheriting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +76,7 @@ impl Estate {
     /// it ended in order. What was used after the snapshot began may be used once more. Without a life nothing is known of any.
     #[must_use]
     pub fn of_one_alone(life: Option<Incarnation>) -> Estate {
-        Estate { life, heir: None, at: Time::ZERO, knowledge: None }
+        Estate { life, heir: None, at: Time::ZERO, knowledge: None, tables: BTreeMap::new() }
     }
 
     /// Whether it goes with this snapshot, the last one of its life.
@@ -83,7 +88,10 @@ impl Estate {
     /// As one frame, with a checksum. `None` where it leaves nothing that can be written.
     #[must_use]
     pub fn encode(&self) -> Option<Bytes> {
-        let Estate { life: Some(life), heir, at, knowledge: Some(knowledge) } = self else { return None };
+        let Estate { life: Some(life), heir, at, knowledge: Some(knowledge), tables } = self else { return None };
+        if tables.len() > TABLES_NAMED_MAX {
+            return None;
+        }
         let roster = |Roster { revision, since, pops }: &Roster| {
             (*revision, since.0, pops.iter().map(|pop| pop.0).collect::<Vec<u16>>())
         };
@@ -94,6 +102,7 @@ impl Estate {
             at: at.0,
             rosters: knowledge.rosters.iter().map(roster).collect(),
             vouched: knowledge.vouched.iter().map(|(from, until)| (from.0, until.0)).collect(),
+            tables: tables.iter().map(|(table, known)| (*table, known.0)).collect(),
         };
         Some(saved_estate(&saved))
     }
@@ -101,7 +110,7 @@ impl Estate {
     /// What was written; `None` when it is no estate.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Estate> {
-        let SavedEstate { version: _, life, heir, at, rosters, vouched } = decode_estate(bytes).ok()?;
+        let SavedEstate { version: _, life, heir, at, rosters, vouched, tables } = decode_estate(bytes).ok()?;
         let roster = |(revision, since, pops): (u64, u64, Vec<u16>)| {
             let pops = pops.into_iter().map(PopId).collect::<BTreeSet<PopId>>();
             Roster { revision, since: Time(since), pops }
@@ -110,7 +119,8 @@ impl Estate {
         let vouched = vouched.into_iter().map(|(from, until)| (Time(from), Time(until))).collect();
         let (life, heir) = (Some(Incarnation(life)), heir.map(Incarnation));
         let knowledge = Some(Knowledge { rosters, vouched, ended: ended(Time(at)) });
-        Some(Estate { life, heir, at: Time(at), knowledge })
+        let tables = tables.into_iter().map(|(table, known)| (table, Time(known))).collect();
+        Some(Estate { life, heir, at: Time(at), knowledge, tables })
     }
 }
 
@@ -133,13 +143,15 @@ impl Store {
             return None;
         }
         let knowledge = Some(self.cluster.with_rosters(|rosters| rosters.knowledge(at)));
-        Some(Estate { life: Some(self.me.incarnation), heir, at, knowledge })
+        let own = self.cluster.with_rosters(Rosters::own_from).unwrap_or(NEVER);
+        let tables = self.ledgers.tables_known(own);
+        Some(Estate { life: Some(self.me.incarnation), heir, at, knowledge, tables })
     }
 
     /// Takes over what a life before left, of which a snapshot was [restored](Store::restore) just now. To be called once for each estate,
     /// by one life, when nobody can do so again: what is inherited twice is there twice. One that is another life's, or void, is left.
     pub fn inherit(&self, estate: Estate, now: Time) -> Inheritance {
-        let Estate { life, heir, knowledge, .. } = estate;
+        let Estate { life, heir, knowledge, tables, .. } = estate;
         let from = life.map(|incarnation| Author { actor: self.me.actor, incarnation });
         let is_void = from.is_some_and(|from| self.voids.cover(from));
         if is_void || heir.is_some_and(|heir| heir != self.me.incarnation) || life == Some(self.me.incarnation) {
@@ -149,7 +161,7 @@ impl Store {
         if let Some(from) = from {
             all = self.succeed_to(from, heir.is_none(), now);
         }
-        self.ledgers.inherit(now);
+        self.ledgers.inherit(&tables, now);
         let names_me = self.voids.of(self.me.actor).is_some();
         self.cluster.change_rosters(|rosters| match knowledge {
             // What a life claimed that is void is not known.

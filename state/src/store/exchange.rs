@@ -355,6 +355,11 @@ impl Store {
         self.ledgers.leave_out(table, now);
     }
 
+    /// A snapshot told of a table of ledgers that is not there.
+    pub(crate) fn miss_ledgers(&self, identity: u64) {
+        self.ledgers.miss(identity);
+    }
+
     /// Tells the store that a life of a peer is heard, or not any more. The replica says so.
     pub fn hears(&self, actor: Actor, incarnation: Incarnation, hearing: Hearing) {
         self.cluster.hears(Author { actor, incarnation }, hearing);

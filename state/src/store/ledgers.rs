@@ -1,11 +1,14 @@
 //! Tables of ledgers: the gauges, rights or shares of one name, by key.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use super::before::Before;
 use super::dirty::Dirty;
 use super::named::{Named, SAMPLE};
 use super::registry::Registry;
+use super::rosters::NEVER;
 use super::shards::{GiveWay, Shards};
 use super::{Ingested, TableFull, Told};
 use crate::counter::DRIFT_MAX;
@@ -178,12 +181,12 @@ pub(super) struct Table {
     dropped: AtomicU64,
     /// Until when it is left out of the comparison with peers, ms: it had no room for all that is said.
     partial_until: AtomicU64,
-    /// Whether it holds all accounts of the life that this one inherits from.
-    is_heir: AtomicBool,
+    /// Of rights: from when on all that lives before this one claimed of what began is known here, ms.
+    known_from: AtomicU64,
 }
 
 impl Table {
-    fn new(identity: u64, (kind, replicated): (Kind, bool), keys: Shards<Key64, Held>) -> Table {
+    fn new(identity: u64, (kind, replicated): (Kind, bool), keys: Shards<Key64, Held>, known: Time) -> Table {
         Table {
             identity,
             kind,
@@ -195,13 +198,13 @@ impl Table {
             began: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
-            is_heir: AtomicBool::new(false),
+            known_from: AtomicU64::new(known.0),
         }
     }
 
-    /// Whether all is known here that lives before this one claimed, where it inherits from them.
-    pub(super) fn is_heir(&self) -> bool {
-        self.is_heir.load(Ordering::Relaxed)
+    /// From when on all is known here that lives before this one claimed of what began; [`NEVER`], where this one inherits nothing.
+    pub(super) fn known_from(&self) -> Time {
+        Time(self.known_from.load(Ordering::Relaxed))
     }
 
     /// Marks what changed under its own lock; true if it has to go into the queue of those that peers are told of.
@@ -335,18 +338,20 @@ fn touching<R>(now: Time, visit: impl FnOnce(&mut Held) -> R) -> impl FnOnce(&mu
 /// All tables of ledgers of a node.
 pub(super) struct Ledgers {
     tables: Registry<Table>,
+    before: Before,
     keys_max: usize,
     spread: Spread,
 }
 
 impl Ledgers {
     pub(super) fn new(keys_max: usize, spread: Spread) -> Ledgers {
-        Ledgers { tables: Registry::new(), keys_max, spread }
+        Ledgers { tables: Registry::new(), before: Before::default(), keys_max, spread }
     }
 
     pub(super) fn table(&self, names: &Names, spec: &LedgerSpec, kind: Kind) -> Result<LedgerId, TableFull> {
         let identity = spec.identity(names, kind);
-        let make = || Table::new(identity, (kind, spec.replicated), Shards::new(self.keys_max, self.spread));
+        let keys = || Shards::new(self.keys_max, self.spread);
+        let make = || Table::new(identity, (kind, spec.replicated), keys(), self.before.known_from(identity));
         self.tables.find_or(identity, make).map(LedgerId)
     }
 
@@ -395,11 +400,28 @@ impl Ledgers {
         }
     }
 
-    /// All tables of rights hold what they were told of the life that this one inherits from, but for those that had no room.
-    pub(super) fn inherit(&self, now: Time) {
+    /// What the life that this one inherits from knew of each table of rights, whose accounts were told.
+    pub(super) fn inherit(&self, tables: &BTreeMap<u64, Time>, now: Time) {
         for (_, table) in self.tables.after(None).filter(|(_, table)| table.kind == Kind::Rights) {
-            table.is_heir.store(table.is_whole(now), Ordering::Relaxed);
+            let is_told = table.is_whole(now) && !self.before.has_missed(table.identity);
+            let known = tables.get(&table.identity).copied().unwrap_or(Time::ZERO);
+            table.known_from.store(if is_told { known } else { NEVER }.0, Ordering::Relaxed);
         }
+        self.before.inherit(tables);
+    }
+
+    /// What this life knows of each table of rights that there is, or was in lives before it; `own` is from when on it claims by itself.
+    pub(super) fn tables_known(&self, own: Time) -> BTreeMap<u64, Time> {
+        let mut all = self.before.all();
+        all.values_mut().for_each(|known| *known = own);
+        let rights = self.tables.after(None).filter(|(_, table)| table.kind == Kind::Rights);
+        all.extend(rights.map(|(_, table)| (table.identity, table.known_from().min(own))));
+        all
+    }
+
+    /// Accounts of a table were told that is not there.
+    pub(super) fn miss(&self, identity: u64) {
+        self.before.miss(identity);
     }
 
     /// An account of a table was not taken, though it is not over.

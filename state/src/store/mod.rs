@@ -8,6 +8,7 @@
 //! What changes here is marked once until the replica takes it ([`dirty`]); what peers say comes in by [`exchange`].
 
 mod bans;
+mod before;
 mod cluster;
 mod counters;
 mod crowd;

@@ -130,10 +130,10 @@ impl Store {
     fn keeper<'s>(&'s self, table: &Table, key: Key64, epoch: Epoch, now: Time) -> Keeper<impl Fn() -> bool + 's> {
         let rank = move |pop: PopId| self.names.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
         let is_now = epoch.begins <= now && now < epoch.ends;
-        let heir = table.is_heir();
+        let known = table.known_from();
         let is_home = move || {
             let is_settled = self.heard.standing() == Standing::Settled;
-            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home((epoch.begins, heir), rank))
+            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home((epoch.begins, known), rank))
         };
         Keeper { me: self.me, epoch, quota: table.terms().said.0, is_home }
     }

@@ -29,6 +29,9 @@ const ROSTERS_MAX: usize = 8;
 /// other at once.
 const VOUCHED_MAX: usize = 16;
 
+/// Nothing is known of what lives before claimed.
+pub(super) const NEVER: Time = Time(u64::MAX);
+
 /// One roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Roster {
@@ -193,7 +196,7 @@ impl Rosters {
     }
 
     /// From when on this life may claim what begins, by what it knows itself.
-    fn own_from(&self) -> Option<Time> {
+    pub(super) fn own_from(&self) -> Option<Time> {
         let spread = self.own?.0.plus(SPREAD);
         // Whoever agreed did so by a clock that may be twice the drift bound away; and a POP that was taken out may go on for a while.
         let settled = self.agreed.map_or(spread, |agreed| spread.min(agreed.plus(OVERLAP + 2 * DRIFT_MAX)));
@@ -201,10 +204,10 @@ impl Rosters {
     }
 
     /// The rosters that somebody may go by who decides about what begins then; `None` where one of them is not known, or this life may
-    /// claim nothing of it. `heir` is whether it knows all that lives before it claimed, where it inherits from them.
-    fn in_doubt(&self, begins: Time, heir: bool) -> Option<impl Iterator<Item = &Roster>> {
+    /// claim nothing of it. `known` is from when on it knows all that lives before it claimed, where it inherits from them.
+    fn in_doubt(&self, begins: Time, known: Time) -> Option<impl Iterator<Item = &Roster>> {
         let is_first = self.me.actor.node == 0 && !self.succeeded;
-        let vouched = || heir && self.vouched.iter().any(|(from, until)| (*from..*until).contains(&begins));
+        let vouched = || known <= begins && self.vouched.iter().any(|(from, until)| (*from..*until).contains(&begins));
         if !is_first || !(self.own_from()? <= begins || vouched()) {
             return None;
         }
@@ -216,10 +219,10 @@ impl Rosters {
 
     /// Whether this life is at home to what begins then: of each roster in doubt its POP is the one with the greatest rank (rendezvous
     /// hashing, Thaler and Ravishankar, 1998).
-    pub(super) fn is_home(&self, (begins, heir): (Time, bool), rank: impl Fn(PopId) -> u64) -> bool {
+    pub(super) fn is_home(&self, (begins, known): (Time, Time), rank: impl Fn(PopId) -> u64) -> bool {
         let mine = self.me.actor.pop;
         let home = |roster: &Roster| roster.pops.iter().copied().max_by_key(|pop| (rank(*pop), *pop));
-        self.in_doubt(begins, heir).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
+        self.in_doubt(begins, known).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
     }
 
     /// Since when this POP has been alone, or not alone, as it is now: alone it spends by other means.
@@ -235,7 +238,7 @@ impl Rosters {
     pub(super) fn sharers(&self, begins: Time) -> Option<u64> {
         let mine = self.me.actor.pop;
         let sharers = |roster: &Roster| roster.pops.contains(&mine).then_some(roster.pops.len() as u64);
-        self.in_doubt(begins, false)?.map(sharers).try_fold(1, |most, pops| Some(pops?.max(most)))
+        self.in_doubt(begins, NEVER)?.map(sharers).try_fold(1, |most, pops| Some(pops?.max(most)))
     }
 }
 
@@ -282,8 +285,8 @@ mod tests {
         let rank = |pop: PopId| if pop == PopId(2) { 5 } else { u64::from(pop.0) };
         let newest = |pop: PopId| u64::from(pop.0);
         for (begins, home) in [(changed.minus(1), true), (changed.plus(SPREAD), true)] {
-            assert_eq!(known.is_home((begins, false), rank), home);
-            assert!(!known.is_home((begins, false), newest));
+            assert_eq!(known.is_home((begins, NEVER), rank), home);
+            assert!(!known.is_home((begins, NEVER), newest));
         }
         // Also for what began long before: who went by the old roster then has claimed it.
         assert_eq!(known.sharers(NOW.plus(SPREAD)), Some(4));

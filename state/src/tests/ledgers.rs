@@ -10,6 +10,7 @@ use crate::key::Key64;
 use crate::ledger::{AUTHORS_MAX, Account, Gift, Joined, Ledger, Version};
 use crate::store::Told;
 use crate::time::Time;
+use crate::walk::{Filled, Reach, Walk};
 use crate::wire::{Builder, DeltaHead, Frame, NEWEST, RangeHead, Room, State};
 use crate::{Allowance, Charge, ERA, Epoch, LedgerSpec, Spent, Store, StoreBounds, StoreConfig};
 
@@ -312,7 +313,7 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
     let (store, now) = (store(2, 1), Time(1_800_000_000_000));
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
     store.rights(&spec, 9).unwrap();
-    let (table, whole) = (store.next_ledgers(None, crate::walk::Reach::All).unwrap(), store.tables_digest(now));
+    let (table, whole) = (store.next_ledgers(None, Reach::All).unwrap(), store.tables_digest(now));
     let epoch = Epoch::of(3_600_000, now);
     assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
     assert_eq!(store.tables_digest(now), whole);
@@ -321,4 +322,36 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
     assert_ne!(store.tables_digest(now), whole);
     assert_ne!(store.tables_digest(now.plus(59_999)), whole);
     assert_eq!(store.tables_digest(now.plus(60_000)), whole);
+}
+
+/// What is known of one key need not fit a frame: a walk goes on inside of it, and ends.
+#[test]
+fn a_key_with_more_accounts_than_fit_a_frame_is_told_all_the_same() {
+    let (store, now) = (store(2, 9), Time(1_800_000_000_000));
+    let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
+    store.rights(&spec, 9).unwrap();
+    let table = store.next_ledgers(None, Reach::All).unwrap();
+    let gift = |n: u64| Gift { to: author(3, n), amount: u64::MAX, tokens: u64::MAX };
+    let (version, ends) = (Version::new(now, 0).unwrap(), now.plus(60_000));
+    let given = (1..=AUTHORS_MAX as u64).map(gift).collect();
+    let account = Account { version, ends, given, ..Account::default() };
+    for (key, n) in [7, 8].into_iter().flat_map(|key| (1..=20).map(move |n| (key, n))) {
+        let said = store.offer_account((table, Key64(key)), (author(2, n), account.clone()), Told::Changed, now);
+        assert!(said.raised);
+    }
+    let (mut walk, mut told) = (Walk::everything(), Vec::new());
+    for _ in 0..100 {
+        let mut builder = Builder::new();
+        let filled = walk.fill(&store, &mut builder, author(9, 1), now);
+        for state in read_back(builder) {
+            if let State::Accounts(block) = state {
+                told.extend(block.accounts.into_iter().map(|(key, author, _)| (key.0, author)));
+            }
+        }
+        if filled == Filled::Walk {
+            break;
+        }
+    }
+    let all = [7, 8].into_iter().flat_map(|key| (1..=20).map(move |n| (key, author(2, n))));
+    assert_eq!(told, all.collect::<Vec<_>>());
 }

@@ -45,6 +45,8 @@ pub(crate) struct SavedEstate {
     pub(crate) rosters: Vec<(u64, u64, Vec<u16>)>,
     /// What it may claim by them: from when on, and before when, ms.
     pub(crate) vouched: Vec<(u64, u64)>,
+    /// All tables of rights that it, or a life before it, had: and from when on what began is known there, ms.
+    pub(crate) tables: Vec<(u64, u64)>,
 }
 
 /// One frame of a snapshot.

@@ -1,9 +1,11 @@
 //! What a life leaves of quotas to the next one of its node: all of it where it ends in order, once; nothing where it dies.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use selvedge_state::{
-    EPOCH_LONGEST, Epoch, Estate, Incarnation, Inheritance, Settled, Snapshot, SnapshotHead, Spent, Store, StoreBounds,
-    StoreConfig, Time, Void,
+    EPOCH_LONGEST, Epoch, Estate, Incarnation, Inheritance, LedgerSpec, Settled, Snapshot, SnapshotHead, Spent, Store,
+    StoreBounds, StoreConfig, Time, Void,
 };
 
 use crate::rights::{QUOTA, head, home, hour, left, rights, take, world};
@@ -240,4 +242,49 @@ fn a_calendar_month() {
         (0..16).for_each(|_| store.sweep(epoch.ends.plus(60_000)));
         assert_eq!(settle(epoch.ends.plus(60_000)), Settled::OutOfTime);
     }
+}
+
+/// Two lives that end in order, with a table that is there, gone, or new in each: what was minted is minted once, and of what is new all is known.
+#[test]
+fn tables_that_come_and_go_are_minted_once() {
+    let lives = |tables: [&[&str]; 3]| {
+        let mut before: Option<(Vec<Bytes>, Estate)> = None;
+        let mut granted = BTreeMap::<String, u64>::new();
+        for (life, names) in (0_u64..).zip(tables) {
+            // Each begins within the hour.
+            let now = START.plus(life * 60_000);
+            let store = store_of(1, if life == 0 { 1 } else { now.0 << 16 }, 1, 10, 10);
+            let spec = |name: &str| LedgerSpec { uid: name.to_owned(), ..crate::rights::spec() };
+            let rights = |name: &str| store.rights(&spec(name), QUOTA).unwrap();
+            // A name that is marked is in a config that is loaded later.
+            names.iter().filter(|name| !name.ends_with('+')).for_each(|name| {
+                rights(name);
+            });
+            if let Some((frames, estate)) = before.take() {
+                restore(&store, &frames, now);
+                store.inherit(estate, now);
+            }
+            for name in names {
+                let name = name.trim_end_matches('+');
+                let spent = store.spend(rights(name), store.lasting_key(&[b"k"]), hour(now), 400, now);
+                if let Spent::Granted { .. } = spent {
+                    *granted.entry(name.to_owned()).or_default() += 1;
+                }
+            }
+            store.close_rights(None, now);
+            let at = SnapshotHead { incarnation: Incarnation(if life == 0 { 1 } else { now.0 << 16 }), ..head(now) };
+            before = Some((Snapshot::new(&store, at).collect::<Vec<_>>(), store.estate(now).unwrap()));
+        }
+        ["a", "b"].map(|name| granted.get(name).copied().unwrap_or(0))
+    };
+    // Of 1000 twice 400.
+    assert_eq!(lives([&["a"], &["a"], &["a"]]), [2, 0]);
+    // New in a config, at the start and later.
+    assert_eq!(lives([&["a"], &["a", "b"], &["b"]]), [2, 2]);
+    assert_eq!(lives([&["a"], &["a", "b+"], &["b"]]), [2, 2]);
+    // What was there before and not told is not known.
+    assert_eq!(lives([&["a"], &["a+"], &["a"]]), [1, 0]);
+    assert_eq!(lives([&["a"], &["b"], &["a"]]), [1, 1]);
+    assert_eq!(lives([&["a"], &["b"], &["a+"]]), [1, 1]);
+    assert_eq!(lives([&["a", "b"], &["a"], &["b", "a"]]), [2, 1]);
 }
