@@ -66,6 +66,7 @@ pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMod
 pub use schema::schema;
 pub use site::{HostPattern, SITES_MAX, Site};
 pub use storage::{KEYS_MAX, Storage};
+pub use suggest::nearest;
 pub use test::{Expect, Given, STEPS_MAX, Step, TESTS_MAX, Test, TestRequest, TestResponse};
 pub use unique::{UNIQUES_MAX, Unique};
 
@@ -113,8 +114,20 @@ pub struct Config {
 /// # Errors
 /// In words, when it is none.
 pub fn duration(text: &str) -> Result<std::time::Duration, String> {
-    value::duration(text).map_err(|wrong| match wrong.help {
+    value::duration(text).map_err(in_words)
+}
+
+/// A rate as configs and commands write it, such as `20/1m`: 1 or more in 100 ms to 31 days.
+///
+/// # Errors
+/// In words, when it is none.
+pub fn rate(text: &str) -> Result<Rate, String> {
+    value::rate(text).map_err(in_words)
+}
+
+fn in_words(wrong: value::Wrong) -> String {
+    match wrong.help {
         Some(help) => format!("{}: {help}", wrong.message),
         None => wrong.message,
-    })
+    }
 }

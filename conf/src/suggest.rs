@@ -9,7 +9,7 @@ const LENGTH_MAX: usize = 64;
 const NAMES_MAX: usize = 128;
 
 /// The name nearest to `written`, if one is near enough; the first of equals.
-pub(crate) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = written.chars().count();
     if length > LENGTH_MAX {
         return None;

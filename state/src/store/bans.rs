@@ -84,7 +84,12 @@ impl Facts<Banning> {
     }
 
     pub(super) fn all(&self, now: Time) -> Vec<Ban> {
-        let mut bans = self.collect(|fact| fact.ban.holds(now).then(|| fact.ban.clone()));
+        self.those(|fact| fact.ban.holds(now))
+    }
+
+    /// Those that pass, by subject.
+    pub(super) fn those(&self, test: impl Fn(&Banning) -> bool) -> Vec<Ban> {
+        let mut bans = self.collect(|fact| test(fact).then(|| fact.ban.clone()));
         bans.sort_unstable_by(|a, b| a.subject.cmp(&b.subject));
         bans
     }

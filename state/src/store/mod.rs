@@ -364,6 +364,13 @@ impl Store {
         self.bans.all(now)
     }
 
+    /// The last ban of each subject, also where it ended less than [`BAN_MEMORY`](crate::BAN_MEMORY) ago, by subject; none of those that were
+    /// lifted.
+    #[must_use]
+    pub fn last_bans(&self, now: Time) -> Vec<Ban> {
+        self.bans.those(|fact| fact.is_remembered(now))
+    }
+
     /// How much of the cluster is heard: by whom as the replica last saw it, how long ago as of `now`.
     #[must_use]
     pub fn peers(&self, now: Time) -> Peers {
