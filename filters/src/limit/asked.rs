@@ -1,8 +1,8 @@
 //! What operators ask of a limit's keys, and say of them: by the values that a key is made of, or by its hash.
 
-use selvedge_state::{Key, Key64, Store, Time};
+use selvedge_state::{Ban, Key, Key64, Store, Time};
 
-use super::{Limit, Overrides, Resets, Seen, Whose};
+use super::{Limit, Overrides, Reset, Resets, Seen, Whose};
 
 /// What a hash is written behind, so that no value is taken for one.
 const HASH: char = '#';
@@ -39,25 +39,32 @@ impl Limit {
         }
     }
 
+    /// How long the next ban of its penalty lasts, ms, if it made this one.
+    pub fn next_ban(&self, ban: &Ban) -> Option<u64> {
+        self.penalties.as_ref()?.next(ban)
+    }
+
     /// Whose a key of the table is, as far as it is known here: also that of one that was reset. Without values where they are not.
     pub fn called(&self, key: Key, store: &Store, now: Time) -> Whose {
-        let is = |other: Key| other.each().any(|name| key.each().any(|asked| asked == name));
         let resets = self.resets.all(store, now);
-        let reset =
-            resets.into_iter().find(|reset| is(reset.generation.of(reset.whose.key, store)) || is(reset.whose.key));
-        let key = reset.as_ref().map_or(key, |reset| reset.whose.key);
-        if let Some(reset) = reset.filter(|reset| !reset.whose.values.is_empty()) {
-            return reset.whose;
-        }
-        let seen = key.each().find_map(|name| self.seen.values(name));
-        let said = || self.overrides.all(store, now).into_iter().map(|held| held.whose).find(|whose| is(whose.key));
-        let values = seen.or_else(|| said().map(|whose| whose.values)).unwrap_or_default();
+        let is_of =
+            |reset: &&Reset| is_same(reset.generation.of(reset.whose.key, store), key) || is_same(reset.whose.key, key);
+        let reset = resets.iter().find(is_of);
+        let key = reset.map_or(key, |reset| reset.whose.key);
+        let noted = reset.map(|reset| reset.whose.values.clone());
+        let seen = || key.each().find_map(|name| self.seen.values(name));
+        let said = || {
+            let all = self.overrides.all(store, now);
+            all.into_iter().map(|held| held.whose).find(|whose| is_same(whose.key, key)).map(|whose| whose.values)
+        };
+        let values = noted.filter(|values| !values.is_empty()).or_else(seen).or_else(said).unwrap_or_default();
         // Values tell both names of a key, while it has two.
-        let key = self
-            .key_of(&values, store)
-            .ok()
-            .filter(|named| !values.is_empty() && named.each().any(|name| key.each().any(|asked| asked == name)))
-            .unwrap_or(key);
-        Whose { key, values }
+        let whole = self.key_of(&values, store).ok().filter(|whole| is_same(*whole, key));
+        Whose { key: whole.unwrap_or(key), values }
     }
+}
+
+/// Whether two are one key: the secrets by which they are named may differ.
+pub(super) fn is_same(one: Key, other: Key) -> bool {
+    one.each().any(|name| other.each().any(|asked| asked == name))
 }

@@ -1,15 +1,17 @@
 //! What is known of a limit, for those who look after it. Nothing is charged.
 
-use selvedge_state::{Actor, Coverage, Incarnation, Key, Key64, Store, Time};
+use selvedge_state::{Actor, Charge, Coverage, Incarnation, Key, Key64, Spent, Store, Time};
 
-use super::{Limit, Measure, Special, Whose};
+use super::asked::is_same;
+use super::share::Share;
+use super::{Limit, Measure, Special, Tier, Whose};
 
 /// What a key is called in the state, in the generation that it is in.
-struct Names {
+pub(super) struct Names {
     /// Where it is counted by time, or at once.
-    key: Key,
+    pub(super) key: Key,
     /// Where rights are of it; not known of one whose values are not.
-    lasting: Option<Key64>,
+    pub(super) lasting: Option<Key64>,
 }
 
 impl Limit {
@@ -40,10 +42,70 @@ impl Limit {
         if self.tiers().iter().any(is_partial) { Coverage::Partial } else { Coverage::Whole }
     }
 
-    /// The keys that were counted most, where it counts by time: as they are called in the generation that they are in.
-    pub fn top(&self, n: usize, store: &Store, now: Time) -> Vec<Key> {
-        let top = self.table().map(|table| store.top(table, n, now)).unwrap_or_default();
-        top.into_iter().map(|(key, _)| key).collect()
+    /// The keys that were counted most, where it counts by time: by their values where those are known here, and one that was reset by what
+    /// was counted since.
+    pub fn top(&self, n: usize, store: &Store, now: Time) -> Vec<Whose> {
+        let resets = self.resets().all(store, now);
+        let retold = self.retold.tiers();
+        let tiers = self.first().into_iter().chain(self.specials.tiers()).chain(&retold);
+        let most = n.saturating_add(resets.len());
+        let mut top: Vec<(Key, u64)> = tiers.flat_map(|tier| store.top(tier.table, most, now)).collect();
+        top.retain(|(key, _)| !resets.iter().any(|reset| is_same(reset.whose.key, *key)));
+        top.sort_unstable_by_key(|(key, count)| (std::cmp::Reverse(*count), *key));
+        let mut known: Vec<Whose> = Vec::new();
+        for (key, _) in top {
+            let whose = self.called(key, store, now);
+            if known.len() < n && !known.iter().any(|other| is_same(other.key, whose.key)) {
+                known.push(whose);
+            }
+        }
+        known
+    }
+
+    /// Whether it has no room for one more request of a key at this POP; nothing is charged. Of a quota whose key is known by its hash alone
+    /// nothing is known.
+    pub fn refuses(&self, whose: &Whose, store: &Store, now: Time) -> bool {
+        let names = self.names(whose, store, now);
+        let own = |tier: &Tier| tier.width.is_none().then_some(names.key);
+        self.has_no_room((self.special(whose.key, store, now), &names), 1, own, store, now)
+    }
+
+    /// Whether it has no room for so much of a key. `named` says by which key of a bucket it is counted, if it is.
+    pub(super) fn has_no_room(
+        &self,
+        (special, names): (Option<Special>, &Names),
+        cost: u32,
+        named: impl Fn(&Tier) -> Option<Key>,
+        store: &Store,
+        now: Time,
+    ) -> bool {
+        let share = Share::of(&self.facts, store, now);
+        if share == Share::Nothing {
+            return true;
+        }
+        let refused = |charge: Charge| matches!(charge, Charge::Refused { .. });
+        let is_full = |tier: &Tier| {
+            named(tier).is_some_and(|key| refused(store.peek(tier.table, key, &tier.bucket(share), cost, now)))
+        };
+        match (&self.measure, special) {
+            (_, Some(Special::Everything)) => false,
+            (Measure::Quota(own), special) => names.lasting.is_some_and(|lasting| {
+                let budget = own.or(special);
+                let (epoch, price) = (budget.epoch(now), budget.price(cost));
+                let spent = store.peek_spend(budget.rights(), lasting, epoch, price, now);
+                !matches!(spent, Spent::Granted { .. })
+            }),
+            (Measure::InFlight(own), special) => {
+                let flight = own.or(special);
+                store.height(flight.gauge, names.key, now) >= u64::from(flight.most(share))
+            }
+            (Measure::Shared(shared, tier), _) => match (shared.among_several(store, now), names.lasting) {
+                (Some(shares), Some(lasting)) => refused(store.peek_draw(shares, lasting, cost, now)),
+                _ => refused(store.peek(tier.table, names.key, &tier.bucket, cost, now)),
+            },
+            (Measure::Rates(_), Some(Special::Tier(tier))) => is_full(&tier),
+            (Measure::Rates(tiers), _) => tiers.iter().any(is_full),
+        }
     }
 
     /// What each life of each actor counted for a key: in the time that is remembered, in this hour, day or month, or right now.

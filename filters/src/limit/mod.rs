@@ -25,18 +25,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_conf::{self as conf, Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over, Rate};
-use selvedge_state::{Bucket, Charge, Key, Spent, Store, TableFull, TableId, Time};
+use selvedge_state::{Bucket, Key, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
 use budget::Budget;
 use flight::InFlight;
 pub(crate) use hold::Hold;
 pub use hold::Holds;
+use look::Names;
 pub use overrides::{Override, Overrides};
 use penalty::Penalties;
 pub use resets::{Generation, Reset, Resets};
 pub use seen::{SEEN_MAX, Seen};
-use share::Share;
 use shared::Shared;
 use special::{Retold, Special, Specials};
 use tier::Tier;
@@ -240,36 +240,13 @@ impl Limit {
     /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.
     pub(crate) fn would_refuse(&self, context: &Context<'_>) -> bool {
         let (store, now) = (context.store, context.now);
-        let share = Share::of(&self.facts, store, now);
-        if share == Share::Nothing {
-            return true;
-        }
         let (named, cost) = (self.key.hash(context), self.cost(context));
-        let special = self.special(named, store, now);
         let generation = self.resets.generation(named, store, now);
-        let (key, lasting) = (generation.of(named, store), || generation.of_name(self.key.lasting(context), store));
-        match (&self.measure, special) {
-            (_, Some(Special::Everything)) => false,
-            (Measure::Quota(own), special) => {
-                let budget = own.or(special);
-                let (epoch, price) = (budget.epoch(now), budget.price(cost));
-                let spent = store.peek_spend(budget.rights(), lasting(), epoch, price, now);
-                !matches!(spent, Spent::Granted { .. })
-            }
-            (Measure::InFlight(own), special) => {
-                let flight = own.or(special);
-                store.height(flight.gauge, key, now) >= u64::from(flight.most(share))
-            }
-            (Measure::Shared(shared, tier), _) => {
-                let charge = match shared.among_several(store, now) {
-                    Some(shares) => store.peek_draw(shares, lasting(), cost, now),
-                    None => store.peek(tier.table, key, &tier.bucket, cost, now),
-                };
-                matches!(charge, Charge::Refused { .. })
-            }
-            (Measure::Rates(_), Some(Special::Tier(tier))) => self.is_full(&tier, key, (cost, share), context),
-            (Measure::Rates(tiers), _) => tiers.iter().any(|tier| self.is_full(tier, key, (cost, share), context)),
-        }
+        let has_rights = matches!(self.measure, Measure::Quota(_) | Measure::Shared(..));
+        let lasting = has_rights.then(|| generation.of_name(self.key.lasting(context), store));
+        let names = Names { key: generation.of(named, store), lasting };
+        let wide = |tier: &Tier| tier.key(&self.key, names.key, context);
+        self.has_no_room((self.special(named, store, now), &names), cost, wide, store, now)
     }
 
     /// How a key is treated, if it is otherwise: what was said at run time comes before the config.
@@ -286,14 +263,8 @@ impl Limit {
     }
 
     /// Whether it has one bucket for each key, which may be another one for some.
-    fn has_one_bucket(&self) -> bool {
+    pub fn has_one_bucket(&self) -> bool {
         matches!(&self.measure, Measure::Rates(tiers) if tiers.len() == 1)
-    }
-
-    fn is_full(&self, tier: &Tier, key: Key, (cost, share): (u32, Share), context: &Context<'_>) -> bool {
-        let Some(key) = tier.key(&self.key, key, context) else { return false };
-        let charge = context.store.peek(tier.table, key, &tier.bucket(share), cost, context.now);
-        matches!(charge, Charge::Refused { .. })
     }
 
     /// What a request costs: 1 where nothing says so, or what says so has no value or one below 0.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use selvedge_conf::{Limit, Penalty};
-use selvedge_state::{Key, Rung, Store, TableFull, TableId, TableSpec};
+use selvedge_state::{Ban, Key, Rung, Store, TableFull, TableId, TableSpec};
 
 use crate::ban::{self, PENALTY_PREFIX, Subject};
 use crate::decision::Penalised;
@@ -55,6 +55,11 @@ impl Penalties {
             Settled::Done => Some(Penalised { until, level }),
             Settled::Refused => None,
         }
+    }
+
+    /// How long the next ban lasts, ms, after one that it made itself and that is still remembered.
+    pub(super) fn next(&self, ban: &Ban) -> Option<u64> {
+        (*ban.reason == *self.reason).then(|| self.duration(ban.level.saturating_add(1)))
     }
 
     fn duration(&self, level: u8) -> u64 {

@@ -49,6 +49,11 @@ impl Retold {
         known.push((written, tier));
         Some(tier)
     }
+
+    /// Those that were made.
+    pub(super) fn tiers(&self) -> Vec<Tier> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, tier)| *tier).collect()
+    }
 }
 
 /// Those of one limit.

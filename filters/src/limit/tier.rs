@@ -17,7 +17,7 @@ pub(super) struct Tier {
     pub(super) table: TableId,
     pub(super) bucket: Bucket,
     rate: Rate,
-    width: Option<Width>,
+    pub(super) width: Option<Width>,
 }
 
 impl Tier {

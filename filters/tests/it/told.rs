@@ -196,13 +196,14 @@ fn both_hold_while_the_secret_is_rotated() {
         assert_eq!(limit.overrides().all(store, pops.now).len(), 1, "it is listed once");
         assert_eq!(limit.resets().all(store, pops.now).len(), 1);
     }
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 10);
+    assert_eq!(limit(&pops, 1).overrides().clear(far.key, &pops.each[1].store, pops.now), Ok(Some(Told::Unlimited)));
+    pops.wait(5_000);
+    assert_eq!(of(&pops, 0, near.key), None);
     assert_eq!(passes(&pops, 0, "192.0.2.1"), 3);
     pops.wait(2_000);
     // At its rate two more are due.
     assert_eq!(passes(&pops, 1, "192.0.2.1"), 2, "they count together by either name");
-    assert_eq!(limit(&pops, 1).overrides().clear(far.key, &pops.each[1].store, pops.now), Ok(Some(Told::Unlimited)));
-    pops.wait(5_000);
-    assert_eq!(of(&pops, 0, near.key), None);
 }
 
 #[test]
@@ -238,4 +239,30 @@ fn keys_that_are_none_are_told_why() {
     ] {
         assert_eq!(ask(values), Err(wrong.to_owned()));
     }
+}
+
+#[test]
+fn those_that_were_counted_most_are_told_by_name_whatever_was_said_of_them() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    let slow = Told::rate(4, Duration::from_secs(3_600), 2).unwrap();
+    set(&pops, 0, &client(&pops, 0, "192.0.2.1"), slow, pops.now.plus(HOUR));
+    assert_eq!((passes(&pops, 0, "192.0.2.1"), passes(&pops, 0, "192.0.2.2")), (2, 3));
+    let top = |pops: &Pops, at: usize| {
+        let (limit, store) = (limit(pops, at), &pops.each[at].store);
+        let told = |whose: Whose| {
+            let count: u64 = limit.counted(&whose, store, pops.now).iter().map(|(_, _, count)| count).sum();
+            (whose.values.concat(), count, limit.refuses(&whose, store, pops.now))
+        };
+        limit.top(9, store, pops.now).into_iter().map(told).collect::<Vec<_>>()
+    };
+    let told = |client: &str, count, refused| (client.to_owned(), count, refused);
+    assert_eq!(top(&pops, 0), [told("192.0.2.2", 3, true), told("192.0.2.1", 2, true)]);
+    pops.wait(100);
+    // There one is known by what was said, the other one by its hash alone.
+    assert_eq!(top(&pops, 1)[0], told("", 3, true));
+    reset(&pops, 1, "192.0.2.2");
+    assert_eq!(passes(&pops, 1, "192.0.2.2"), 3);
+    pops.wait(100);
+    assert_eq!(top(&pops, 0), [told("192.0.2.2", 3, true), told("192.0.2.1", 2, true)], "what was before is not told");
+    assert!(limit(&pops, 0).has_one_bucket());
 }
