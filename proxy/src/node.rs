@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use selvedge_filters::limit::Limit;
-use selvedge_state::{Actor, Clocks, Coverage, Incarnation, PeerState, PopId, Standing, Store, Time};
+use selvedge_state::{Actor, Clocks, Coverage, Incarnation, Overshot, PeerState, PopId, Standing, Store, Time};
 
 use crate::admin::report;
 use crate::cache::Cache;
@@ -161,6 +161,13 @@ impl Node {
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| limit.keys(&self.store)).collect(),
             limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
+            limit_overrides: plan.filters.limits().iter().map(|limit| self.overrides(limit)).collect(),
+            limit_overshot: plan
+                .filters
+                .limits()
+                .iter()
+                .map(|limit| self.overshot(limit).map_or(0.0, |overshot| overshot.by))
+                .collect(),
             tails: self.witness.hub.tails(),
             tail_dropped: self.witness.hub.dropped(),
         };
@@ -194,6 +201,7 @@ impl Node {
             kept: self.keeper.as_ref().map(Keeper::status),
             took_over: self.took_over(),
             partial: self.partial(&plan),
+            overrides: crate::admin::overrides(self, &plan),
             bans: self.store.bans(now).len(),
             log_dropped: self.log.dropped(),
         }
@@ -202,6 +210,15 @@ impl Node {
     /// Whether a limit's table holds all keys that it counted.
     pub(crate) fn coverage(&self, limit: &Limit) -> Coverage {
         limit.coverage(&self.store, self.clock.now())
+    }
+
+    fn overrides(&self, limit: &Limit) -> usize {
+        limit.overrides().all(&self.store, self.clock.now()).len()
+    }
+
+    /// By how much the first rate of a limit was overshot.
+    pub(crate) fn overshot(&self, limit: &Limit) -> Option<Overshot> {
+        self.store.overshot(limit.table()?)
     }
 
     fn partial(&self, plan: &Plan) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `/v1/bans`: clients that are refused everywhere, and the operators' say in it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,17 +9,37 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::Response;
 use selvedge_filters::{PENALTY_PREFIX, RULE_PREFIX, client_net};
-use selvedge_state::Time;
+use selvedge_state::{BAN_MEMORY, Time};
 
-use super::report::{Ban, NewBan, Unban};
+use super::asking::Asking;
+use super::report::{Ban, NewBan, PastBan, Unban};
 use super::server::{answer, failure, told};
 use crate::node::Node;
+use crate::plan::Plan;
 
 /// Bans in force, by subject.
 pub(super) async fn ls(State(node): State<Arc<Node>>) -> Response {
     told(node, |node| {
         let bans = node.store.bans(node.clock.now());
         Ok(bans.into_iter().map(|ban| report(node, ban)).collect::<Vec<_>>())
+    })
+    .await
+}
+
+/// The last ban of each subject that is remembered, or of the one of the `subject` parameter.
+pub(super) async fn last(State(node): State<Arc<Node>>, Asking(asked): Asking<Vec<(String, String)>>) -> Response {
+    let asked = asked.into_iter().find(|(name, _)| name == "subject").map(|(_, text)| text);
+    let wanted = match asked.map(|text| subject(&text)).transpose() {
+        Ok(wanted) => wanted,
+        Err(error) => return failure(StatusCode::UNPROCESSABLE_ENTITY, error),
+    };
+    told(node, move |node| {
+        let (plan, now) = (node.plan.load(), node.clock.now());
+        let bans = match wanted {
+            Some(subject) => node.store.last_ban(&subject, now).into_iter().collect(),
+            None => node.store.last_bans(now),
+        };
+        Ok(bans.into_iter().map(|ban| past(node, &plan, ban, now)).collect::<Vec<_>>())
     })
     .await
 }
@@ -70,6 +91,21 @@ fn report(node: &Node, ban: selvedge_state::Ban) -> Ban {
         made_at: ban.made_at.0,
         made_by: node.pops.name(ban.made_by.pop),
         applied_at: ban.applied_at.0,
+    }
+}
+
+fn past(node: &Node, plan: &Plan, ban: selvedge_state::Ban, now: Time) -> PastBan {
+    let by = [PENALTY_PREFIX, RULE_PREFIX].into_iter().any(|prefix| ban.reason.starts_with(prefix));
+    let limit = plan.filters.limits().iter().find_map(|limit| Some((limit, limit.next_ban(&ban)?)));
+    let millis = |step: &Duration| u64::try_from(step.as_millis()).unwrap_or(u64::MAX);
+    let penalty = limit.and_then(|(limit, _)| limit.facts().penalty.as_ref());
+    PastBan {
+        in_force: now < ban.until,
+        by: by.then(|| ban.reason.to_string()),
+        remembered_until: ban.until.plus(BAN_MEMORY).0,
+        steps_ms: penalty.map(|penalty| penalty.ban.iter().map(millis).collect()).unwrap_or_default(),
+        next_ms: limit.map(|(_, next)| next),
+        ban: report(node, ban),
     }
 }
 

@@ -11,56 +11,72 @@ use selvedge_filters::limit::{Limit as Filter, Whose};
 use selvedge_state::{Coverage, Time};
 
 use super::asking::Asking;
-use super::report::{Bound, Key, Limit, Row};
+use super::overrides;
+use super::report::{Bound, Key, Limit, Overshot, Row};
 use super::server::{answer, aside, told};
 use super::unknown::unknown;
 use crate::node::Node;
+use crate::plan::Plan;
 
 /// One batch of changes waits at most this long before it is sent (ms); see the replica's batching.
 const BATCH_MS: u64 = 25;
 
-/// Keys listed for one limit.
+/// Keys listed for one limit, if nothing else is asked for.
 const TOP: usize = 10;
+
+/// Keys listed for one limit at most.
+const TOP_MAX: usize = 1000;
+
+/// Which keys of a limit.
+enum Which {
+    One(Whose),
+    /// So many that were counted most.
+    Top(usize),
+}
 
 /// All limits; with the busiest keys of each.
 pub(super) async fn ls(State(node): State<Arc<Node>>) -> Response {
     told(node, |node| {
         let lag = charge_lag_ms(node);
         let plan = node.plan.load();
-        Ok(plan.filters.limits().iter().map(|limit| report(node, limit, None, lag)).collect::<Vec<_>>())
+        Ok(plan.filters.limits().iter().map(|limit| report(node, limit, Which::Top(TOP), lag)).collect::<Vec<_>>())
     })
     .await
 }
 
-/// One limit: the key made of the `key` parameters, in the config's order, or the busiest keys.
+/// One limit: the key made of the `key` parameters, in the config's order, or the busiest keys, `top` of them.
 pub(super) async fn show(
     State(node): State<Arc<Node>>,
     Path(name): Path<String>,
     Asking(parts): Asking<Vec<(String, String)>>,
 ) -> Response {
+    let top = parts.iter().find(|(name, _)| name == "top").and_then(|(_, value)| value.parse().ok());
     let key: Vec<String> = parts.into_iter().filter(|(name, _)| name == "key").map(|(_, value)| value).collect();
-    answer(aside(move || named(&node, &name, &key)).await, StatusCode::NOT_FOUND)
+    answer(aside(move || named(&node, &name, &key, top)).await, StatusCode::NOT_FOUND)
 }
 
-fn named(node: &Node, name: &str, key: &[String]) -> Result<Limit, String> {
+fn named(node: &Node, name: &str, key: &[String], top: Option<usize>) -> Result<Limit, String> {
     let plan = node.plan.load();
-    let limit = plan
-        .filters
-        .limit_named(name)
-        .ok_or_else(|| unknown("limit", name, plan.filters.limits().iter().map(|limit| limit.facts().name.as_str())))?;
-    let key = if key.is_empty() { None } else { Some(limit.whose(key, &node.store, node.clock.now())?) };
-    Ok(report(node, limit, key, charge_lag_ms(node)))
+    let limit = find(&plan, name)?;
+    let which = match key {
+        [] => Which::Top(top.unwrap_or(TOP).min(TOP_MAX)),
+        values => Which::One(limit.whose(values, &node.store, node.clock.now())?),
+    };
+    Ok(report(node, limit, which, charge_lag_ms(node)))
 }
 
-fn report(node: &Node, limit: &Filter, key: Option<Whose>, lag_ms: u64) -> Limit {
+/// The limit of a name.
+pub(super) fn find<'p>(plan: &'p Plan, name: &str) -> Result<&'p Filter, String> {
+    let names = || plan.filters.limits().iter().map(|limit| limit.facts().name.as_str());
+    plan.filters.limit_named(name).ok_or_else(|| unknown("limit", name, names()))
+}
+
+fn report(node: &Node, limit: &Filter, which: Which, lag_ms: u64) -> Limit {
     let now = node.clock.now();
     let facts = limit.facts();
-    let keys = match key {
-        Some(key) => vec![key],
-        None => {
-            let called = |key| limit.called(key, &node.store, now);
-            limit.top(TOP, &node.store, now).into_iter().map(called).collect()
-        }
+    let keys = match which {
+        Which::One(key) => vec![key],
+        Which::Top(n) => limit.top(n, &node.store, now),
     };
     let scope = match facts.scope {
         Scope::Global => "global",
@@ -80,6 +96,9 @@ fn report(node: &Node, limit: &Filter, key: Option<Whose>, lag_ms: u64) -> Limit
         keys: limit.keys(&node.store),
         partial: node.coverage(limit) == Coverage::Partial,
         bound: limit.bound().map(|known| bound(&known, lag_ms)),
+        overshot: node.overshot(limit).map(|overshot| Overshot { by: overshot.by, at: overshot.at.0 }),
+        overrides: overrides::of(node, limit),
+        resets: overrides::resets_of(node, limit),
         top: keys.into_iter().map(|key| counted(node, limit, key, now)).collect(),
     }
 }
@@ -112,9 +131,11 @@ fn counted(node: &Node, limit: &Filter, key: Whose, now: Time) -> Key {
     let rows: Vec<Row> = limit.counted(&key, &node.store, now).into_iter().map(row).collect();
     Key {
         hash: key.key.to_string(),
+        refused: limit.refuses(&key, &node.store, now),
         count: rows.iter().map(|row| row.count).sum(),
         rows,
         level: limit.level(&key, &node.store, now),
+        key: (!key.values.is_empty()).then_some(key.values),
     }
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod limits;
 mod lines;
 mod lists;
+mod overrides;
 mod peers;
 mod pops;
 mod relay;
@@ -22,5 +23,6 @@ mod unknown;
 
 pub use client::{ClientError, follow, get, reload, send};
 pub use escape::escape;
+pub(crate) use overrides::all as overrides;
 pub(crate) use peers::answer as answer_peer;
 pub use server::{SocketError, serve, socket};

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use bans::{Ban, NewBan, Unban};
-pub use limits::{Bound, Key, Limit, Row};
+pub use bans::{Ban, NewBan, PastBan, Unban};
+pub use limits::{Bound, Key, Limit, NewOverride, OneKey, Override, Overshot, Reset, Row};
 
 /// `/v1/status`: one node at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Status {
     /// Limits whose tables are too full to hold all keys they counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<String>,
+    /// What was said at run time of keys of limits and holds now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
     /// Bans in force.
     pub bans: usize,
     /// Access-log lines dropped.

@@ -4,14 +4,22 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use super::render::{Failure, Render};
+use super::render::{Failure, Render, instant, printable};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Ban, NewBan, Unban};
+use crate::admin::escape;
+use crate::admin::report::{Ban, NewBan, PastBan, Unban};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List the bans in force.
     Ls {
+        #[command(flatten)]
+        socket: Socket,
+    },
+    /// The last ban of each client, also those that are over and still count for the next one; or of one client.
+    History {
+        /// An address, or a network as clients are counted.
+        subject: Option<String>,
         #[command(flatten)]
         socket: Socket,
     },
@@ -44,6 +52,13 @@ pub(super) fn bans(command: &Command) -> Result<Render, Failure> {
             let text = if bans.is_empty() { "no bans".to_owned() } else { bans.iter().map(line).collect() };
             Ok(Render::new(text, &bans))
         }
+        Command::History { subject, socket } => {
+            let asked = subject.as_ref().map(|subject| format!("?subject={}", escape(subject))).unwrap_or_default();
+            let bans: Vec<PastBan> = ask(crate::admin::get(&socket.path()?, &format!("/v1/bans/last{asked}")))?;
+            let text =
+                if bans.is_empty() { "no bans are remembered".to_owned() } else { bans.iter().map(past).collect() };
+            Ok(Render::new(text, &bans))
+        }
         Command::Add { subject, duration, reason, socket } => {
             let for_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             let new = NewBan { subject: subject.clone(), for_ms, reason: reason.clone() };
@@ -62,6 +77,35 @@ fn line(ban: &Ban) -> String {
     let late = ban.applied_at.saturating_sub(ban.made_at);
     let lasts = ban.until.saturating_sub(ban.applied_at).div_ceil(1000);
     format!("{}  by {}, known here after {late} ms, {lasts} s from then  ({})\n", ban.subject, ban.made_by, ban.reason)
+}
+
+/// A ban as a step of its ladder.
+fn past(past: &PastBan) -> String {
+    let PastBan { ban, in_force, by, remembered_until, steps_ms, next_ms } = past;
+    let state = if *in_force { "in force until" } else { "over since" };
+    let by = by.as_ref().map_or_else(|| format!("operator ({})", printable(&ban.reason)), |by| printable(by));
+    let mut text = format!(
+        "{}  level {}  {state} {}  by {by}, made at {} {}; remembered until {}\n",
+        ban.subject,
+        ban.level,
+        instant(ban.until),
+        ban.made_by,
+        instant(ban.made_at),
+        instant(*remembered_until)
+    );
+    if ban.level > 0 {
+        let before = ban.level;
+        text.push_str(&format!("  after {before} before it, each made while the one before was remembered\n"));
+    }
+    if let Some(next) = next_ms {
+        let steps: Vec<String> = steps_ms.iter().map(|step| seconds(*step)).collect();
+        text.push_str(&format!("  bans of that limit last {}; the next one {}\n", steps.join(", "), seconds(*next)));
+    }
+    text
+}
+
+fn seconds(millis: u64) -> String {
+    format!("{} s", millis as f64 / 1000.0)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

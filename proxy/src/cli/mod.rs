@@ -12,6 +12,7 @@ pub mod init;
 mod limits;
 mod lists;
 mod metrics;
+mod overrides;
 mod page;
 mod reload;
 mod remembered;
@@ -59,7 +60,7 @@ enum Command {
     Reload(reload::Args),
     /// Show what a running node says of itself and its peers.
     Status(status::Args),
-    /// Limits of a running node.
+    /// Limits of a running node, and what is said of their keys at run time, at every POP at once.
     #[command(subcommand)]
     Limits(limits::Command),
     /// What a node tells its operators in numbers.

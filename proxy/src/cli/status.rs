@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::overrides;
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
 use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, Status};
@@ -51,6 +52,9 @@ fn page(status: &Status) -> String {
     );
     if !status.partial.is_empty() {
         let _ = writeln!(page, "PARTIAL: more keys than fit are counted by {}", status.partial.join(", "));
+    }
+    for held in &status.overrides {
+        let _ = write!(page, "limit override {}", overrides::line(held));
     }
     if let Some(kept) = &status.kept {
         kept_page(&mut page, kept, status.now);

@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 use selvedge_conf::Config;
 use selvedge_state::{Coverage, Time};
@@ -69,6 +70,8 @@ struct Gauges {
     bans: IntGauge,
     limit_keys: IntGaugeVec,
     limit_partial: IntGaugeVec,
+    limit_overrides: IntGaugeVec,
+    limit_overshot: GaugeVec,
     tails: IntGauge,
     tail_dropped: IntCounter,
 }
@@ -100,6 +103,10 @@ pub struct Reading {
     pub limit_keys: Vec<usize>,
     /// Whether each limit's table holds all keys it counted, by limit.
     pub limit_coverage: Vec<Coverage>,
+    /// What was said of each limit's keys at run time and holds, by limit.
+    pub limit_overrides: Vec<usize>,
+    /// By how much each limit was overshot at most, requests, by limit.
+    pub limit_overshot: Vec<f64>,
     /// Who tail now.
     pub tails: usize,
     /// Lines lost to those who tail.
@@ -169,6 +176,8 @@ impl Metrics {
         retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
         self.gauges.limit_keys.reset();
         self.gauges.limit_partial.reset();
+        self.gauges.limit_overrides.reset();
+        self.gauges.limit_overshot.reset();
         self.config.info.reset();
         self.config.info.with_label_values(&[config.revision.as_str()]).set(1);
         self.config.success.set(1);
@@ -251,6 +260,11 @@ impl Gauges {
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
             limit_partial: gauges(registry, &series::LIMIT_PARTIAL)?,
+            limit_overrides: gauges(registry, &series::LIMIT_OVERRIDES)?,
+            limit_overshot: registered(
+                registry,
+                GaugeVec::new(opts(&series::LIMIT_OVERSHOT), series::LIMIT_OVERSHOT.labels)?,
+            )?,
             tails: gauge(&series::TAILS)?,
             tail_dropped: counter(&series::TAIL_DROPPED)?,
         })
@@ -293,6 +307,12 @@ impl Gauges {
         for (limit, coverage) in config.limits.iter().zip(&reading.limit_coverage) {
             let partial = i64::from(*coverage == Coverage::Partial);
             self.limit_partial.with_label_values(&[limit.name.as_str()]).set(partial);
+        }
+        for (limit, overrides) in config.limits.iter().zip(&reading.limit_overrides) {
+            self.limit_overrides.with_label_values(&[limit.name.as_str()]).set(whole(*overrides as u64));
+        }
+        for (limit, overshot) in config.limits.iter().zip(&reading.limit_overshot) {
+            self.limit_overshot.with_label_values(&[limit.name.as_str()]).set(*overshot);
         }
     }
 }

@@ -133,6 +133,18 @@ pub(super) const LIMIT_PARTIAL: Family = family(
     &["limit"],
     By::Limit(1),
 );
+pub(super) const LIMIT_OVERRIDES: Family = family(
+    "selvedge_limit_overrides",
+    "What was said of a limit's keys at run time and holds now.",
+    &["limit"],
+    By::Limit(1),
+);
+pub(super) const LIMIT_OVERSHOT: Family = family(
+    "selvedge_limit_overshot_requests",
+    "Requests beyond burst and rate that were admitted for one key at most, as far as this node came to know since its start.",
+    &["limit"],
+    By::Limit(1),
+);
 pub(super) const LOG_DROPPED: Family =
     family("selvedge_log_dropped_total", "Access-log lines dropped.", &[], By::Fixed(1));
 pub(super) const NATS_CONNECTED: Family =
@@ -171,7 +183,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 35] = [
+pub const FAMILIES: [Family; 37] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
@@ -194,6 +206,8 @@ pub const FAMILIES: [Family; 35] = [
     HTTP_REQUESTS,
     LIMIT_DECISIONS,
     LIMIT_KEYS,
+    LIMIT_OVERRIDES,
+    LIMIT_OVERSHOT,
     LIMIT_PARTIAL,
     LOG_DROPPED,
     NATS_CONNECTED,

@@ -56,7 +56,10 @@ async fn an_operator_reads_what_was_counted() {
     assert_eq!(code, 0);
     assert!(text.starts_with("api  6/1m burst 3"), "{text}");
     let (code, _, error) = edge.command(&["limits", "show", "apj"]).await;
-    assert_eq!((code, error.as_str()), (1, "error: there is no limit \"apj\"; there are: api\n"));
+    assert_eq!(
+        (code, error.as_str()),
+        (1, "error: there is no limit \"apj\"; there are: api; did you mean \"api\"?\n")
+    );
 }
 
 #[tokio::test]

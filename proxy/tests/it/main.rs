@@ -22,6 +22,7 @@ mod nats_fleet;
 mod nats_wide;
 mod origins;
 mod over;
+mod overrides;
 mod paths;
 mod proxying;
 mod rehearsal;

@@ -40,3 +40,20 @@ pub struct Unban {
     /// The address or network.
     pub subject: String,
 }
+
+/// `/v1/bans/last`: the last ban of one subject, while it is remembered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PastBan {
+    /// The ban. Those before it were of the levels below, each of which was remembered when the next one was made.
+    pub ban: Ban,
+    /// Whether it is in force.
+    pub in_force: bool,
+    /// The limit or rule that made it; absent where an operator did.
+    pub by: Option<String>,
+    /// Node time from when on it is forgotten, ms since the Unix epoch: a ban after that begins at level 0.
+    pub remembered_until: u64,
+    /// How long bans of that limit last, by level, ms; the last one repeats. Empty where no limit of the config made it.
+    pub steps_ms: Vec<u64>,
+    /// How long the next ban lasts, if that limit makes it while this one is remembered, ms.
+    pub next_ms: Option<u64>,
+}

@@ -1,4 +1,4 @@
-//! What is said of limits.
+//! What is said of limits, and said to change one for one key.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,27 @@ pub struct Limit {
     pub partial: bool,
     /// What it may admit beyond its first rate and burst, if it has any.
     pub bound: Option<Bound>,
+    /// By how much its first rate was overshot at most since the process started or its burst changed, as far as this POP came to know;
+    /// absent where it was not.
+    #[serde(default)]
+    pub overshot: Option<Overshot>,
+    /// What was said of its keys at run time and holds now, by key.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// Keys that were reset and may still owe something from before, by key.
+    #[serde(default)]
+    pub resets: Vec<Reset>,
     /// The keys with most, or the one asked for.
     pub top: Vec<Key>,
+}
+
+/// How far a limit was overshot.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Overshot {
+    /// Requests that were admitted for one key beyond burst and rate: a lower bound.
+    pub by: f64,
+    /// When this POP came to know, ms since the Unix epoch.
+    pub at: u64,
 }
 
 /// The parts of a limit's bound, now.
@@ -53,6 +72,12 @@ pub struct Bound {
 pub struct Key {
     /// Its keyed hash, hex: keys themselves are not kept.
     pub hash: String,
+    /// The values that it is made of, in the config's order, if it was charged or refused here lately, or an operator named it.
+    #[serde(default)]
+    pub key: Option<Vec<String>>,
+    /// Whether one more request would be refused now.
+    #[serde(default)]
+    pub refused: bool,
     /// Requests admitted in the windows still remembered, what was used of a quota by now, or what is in flight; all POPs.
     pub count: u64,
     /// The same by POP and life.
@@ -70,4 +95,62 @@ pub struct Row {
     pub incarnation: u64,
     /// Requests admitted.
     pub count: u64,
+}
+
+/// What was said of one key of a limit at run time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The limit.
+    pub limit: String,
+    /// The key's hash, hex.
+    pub hash: String,
+    /// The values that it is made of, as they were written; absent where only the hash is known.
+    pub key: Option<Vec<String>>,
+    /// The rate, `100/60s`; absent where there is no limit.
+    pub rate: Option<String>,
+    /// Depth of the bucket, likewise.
+    pub burst: Option<u32>,
+    /// Node time from when on it does not hold any more, ms since the Unix epoch.
+    pub until: u64,
+    /// When it was said, by the clock of the POP that did.
+    pub made_at: u64,
+    /// The POP that said it.
+    pub made_by: String,
+}
+
+/// `POST /v1/limits/NAME/overrides`: what is to hold for one key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewOverride {
+    /// A value for each part of the limit's key, or a hash behind `#`.
+    pub key: Vec<String>,
+    /// A rate as in the config, `100/1m`; no limit where it is absent.
+    pub rate: Option<String>,
+    /// Depth of the bucket. Default `max(1, rate / 10)`.
+    pub burst: Option<u32>,
+    /// How long, ms.
+    pub for_ms: u64,
+}
+
+/// `DELETE /v1/limits/NAME/overrides`, and `POST /v1/limits/NAME/resets`: which key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneKey {
+    /// A value for each part of the limit's key, or a hash behind `#`.
+    pub key: Vec<String>,
+}
+
+/// A key that was reset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// The limit.
+    pub limit: String,
+    /// The key's hash, hex.
+    pub hash: String,
+    /// The hash by which it is counted since.
+    pub counted_as: String,
+    /// The values that it is made of, as they were written; absent where only the hash is known.
+    pub key: Option<Vec<String>>,
+    /// When it was reset last, by the clock of the POP that did.
+    pub made_at: u64,
 }

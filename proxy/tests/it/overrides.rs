@@ -1,0 +1,210 @@
+//! What operators say of one key of a limit: at one POP, and so at every other.
+
+use serde_json::Value;
+
+use crate::cluster;
+use crate::support::{DEADLINE, Edge, Origin, eventually, get_from, metrics};
+
+const LIMIT: &str = r#"
+[[limit]]
+name = "api"
+key = ["client.net"]
+rate = "6/1h"
+burst = 3
+"#;
+
+/// A flood: of so many requests of a client, how many pass.
+async fn passes(edge: &Edge, client: u8, of: usize) -> usize {
+    let mut passed = 0;
+    for _ in 0..of {
+        passed += usize::from(get_from(client, edge.address(), "/").await.status == 200);
+    }
+    passed
+}
+
+async fn json(edge: &Edge, words: &[&str]) -> Value {
+    let (code, text, error) = edge.command(&[words, &["--json"]].concat()).await;
+    assert_eq!(code, 0, "{words:?}: {error}");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Waits until a limit is shown as it is to be.
+async fn shown(edge: &Edge, words: &[&str], is: impl Fn(&Value) -> bool) -> Value {
+    eventually(DEADLINE, async || {
+        let found = json(edge, words).await;
+        if is(&found) { Ok(found) } else { Err(found.to_string()) }
+    })
+    .await
+}
+
+/// Two POPs that hear each other.
+async fn two(folder: &std::path::Path, origin: &Origin, limit: &str) -> (Edge, Edge) {
+    cluster::plan_of(folder, &origin.url(), &["fra", "ams"], limit);
+    let (fra, ams) = (cluster::start(folder, "fra").await, cluster::start(folder, "ams").await);
+    for edge in [&fra, &ams] {
+        shown(edge, &["status"], |status| {
+            status["cluster"]["standing"] == "settled" && status["cluster"]["heard"] == 2
+        })
+        .await;
+    }
+    (fra, ams)
+}
+
+#[tokio::test]
+async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let (fra, ams) = two(folder.path(), &origin, LIMIT).await;
+    let said = ["limits", "set", "api", "127.0.0.7", "--rate", "1/31d", "--burst", "1", "--for", "1h"];
+    let (code, text, error) = fra.command(&said).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(text.starts_with("api 127.0.0.7: 1/2678400s burst 1, by fra at "), "{text}");
+    let status = shown(&ams, &["status"], |status| status["overrides"][0]["key"][0] == "127.0.0.7").await;
+    let held = &status["overrides"][0];
+    assert_eq!((&held["limit"], &held["burst"], &held["made_by"]), (&"api".into(), &1.into(), &"fra".into()));
+    assert_eq!(held["until"].as_u64().unwrap() - held["made_at"].as_u64().unwrap(), 3_600_000);
+    assert_eq!((passes(&ams, 7, 5).await, passes(&ams, 8, 5).await), (1, 3));
+    let (_, text, _) = ams.command(&["status"]).await;
+    assert!(text.contains("limit override api 127.0.0.7: 1/2678400s burst 1, by fra"), "{text}");
+    let (_, text, _) = ams.command(&["limits", "show", "api"]).await;
+    assert!(text.contains("  override api 127.0.0.7: 1/2678400s"), "{text}");
+    assert!(metrics(&ams).await.contains("selvedge_limit_overrides{limit=\"api\"} 1\n"));
+    // It knows a client by hash as well.
+    let hash = format!("#{}", held["hash"].as_str().unwrap());
+    json(&ams, &["limits", "set", "api", &hash, "--unlimited", "--for", "8h"]).await;
+    shown(&fra, &["limits", "show", "api"], |limit| limit["overrides"][0]["rate"].is_null()).await;
+    assert_eq!(passes(&fra, 7, 9).await, 9);
+    let (_, text, error) = fra.command(&["explain", "GET", "http://test/", "--client-ip", "127.0.0.7"]).await;
+    assert!(text.contains("no limit for this key"), "{text}{error}");
+    let (code, text, _) = fra.command(&["limits", "set", "api", "127.0.0.7", "--clear"]).await;
+    assert_eq!((code, text.as_str()), (0, "api 127.0.0.7: as in the config again\n"));
+    shown(&ams, &["status"], |status| status["overrides"].is_null()).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_reset_at_one_pop_is_let_in_at_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let (fra, ams) = two(folder.path(), &origin, LIMIT).await;
+    assert_eq!(passes(&fra, 7, 5).await, 3);
+    let key = ["limits", "show", "api", "127.0.0.7"];
+    let before = shown(&ams, &key, |limit| limit["top"][0]["count"] == 3).await;
+    assert_eq!((passes(&ams, 7, 2).await, &before["top"][0]["refused"]), (0, &true.into()));
+    let (code, text, error) = fra.command(&["limits", "reset", "api", "127.0.0.7"]).await;
+    assert_eq!((code, text.as_str(), error.as_str()), (0, "api 127.0.0.7: starts afresh\n", ""));
+    let after = shown(&ams, &key, |limit| limit["resets"][0]["key"][0] == "127.0.0.7").await;
+    assert_eq!((&after["top"][0]["count"], &after["top"][0]["refused"]), (&0.into(), &false.into()));
+    assert_eq!(passes(&ams, 7, 5).await, 3);
+    let (_, text, _) = ams.command(&["limits", "show", "api"]).await;
+    assert!(text.contains("  api 127.0.0.7: reset at "), "{text}");
+    // The hash by which it is counted now leads to it, too.
+    let counted_as = format!("#{}", after["resets"][0]["counted_as"].as_str().unwrap());
+    json(&ams, &["limits", "reset", "api", &counted_as]).await;
+    assert_eq!(passes(&ams, 7, 5).await, 3);
+}
+
+#[tokio::test]
+async fn top_names_those_that_came_here_and_tells_who_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let (fra, ams) = two(folder.path(), &origin, LIMIT).await;
+    assert_eq!((passes(&fra, 7, 5).await, passes(&fra, 8, 1).await), (3, 1));
+    let (code, text, _) = fra.command(&["limits", "top", "api"]).await;
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains("  127.0.0.7  3 (fra 3)  level 3.0  REFUSED"), "{text}");
+    assert!(lines[1].contains("  127.0.0.8  1 (fra 1)") && !lines[1].contains("REFUSED"), "{text}");
+    assert_eq!(json(&fra, &["limits", "top", "api", "-n", "1"]).await.as_array().map(Vec::len), Some(1));
+    let there = shown(&ams, &["limits", "top", "api"], |top| top.as_array().is_some_and(|top| top.len() == 2)).await;
+    assert!(there[0]["key"].is_null() && there[0]["refused"] == true, "{there}");
+    let (_, text, _) = ams.command(&["limits", "top", "api"]).await;
+    assert!(text.contains("(not seen here)"), "{text}");
+    let hash = format!("#{}", there[0]["hash"].as_str().unwrap());
+    let (code, text, _) = ams.command(&["limits", "reset", "api", &hash]).await;
+    assert_eq!((code, text), (0, format!("api {hash}: starts afresh\n")));
+    shown(&fra, &["limits", "show", "api"], |limit| limit["resets"].as_array().is_some_and(|all| all.len() == 1)).await;
+    assert_eq!(passes(&fra, 7, 5).await, 3);
+}
+
+#[tokio::test]
+async fn mistakes_are_told_with_their_cause() {
+    let origin = Origin::fixed("", "x").await;
+    let edge = Edge::before(&origin.url(), LIMIT).await;
+    let (key, long) = ("127.0.0.7", ["--for", "1h"]);
+    for (words, expected, wrong) in [
+        (
+            vec!["limits", "set", "apj", key, "--unlimited", long[0], long[1]],
+            1,
+            "there is no limit \"apj\"; there are: api; did you mean \"api\"?",
+        ),
+        (vec!["limits", "set", "api", "--unlimited", long[0], long[1]], 1, "the key has 1 parts (client.net), not 0"),
+        (vec!["limits", "set", "api", "here", "--unlimited", long[0], long[1]], 1, "\"here\" is no address"),
+        (vec!["limits", "set", "api", "#12", "--unlimited", long[0], long[1]], 1, "\"#12\" is no hash"),
+        (vec!["limits", "set", "api", key, "--rate", "100/m", long[0], long[1]], 2, "write \"100/1m\""),
+        (vec!["limits", "set", "api", key, "--rate", "100/1m"], 2, "--for <DURATION>"),
+        (vec!["limits", "set", "api", key, "--unlimited", "--for", "0s"], 1, "must hold for some time"),
+        (vec!["limits", "set", "api", key, long[0], long[1]], 2, "--rate <RATE>|--unlimited|--clear"),
+        (vec!["limits", "set", "api", key, "--unlimited", "--burst", "2", long[0], long[1]], 2, "cannot be used with"),
+        (vec!["limits", "set", "api", key, "--clear"], 1, "nothing is said of 127.0.0.7 in limit \"api\""),
+        (vec!["limits", "reset", "api", key, "x"], 1, "the key has 1 parts (client.net), not 2"),
+        (vec!["limits", "top", "other"], 1, "there is no limit \"other\"; there are: api"),
+    ] {
+        let (code, _, error) = edge.command(&words).await;
+        assert_eq!(code, expected, "{words:?}: {error}");
+        assert!(error.contains(wrong), "{words:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_ban_is_told_as_a_step_of_its_ladder() {
+    let origin = Origin::fixed("", "x").await;
+    let penalty = format!("{LIMIT}penalty = {{ after = 2, within = \"10m\", ban = [\"1m\", \"10m\", \"1h\"] }}\n");
+    let edge = Edge::before(&origin.url(), &penalty).await;
+    let (code, text, _) = edge.command(&["bans", "history"]).await;
+    assert_eq!((code, text.as_str()), (0, "no bans are remembered\n"));
+    assert_eq!(passes(&edge, 7, 5).await, 3);
+    json(&edge, &["bans", "add", "127.0.0.8", "--for", "1h", "--reason", "scraper"]).await;
+    let history = json(&edge, &["bans", "history"]).await;
+    let (first, second) = (&history[0], &history[1]);
+    assert_eq!(
+        (&first["by"], &first["ban"]["level"], &first["in_force"]),
+        (&"limit:api".into(), &0.into(), &true.into())
+    );
+    assert_eq!((&first["next_ms"], &first["steps_ms"][2]), (&600_000.into(), &3_600_000.into()));
+    let until = |ban: &Value| ban["ban"]["until"].as_u64().unwrap();
+    assert_eq!(first["remembered_until"].as_u64().unwrap() - until(first), 24 * 3_600_000);
+    assert!(second["by"].is_null() && second["next_ms"].is_null() && second["ban"]["reason"] == "scraper", "{second}");
+    let (_, text, _) = edge.command(&["bans", "history", "127.0.0.7"]).await;
+    assert!(text.starts_with("127.0.0.7/32  level 0  in force until ") && text.contains("by limit:api"), "{text}");
+    assert!(text.contains("bans of that limit last 60 s, 600 s, 3600 s; the next one 600 s"), "{text}");
+    let (code, _, error) = edge.command(&["bans", "history", "here"]).await;
+    assert_eq!((code, error.as_str()), (1, "error: \"here\" is neither an address nor a network\n"));
+}
+
+/// Either admits the whole while it does not hear the other.
+#[tokio::test]
+async fn how_far_a_limit_was_overshot_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let (fra, ams) = two(folder.path(), &origin, &format!("{LIMIT}on_partition = \"full\"\n")).await;
+    let (_, text, _) = fra.command(&["limits", "show", "api"]).await;
+    assert!(text.contains("so far: nothing, since the start"), "{text}");
+    json(&fra, &["cluster", "apart"]).await;
+    assert_eq!((passes(&fra, 7, 5).await, passes(&ams, 7, 5).await), (3, 3));
+    json(&fra, &["cluster", "join"]).await;
+    for edge in [&fra, &ams] {
+        let limit = shown(edge, &["limits", "show", "api"], |limit| !limit["overshot"].is_null()).await;
+        let by = limit["overshot"]["by"].as_f64().unwrap();
+        assert!((2.5..=3.0).contains(&by), "three more than the burst, less what drained: {by}");
+        assert!(limit["overshot"]["at"].as_u64().is_some_and(|at| at > 0), "{limit}");
+        let metrics = metrics(edge).await;
+        assert!(
+            metrics.contains("selvedge_limit_overshot_requests{limit=\"api\"} 2.")
+                || metrics.contains("requests{limit=\"api\"} 3\n"),
+            "{metrics}"
+        );
+    }
+    let (_, text, _) = fra.command(&["limits", "show", "api"]).await;
+    assert!(text.contains("so far: 2.") || text.contains("so far: 3.00"), "{text}");
+}
