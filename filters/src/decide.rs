@@ -324,7 +324,8 @@ impl Filters {
             Ok(holds) => decision.holds = holds,
             Err((limit, quota)) => return decision.limited(site, (quota, limit.status()), None),
         }
-        tightest_first(&mut decision.quotas);
+        // The earlier limit wins a tie.
+        decision.quotas.sort_by_key(Quota::requests_left);
     }
 
     fn response(
@@ -349,12 +350,5 @@ impl Filters {
         }
         let Findings { changes, tags, fired, monitored, undone, .. } = findings;
         ResponseDecision { headers: changes.response, tags, fired, monitored, undone, logged: changes.logged }
-    }
-}
-
-/// Puts the quota with the least remaining first; the earlier limit wins a tie.
-fn tightest_first(quotas: &mut [Quota]) {
-    if let Some(tightest) = quotas.iter().copied().reduce(Quota::tighter) {
-        quotas.sort_by_key(|quota| *quota != tightest);
     }
 }

@@ -15,7 +15,7 @@ use crate::site::SiteId;
 pub struct Decision {
     /// What to do.
     pub verdict: Verdict,
-    /// What is left of the enforced limits that the request is for, the tightest first; of the one that refused alone, if one did.
+    /// What is left of the enforced limits that the request is for, that with the least first; of the one that refused alone, if one did.
     pub quotas: Vec<Quota>,
     /// How long the request has to wait before it goes on.
     pub wait: Duration,
@@ -184,6 +184,9 @@ pub struct Quota {
     pub key: [u8; 8],
 }
 
+/// The size of a common response, bytes: by it quotas of bytes are compared with those of requests.
+const COMMON: u64 = 64 * 1024;
+
 /// What a limit allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowed {
@@ -207,13 +210,17 @@ pub enum Counted {
 }
 
 impl Quota {
-    /// The one of which less is left, as a part of what it allows; this one where they are alike.
-    #[must_use]
+    /// How many requests are left; bytes are taken for so many of a common size.
+    pub(crate) fn requests_left(&self) -> u64 {
+        match self.allowed.counted {
+            Counted::Requests | Counted::InFlight => self.remaining,
+            Counted::Bytes => self.remaining / COMMON,
+        }
+    }
+
+    /// The one of which less is left; this one where they are alike.
     pub(crate) fn tighter(self, other: Quota) -> Quota {
-        let part = |one: &Quota, by: &Quota| u128::from(one.remaining) * u128::from(by.allowed.amount);
-        let alike = self.allowed.counted == other.allowed.counted;
-        let less = if alike { other.remaining < self.remaining } else { part(&other, &self) < part(&self, &other) };
-        if less { other } else { self }
+        if other.requests_left() < self.requests_left() { other } else { self }
     }
 }
 

@@ -68,20 +68,23 @@ impl Budget {
         Allowed { amount: self.quota.amount, within, counted }
     }
 
-    /// What is left of it over all POPs, as far as is known here, and when that changes; `None` where no time helps.
+    /// What is left of it over all POPs, as far as is known here.
+    pub(super) fn left(&self, key: Key64, epoch: Epoch, store: &Store, now: Time) -> u64 {
+        let used = store.rights_used(self.rights, key, epoch, now).into_iter().map(|(_, _, used)| used);
+        self.quota.amount.saturating_sub(used.fold(0, u64::saturating_add))
+    }
+
+    /// What is told to a client: how much is left of what was left before it came, and when that changes; `None` where no time helps.
     pub(super) fn told(
         &self,
-        key: Key64,
+        left: u64,
         epoch: Epoch,
         (spent, price): (Spent, u64),
-        store: &Store,
         now: Time,
     ) -> (u64, Option<Duration>) {
-        let used = store.rights_used(self.rights, key, epoch, now).into_iter().map(|(_, _, used)| used);
-        let left = self.quota.amount.saturating_sub(used.fold(0, u64::saturating_add));
         let ends = Some(Duration::from_millis(epoch.ends.since(now)));
         match spent {
-            Spent::Granted { .. } => (left, ends),
+            Spent::Granted { .. } => (left.saturating_sub(price), ends),
             _ if price > self.quota.amount => (left, None),
             Spent::Short { .. } if left >= price => (left, ends.min(Some(ASK_AGAIN))),
             Spent::Short { .. } | Spent::OutOfTime | Spent::Full => (left, ends),

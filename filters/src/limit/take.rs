@@ -205,8 +205,9 @@ impl Limit {
     ) -> Taken {
         let (store, now, key) = (context.store, context.now, named.key);
         let (lasting, epoch, price) = (named.lasting(self, context), budget.epoch(now), budget.price(cost));
+        let left = budget.left(lasting, epoch, store, now);
         let spent = hand.spend(store, (budget.rights(), lasting, epoch), price, now);
-        let (remaining, reset) = budget.told(lasting, epoch, (spent, price), store, now);
+        let (remaining, reset) = budget.told(left, epoch, (spent, price), now);
         let quota = Quota { limit: self.id, allowed: budget.allowed(epoch), remaining, reset, key: key.to_bytes() };
         match spent {
             Spent::Granted { .. } => {

@@ -49,7 +49,7 @@ const RESULTS: usize = 5;
 /// stored, aborted, outgrown, refused.
 const FILLS: usize = 4;
 /// refused, would_refuse, uncounted, delayed, tagged.
-const DECISIONS: usize = 3;
+const DECISIONS: usize = 5;
 /// connect, timeout, broken, invalid, ejected.
 const FAILURES: usize = 5;
 /// Peers that are reckoned with: a config does not say how long its roster is.
