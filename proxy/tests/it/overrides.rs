@@ -75,7 +75,7 @@ async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
     shown(&fra, &["limits", "show", "api"], |limit| limit["overrides"][0]["rate"].is_null()).await;
     assert_eq!(passes(&fra, 7, 9).await, 9);
     let (_, text, error) = fra.command(&["explain", "GET", "http://test/", "--client-ip", "127.0.0.7"]).await;
-    assert!(text.contains("no limit for this key"), "{text}{error}");
+    assert!(text.contains("not for this key"), "{text}{error}");
     let (code, text, _) = fra.command(&["limits", "set", "api", "127.0.0.7", "--clear"]).await;
     assert_eq!((code, text.as_str()), (0, "api 127.0.0.7: as in the config again\n"));
     shown(&ams, &["status"], |status| status["overrides"].is_null()).await;
