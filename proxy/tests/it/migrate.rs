@@ -1,8 +1,14 @@
-//! The how-tos in `docs/migrate` hold: nginx and HAProxy, where they are installed, take the configs that are theirs.
+//! The how-tos in `docs/migrate` hold: each config of ours in them loads and its stories go as told, and nginx and HAProxy, where they are
+//! installed, take theirs.
 
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
+
+use crate::support::program;
+
+/// The how-tos.
+const FROM: [&str; 4] = ["nginx", "haproxy", "fastly", "envoy"];
 
 /// A config in a how-to.
 struct Block {
@@ -52,6 +58,23 @@ fn nginx(path: PathBuf, folder: &Path, text: &str) -> (Command, String) {
     command.args(["-t", "-p", &here.to_string(), "-e", "stderr", "-c", "config"]);
     command.args(["-g", &format!("pid {here}/nginx.pid;")]);
     (command, text)
+}
+
+#[tokio::test]
+async fn our_configs_load_and_their_stories_go_as_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("selvedge.toml");
+    for from in FROM {
+        let ours: Vec<Block> = blocks(from).into_iter().filter(|block| block.language == "toml").collect();
+        assert!(ours.len() >= 4, "{} configs from {from}", ours.len());
+        for Block { text, .. } in ours {
+            std::fs::write(&path, &text).unwrap();
+            let mut command = program();
+            command.arg("test").arg(&path);
+            let said = takes(command, &text).await;
+            assert!(!said.starts_with("0 tests"), "no stories in {from}:\n{text}");
+        }
+    }
 }
 
 #[tokio::test]
