@@ -147,7 +147,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let offer = offer.inspect_err(|error| log::no_handover(error)).ok();
     // Last of all: what is inherited is gone from the disk, and a start that fails must not lose it. From a process that runs it comes later.
     if is_first {
-        inherit(&node, &found, peers.is_none());
+        inherit(&node, &found, peers.as_ref().map(|(membership, _)| membership.roster.revision()));
     }
     Ok(Ready { node: Arc::new(node), listening, peers, admin, offer, rest })
 }
@@ -175,10 +175,10 @@ fn store(
 }
 
 /// Takes over what the life before had left of quotas.
-fn inherit(node: &Node, found: &Found, is_alone: bool) {
+fn inherit(node: &Node, found: &Found, roster: Option<u64>) {
     match &node.keeper {
-        Some(keeper) => keeper.inherit(found, is_alone, &node.store, node.started),
-        None if is_alone => {
+        Some(keeper) => keeper.inherit(found, roster, &node.store, node.started),
+        None if roster.is_none() => {
             node.store.inherit(Estate::of_one_alone(None), node.started);
         }
         None => {}

@@ -17,6 +17,7 @@ pub struct Folder {
     path: PathBuf,
     /// Held for its lock.
     lock: File,
+    is_new: bool,
 }
 
 /// Why a folder cannot be used.
@@ -72,10 +73,11 @@ impl Folder {
         let named = |path: &Path, cause| FolderError::Io { path: path.to_owned(), cause };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|cause| named(path, cause))?;
         let at = path.join("lock");
+        let is_new = !at.exists();
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&at);
         let lock = lock.map_err(|cause| named(&at, cause))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Folder { path: path.to_owned(), lock }),
+            Ok(()) => Ok(Folder { path: path.to_owned(), lock, is_new }),
             Err(TryLockError::WouldBlock) => Err(FolderError::Taken { path: path.to_owned() }),
             Err(TryLockError::Error(cause)) => Err(named(&at, cause)),
         }
@@ -118,6 +120,11 @@ impl Folder {
             }
             Err(cause) => Err(failed(cause)),
         }
+    }
+
+    /// Whether no process has used it before this one.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Where it is.

@@ -12,6 +12,9 @@ use crate::admin::report;
 use crate::node::Node;
 use crate::observe::log;
 
+/// The revision of a cluster's first roster.
+const FOUNDED: u64 = 1;
+
 /// Whose the folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
@@ -70,13 +73,15 @@ impl Keeper {
     }
 
     /// Takes over what the life before had left of quotas, when its snapshot was taken and this process is about to serve. What is inherited is
-    /// gone from the disk first. `is_alone` is whether there is no cluster: then any snapshot is as good as the last one.
-    pub fn inherit(&self, found: &Found, is_alone: bool, store: &Store, now: Time) {
+    /// gone from the disk first. `roster` is the revision of the cluster's. Without a cluster any snapshot is as good as the last one; and with a cluster's
+    /// first roster and a new folder there was no life before.
+    pub fn inherit(&self, found: &Found, roster: Option<u64>, store: &Store, now: Time) {
         let left = self.folder.take_estate();
         let is_taken = self.lock().restored.is_some();
         let estate = match left {
             Err(error) => return log::estate_lost(self.folder.path(), &error),
-            Ok(_) if is_alone => Some(Estate::of_one_alone(found.life().filter(|_| is_taken))),
+            Ok(_) if roster == Some(FOUNDED) && self.folder.is_new() => Some(Estate::of_founder(now)),
+            Ok(_) if roster.is_none() => Some(Estate::of_one_alone(found.life().filter(|_| is_taken))),
             Ok(left) => left.filter(|estate| is_taken && found.goes_with(estate)),
         };
         let mut standing = self.lock();

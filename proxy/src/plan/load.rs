@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_conf::{Config, PROBLEMS_MAX, Place, Report};
+use selvedge_conf::{Config, Measure, PROBLEMS_MAX, Place, Report};
 use serde_json::{Value, json};
 
 use super::{Ledger, Plan};
@@ -146,6 +146,7 @@ impl Loaded {
         let shelf = Shelf::load(&config, &ledger, before.map(|plan| &plan.shelf), &mut faults);
         let membership = membership(&config, &ledger, &mut faults);
         shared_out(&config, membership.as_ref(), &mut faults);
+        kept(&config, membership.as_ref(), &mut faults);
         match shelf {
             Some(shelf) if faults.is_empty() => {
                 let entry = entry.map(Path::to_owned);
@@ -198,6 +199,22 @@ fn membership(config: &Config, ledger: &Ledger, faults: &mut Vec<Fault>) -> Opti
             faults.push(Fault::whole(cluster.roster.clone(), error.to_string()));
             None
         }
+    }
+}
+
+/// A quota over several POPs has to know what it gave out before a restart.
+fn kept(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
+    let alone = membership.is_none_or(|membership| membership.roster.pops().count() < 2);
+    if alone || config.storage.state.is_some() {
+        return;
+    }
+    for limit in config.limits.iter().filter(|limit| matches!(limit.measure, Measure::Quota(_))) {
+        let message = format!(
+            "limit {}: a quota over several POPs has to outlive a restart, so `[storage] state` names a folder for it",
+            limit.name
+        );
+        let (file, place) = (limit.place.file.clone(), Some(limit.place.clone()));
+        faults.push(Fault { file, line: limit.place.line as usize, place, message });
     }
 }
 

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::Store;
 use super::ledgers::{Held, Table};
-use super::rosters::{Knowledge, NEVER, Roster, Rosters, ended};
+use super::rosters::{Knowledge, NEVER, OVERLAP, Roster, Rosters, SPREAD, ended};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::snapshot::SnapshotHead;
 use crate::time::Time;
@@ -77,6 +77,20 @@ impl Estate {
     #[must_use]
     pub fn of_one_alone(life: Option<Incarnation>) -> Estate {
         Estate { life, heir: None, at: Time::ZERO, knowledge: None, tables: BTreeMap::new() }
+    }
+
+    /// Of nobody: the cluster begins with this roster, and this node with this life, so nobody claimed anything before. Until this life goes by what it
+    /// knows itself it claims what its roster gives it.
+    #[must_use]
+    pub fn of_founder(now: Time) -> Estate {
+        let vouched = vec![(Time::ZERO, now.plus(SPREAD + OVERLAP))];
+        let knowledge = Knowledge { rosters: Vec::new(), vouched, ended: now };
+        Estate { life: None, heir: None, at: now, knowledge: Some(knowledge), tables: BTreeMap::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_knowledge(self) -> Option<Knowledge> {
+        self.knowledge
     }
 
     /// Whether it goes with this snapshot, the last one of its life.

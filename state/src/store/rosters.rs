@@ -298,6 +298,25 @@ mod tests {
     }
 
     #[test]
+    fn a_founder_claims_what_began_before_it() {
+        let rank = |pop: PopId| u64::from(pop.0 == 2);
+        let mut founder = rosters(0, NOW, &[1, 2, 3]);
+        let month = NOW.minus(20 * 86_400_000);
+        assert!(!founder.is_home((month, Time::ZERO), rank));
+        let Some(knowledge) = crate::Estate::of_founder(NOW).into_knowledge() else { panic!("nothing") };
+        founder.inherit(knowledge);
+        for begins in [month, NOW.minus(1), NOW.plus(1), NOW.plus(SPREAD), NOW.plus(2 * SPREAD)] {
+            assert!(founder.is_home((begins, Time::ZERO), rank));
+            assert!(!founder.is_home((begins, Time::ZERO), |pop| u64::from(pop.0 == 3)));
+        }
+        assert_eq!(founder.sharers(NOW.plus(SPREAD - 1)), None, "shares wait all the same");
+        // Who came to the cluster later is the home of nothing that began before it came.
+        founder.set([1, 2, 3, 4].map(PopId), (2, NOW.plus(5 * SPREAD)));
+        assert!(founder.is_home((month, Time::ZERO), rank));
+        assert!(!founder.is_home((month, Time::ZERO), |pop| u64::from(pop.0 == 4)));
+    }
+
+    #[test]
     fn of_rosters_that_are_forgotten_nothing_is_claimed() {
         let mut known = rosters(0, NOW, &[2]);
         known.agree(NOW);
