@@ -25,6 +25,7 @@ mod over;
 mod overrides;
 mod paths;
 mod proxying;
+mod quotas;
 mod rehearsal;
 mod reload;
 mod restart;
