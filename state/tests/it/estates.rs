@@ -219,6 +219,27 @@ fn a_table_that_left_something_out_mints_nothing_of_before() {
     assert_eq!((small(2), small(9)), ((2, false), (3, true)));
 }
 
+/// A clock that was set back: what the life before did last is of the future and is not taken, so nobody knows that it is not new.
+#[test]
+fn what_was_not_taken_is_not_taken_for_new() {
+    let (old, now, later) = (store(), START, START.plus(5_000));
+    let (id, epoch) = (rights(&old), hour(START));
+    let key = |n: u8| old.lasting_key(&[&[n]]);
+    old.spend(id, key(1), epoch, 100, now);
+    old.spend(id, key(2), epoch, 100, later);
+    old.close_rights(None, later);
+    let (estate, frames) = (old.estate(later).unwrap(), Snapshot::new(&old, head(later)).collect::<Vec<_>>());
+    let begin = |now: Time| {
+        let new = store_of(1, START.0 << 16, 1, 10, 10);
+        let _ = rights(&new);
+        restore(&new, &frames, now);
+        let inherited = new.inherit(estate.clone(), now);
+        (inherited.keys, [1, 2, 3].map(|n| matches!(new.spend(id, key(n), epoch, 1, now), Spent::Granted { .. })))
+    };
+    assert_eq!(begin(later), (2, [true, true, true]));
+    assert_eq!(begin(now), (1, [true, false, false]));
+}
+
 /// A month is as long as an epoch may be; calendar months follow on each other from no round instant, and are settled for a minute.
 #[test]
 fn a_calendar_month() {

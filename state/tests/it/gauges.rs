@@ -120,6 +120,11 @@ fn a_gauge_that_stays_at_home_goes_nowhere() {
     assert_eq!(world.nodes[0].store.raise(here, key, 3, 9, now), Raised::To(3));
     // The other one has a table of that name as well.
     let there = home(&world, 1);
+    // A link begins with a repair, which walks all that goes to peers.
+    world.unlink(0, 1);
+    world.link(0, 1);
+    world.run(world.now.plus(1_000));
+    assert_eq!(world.nodes[1].store.gauge_keys(there), 0);
     world.run(world.now.plus(2 * GAUGE_MEMORY));
     let sweep = |world: &World| (0..16).for_each(|_| world.nodes.iter().for_each(|node| node.store.sweep(world.now)));
     sweep(&world);

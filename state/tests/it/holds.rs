@@ -142,22 +142,31 @@ fn threads_never_hold_and_count_more_than_the_burst() {
         for seed in 0..4 {
             let (store, all) = (&store, &all);
             scope.spawn(move || {
-                let mut rng = fastrand::Rng::with_seed(seed);
+                let (mut rng, mut held) = (fastrand::Rng::with_seed(seed), Vec::new());
                 for _ in 0..5_000 {
                     let cost = rng.u32(1..60);
-                    let is_held = rng.u8(..20) > 0;
+                    let is_held = rng.u8(..200) > 0;
                     let said = match is_held {
                         true => store.reserve(id, key, &bucket, cost, START),
                         false => store.charge(id, key, &bucket, cost, START),
                     };
-                    let Charge::Admitted { .. } = said else { continue };
-                    assert!(all.fetch_add(cost, Ordering::Relaxed) + cost <= 400);
-                    if is_held && rng.u8(..40) > 0 {
-                        all.fetch_sub(cost, Ordering::Relaxed);
-                        store.release(id, key, cost);
-                    } else if is_held {
-                        store.commit(id, key, cost, START);
+                    if let Charge::Admitted { .. } = said {
+                        assert!(all.fetch_add(cost, Ordering::Relaxed) + cost <= 400);
+                        held.extend(is_held.then_some(cost));
                     }
+                    // Several at a time.
+                    if held.len() > 3 || matches!(said, Charge::Refused { .. }) && !held.is_empty() {
+                        let cost = held.swap_remove(rng.usize(..held.len()));
+                        if rng.u8(..200) == 0 {
+                            store.commit(id, key, cost, START);
+                        } else {
+                            all.fetch_sub(cost, Ordering::Relaxed);
+                            store.release(id, key, cost);
+                        }
+                    }
+                }
+                for cost in held {
+                    store.commit(id, key, cost, START);
                 }
             });
         }
