@@ -28,9 +28,14 @@ impl Bucket {
         f64::from(remaining) < self.burst / 2.0
     }
 
+    /// What it holds at most, who waits included, in tokens.
+    pub(crate) fn depth(&self) -> f64 {
+        self.burst + self.queue
+    }
+
     /// What a bucket with this backlog says to a cost.
     pub(crate) fn judge(&self, backlog: f64, cost: u32) -> Charge {
-        let holds = self.burst + self.queue + BRIM;
+        let holds = self.depth() + BRIM;
         let after = backlog + f64::from(cost);
         if after <= self.burst + BRIM {
             // Casting saturates, so a huge burst reads as u32::MAX.

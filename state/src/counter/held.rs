@@ -4,6 +4,7 @@
 use super::widths::Widths;
 use super::{More, SlotCounter};
 use crate::bucket::{Bucket, Charge};
+use crate::identity::Actor;
 use crate::time::Time;
 
 impl SlotCounter {
@@ -13,8 +14,14 @@ impl SlotCounter {
     }
 
     /// Checks, and holds the cost where there is room; `elsewhere` is what is held of the key in other tables.
-    pub(crate) fn hold(&mut self, widths: Widths, (bucket, cost): (&Bucket, u32), elsewhere: u64, now: Time) -> Charge {
-        let charge = self.ask(widths, (bucket, cost), elsewhere, now);
+    pub(crate) fn hold(
+        &mut self,
+        widths: Widths,
+        (bucket, cost): (&Bucket, u32),
+        (me, elsewhere): (Actor, u64),
+        now: Time,
+    ) -> Charge {
+        let charge = self.ask(widths, (bucket, cost), (me, elsewhere), now);
         if let (Charge::Admitted { .. }, true) = (charge, cost > 0) {
             let more = self.more.get_or_insert_default();
             more.held = more.held.saturating_add(cost.into());

@@ -30,6 +30,7 @@ mod aside;
 mod carry;
 mod cells;
 mod held;
+mod pace;
 mod read;
 mod row;
 mod widths;
@@ -42,6 +43,7 @@ pub(crate) use widths::{AHEAD_MAX, Widths};
 
 pub(crate) use self::carry::Carry;
 use self::cells::{Cells, CellsMut, Large, Small};
+use self::pace::Pace;
 use crate::bucket::{Bucket, Charge};
 use crate::identity::{Actor, Author, Nameable, PopId};
 use crate::time::Time;
@@ -102,6 +104,8 @@ struct Others {
     named_by: Option<Actor>,
     /// See [`aside`].
     aside: Option<Box<Cells>>,
+    /// See [`pace`].
+    pace: Option<Box<Pace>>,
 }
 
 /// What a join did.
@@ -160,15 +164,15 @@ impl SlotCounter {
         self.head
     }
 
-    /// Checks and charges in one step; `elsewhere` is what is held of the key in other tables.
+    /// Checks and charges in one step, at a node; `elsewhere` is what is held of the key in other tables.
     pub(crate) fn charge(
         &mut self,
         widths: Widths,
         (bucket, cost): (&Bucket, u32),
-        elsewhere: u64,
+        (me, elsewhere): (Actor, u64),
         now: Time,
     ) -> Charge {
-        let charge = self.ask(widths, (bucket, cost), elsewhere, now);
+        let charge = self.ask(widths, (bucket, cost), (me, elsewhere), now);
         if let Charge::Admitted { .. } = charge {
             self.record(widths, cost.into(), Some(bucket.rate_per_ms), widths.fine_slot(now), now);
         }
@@ -177,10 +181,17 @@ impl SlotCounter {
 
     /// Checks, with the rings moved up to the slot of now.
     #[inline]
-    fn ask(&mut self, widths: Widths, (bucket, cost): (&Bucket, u32), elsewhere: u64, now: Time) -> Charge {
+    fn ask(
+        &mut self,
+        widths: Widths,
+        (bucket, cost): (&Bucket, u32),
+        (me, elsewhere): (Actor, u64),
+        now: Time,
+    ) -> Charge {
         self.begin(widths, Some(bucket.rate_per_ms), widths.fine_slot(now));
         let held = self.held().saturating_add(elsewhere);
-        bucket.judge(self.level(widths, bucket.rate_per_ms, now) + held as f64, cost)
+        let level = self.level(widths, bucket.rate_per_ms, now) + held as f64;
+        self.judge((bucket, cost), (me, level), now)
     }
 
     /// Counts without asking. `rate` is the table's, when one is known.
@@ -399,7 +410,7 @@ impl SlotCounter {
         let known = self.others().is_some();
         let total = if known { Cells::default() } else { Cells::of(self.own()) };
         let others = &mut self.more.get_or_insert_default().others;
-        others.get_or_insert_with(|| Others { total, rows: Vec::new(), named_by: None, aside: None })
+        others.get_or_insert_with(|| Others { total, rows: Vec::new(), named_by: None, aside: None, pace: None })
     }
 
     /// Drops the rows of other authors that are void, as if they had never been; true if there were any. The carry knew them too, so it is

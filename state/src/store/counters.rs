@@ -147,7 +147,7 @@ impl Store {
         let elsewhere = self.prepare(table, at, key, bucket, now);
         let key = key.now;
         let visit = |counter: &mut _| {
-            let charge = SlotCounter::charge(counter, at.widths(), (bucket, cost), elsewhere, now);
+            let charge = SlotCounter::charge(counter, at.widths(), (bucket, cost), (self.me.actor, elsewhere), now);
             let lane = match charge {
                 Charge::Admitted { remaining, .. } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
                 Charge::Admitted { .. } if cost > 0 => Some(Lane::Rest),
@@ -171,11 +171,11 @@ impl Store {
         let (number, turn) = at.lineage().turn();
         let takes_over = number != table.number() || self.is_due(table, at, key, turn);
         let kin = if takes_over { self.kin_level(table, at, key, bucket.rate_per_ms, now) } else { 0.0 };
-        at.peek(key.now, (bucket, cost), (kin, self.held_elsewhere(table, at, key.now)), now)
+        at.peek((self.me.actor, key.now), (bucket, cost), (kin, self.held_elsewhere(table, at, key.now)), now)
     }
 
     /// The backlog of a bucket in tokens, what is [held](Store::reserve) here included; nothing is charged. The bucket admits while
-    /// backlog and cost fit its burst and queue.
+    /// backlog and cost fit its burst and queue; of a key that is over its limit at several nodes, in its upper quarter, in turns.
     #[must_use]
     pub fn level(&self, table: TableId, key: Key, bucket: &Bucket, now: Time) -> f64 {
         let rate = bucket.rate_per_ms;

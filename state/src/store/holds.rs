@@ -20,7 +20,8 @@ impl Store {
         let Some(at) = self.at(table) else { return Charge::Full };
         let elsewhere = self.prepare(table, at, key, bucket, now);
         at.remember_burst(bucket.burst);
-        let hold = |counter: &mut SlotCounter| counter.hold(at.widths(), (bucket, cost), elsewhere, now);
+        let hold =
+            |counter: &mut SlotCounter| counter.hold(at.widths(), (bucket, cost), (self.me.actor, elsewhere), now);
         let in_crowd = || at.peek_crowd(key.now, (bucket, cost), elsewhere, now);
         let head = || at.widths().fine_slot(now);
         at.visit_unless(key.now, in_crowd, head, now, hold).unwrap_or(Charge::Full)

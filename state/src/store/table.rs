@@ -415,7 +415,7 @@ impl Table {
     /// It stays as it is.
     pub(super) fn peek(
         &self,
-        key: Key64,
+        (me, key): (Actor, Key64),
         (bucket, cost): (&Bucket, u32),
         (kin, elsewhere): (f64, u64),
         now: Time,
@@ -424,7 +424,7 @@ impl Table {
         let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
         let charge = |mut counter: SlotCounter| {
             counter.owes_at_least(self.widths, kin, now, rate);
-            counter.charge(self.widths, (bucket, cost), elsewhere, now)
+            counter.charge(self.widths, (bucket, cost), (me, elsewhere), now)
         };
         if let Some(known) = self.read(key, SlotCounter::clone) {
             return charge(known);

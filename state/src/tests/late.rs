@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::given::{ME, author};
 use crate::bucket::Bucket;
 use crate::counter::{Carry, Row, SlotCounter, Widths};
+use crate::identity::Actor;
 use crate::rung::Rung;
 use crate::time::Time;
 
@@ -81,7 +82,7 @@ proptest! {
                 far.join(widths, author(1, 1), &row, Some(bucket.rate_per_ms));
             } else {
                 let counter = if what == 1 { &mut near } else { &mut far };
-                if matches!(counter.charge(widths, (&bucket, n), 0, now), crate::bucket::Charge::Admitted { .. }) {
+                if matches!(counter.charge(widths, (&bucket, n), (Actor::NOBODY, 0), now), crate::bucket::Charge::Admitted { .. }) {
                     real += f64::from(n);
                 }
                 // A whole row, or the part that can have changed lately.
@@ -104,9 +105,9 @@ fn a_part_of_a_row_and_then_all_of_it_count_once() {
     let bucket = Bucket::new(20.0 / 60_000.0, 10.0);
     let start = Time(600_000);
     let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(start)), SlotCounter::new(widths.fine_slot(start)));
-    far.charge(widths, (&bucket, 1), 0, start);
+    far.charge(widths, (&bucket, 1), (Actor::NOBODY, 0), start);
     for second in 0..5 {
-        near.charge(widths, (&bucket, 1), 0, start.plus(second * 1_000));
+        near.charge(widths, (&bucket, 1), (Actor::NOBODY, 0), start.plus(second * 1_000));
     }
     let now = start.plus(4_100);
     far.join(widths, author(1, 1), &near.own_row(widths, ME, start.plus(4_000)).1, Some(bucket.rate_per_ms));

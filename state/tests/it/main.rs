@@ -21,6 +21,7 @@ mod lanes;
 mod lists;
 mod load;
 mod overshot;
+mod pace;
 mod peek;
 mod registers;
 mod relay;

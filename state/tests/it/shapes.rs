@@ -79,7 +79,7 @@ struct Shape {
 const SHAPES: [Shape; 6] = [
     Shape { name: "A", times: 2.0, at: Where::AnyNode, delay: 100, long_run: 1.06, worst: 1.15 },
     Shape { name: "B", times: 20.0, at: Where::AnyNode, delay: 100, long_run: 1.07, worst: 1.17 },
-    Shape { name: "B", times: 20.0, at: Where::AnyNode, delay: 500, long_run: 1.12, worst: 1.30 },
+    Shape { name: "B", times: 20.0, at: Where::AnyNode, delay: 500, long_run: 1.07, worst: 1.13 },
     Shape { name: "E", times: 20.0, at: Where::Hopping, delay: 500, long_run: 1.12, worst: 1.30 },
     Shape { name: "D", times: 0.9, at: Where::Hopping, delay: 100, long_run: 0.91, worst: 0.92 },
     Shape { name: "D", times: 0.9, at: Where::Hopping, delay: 500, long_run: 0.91, worst: 0.92 },
