@@ -152,7 +152,15 @@ impl Tier {
         let Tier { rate, burst, width } = self;
         let bits = |bits: Option<u8>| bits.map(|bits| format!(" /{bits}")).unwrap_or_default();
         let width = width.map(|Width { ipv4, ipv6 }| format!("{}{}", bits(ipv4), bits(ipv6))).unwrap_or_default();
-        format!("{}/{} burst {burst}{width}", rate.count, span_of_time(rate.per))
+        format!("{} burst {burst}{width}", rate.text())
+    }
+}
+
+impl Rate {
+    /// As it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}/{}", self.count, span_of_time(self.per))
     }
 }
 

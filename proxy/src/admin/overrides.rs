@@ -7,6 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use selvedge_conf::Rate;
 use selvedge_filters::limit::{Limit, Told, Whose};
 
 use super::limits::find;
@@ -78,7 +79,7 @@ pub(super) fn of(node: &Node, limit: &Limit) -> Vec<Override> {
     let held = limit.overrides().all(&node.store, node.clock.now());
     let report = |held: selvedge_filters::limit::Override| {
         let (rate, burst) = match held.told {
-            Told::Rate { count, per, burst } => (Some(format!("{count}/{}s", per.as_secs_f64())), Some(burst)),
+            Told::Rate { count, per, burst } => (Some(Rate { count, per }.text()), Some(burst)),
             Told::Unlimited => (None, None),
         };
         Override {

@@ -58,14 +58,14 @@ async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
     let said = ["limits", "set", "api", "127.0.0.7", "--rate", "1/31d", "--burst", "1", "--for", "1h"];
     let (code, text, error) = fra.command(&said).await;
     assert_eq!(code, 0, "{error}");
-    assert!(text.starts_with("api 127.0.0.7: 1/2678400s burst 1, by fra at "), "{text}");
+    assert!(text.starts_with("api 127.0.0.7: 1/31d burst 1, by fra at "), "{text}");
     let status = shown(&ams, &["status"], |status| status["overrides"][0]["key"][0] == "127.0.0.7").await;
     let held = &status["overrides"][0];
     assert_eq!((&held["limit"], &held["burst"], &held["made_by"]), (&"api".into(), &1.into(), &"fra".into()));
     assert_eq!(held["until"].as_u64().unwrap() - held["made_at"].as_u64().unwrap(), 3_600_000);
     assert_eq!((passes(&ams, 7, 5).await, passes(&ams, 8, 5).await), (1, 3));
     let (_, text, _) = ams.command(&["status"]).await;
-    assert!(text.contains("limit override api 127.0.0.7: 1/2678400s burst 1, by fra"), "{text}");
+    assert!(text.contains("limit override api 127.0.0.7: 1/31d burst 1, by fra"), "{text}");
     let (_, text, _) = ams.command(&["limits", "show", "api"]).await;
     assert!(text.contains("  override api 127.0.0.7: 1/2678400s"), "{text}");
     assert!(metrics(&ams).await.contains("selvedge_limit_overrides{limit=\"api\"} 1\n"));

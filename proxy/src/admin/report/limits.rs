@@ -106,7 +106,7 @@ pub struct Override {
     pub hash: String,
     /// The values that it is made of, as they were written; absent where only the hash is known.
     pub key: Option<Vec<String>>,
-    /// The rate, `100/60s`; absent where there is no limit.
+    /// The rate, `100/1m`; absent where there is no limit.
     pub rate: Option<String>,
     /// Depth of the bucket, likewise.
     pub burst: Option<u32>,
