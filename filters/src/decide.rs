@@ -298,7 +298,9 @@ impl Filters {
                 Outcome::Uncounted => decision.uncounted = decision.uncounted.or(Some(id)),
                 Outcome::Admitted { quota, wait } if limit.is_enforced() => {
                     decision.quotas.push(quota);
-                    decision.wait = decision.wait.max(wait);
+                    if wait > decision.wait {
+                        (decision.wait, decision.waits_by) = (wait, Some(quota));
+                    }
                 }
                 Outcome::Admitted { .. } | Outcome::Unlimited => {}
                 Outcome::WouldRefuse => decision.would_refuse = decision.would_refuse.or(Some(id)),

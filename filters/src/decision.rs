@@ -19,6 +19,8 @@ pub struct Decision {
     pub quotas: Vec<Quota>,
     /// How long the request has to wait before it goes on.
     pub wait: Duration,
+    /// The limit that has it wait so long.
+    pub waits_by: Option<Quota>,
     /// What it holds of limits: to be [ended](crate::Filters::end) whatever way it ends.
     pub holds: Holds,
     /// The first limit that had no room, and lets such requests pass with a tag.
@@ -47,6 +49,7 @@ impl Decision {
             verdict,
             quotas: Vec::new(),
             wait: Duration::ZERO,
+            waits_by: None,
             holds: Holds::default(),
             tagged_by: None,
             would_refuse: None,
@@ -69,7 +72,7 @@ impl Decision {
     pub(crate) fn refused(&mut self, verdict: Verdict) {
         self.verdict = verdict;
         self.quotas.clear();
-        self.wait = Duration::ZERO;
+        (self.wait, self.waits_by) = (Duration::ZERO, None);
     }
 }
 

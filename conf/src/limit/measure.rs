@@ -251,6 +251,11 @@ impl RawLimit {
         let reserve = check.value_or(self.reserve.as_ref(), RESERVE, size);
         let (quota, reserve) = (quota?, reserve?);
         match (quota.unit, &self.reserve) {
+            (Unit::Bytes { .. }, Some(written)) if reserve == 0 => {
+                let wrong = Wrong::new("with nothing in reserve a quota is never used up");
+                check.note(written.span(), wrong.advice("write about as much as a response has"));
+                None
+            }
             (Unit::Bytes { .. }, _) => Some(Quota { unit: Unit::Bytes { reserve }, ..quota }),
             (Unit::Requests, None) => Some(quota),
             (Unit::Requests, Some(reserve)) => {
@@ -274,8 +279,16 @@ impl RawLimit {
             let each = |At { value, .. }: &At<RawRate>| tier(&value.rate, value.burst.as_ref(), None, check);
             tiers.extend(rates.value.iter().take(TIERS_MAX).map(each));
         }
-        let levels = self.levels.iter().flat_map(|levels| levels.value.iter().take(TIERS_MAX));
-        tiers.extend(levels.map(|level| level.value.lower(level.span(), check)));
+        for level in self.levels.iter().flat_map(|levels| levels.value.iter().take(TIERS_MAX)) {
+            let tier = level.value.lower(level.span(), check);
+            let is_known = |tier: &Tier| tiers.iter().flatten().any(|known| known.width == tier.width);
+            if tier.as_ref().is_some_and(is_known) {
+                check.note(level.span(), Wrong::new("networks of this width are counted already"));
+                tiers.push(None);
+            } else {
+                tiers.push(tier);
+            }
+        }
         tiers.into_iter().collect()
     }
 }

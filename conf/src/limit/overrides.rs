@@ -89,7 +89,34 @@ impl RawOverride {
         values.into_iter().collect()
     }
 
+    /// Notes what is not of what the limit measures, or says nothing beside `unlimited`.
+    fn says_too_much(&self, measure: &Measure, check: &mut Check<'_>) -> bool {
+        let own: &[&str] = match measure {
+            _ if self.unlimited.is_some() => &[],
+            Measure::Rates(_) => &["rate", "burst"],
+            Measure::Quota(_) => &["quota"],
+            Measure::InFlight(_) => &["in_flight"],
+        };
+        let written = [
+            ("rate", self.rate.as_ref().map(At::span)),
+            ("burst", self.burst.as_ref().map(At::span)),
+            ("quota", self.quota.as_ref().map(At::span)),
+            ("in_flight", self.in_flight.as_ref().map(At::span)),
+        ];
+        let mut too_much = false;
+        for (key, span) in written {
+            if let Some(span) = span.filter(|_| !own.contains(&key)) {
+                check.note(span, Wrong::new(format!("`{key}` says nothing in this override")));
+                too_much = true;
+            }
+        }
+        too_much
+    }
+
     fn allows(&self, span: Range<usize>, measure: &Measure, check: &mut Check<'_>) -> Option<Allows> {
+        if self.says_too_much(measure, check) {
+            return None;
+        }
         if let Some(unlimited) = &self.unlimited {
             if !unlimited.value {
                 check.note(unlimited.span(), Wrong::new("`false` says nothing").advice("leave it out"));

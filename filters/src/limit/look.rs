@@ -79,6 +79,9 @@ impl Limit {
         store: &Store,
         now: Time,
     ) -> bool {
+        if let Some(Special::Everything) = special {
+            return false;
+        }
         let share = Share::of(&self.facts, store, now);
         if share == Share::Nothing {
             return true;
@@ -88,7 +91,6 @@ impl Limit {
             named(tier).is_some_and(|key| refused(store.peek(tier.table, key, &tier.bucket(share), cost, now)))
         };
         match (&self.measure, special) {
-            (_, Some(Special::Everything)) => false,
             (Measure::Quota(own), special) => names.lasting.is_some_and(|lasting| {
                 let budget = own.or(special);
                 let (epoch, price) = (budget.epoch(now), budget.price(cost));

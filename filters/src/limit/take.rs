@@ -43,17 +43,17 @@ impl Limit {
     /// Takes what one request needs that it is for, and leaves it at the till; where no other limit is asked, for good.
     pub(crate) fn take(&self, till: &mut Till, context: &Context<'_>, hand: &mut impl Hand) -> Outcome {
         let (store, now) = (context.store, context.now);
+        let named = self.key.hash(context);
+        let special = self.special(named, store, now);
+        if let Some(Special::Everything) = special {
+            return Outcome::Unlimited;
+        }
         if self.facts.on_missing == OnMissing::Deny && !self.key.is_whole(context) {
             return if self.is_enforced() { Outcome::Unkeyed } else { Outcome::WouldRefuse };
         }
         let share = Share::of(&self.facts, store, now);
         if share == Share::Nothing {
             return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
-        }
-        let named = self.key.hash(context);
-        let special = self.special(named, store, now);
-        if let Some(Special::Everything) = special {
-            return Outcome::Unlimited;
         }
         let generation = self.resets.generation(named, store, now);
         let (key, cost) = (Named { key: generation.of(named, store), generation }, self.cost(context));
@@ -103,13 +103,18 @@ impl Limit {
             }
             _ => self.tiers(),
         };
-        let taken = self.take_tiers(till, tiers, (key.key, cost, share), context, hand);
-        if let (Taken::NoRoom(_), true) = (&taken, self.facts.count_denied) {
+        let mut taken = self.take_tiers(till, tiers, (key.key, cost, share), context, hand);
+        if let (Taken::NoRoom(quota), true) = (&mut taken, self.facts.count_denied) {
+            let mut later = Duration::ZERO;
             for tier in tiers {
-                if let Some(key) = tier.key(&self.key, key.key, context) {
-                    hand.charge(context.store, (tier.table, key), (&tier.for_denied(), cost), context.now);
+                let Some(key) = tier.key(&self.key, key.key, context) else { continue };
+                let denied = (&tier.for_denied(), cost);
+                if let Charge::Admitted { .. } = hand.charge(context.store, (tier.table, key), denied, context.now) {
+                    later = later.max(tier.drains_in(cost));
                 }
             }
+            // There is room when what this request costs has drained as well.
+            quota.reset = quota.reset.map(|reset| reset.saturating_add(later));
         }
         taken
     }
@@ -173,11 +178,14 @@ impl Limit {
         let charge = if till.is_sole() {
             till::draw(&hold, store, hand, now)
         } else {
-            let charge = store.peek_draw(shares, lasting, cost, now);
-            if let Charge::Admitted { .. } = charge {
-                till.hold(hold);
+            match store.peek_draw(shares, lasting, cost, now) {
+                charge @ Charge::Admitted { .. } => {
+                    till.hold(hold);
+                    charge
+                }
+                // Refused likewise, and the others hear of the demand.
+                Charge::Refused { .. } | Charge::Full => till::draw(&hold, store, hand, now),
             }
-            charge
         };
         let quota = self.share_quota(tier, key, charge);
         match charge {

@@ -84,9 +84,15 @@ impl Tier {
         Allowed { amount: self.rate.count.into(), within: Some(self.rate.per), counted: Counted::Requests }
     }
 
-    /// What refused requests may fill: as much as is admitted in its time, beyond its depth.
+    /// What refused requests may fill: as much as is admitted in its time, beyond its depth and its queue.
     pub(super) fn for_denied(&self) -> Bucket {
-        Bucket { burst: self.bucket.burst + f64::from(self.rate.count), queue: 0.0, ..self.bucket }
+        let Bucket { burst, queue, .. } = self.bucket;
+        Bucket { burst: burst + queue + f64::from(self.rate.count), queue: 0.0, ..self.bucket }
+    }
+
+    /// How long it takes until so much has drained.
+    pub(super) fn drains_in(&self, cost: u32) -> Duration {
+        Duration::from_millis((f64::from(cost) / self.bucket.rate_per_ms).ceil() as u64)
     }
 }
 

@@ -61,7 +61,8 @@ impl Till {
         for at in 0..self.held.len() {
             let Some(hold @ Hold::Share { limit, counts: (_, key), .. }) = self.held.get(at).copied() else { continue };
             let charge = draw(&hold, store, hand, now);
-            if let (Charge::Refused { .. } | Charge::Full, Some(of)) = (charge, limits.get(limit.0)) {
+            let of = limits.get(limit.0).filter(|of| of.is_enforced() && of.tag().is_none());
+            if let (Charge::Refused { .. } | Charge::Full, Some(of)) = (charge, of) {
                 let quota = of.first().map(|tier| of.share_quota(tier, key, charge));
                 self.give_back(context, hand);
                 return quota.map_or(Ok(Holds::default()), |quota| Err((of, quota)));

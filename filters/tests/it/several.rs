@@ -191,3 +191,34 @@ fn what_lacks_a_part_of_the_key() {
     let watched = with("on_missing = \"deny\"\nmode = \"monitor\"");
     assert_eq!(watched.decide(&Ask::default()).would_refuse, Some(LimitId(0)));
 }
+
+/// What a refusal costs is in what it says of when to come back, or a client that obeys would stay out for ever.
+#[test]
+fn who_waits_as_long_as_told_gets_in_though_refusals_count() {
+    for over in ["", "over = { delay = \"10s\" }"] {
+        let mut world =
+            World::alone(&limit("api", &format!("rate = \"60/1m\"\nburst = 5\ncount_denied = true\n{over}")));
+        assert!(world.passes(100, &Ask::default()) < 20);
+        for _ in 0..3 {
+            let refused = world.decide(&Ask::default());
+            assert!(matches!(refused.verdict, Verdict::Limited { .. }));
+            world.wait(refused.quotas[0].reset.unwrap().as_millis() as u64);
+            assert_eq!(world.passes(1, &Ask::default()), 1, "{over}");
+        }
+    }
+}
+
+#[test]
+fn the_limit_that_has_a_request_wait_is_told() {
+    let waits = limit("slow", "rate = \"10/1s\"\nburst = 1\nover = { delay = \"1s\" }");
+    let world = World::alone(&(limit("few", "rate = \"2/1h\"\nburst = 2") + &waits));
+    assert_eq!(world.decide(&Ask::default()).waits_by, None);
+    let decision = world.decide(&Ask::default());
+    assert_eq!((decision.quotas[0].limit, decision.waits_by.map(|quota| quota.limit)), (LimitId(0), Some(LimitId(1))));
+}
+
+#[test]
+fn who_is_not_limited_lacks_nothing() {
+    let text = "[[limit]]\nname = \"key\"\nkey = ['request.headers[\"x-key\"]']\nrate = \"1/1h\"\non_missing = \"deny\"\noverrides = [{ key = [\"\"], unlimited = true }]\n";
+    assert_eq!(World::alone(text).passes(5, &Ask::default()), 5);
+}

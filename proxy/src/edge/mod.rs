@@ -117,13 +117,14 @@ impl Edge {
         if decision.wait.is_zero() {
             return None;
         }
-        let by = decision.quotas.first()?;
+        let by = decision.waits_by?;
         context.plan.meters.limit(by.limit, LimitOutcome::Delayed);
         match self.node.waiting.wait(decision.wait).await {
             Waited::Done => None,
             Waited::Crowded => {
                 context.plan.meters.limit(by.limit, LimitOutcome::Refused);
-                Some(verdict::limited(&context.plan, *by))
+                context.quotas = vec![by];
+                Some(verdict::limited(&context.plan, by))
             }
         }
     }
@@ -200,7 +201,8 @@ impl Edge {
         let fields = EdgeFields { pop: &context.plan.config.pop.name, id: context.id, cache_status };
         fields.add_to(header)?;
         told::add_to(header, context.limits())?;
-        if header.status.is_informational() {
+        // Behind one that switches protocols comes no other.
+        if header.status.is_informational() && header.status != http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
         steer::response(header, &context.said.changes)?;

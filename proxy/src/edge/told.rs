@@ -12,6 +12,9 @@ use selvedge_filters::{Allowed, Counted, Quota};
 
 use super::answer::seconds;
 
+/// The greatest integer of a structured field (RFC 9651 section 3.3.1).
+const INTEGER_MAX: u64 = 999_999_999_999_999;
+
 /// Limits that one response tells of: a field has a bound.
 const LIMITS_MAX: usize = 8;
 
@@ -29,7 +32,13 @@ pub(super) fn add_to<'a>(
         let partition = partition(limit, &quota);
         // Writing to a string cannot fail.
         let _ = write!(policy, "{comma}\"{}\"{}{partition}", limit.name, parameters(&quota.allowed));
-        let _ = write!(left, "{comma}\"{}\";r={}{}{partition}", limit.name, quota.remaining, reset(&quota));
+        let _ = write!(
+            left,
+            "{comma}\"{}\";r={}{}{partition}",
+            limit.name,
+            quota.remaining.min(INTEGER_MAX),
+            reset(&quota)
+        );
     }
     if !policy.is_empty() {
         header.insert_header("ratelimit-policy", policy)?;
@@ -49,7 +58,7 @@ fn within(allowed: &Allowed) -> (u64, Option<u64>) {
     let Some(within) = allowed.within.filter(|within| !within.is_zero()) else { return (allowed.amount, None) };
     let whole = Duration::from_secs(seconds(within));
     let amount = u128::from(allowed.amount) * whole.as_millis() / within.as_millis().max(1);
-    (amount.try_into().unwrap_or(u64::MAX), Some(whole.as_secs()))
+    (u64::try_from(amount).unwrap_or(u64::MAX).min(INTEGER_MAX), Some(whole.as_secs()))
 }
 
 fn parameters(allowed: &Allowed) -> String {
