@@ -20,6 +20,11 @@ fn plan(folder: &Path, origin: &str) -> InitPlan {
 
 /// Writes a cluster of these POPs into a folder, with more config after it.
 pub(crate) fn plan_of(folder: &Path, origin: &str, names: &[&str], more: &str) -> InitPlan {
+    plan_kept(folder, origin, names, (None, more))
+}
+
+/// The same, whose state outlives its process in a folder, if one is named.
+pub(crate) fn plan_kept(folder: &Path, origin: &str, names: &[&str], (state, more): (Option<&str>, &str)) -> InitPlan {
     let pop = |name: &str| {
         let listen = free_port();
         PopPlan {
@@ -36,7 +41,7 @@ pub(crate) fn plan_of(folder: &Path, origin: &str, names: &[&str], more: &str) -
         cluster: "test".to_owned(),
         pops: names.iter().map(|name| pop(name)).collect(),
         origin: origin.to_owned(),
-        state: None,
+        state: state.map(Into::into),
         limits: more.to_owned(),
     };
     init(&plan).unwrap();

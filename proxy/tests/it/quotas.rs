@@ -5,8 +5,7 @@ use std::path::Path;
 use crate::cluster;
 use crate::support::{DEADLINE, Edge, Origin, eventually, get_from, program};
 
-const QUOTA: &str =
-    "[storage]\nstate = \"state\"\n\n[[limit]]\nname = \"plan\"\nkey = [\"client.net\"]\nquota = \"20/month\"\n";
+const QUOTA: &str = "[[limit]]\nname = \"plan\"\nkey = [\"client.net\"]\nquota = \"20/month\"\n";
 
 async fn start(folder: &Path, name: &str) -> Edge {
     cluster::start(folder, name).await
@@ -26,7 +25,7 @@ async fn passes(edge: &Edge, client: u8) -> bool {
 async fn two_pops_spend_one_quota_and_a_stop_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
-    cluster::plan_of(folder.path(), &origin.url(), &["fra", "ams"], QUOTA);
+    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
     let (fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
     // Whichever is its home has it when both have heard of each other.
     let mut spent = 0;
@@ -60,8 +59,7 @@ async fn two_pops_spend_one_quota_and_a_stop_loses_nothing() {
 #[tokio::test]
 async fn a_quota_of_two_pops_needs_a_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let without = QUOTA.replace("[storage]\nstate = \"state\"\n", "");
-    cluster::plan_of(folder.path(), "http://127.0.0.1:9", &["fra", "ams"], &without);
+    cluster::plan_of(folder.path(), "http://127.0.0.1:9", &["fra", "ams"], QUOTA);
     let config = folder.path().join("fra/selvedge.toml");
     let output = program().args(["check", config.to_str().unwrap()]).output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
