@@ -67,7 +67,7 @@ async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
     let (_, text, _) = ams.command(&["status"]).await;
     assert!(text.contains("limit override api 127.0.0.7: 1/31d burst 1, by fra"), "{text}");
     let (_, text, _) = ams.command(&["limits", "show", "api"]).await;
-    assert!(text.contains("  override api 127.0.0.7: 1/2678400s"), "{text}");
+    assert!(text.contains("  override api 127.0.0.7: 1/31d"), "{text}");
     assert!(metrics(&ams).await.contains("selvedge_limit_overrides{limit=\"api\"} 1\n"));
     // It knows a client by hash as well.
     let hash = format!("#{}", held["hash"].as_str().unwrap());
