@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_conf::{self as conf, Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over, Rate};
-use selvedge_state::{Bucket, Key, Store, TableFull, TableId, Time};
+use selvedge_state::{Key, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
 use budget::Budget;
@@ -154,11 +154,6 @@ impl Limit {
     /// The table its counts are in, if it counts by time.
     pub fn table(&self) -> Option<TableId> {
         self.first().map(|tier| tier.table)
-    }
-
-    /// Its first bucket while all POPs are heard, if it has any.
-    pub fn bucket(&self) -> Option<Bucket> {
-        self.first().map(|tier| tier.bucket)
     }
 
     /// The config that it is of is in force from now on.
