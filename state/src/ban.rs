@@ -8,6 +8,7 @@
 //! A lifting must be remembered for as long as what it beat could come back from a node that slept; `kept` says how long. It
 //! only grows: what beats a fact takes on its memory. So a fact is forgotten only when all it ever beat is void by time.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::counter::DRIFT_MAX;
@@ -15,6 +16,7 @@ use crate::fact::{self, Flaw, Joined, Stated};
 use crate::identity::Actor;
 use crate::key::{Domain, Key128, Secret};
 use crate::time::Time;
+use crate::trail::{self, BanStep};
 
 /// How long a ban is remembered after it ends, ms: a repeated offence in this time makes the next level.
 pub const BAN_MEMORY: u64 = 24 * 3_600_000;
@@ -53,12 +55,22 @@ pub struct Ban {
     pub applied_at: Time,
 }
 
-/// A ban with what the replication needs to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A ban with what the replication needs to know. Two are equal when they state the same.
+#[derive(Debug, Clone)]
 pub(crate) struct Banning {
     pub(crate) ban: Ban,
     /// Until when it must be remembered.
     pub(crate) kept: Time,
+    /// What it beat, greatest first; nothing of it has a trail of its own. Local.
+    pub(crate) trail: Vec<Banning>,
+}
+
+impl Eq for Banning {}
+
+impl PartialEq for Banning {
+    fn eq(&self, other: &Banning) -> bool {
+        self.order() == other.order()
+    }
 }
 
 impl Ban {
@@ -97,10 +109,11 @@ impl Banning {
             applied_at: statement.now,
         };
         let kept = until.plus(BAN_MEMORY).max(known.map_or(Time::ZERO, |fact| fact.kept));
-        let new = Banning { ban, kept };
+        let new = Banning { ban, kept, trail: Vec::new() };
         match known {
+            None => new,
             Some(known) if known.order() >= new.order() => known.clone(),
-            _ => new,
+            Some(known) => trail::join(known.clone(), new),
         }
     }
 
@@ -116,11 +129,23 @@ impl Banning {
             made_by: by,
             applied_at: now,
         };
-        Banning { ban, kept: self.kept.max(now.plus(BAN_MEMORY)) }
+        let lifting = Banning { ban, kept: self.kept.max(now.plus(BAN_MEMORY)), trail: Vec::new() };
+        trail::join(self.clone(), lifting)
+    }
+
+    /// The statement and those it beat, each without a trail, greatest first.
+    pub(crate) fn unroll(mut self) -> impl Iterator<Item = Banning> {
+        let trail = std::mem::take(&mut self.trail);
+        std::iter::once(self).chain(trail)
+    }
+
+    /// The bans that are remembered, the last one first.
+    pub(crate) fn steps(&self) -> Vec<BanStep> {
+        trail::steps(std::iter::once(self).chain(&self.trail))
     }
 
     /// The place in the total order. The subject is last: facts of one subject only are ever compared.
-    fn order(&self) -> (u64, Time, Time, u8, &str, Time, Actor, &str) {
+    pub(crate) fn order(&self) -> (u64, Time, Time, u8, &str, Time, Actor, &str) {
         let Ban { subject, epoch, until, level, reason, made_at, made_by, .. } = &self.ban;
         (*epoch, *until, self.kept, *level, reason, *made_at, *made_by, subject)
     }
@@ -171,11 +196,12 @@ impl Stated for Banning {
 
     /// Takes the greater of the two.
     fn join(&mut self, other: Banning) -> Joined {
-        if other.order() <= self.order() {
+        let order = other.order().cmp(&self.order());
+        if order == Ordering::Equal && other.trail.is_empty() {
             return Joined::Unchanged;
         }
-        *self = other;
-        Joined::Changed
+        *self = trail::join(self.clone(), other);
+        if order == Ordering::Greater { Joined::Changed } else { Joined::Unchanged }
     }
 
     fn applied(&mut self, now: Time, _next: &mut dyn FnMut() -> u64) {

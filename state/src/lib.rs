@@ -32,6 +32,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trail;
 mod unique;
 mod void;
 mod walk;
@@ -62,5 +63,6 @@ pub use store::{
     UniquesSpec,
 };
 pub use time::Time;
+pub use trail::{BanStep, TRAIL_MAX};
 pub use void::{VOIDS_MAX, Void};
 pub use wire::FRAME_MAX;

@@ -188,9 +188,10 @@ impl Fill<'_> {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
-            let fact = self.store.fact(Name { kind, key }).filter(|fact| !fact.is_spent(self.now));
-            let fact = fact.and_then(|fact| self.whose.of(fact));
-            if fact.is_some_and(|fact| self.builder.fact(&fact) == Room::Full) {
+            let name = Name { kind, key };
+            let trail = if walk.reach == Reach::All { self.store.trail(name) } else { Vec::new() };
+            let mut facts = self.store.fact(name).into_iter().chain(trail).filter(|fact| !fact.is_spent(self.now));
+            if facts.any(|fact| self.whose.of(fact).is_some_and(|fact| self.builder.fact(&fact) == Room::Full)) {
                 return Some(Filled::Frame);
             }
             walk.place = Place::Facts(kind, Some(key));

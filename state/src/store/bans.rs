@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use crate::ban::{Ban, Banning, Statement, TEXT_MAX, key_of};
+use crate::fact::Stated as _;
 use crate::identity::Actor;
 use crate::key::{Key128, Secret};
 use crate::time::Time;
+use crate::trail::BanStep;
 
 /// Why a ban could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,14 +85,29 @@ impl Facts<Banning> {
         self.read(key_of(secret, subject), |fact| test(fact).then(|| fact.ban.clone())).flatten()
     }
 
+    /// Those that hold, by subject.
     pub(super) fn all(&self, now: Time) -> Vec<Ban> {
-        self.those(|fact| fact.ban.holds(now))
-    }
-
-    /// Those that pass, by subject.
-    pub(super) fn those(&self, test: impl Fn(&Banning) -> bool) -> Vec<Ban> {
-        let mut bans = self.collect(|fact| test(fact).then(|| fact.ban.clone()));
+        let mut bans = self.collect(|fact| fact.ban.holds(now).then(|| fact.ban.clone()));
         bans.sort_unstable_by(|a, b| a.subject.cmp(&b.subject));
         bans
     }
+
+    pub(super) fn steps_of(&self, secret: &Secret, subject: &str, now: Time) -> Vec<BanStep> {
+        self.read(key_of(secret, subject), |fact| steps(fact, now)).unwrap_or_default()
+    }
+
+    /// The steps of each subject that has any, by subject.
+    pub(super) fn all_steps(&self, now: Time) -> Vec<Vec<BanStep>> {
+        let mut all = self.collect(|fact| Some(steps(fact, now)).filter(|steps| !steps.is_empty()));
+        all.sort_unstable_by(|a, b| subject(a).cmp(&subject(b)));
+        all
+    }
+}
+
+fn steps(fact: &Banning, now: Time) -> Vec<BanStep> {
+    if fact.is_spent(now) { Vec::new() } else { fact.steps() }
+}
+
+fn subject(steps: &[BanStep]) -> Option<&str> {
+    steps.first().map(|step| &*step.ban.subject)
 }

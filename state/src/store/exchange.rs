@@ -157,6 +157,14 @@ impl Store {
         }
     }
 
+    /// What a fact beat and is saved beside it. None of it goes to peers.
+    pub(crate) fn trail(&self, name: Name) -> Vec<Fact> {
+        match name.kind {
+            Kind::Ban => self.bans.get(name.key).into_iter().flat_map(|fact| fact.trail).map(Fact::Ban).collect(),
+            Kind::Listing | Kind::Register | Kind::Maximum | Kind::Mark => Vec::new(),
+        }
+    }
+
     /// What can have risen here since an instant in the sketches of a key that was marked, and marks it as taken.
     pub(crate) fn take_sketches(&self, table: UniquesId, key: Key64, since: Time) -> Vec<(u64, Sketch)> {
         self.uniques.take(table, key, since)

@@ -94,6 +94,7 @@ use crate::marks::Marked;
 use crate::maximum::Raised;
 use crate::register::Registered;
 use crate::time::Time;
+use crate::trail::BanStep;
 use crate::void::Voids;
 
 /// Tables of one kind that one store holds: of counters, of distinct counts, and lists. They are made by configs, never by
@@ -364,11 +365,17 @@ impl Store {
         self.bans.all(now)
     }
 
-    /// The last ban of each subject, also where it ended less than [`BAN_MEMORY`](crate::BAN_MEMORY) ago, by subject; none of those that were
-    /// lifted.
+    /// The bans of a subject that are remembered, the last one first: at most [`TRAIL_MAX`](crate::TRAIL_MAX) beside it. Those before
+    /// it that this node did not hear of, since others followed while it was cut off, are missing.
     #[must_use]
-    pub fn last_bans(&self, now: Time) -> Vec<Ban> {
-        self.bans.those(|fact| fact.is_remembered(now))
+    pub fn ban_steps(&self, subject: &str, now: Time) -> Vec<BanStep> {
+        self.bans.steps_of(&self.secrets.now, subject, now)
+    }
+
+    /// [`ban_steps`](Store::ban_steps) of each subject that has any, by subject.
+    #[must_use]
+    pub fn all_ban_steps(&self, now: Time) -> Vec<Vec<BanStep>> {
+        self.bans.all_steps(now)
     }
 
     /// How much of the cluster is heard: by whom as the replica last saw it, how long ago as of `now`.

@@ -137,5 +137,5 @@ pub(super) fn fact(stated: &Stated<'_>) -> Banning {
         made_by: author(stated.made_by, 1).actor,
         applied_at: Time::ZERO,
     };
-    Banning { ban, kept: Time(stated.kept) }
+    Banning { ban, kept: Time(stated.kept), trail: Vec::new() }
 }

@@ -26,7 +26,7 @@ pub(super) struct WireBan {
 
 impl From<&Banning> for WireBan {
     fn from(fact: &Banning) -> WireBan {
-        let Banning { ban, kept } = fact;
+        let Banning { ban, kept, trail: _ } = fact;
         WireBan {
             subject: ban.subject.to_string(),
             epoch: ban.epoch,
@@ -53,6 +53,6 @@ impl From<WireBan> for Banning {
             made_by: Actor { pop: PopId(wire.pop), node: wire.node },
             applied_at: Time::ZERO,
         };
-        Banning { ban, kept: Time(wire.kept) }
+        Banning { ban, kept: Time(wire.kept), trail: Vec::new() }
     }
 }

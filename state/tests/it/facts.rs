@@ -1,7 +1,9 @@
 //! Bans at one node and between nodes.
 
 use proptest::prelude::*;
-use selvedge_state::{BAN_LONGEST, BAN_MEMORY, BanError, Rung, TEXT_MAX, Time};
+use selvedge_state::{
+    BAN_LONGEST, BAN_MEMORY, BanError, Incarnation, Rung, Snapshot, SnapshotHead, Store, TEXT_MAX, TRAIL_MAX, Time,
+};
 
 use crate::sim::{Network, World};
 use crate::support::{START, actor, spec, store, store_of};
@@ -191,4 +193,76 @@ fn bans_do_not_wait_for_ticks_and_go_once_a_ms_at_most() {
     assert!((1..=26).contains(&frames), "{frames} frames");
     world.run(world.now.plus(41));
     assert_eq!(world.nodes[1].store.bans(world.now).len(), 100);
+}
+
+fn saved(store: &Store, at: Time) -> Vec<bytes::Bytes> {
+    let head = SnapshotHead { cluster: String::new(), secret_id: 0, actor: actor(1), incarnation: Incarnation(1), at };
+    Snapshot::new(store, head).collect()
+}
+
+/// The levels of a subject's steps, the last one first, and which of them were lifted.
+fn steps(store: &Store, now: Time) -> Vec<(u8, bool)> {
+    store.ban_steps(SUBJECT, now).iter().map(|step| (step.ban.level, step.lifted.is_some())).collect()
+}
+
+#[test]
+fn a_client_has_a_history_of_bans() {
+    let store = store();
+    assert_eq!(steps(&store, START), []);
+    for level in 0..3_u8 {
+        let now = START.plus(u64::from(level) * 100_000);
+        store.ban(SUBJECT, now.plus(1_000 << level), level, "limit:login", now).unwrap();
+    }
+    let now = START.plus(201_000);
+    store.unban(SUBJECT, now).unwrap();
+    assert_eq!(steps(&store, now), [(2, true), (1, false), (0, false)]);
+    store.ban(SUBJECT, now.plus(10), 0, "operator", now.plus(5)).unwrap();
+    assert_eq!(steps(&store, now.plus(5)), [(0, false), (2, true), (1, false), (0, false)]);
+    assert_eq!(store.all_ban_steps(now.plus(5)), [store.ban_steps(SUBJECT, now.plus(5))]);
+    assert_eq!(steps(&store, now.plus(BAN_MEMORY + 3_000)), [], "it is over once nothing can come back");
+}
+
+#[test]
+fn threads_that_ban_at_once_make_one_step_and_old_steps_make_room() {
+    let store = store();
+    for nth in 0..20 {
+        store.ban(SUBJECT, START.plus(60_000 + nth), 0, "rule:scan", START.plus(nth)).unwrap();
+    }
+    assert_eq!(steps(&store, START.plus(20)), [(0, false)]);
+    for nth in 1..20 {
+        let now = START.plus(nth * 60_000);
+        store.ban(SUBJECT, now.plus(90_000), 0, "rule:scan", now).unwrap();
+    }
+    let kept = store.ban_steps(SUBJECT, START.plus(20 * 60_000));
+    assert_eq!(kept.len(), TRAIL_MAX + 1);
+    assert_eq!(kept.last().map(|step| step.ban.made_at), Some(START.plus(11 * 60_000)));
+}
+
+proptest! {
+    /// Trails are the same in whatever order bans are heard, and a snapshot brings them back.
+    #[test]
+    fn trails_do_not_depend_on_the_order_of_what_is_heard(
+        bans in prop::collection::vec((0..600_000_u64, 1..3_600_000_u64, 0..4_u8), 1..12),
+        seed in any::<u64>(),
+    ) {
+        let author = store();
+        let mut frames = Vec::new();
+        let mut at = START;
+        for (after, lasts, level) in bans {
+            at = at.plus(after);
+            author.ban(SUBJECT, at.plus(lasts), level, "limit:login", at).unwrap();
+            frames.push(saved(&author, at));
+        }
+        let mut shuffled: Vec<&Vec<bytes::Bytes>> = frames.iter().collect();
+        let len = shuffled.len();
+        (0..len).for_each(|nth| shuffled.swap(nth, (seed.rotate_left(nth as u32) % len as u64) as usize));
+        let reader = store();
+        for frame in shuffled.into_iter().flatten() {
+            reader.restore(frame, at);
+        }
+        let told = |store: &Store| -> Vec<(Time, Time)> {
+            store.ban_steps(SUBJECT, at).iter().map(|step| (step.ban.made_at, step.ban.until)).collect()
+        };
+        prop_assert_eq!(told(&reader), told(&author));
+    }
 }

@@ -41,7 +41,7 @@ fn built(blocks: &[Block]) -> Builder {
                     made_by: actor(of.by),
                     applied_at: Time::ZERO,
                 };
-                fact(&mut builder, Fact::Ban(Banning { ban, kept: Time(of.kept) }));
+                fact(&mut builder, Fact::Ban(Banning { ban, kept: Time(of.kept), trail: Vec::new() }));
             }),
             Block::Listings(listings) => listings.iter().for_each(|of| {
                 let entry = ListEntry {
@@ -90,7 +90,7 @@ fn told(state: State) -> Block {
         };
         frozen::Seen { key: key.0, slot, sketch }
     };
-    let ban = |Banning { ban, kept }: Banning| frozen::Ban {
+    let ban = |Banning { ban, kept, .. }: Banning| frozen::Ban {
         subject: ban.subject.to_string(),
         epoch: ban.epoch,
         until: ban.until.0,
