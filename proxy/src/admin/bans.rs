@@ -12,7 +12,7 @@ use selvedge_filters::{PENALTY_PREFIX, RULE_PREFIX, client_net};
 use selvedge_state::{BAN_MEMORY, Time};
 
 use super::asking::Asking;
-use super::report::{Ban, NewBan, PastBan, Unban};
+use super::report::{Ban, BanHistory, BanStep, NewBan, Unban};
 use super::server::{answer, failure, told};
 use crate::node::Node;
 use crate::plan::Plan;
@@ -26,8 +26,8 @@ pub(super) async fn ls(State(node): State<Arc<Node>>) -> Response {
     .await
 }
 
-/// The last ban of each subject that is remembered, or of the one of the `subject` parameter.
-pub(super) async fn last(State(node): State<Arc<Node>>, Asking(asked): Asking<Vec<(String, String)>>) -> Response {
+/// The bans of each subject that are remembered, or of the one of the `subject` parameter.
+pub(super) async fn history(State(node): State<Arc<Node>>, Asking(asked): Asking<Vec<(String, String)>>) -> Response {
     let asked = asked.into_iter().find(|(name, _)| name == "subject").map(|(_, text)| text);
     let wanted = match asked.map(|text| subject(&text)).transpose() {
         Ok(wanted) => wanted,
@@ -35,11 +35,11 @@ pub(super) async fn last(State(node): State<Arc<Node>>, Asking(asked): Asking<Ve
     };
     told(node, move |node| {
         let (plan, now) = (node.plan.load(), node.clock.now());
-        let bans = match wanted {
-            Some(subject) => node.store.last_ban(&subject, now).into_iter().collect(),
-            None => node.store.last_bans(now),
+        let histories = match wanted {
+            Some(subject) => vec![node.store.ban_steps(&subject, now)],
+            None => node.store.all_ban_steps(now),
         };
-        Ok(bans.into_iter().map(|ban| past(node, &plan, ban, now)).collect::<Vec<_>>())
+        Ok(histories.into_iter().filter_map(|steps| of_steps(node, &plan, steps, now)).collect::<Vec<_>>())
     })
     .await
 }
@@ -94,17 +94,29 @@ fn report(node: &Node, ban: selvedge_state::Ban) -> Ban {
     }
 }
 
-fn past(node: &Node, plan: &Plan, ban: selvedge_state::Ban, now: Time) -> PastBan {
-    let by = [PENALTY_PREFIX, RULE_PREFIX].into_iter().any(|prefix| ban.reason.starts_with(prefix));
-    let limit = plan.filters.limits().iter().find_map(|limit| Some((limit, limit.next_ban(&ban)?)));
+/// The history that these steps are; none where there is no step.
+fn of_steps(node: &Node, plan: &Plan, steps: Vec<selvedge_state::BanStep>, now: Time) -> Option<BanHistory> {
+    let last = steps.first()?;
+    let (ban, lifted) = (&last.ban, last.lifted.map(|(at, _)| at));
+    let mut limits = plan.filters.limits().iter().filter(|_| lifted.is_none());
+    let limit = limits.find_map(|limit| Some((limit, limit.next_ban(ban)?)));
     let millis = |step: &Duration| u64::try_from(step.as_millis()).unwrap_or(u64::MAX);
     let penalty = limit.and_then(|(limit, _)| limit.facts().penalty.as_ref());
-    PastBan {
-        in_force: now < ban.until,
-        by: by.then(|| ban.reason.to_string()),
-        remembered_until: ban.until.plus(BAN_MEMORY).0,
+    Some(BanHistory {
+        in_force: lifted.is_none() && now < ban.until,
+        remembered_until: lifted.unwrap_or(ban.until.plus(BAN_MEMORY)).0,
         steps_ms: penalty.map(|penalty| penalty.ban.iter().map(millis).collect()).unwrap_or_default(),
         next_ms: limit.map(|(_, next)| next),
+        steps: steps.into_iter().map(|step| of_step(node, step)).collect(),
+    })
+}
+
+fn of_step(node: &Node, selvedge_state::BanStep { ban, lifted }: selvedge_state::BanStep) -> BanStep {
+    let by = [PENALTY_PREFIX, RULE_PREFIX].into_iter().any(|prefix| ban.reason.starts_with(prefix));
+    BanStep {
+        by: by.then(|| ban.reason.to_string()),
+        lifted_at: lifted.map(|(at, _)| at.0),
+        lifted_by: lifted.map(|(_, by)| node.pops.name(by.pop)),
         ban: report(node, ban),
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use bans::{Ban, NewBan, PastBan, Unban};
+pub use bans::{Ban, BanHistory, BanStep, NewBan, Unban};
 pub use limits::{Bound, Key, Limit, NewOverride, OneKey, Override, Overshot, Reset, Row};
 
 /// `/v1/status`: one node at a glance.

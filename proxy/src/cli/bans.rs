@@ -7,7 +7,7 @@ use hyper::Method;
 use super::render::{Failure, Render, instant, printable};
 use super::socket::{Socket, ask};
 use crate::admin::escape;
-use crate::admin::report::{Ban, NewBan, PastBan, Unban};
+use crate::admin::report::{Ban, BanHistory, BanStep, NewBan, Unban};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -16,7 +16,7 @@ pub(super) enum Command {
         #[command(flatten)]
         socket: Socket,
     },
-    /// The last ban of each client, also those that are over and still count for the next one; or of one client.
+    /// The bans of each client, or of one, that are remembered: also those that are over and count for the next one.
     History {
         /// An address, or a network as clients are counted.
         subject: Option<String>,
@@ -54,10 +54,10 @@ pub(super) fn bans(command: &Command) -> Result<Render, Failure> {
         }
         Command::History { subject, socket } => {
             let asked = subject.as_ref().map(|subject| format!("?subject={}", escape(subject))).unwrap_or_default();
-            let bans: Vec<PastBan> = ask(crate::admin::get(&socket.path()?, &format!("/v1/bans/last{asked}")))?;
+            let all: Vec<BanHistory> = ask(crate::admin::get(&socket.path()?, &format!("/v1/bans/history{asked}")))?;
             let text =
-                if bans.is_empty() { "no bans are remembered".to_owned() } else { bans.iter().map(past).collect() };
-            Ok(Render::new(text, &bans))
+                if all.is_empty() { "no bans are remembered".to_owned() } else { all.iter().map(history).collect() };
+            Ok(Render::new(text, &all))
         }
         Command::Add { subject, duration, reason, socket } => {
             let for_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -79,29 +79,36 @@ fn line(ban: &Ban) -> String {
     format!("{}  by {}, known here after {late} ms, {lasts} s from then  ({})\n", ban.subject, ban.made_by, ban.reason)
 }
 
-/// A ban as a step of its ladder.
-fn past(past: &PastBan) -> String {
-    let PastBan { ban, in_force, by, remembered_until, steps_ms, next_ms } = past;
-    let state = if *in_force { "in force until" } else { "over since" };
-    let by = by.as_ref().map_or_else(|| format!("operator ({})", printable(&ban.reason)), |by| printable(by));
-    let mut text = format!(
-        "{}  level {}  {state} {}  by {by}, made at {} {}; remembered until {}\n",
-        ban.subject,
-        ban.level,
-        instant(ban.until),
-        ban.made_by,
-        instant(ban.made_at),
-        instant(*remembered_until)
-    );
-    if ban.level > 0 {
-        let before = ban.level;
-        text.push_str(&format!("  after {before} before it, each made while the one before was remembered\n"));
+/// The bans of one client, the last one first, and what comes next.
+fn history(history: &BanHistory) -> String {
+    let BanHistory { steps, in_force, remembered_until, steps_ms, next_ms } = history;
+    let mut text = String::new();
+    for (nth, step) in steps.iter().enumerate() {
+        match nth {
+            0 => text.push_str(&format!("{}  {}", step.ban.subject, told(step, *in_force))),
+            _ => text.push_str(&format!("  before  {}", told(step, false))),
+        }
     }
     if let Some(next) = next_ms {
-        let steps: Vec<String> = steps_ms.iter().map(|step| seconds(*step)).collect();
-        text.push_str(&format!("  bans of that limit last {}; the next one {}\n", steps.join(", "), seconds(*next)));
+        let ladder: Vec<String> = steps_ms.iter().map(|step| seconds(*step)).collect();
+        let until = instant(*remembered_until);
+        let (ladder, next) = (ladder.join(", "), seconds(*next));
+        text.push_str(&format!(
+            "  bans of that limit last {ladder}; the next one {next}, if it comes before {until}\n"
+        ));
     }
     text
+}
+
+/// One ban as a step of its ladder.
+fn told(BanStep { ban, by, lifted_at, lifted_by }: &BanStep, in_force: bool) -> String {
+    let by = by.as_ref().map_or_else(|| format!("operator ({})", printable(&ban.reason)), |by| printable(by));
+    let end = match (lifted_at, in_force) {
+        (Some(at), _) => format!("lifted at {} {}", lifted_by.as_deref().unwrap_or_default(), instant(*at)),
+        (None, true) => format!("in force until {}", instant(ban.until)),
+        (None, false) => format!("over since {}", instant(ban.until)),
+    };
+    format!("level {}  {end}  by {by}, made at {} {}\n", ban.level, ban.made_by, instant(ban.made_at))
 }
 
 fn seconds(millis: u64) -> String {

@@ -13,6 +13,7 @@ mod forms;
 mod handover;
 mod hostile;
 mod in_flight;
+mod ladder;
 mod limits;
 mod link;
 mod lists;

@@ -22,14 +22,14 @@ async fn passes(edge: &Edge, client: u8, of: usize) -> usize {
     passed
 }
 
-async fn json(edge: &Edge, words: &[&str]) -> Value {
+pub(crate) async fn json(edge: &Edge, words: &[&str]) -> Value {
     let (code, text, error) = edge.command(&[words, &["--json"]].concat()).await;
     assert_eq!(code, 0, "{words:?}: {error}");
     serde_json::from_str(&text).unwrap()
 }
 
 /// Waits until a limit is shown as it is to be.
-async fn shown(edge: &Edge, words: &[&str], is: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn shown(edge: &Edge, words: &[&str], is: impl Fn(&Value) -> bool) -> Value {
     eventually(DEADLINE, async || {
         let found = json(edge, words).await;
         if is(&found) { Ok(found) } else { Err(found.to_string()) }
@@ -38,7 +38,7 @@ async fn shown(edge: &Edge, words: &[&str], is: impl Fn(&Value) -> bool) -> Valu
 }
 
 /// Two POPs that hear each other.
-async fn two(folder: &std::path::Path, origin: &Origin, limit: &str) -> (Edge, Edge) {
+pub(crate) async fn two(folder: &std::path::Path, origin: &Origin, limit: &str) -> (Edge, Edge) {
     cluster::plan_of(folder, &origin.url(), &["fra", "ams"], limit);
     let (fra, ams) = (cluster::start(folder, "fra").await, cluster::start(folder, "ams").await);
     for edge in [&fra, &ams] {
@@ -154,32 +154,6 @@ async fn mistakes_are_told_with_their_cause() {
         assert_eq!(code, expected, "{words:?}: {error}");
         assert!(error.contains(wrong), "{words:?}: {error}");
     }
-}
-
-#[tokio::test]
-async fn a_ban_is_told_as_a_step_of_its_ladder() {
-    let origin = Origin::fixed("", "x").await;
-    let penalty = format!("{LIMIT}penalty = {{ after = 2, within = \"10m\", ban = [\"1m\", \"10m\", \"1h\"] }}\n");
-    let edge = Edge::before(&origin.url(), &penalty).await;
-    let (code, text, _) = edge.command(&["bans", "history"]).await;
-    assert_eq!((code, text.as_str()), (0, "no bans are remembered\n"));
-    assert_eq!(passes(&edge, 7, 5).await, 3);
-    json(&edge, &["bans", "add", "127.0.0.8", "--for", "1h", "--reason", "scraper"]).await;
-    let history = json(&edge, &["bans", "history"]).await;
-    let (first, second) = (&history[0], &history[1]);
-    assert_eq!(
-        (&first["by"], &first["ban"]["level"], &first["in_force"]),
-        (&"limit:api".into(), &0.into(), &true.into())
-    );
-    assert_eq!((&first["next_ms"], &first["steps_ms"][2]), (&600_000.into(), &3_600_000.into()));
-    let until = |ban: &Value| ban["ban"]["until"].as_u64().unwrap();
-    assert_eq!(first["remembered_until"].as_u64().unwrap() - until(first), 24 * 3_600_000);
-    assert!(second["by"].is_null() && second["next_ms"].is_null() && second["ban"]["reason"] == "scraper", "{second}");
-    let (_, text, _) = edge.command(&["bans", "history", "127.0.0.7"]).await;
-    assert!(text.starts_with("127.0.0.7/32  level 0  in force until ") && text.contains("by limit:api"), "{text}");
-    assert!(text.contains("bans of that limit last 60 s, 600 s, 3600 s; the next one 600 s"), "{text}");
-    let (code, _, error) = edge.command(&["bans", "history", "here"]).await;
-    assert_eq!((code, error.as_str()), (1, "error: \"here\" is neither an address nor a network\n"));
 }
 
 /// Either admits the whole while it does not hear the other.

@@ -41,19 +41,31 @@ pub struct Unban {
     pub subject: String,
 }
 
-/// `/v1/bans/last`: the last ban of one subject, while it is remembered.
+/// `/v1/bans/history`: the bans of one subject that are remembered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PastBan {
-    /// The ban. Those before it were of the levels below, each of which was remembered when the next one was made.
-    pub ban: Ban,
-    /// Whether it is in force.
+pub struct BanHistory {
+    /// The last ban first; then those before it that this POP heard of, at most 8.
+    pub steps: Vec<BanStep>,
+    /// Whether the last one is in force.
     pub in_force: bool,
-    /// The limit or rule that made it; absent where an operator did.
-    pub by: Option<String>,
-    /// Node time from when on it is forgotten, ms since the Unix epoch: a ban after that begins at level 0.
+    /// Node time from when on a ban begins at level 0 again, ms since the Unix epoch.
     pub remembered_until: u64,
-    /// How long bans of that limit last, by level, ms; the last one repeats. Empty where no limit of the config made it.
+    /// How long bans of the limit that made the last one last, by level, ms; the last one repeats. Empty where no limit of the
+    /// config made it.
     pub steps_ms: Vec<u64>,
     /// How long the next ban lasts, if that limit makes it while this one is remembered, ms.
     pub next_ms: Option<u64>,
+}
+
+/// One ban of a history.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BanStep {
+    /// The ban.
+    pub ban: Ban,
+    /// The limit or rule that made it; absent where an operator did.
+    pub by: Option<String>,
+    /// When it was lifted, by the clock of the POP that lifted it, ms since the Unix epoch; absent where it was not.
+    pub lifted_at: Option<u64>,
+    /// The POP that lifted it.
+    pub lifted_by: Option<String>,
 }
