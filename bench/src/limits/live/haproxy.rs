@@ -9,6 +9,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::relay::Relay;
 use super::{POPS, Rate};
 use crate::programs::Program;
 use crate::server::{Folder, Server, free_port};
@@ -33,6 +34,8 @@ pub(super) enum Way {
 /// Three processes that run.
 pub(super) struct Peers {
     pub(super) ports: Vec<u16>,
+    /// Between the last one and the others, whoever dials.
+    pub(super) relays: Vec<Relay>,
     /// Ended with it.
     _servers: Vec<Server>,
 }
@@ -40,16 +43,14 @@ pub(super) struct Peers {
 impl Peers {
     /// Starts them, and waits until all are connected.
     pub(super) fn start(folder: &Folder, program: &Path, way: Way, origin: u16, rate: Rate) -> Result<Peers, String> {
-        let mut peers = String::from("peers edge\n");
-        for pop in POPS {
-            peers += &format!("  peer {pop} 127.0.0.1:{}\n", free_port()?);
-        }
+        let own = POPS.map(|_| free_port()).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let relays = own.iter().map(|port| Relay::start(*port)).collect::<Result<Vec<_>, _>>()?;
         let mut servers = Vec::new();
         let mut sockets = Vec::new();
         for name in POPS {
             let (port, socket) = (free_port()?, folder.path().join(format!("{name}-haproxy.sock")));
-            let config = folder
-                .write(&format!("{name}-haproxy.cfg"), &config(name, &peers, way, &socket, [port, origin], rate))?;
+            let text = config(name, &section(name, &own, &relays), way, &socket, [port, origin], rate);
+            let config = folder.write(&format!("{name}-haproxy.cfg"), &text)?;
             let arguments = vec!["-db".to_owned(), "-f".to_owned(), config];
             servers
                 .push(Server::start(folder, &Program { name: "haproxy", path: program.to_owned(), arguments, port })?);
@@ -63,8 +64,18 @@ impl Peers {
             sleep(LOOK);
         }
         let ports = servers.iter().map(|server| server.port).collect();
-        Ok(Peers { ports, _servers: servers })
+        Ok(Peers { ports, relays, _servers: servers })
     }
+}
+
+/// The peers as one of them is told: itself where it listens, and the others directly, but for the last one and to it by relays.
+fn section(name: &str, own: &[u16], relays: &[Relay]) -> String {
+    let last = POPS.last().copied();
+    let told = POPS.into_iter().zip(own).zip(relays).map(|((pop, own), relay)| {
+        let is_relayed = pop != name && (Some(pop) == last || Some(name) == last);
+        format!("  peer {pop} 127.0.0.1:{}\n", if is_relayed { relay.port } else { *own })
+    });
+    std::iter::once("peers edge\n".to_owned()).chain(told).collect()
 }
 
 fn config(name: &str, peers: &str, way: Way, socket: &Path, [port, origin]: [u16; 2], rate: Rate) -> String {

@@ -1,4 +1,4 @@
-//! A limit of three POPs that run, under ten times as many requests: from clients that stay at one POP, from clients that hop, and while a POP
+//! A limit of three POPs that run, under ten times as many requests: from clients that stay at one POP, from clients that hop, and both while a POP
 //! is cut off. What may be admitted is told before; what was is counted by the clients. Beside it the same limit by HAProxy's peers.
 
 mod haproxy;
@@ -16,6 +16,7 @@ use selvedge_filters::limit::Bound;
 use self::haproxy::{Peers, Way};
 use self::load::{Crowd, Outcome, Shape};
 use self::pops::Cluster;
+use self::relay::Relay;
 use self::table::{Row, Table};
 use super::BATCH;
 use crate::figures::Figures;
@@ -64,6 +65,8 @@ enum Scene {
     Hop,
     /// The last POP is cut off in the middle third; clients stay.
     Cut,
+    /// The same, and clients hop.
+    CutHop,
 }
 
 impl Scene {
@@ -72,25 +75,32 @@ impl Scene {
             Scene::Stay => "stay",
             Scene::Hop => "hop",
             Scene::Cut => "cut",
+            Scene::CutHop => "cut_hop",
         }
     }
 
     fn shape(self) -> Shape {
         match self {
             Scene::Stay | Scene::Cut => Shape::Stay,
-            Scene::Hop => Shape::Hop,
+            Scene::Hop | Scene::CutHop => Shape::Hop,
         }
+    }
+
+    fn is_cut(self) -> bool {
+        matches!(self, Scene::Cut | Scene::CutHop)
     }
 }
 
 /// In this order, so that shares are there when they are asked for: a POP that was cut off has to wait for its own again.
-const RUNS: [(&str, Scene); 6] = [
+const RUNS: [(&str, Scene); 8] = [
     ("converge", Scene::Stay),
     ("converge", Scene::Hop),
     ("strict", Scene::Stay),
     ("strict", Scene::Hop),
     ("strict", Scene::Cut),
     ("converge", Scene::Cut),
+    ("strict", Scene::CutHop),
+    ("converge", Scene::CutHop),
 ];
 
 pub(super) fn measure(request: &Request<'_>) -> Result<Figures, String> {
@@ -106,8 +116,8 @@ pub(super) fn measure(request: &Request<'_>) -> Result<Figures, String> {
         Some(program) => {
             for (name, way) in WAYS.into_iter().filter(|(name, _)| asked(request, name)) {
                 let peers = Peers::start(&folder, &program, way, origin.port, rate)?;
-                for scene in [Scene::Stay, Scene::Hop] {
-                    let outcome = crowd.ask(scene.shape(), &peers.ports, "/pass", request.seconds, || ())?;
+                for scene in [Scene::Stay, Scene::Hop, Scene::Cut, Scene::CutHop] {
+                    let outcome = run(scene, &crowd, (&peers.ports, &peers.relays), "/pass", request.seconds)?;
                     table.tell(Row { name, scene: scene.name(), outcome, beyond: None })?;
                     sleep(PAUSE);
                 }
@@ -142,7 +152,9 @@ fn ours(
         }
         let beyond = beyond(&bound, scene, crowd);
         table.promise(class, scene.name(), beyond, request.seconds);
-        let outcome = run(scene, crowd, &cluster, class, request.seconds)?;
+        let path = format!("/pass?limit={class}");
+        let wires = std::slice::from_ref(&cluster.relay);
+        let outcome = run(scene, crowd, (&cluster.ports, wires), &path, request.seconds)?;
         table.tell(Row { name: class, scene: scene.name(), outcome, beyond: Some(beyond) })?;
         sleep(PAUSE);
     }
@@ -153,20 +165,26 @@ fn ours(
 /// what both sides admit until they notice, and a window's worth where that is heard late.
 fn beyond(bound: &Bound, scene: Scene, crowd: &Crowd) -> f64 {
     let heard_late = bound.beyond(crowd.arrivals_per_s(), BATCH);
-    if scene != Scene::Cut || bound.overdraft.is_some() {
+    if !scene.is_cut() || bound.overdraft.is_some() {
         return heard_late;
     }
     heard_late + bound.rate_per_s * (UNNOTICED + bound.window).as_secs_f64()
 }
 
-fn run(scene: Scene, crowd: &Crowd, cluster: &Cluster, class: &str, seconds: u64) -> Result<Outcome, String> {
+fn run(
+    scene: Scene,
+    crowd: &Crowd,
+    (ports, wires): (&[u16], &[Relay]),
+    path: &str,
+    seconds: u64,
+) -> Result<Outcome, String> {
     let third = Duration::from_secs(seconds) / 3;
-    crowd.ask(scene.shape(), &cluster.ports, &format!("/pass?limit={class}"), seconds, || {
-        if scene == Scene::Cut {
+    crowd.ask(scene.shape(), ports, path, seconds, || {
+        if scene.is_cut() {
             sleep(third);
-            cluster.relay.cut();
+            wires.iter().for_each(Relay::cut);
             sleep(third);
-            cluster.relay.heal();
+            wires.iter().for_each(Relay::heal);
         }
     })
 }

@@ -83,7 +83,7 @@ impl Table {
         let mut figures = Figures::default();
         let names: BTreeSet<&str> = self.rows.iter().map(|row| row.name).collect();
         eprintln!(
-            "\n{:<24}{:<6}{:>9}{:>10}{:>13}{:>13}{:>18}",
+            "\n{:<24}{:<9}{:>9}{:>10}{:>13}{:>13}{:>18}",
             "limit", "", "asked x", "admitted", "over limit", "over bound", "beyond rate x t"
         );
         for name in names {
@@ -109,7 +109,7 @@ impl Table {
             _ => (String::new(), format!("{excess:.0}")),
         };
         eprintln!(
-            "{:<24}{:<6}{asked:>9.1}{:>10}{:>13.3}{bound:>13}{allowed:>18}",
+            "{:<24}{:<9}{asked:>9.1}{:>10}{:>13.3}{bound:>13}{allowed:>18}",
             row.name,
             row.scene,
             answers.admitted,
