@@ -156,7 +156,7 @@ impl Check<'_> {
         self.sources.get(self.file).map(|source| source.place(offset))
     }
 
-    fn result<T>(&mut self, span: Range<usize>, result: Result<T, Wrong>) -> Option<T> {
+    pub(crate) fn result<T>(&mut self, span: Range<usize>, result: Result<T, Wrong>) -> Option<T> {
         result.map_err(|wrong| self.note(span, wrong)).ok()
     }
 }

@@ -1,5 +1,9 @@
 //! Keys: what limits, counters and uniques count by.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::expr::{self, Expr, Field, Kind, Phase, Setting, Type};
 use crate::finding::Check;
 use crate::raw::{At, Text};
@@ -63,6 +67,18 @@ impl KeyPart {
         }
     }
 
+    /// A text that this part accepts, in one spelling for all that name one value: a client's network by any of its addresses.
+    pub(crate) fn name(&self, text: &str) -> String {
+        let name = match (self, self.ty()) {
+            (KeyPart::ClientNet, _) => network(text).ok().map(|net| client_net(net.addr()).to_string()),
+            (_, Type::Ip) => ip(text).ok().map(|address| address.to_string()),
+            (_, Type::Cidr) => network(text).ok().map(|net| net.to_string()),
+            (_, Type::Int) => text.parse::<i64>().ok().map(|number| number.to_string()),
+            _ => None,
+        };
+        name.unwrap_or_else(|| text.to_owned())
+    }
+
     /// Whether two count by the same, wherever they are written.
     fn is(&self, other: &KeyPart) -> bool {
         match (self, other) {
@@ -120,4 +136,10 @@ fn one(part: &At<Text>, phase: Phase, check: &mut Check<'_>) -> Option<KeyPart> 
         return None;
     }
     check.typed(part, phase, "a part of a key", &SCALARS).map(|expr| KeyPart::of(expr, text))
+}
+
+/// The network of one client: /32 for IPv4, /64 for IPv6.
+fn client_net(client: IpAddr) -> IpNet {
+    let bits = if client.is_ipv4() { 32 } else { 64 };
+    IpNet::new(client, bits).map_or_else(|_| IpNet::from(client), |net| net.trunc())
 }

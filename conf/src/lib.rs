@@ -51,8 +51,8 @@ pub use include::INCLUDES_MAX;
 pub use jwt::{Algorithm, CLAIMS_MAX, JWTS_MAX, Jwt, TokenSource};
 pub use key::{KEY_PARTS_MAX, KeyPart};
 pub use limit::{
-    Allows, BANS_MAX, BODY_MAX, Class, DELAY_LONGEST, Deny, DenyBody, Headers, LIMITS_MAX, Limit, Measure, Mode,
-    OVERRIDES_MAX, OnMissing, OnPartition, Over, Override, Penalty, Period, Quota, Rate, Scope, TIERS_MAX, Tier,
+    Allows, BANS_MAX, BODY_MAX, COST_MAX, Class, DELAY_LONGEST, Deny, DenyBody, Headers, LIMITS_MAX, Limit, Measure,
+    Mode, OVERRIDES_MAX, OnMissing, OnPartition, Over, Override, Penalty, Period, Quota, Rate, Scope, TIERS_MAX, Tier,
     UNLIMITED_MAX, Unit, Width,
 };
 pub use list::{ELEMENTS_MAX, ITEMS_MAX, LISTS_MAX, List, PIECES_MAX};

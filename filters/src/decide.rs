@@ -150,7 +150,13 @@ impl Filters {
 
     /// A request is over that holds something of limits: whatever is left of it is settled or given back. Its response had a body of so many bytes.
     pub fn end(&self, holds: Holds, bytes: u64, store: &Store, now: Time) {
-        holds.end(self.limits(), bytes, store, &mut Doing, now);
+        holds.end(self.limits(), Some(bytes), store, &mut Doing, now);
+    }
+
+    /// A request is gone, and nobody knows how long its response became: what was taken of a quota of bytes for it is used. All else is settled or
+    /// given back.
+    pub fn abandon(&self, holds: Holds, store: &Store, now: Time) {
+        holds.end(self.limits(), None, store, &mut Doing, now);
     }
 
     /// What would be decided about a request, and about its response if there is one, and why. Nothing is charged or counted, or

@@ -51,14 +51,20 @@ pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
     rules.into_iter().any(|rule| expressions(rule).any(reads))
         || within(Phase::Request)
             && config.limits.iter().any(|limit| limit.when.iter().chain(&limit.unlimited).any(reads) || counted(limit))
-        || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.as_ref().is_some_and(reads))
+        || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.iter().chain(late(limit)).any(reads))
         || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
         || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))
 }
 
 /// Whether whom a limit counts by, or what a request costs, is read from a form.
 pub(crate) fn counted(limit: &Limit) -> bool {
-    keyed(&limit.key) || limit.cost.as_ref().is_some_and(Expr::reads_form)
+    let is_early = limit.reserve.is_none();
+    keyed(&limit.key) || is_early && limit.cost.as_ref().is_some_and(Expr::reads_form)
+}
+
+/// What says what a request costs, if that is asked when its response is there.
+fn late(limit: &Limit) -> Option<&Expr> {
+    limit.cost.as_ref().filter(|_| limit.reserve.is_some())
 }
 
 /// Whether a key has a part that reads a form.

@@ -24,6 +24,8 @@ pub(crate) trait Hand {
     fn release(&mut self, store: &Store, of: (TableId, Key), cost: u32, now: Time);
     /// Takes of this node's share, or says what would come of it.
     fn draw(&mut self, store: &Store, of: (SharesId, Key64), cost: u32, now: Time) -> Charge;
+    /// Puts back what was drawn.
+    fn put_back(&mut self, store: &Store, of: (SharesId, Key64), cost: u32, now: Time);
     /// Spends rights, or says what would come of it.
     fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent;
     /// What was taken as so much has cost so much.
@@ -94,6 +96,10 @@ impl Hand for Doing {
 
     fn draw(&mut self, store: &Store, (shares, key): (SharesId, Key64), cost: u32, now: Time) -> Charge {
         store.draw(shares, key, cost, now)
+    }
+
+    fn put_back(&mut self, store: &Store, (shares, key): (SharesId, Key64), cost: u32, now: Time) {
+        store.put_back(shares, key, cost, now);
     }
 
     fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent {

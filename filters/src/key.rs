@@ -205,7 +205,8 @@ impl Part {
             Part::ClientIp | Part::Value(_, Type::Ip) => Value::Ip(address()?).key(),
             Part::ClientNet => Value::Ip(client_net(address()?).network()).key(),
             Part::Value(_, Type::Cidr) => {
-                Value::Cidr(text.parse::<IpNet>().map_err(|_| wrong("network"))?.trunc()).key()
+                let alone = || text.parse::<IpAddr>().map(IpNet::from).map_err(|_| wrong("network"));
+                Value::Cidr(text.parse::<IpNet>().or_else(|_| alone())?.trunc()).key()
             }
             Part::Value(_, Type::Int) => Value::Int(text.parse().map_err(|_| wrong("int"))?).key(),
             Part::Value(_, Type::Bool) => Value::Bool(text.parse().map_err(|_| wrong("bool"))?).key(),

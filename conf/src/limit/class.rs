@@ -86,6 +86,14 @@ impl Held {
 }
 
 impl RawLimit {
+    /// Notes what is said of others to a POP that counts alone.
+    fn has_others(&self, scope: Scope, check: &mut Check<'_>) -> Option<()> {
+        let Some(written) = self.on_partition.as_ref().filter(|_| scope == Scope::Pop) else { return Some(()) };
+        let wrong = Wrong::new("a POP that counts for itself alone does not miss the others");
+        check.note(written.span(), wrong.advice("leave it out, or write scope = \"global\""));
+        None
+    }
+
     /// Notes what a class, or a quota, cannot do.
     pub(super) fn holds(
         &self,
@@ -95,7 +103,7 @@ impl RawLimit {
         known: &Known,
         check: &mut Check<'_>,
     ) -> Option<()> {
-        let Some(Held { text, else_use }) = Held::of(measure, class) else { return Some(()) };
+        let Some(Held { text, else_use }) = Held::of(measure, class) else { return self.has_others(scope, check) };
         let mut fits = Some(());
         let mut note = |span, message: String, help: String, check: &mut Check<'_>| {
             check.note(span, Wrong::new(message).help(help));

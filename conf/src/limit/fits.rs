@@ -8,8 +8,15 @@ use crate::raw::At;
 use crate::value::Wrong;
 
 impl RawLimit {
-    /// Notes what says nothing beside the rest.
-    pub(super) fn fits(&self, measure: &Measure, class: Class, over: &Over, check: &mut Check<'_>) -> Option<()> {
+    /// Notes what says nothing beside the rest. `is_late` says whether the response tells what a request costs.
+    pub(super) fn fits(
+        &self,
+        measure: &Measure,
+        class: Class,
+        over: &Over,
+        is_late: bool,
+        check: &mut Check<'_>,
+    ) -> Option<()> {
         let rates = matches!(measure, Measure::Rates(_));
         let single = measure.tiers().len() == 1;
         let shared = class.is_shared_out();
@@ -27,9 +34,15 @@ impl RawLimit {
             ),
             (span(&self.rates), shared && !single, "a limit that is shared out has one rate"),
             (span(&self.levels), shared, "a limit that is shared out has one rate"),
-            (span(&self.reserve), self.quota.is_none(), "`reserve` is of a quota in bytes"),
+            (
+                span(&self.reserve),
+                self.quota.is_none() && !is_late,
+                "`reserve` is of a quota in bytes, or of a `cost` that reads the response",
+            ),
             (span(&self.cost), at_once, "what is in flight costs nothing but its place"),
             (span(&self.cost), bytes, "a quota in bytes costs the bytes of the responses"),
+            (span(&self.cost), shared && is_late, "shares are taken before the response is there"),
+            (span(&self.cost), waits && is_late, "what is known to cost only by its response has no place in a queue"),
             (span(&self.count), at_once, "what is in flight counts until it ends, whatever its response is"),
             (span(&self.count), bytes, "a quota in bytes counts all responses"),
             (span(&self.count), shared, "shares are taken before the response is there"),

@@ -10,7 +10,7 @@ use super::RawLimit;
 use crate::expr::span_of_time;
 use crate::finding::Check;
 use crate::raw::{At, Number, RateText};
-use crate::value::{WINDOW_LONGEST, Wrong, quota, rate, size};
+use crate::value::{WINDOW_LONGEST, Wrong, quota, rate};
 
 /// What a limit limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,8 +90,6 @@ pub enum Period {
 pub const TIERS_MAX: usize = 8;
 /// A limit is remembered for so many of its periods. There are eight slots of one period each, but the newest is not over yet.
 const WHOLE_SLOTS: u32 = 7;
-/// Bytes that are taken for a response that is not there yet, where the config does not say.
-const RESERVE: u64 = 64 * 1024;
 
 /// One of `rates` as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -215,8 +213,8 @@ impl RawLimit {
     }
 
     /// What it limits; one of four keys says so. Where something is wrong within its extent, that none does is not noted as well: it may be a
-    /// typing error.
-    pub(super) fn measure(&self, extent: Range<usize>, check: &mut Check<'_>) -> Option<Measure> {
+    /// typing error. `is_late` says whether the response tells what a request costs.
+    pub(super) fn measure(&self, extent: Range<usize>, is_late: bool, check: &mut Check<'_>) -> Option<Measure> {
         const WAYS: &str = "one of `rate`, `rates`, `quota` and `in_flight` says what is limited";
         let measures = self.measures();
         if let [(first, _), (second, again), ..] = measures.as_slice() {
@@ -224,7 +222,8 @@ impl RawLimit {
             return None;
         }
         if let Some(written) = &self.quota {
-            return self.quota_of(written, check).map(Measure::Quota);
+            let quota = check.value(written, quota)?;
+            return self.reserve_of(quota, is_late, check).map(Measure::Quota);
         }
         if let Some(written) = &self.in_flight {
             return check.number(Some(written), 1..u64::from(u32::MAX) + 1, 1).map(Measure::InFlight);
@@ -244,26 +243,6 @@ impl RawLimit {
             return None;
         }
         tiers.map(Measure::Rates)
-    }
-
-    fn quota_of(&self, written: &At<crate::raw::QuotaText>, check: &mut Check<'_>) -> Option<Quota> {
-        let quota = check.value(written, quota);
-        let reserve = check.value_or(self.reserve.as_ref(), RESERVE, size);
-        let (quota, reserve) = (quota?, reserve?);
-        match (quota.unit, &self.reserve) {
-            (Unit::Bytes { .. }, Some(written)) if reserve == 0 => {
-                let wrong = Wrong::new("with nothing in reserve a quota is never used up");
-                check.note(written.span(), wrong.advice("write about as much as a response has"));
-                None
-            }
-            (Unit::Bytes { .. }, _) => Some(Quota { unit: Unit::Bytes { reserve }, ..quota }),
-            (Unit::Requests, None) => Some(quota),
-            (Unit::Requests, Some(reserve)) => {
-                let wrong = Wrong::new("`reserve` is of a quota in bytes, and this one is not");
-                check.note(reserve.span(), wrong.advice("write a size, such as quota = \"10GiB/month\""));
-                None
-            }
-        }
     }
 
     fn tiers(&self, check: &mut Check<'_>) -> Option<Vec<Tier>> {

@@ -7,7 +7,9 @@ mod measure;
 mod over;
 mod overrides;
 mod penalty;
+mod reserve;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -23,12 +25,13 @@ use self::overrides::RawOverride;
 pub use self::overrides::{Allows, OVERRIDES_MAX, Override, UNLIMITED_MAX};
 use self::penalty::RawPenalty;
 pub use self::penalty::{BANS_MAX, Penalty};
+use self::reserve::Reserve;
 use crate::expr::{self, Expr, Kind, Phase, Read, Type};
 use crate::finding::Check;
 use crate::key::{self, KeyPart};
 use crate::known::Known;
 use crate::place::Place;
-use crate::raw::{At, Choice, Number, QuotaText, RateText, SizeText, Text, Word};
+use crate::raw::{At, Choice, Number, QuotaText, RateText, Text, Word};
 use crate::sections::{Section, at_most};
 use crate::site;
 use crate::value::name;
@@ -48,8 +51,10 @@ pub struct Limit {
     pub on_missing: OnMissing,
     /// What is limited.
     pub measure: Measure,
-    /// What a request costs, of type int; 1 when absent.
+    /// What a request costs, of type int, in [`Phase::Response`] at the latest; 1 when absent.
     pub cost: Option<Expr>,
+    /// What is taken for a request before its response is there, where that tells what it costs: 1 to [`COST_MAX`].
+    pub reserve: Option<u32>,
     /// Which responses count, in [`Phase::Response`]; all, and requests that get none, when absent.
     pub count: Option<Expr>,
     /// Whether refused requests are counted as well.
@@ -167,6 +172,8 @@ pub enum OnMissing {
     Deny,
 }
 
+/// The most that one request costs.
+pub const COST_MAX: u32 = 1_000_000;
 /// The most limits of one config.
 pub const LIMITS_MAX: usize = 1024;
 
@@ -219,11 +226,11 @@ pub(crate) struct RawLimit {
     levels: Option<At<Vec<At<RawLevel>>>>,
     /// How much in each `hour`, `day` or `month`: requests (or their cost), such as `"10000/day"`, or bytes, such as `"10GiB/month"`.
     quota: Option<At<QuotaText>>,
-    /// Bytes of a quota that are taken for a response before it is there. Default `"64KiB"`.
-    reserve: Option<At<SizeText>>,
+    /// What is taken for a response before it is there: bytes of a quota of those (default `"64KiB"`), or a `cost` that the response tells (default 1).
+    reserve: Option<At<Reserve>>,
     /// How many requests there may be at once.
     in_flight: Option<At<Number>>,
-    /// What a request costs, as an expression of type int. Default 1.
+    /// What a request costs, as an expression of type int, which may read the response. Default 1.
     cost: Option<At<Text>>,
     /// Which requests count, by their response, such as `'response.status in [401, 403]'`.
     count: Option<At<Text>>,
@@ -285,8 +292,11 @@ impl RawLimit {
         let sites = site::among(self.sites.as_ref(), "limit", known, check);
         let when = check.condition_or_all(self.when.as_ref(), Phase::Request);
         let straight = self.straight(when.as_ref(), check);
-        let measure = self.measure(extent, check);
-        let cost = self.cost.as_ref().map(|cost| check.typed(cost, Phase::Request, "a cost", &[Type::Int]));
+        let cost = self.cost.as_ref().map(|cost| check.typed(cost, Phase::Response, "a cost", &[Type::Int]));
+        // Of one that is wrong nobody knows.
+        let is_late =
+            cost.as_ref().is_some_and(|cost| cost.as_ref().is_none_or(|cost| cost.phase() == Phase::Response));
+        let measure = self.measure(extent, is_late, check);
         let count = check.condition_or_all(self.count.as_ref(), Phase::Response);
         let over = self.over.as_ref().map_or(Some(Over::default()), |over| over.value.lower(over.span(), check));
         let overrides = self.each_override(key.as_deref(), measure.as_ref(), check);
@@ -303,7 +313,8 @@ impl RawLimit {
         };
         straight?;
         let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
-        self.fits(&measure, class, &over, check)?;
+        let reserve = self.reserve(&measure, is_late, check);
+        self.fits(&measure, class, &over, is_late, check)?;
         let condition = when.as_ref().and_then(Option::as_ref);
         self.holds((&measure, class), (scope, on_partition), (key.as_deref(), condition), known, check)?;
         Some(Limit {
@@ -314,6 +325,7 @@ impl RawLimit {
             on_missing: on_missing?,
             measure,
             cost: cost.map_or(Some(None), |cost| cost.map(Some))?,
+            reserve: reserve?,
             count: count?,
             count_denied: self.count_denied.as_ref().is_some_and(|written| written.value),
             over,
@@ -337,10 +349,13 @@ impl RawLimit {
     ) -> Option<Vec<Override>> {
         let Some(written) = &self.overrides else { return Some(Vec::new()) };
         check.at_most(&written.value, OVERRIDES_MAX)?;
-        let mut all: Vec<Option<Override>> = Vec::new();
+        let (mut all, mut known) = (Vec::new(), BTreeSet::new());
         for one in &written.value {
             let lowered = one.value.lower(one.span(), key, measure, check);
-            if lowered.as_ref().is_some_and(|new| all.iter().flatten().any(|known| known.key == new.key)) {
+            let name =
+                |new: &Override| key.unwrap_or(&[]).iter().zip(&new.key).map(|(part, text)| part.name(text)).collect();
+            let names: Option<Vec<String>> = lowered.as_ref().map(name);
+            if names.is_some_and(|names| !known.insert(names)) {
                 check.note(one.span(), crate::value::Wrong::new("this key has an override already"));
                 all.push(None);
             } else {

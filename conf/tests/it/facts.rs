@@ -117,7 +117,7 @@ fn a_whole_limit() {
     let config = with(concat!(
         "[[limit]]\nname = \"login\"\nsites = [\"B.example\"]\nwhen = 'request.path == \"/\"'\n",
         "key = [\"client.ip\"]\nrate = \"20/1m30s\"\nburst = 7\nscope = \"pop\"\nclass = \"converge\"\n",
-        "mode = \"monitor\"\non_partition = \"deny\"\npenalty = { after = 3, within = \"10m\", ban = [\"1m\", \"1d\"] }\n",
+        "mode = \"monitor\"\npenalty = { after = 3, within = \"10m\", ban = [\"1m\", \"1d\"] }\n",
     ));
     let limit = &config.limits[0];
     assert_eq!(limit.sites, [0]);
@@ -126,7 +126,9 @@ fn a_whole_limit() {
     let rate = Rate { count: 20, per: Duration::from_secs(90) };
     assert_eq!(limit.measure, Measure::Rates(vec![Tier { rate, burst: 7, width: None }]));
     assert_eq!((limit.scope, limit.mode), (Scope::Pop, Mode::Monitor));
-    assert_eq!(limit.on_partition, OnPartition::Deny);
+    assert_eq!(limit.on_partition, OnPartition::FairShare);
+    let denies = with("[[limit]]\nname = \"l\"\nkey = []\nrate = \"5/1s\"\non_partition = \"deny\"\n");
+    assert_eq!(denies.limits[0].on_partition, OnPartition::Deny);
     let ban = vec![Duration::from_secs(60), Duration::from_secs(86_400)];
     assert_eq!(limit.penalty, Some(Penalty { after: 3, within: Duration::from_secs(600), ban }));
 }

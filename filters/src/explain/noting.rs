@@ -39,6 +39,8 @@ impl Hand for Noting {
         store.peek_draw(shares, key, cost, now)
     }
 
+    fn put_back(&mut self, _: &Store, _: (SharesId, Key64), _: u32, _: Time) {}
+
     fn spend(&mut self, store: &Store, of: (RightsId, Key64, Epoch), cost: u64, now: Time) -> Spent {
         let (rights, key, epoch) = of;
         store.peek_spend(rights, key, epoch, cost, now)

@@ -135,8 +135,10 @@ impl Ledger {
         store: &Store,
         now: Time,
     ) -> Result<(), String> {
-        let (table, shape) = self.counted(what).ok_or("nothing of this number is counted")?;
-        store.add(table, shape.hash_of(key, store)?, n, now);
+        let none = "nothing of this number is counted";
+        let key = self.shape(what).ok_or(none)?.hash_of(key, store)?;
+        let (table, key) = self.counted_at(what, key, store, now).ok_or(none)?;
+        store.add(table, key, n, now);
         Ok(())
     }
 
@@ -158,12 +160,19 @@ impl Ledger {
         Ok(())
     }
 
-    fn counted(&self, what: Counted) -> Option<(TableId, &KeyShape)> {
+    /// What the keys of a counter or a limit are made of.
+    fn shape(&self, what: Counted) -> Option<&KeyShape> {
         match what {
-            Counted::Counter(at) => self.counters.get(at).map(|counter| (counter.table(), counter.shape())),
-            Counted::Limit(at) => {
-                self.limits.get(at).and_then(|limit| limit.table().map(|table| (table, limit.shape())))
-            }
+            Counted::Counter(at) => self.counters.get(at).map(Counter::shape),
+            Counted::Limit(at) => self.limits.get(at).map(Limit::shape),
+        }
+    }
+
+    /// Where a key is counted, and by which name.
+    fn counted_at(&self, what: Counted, key: Key, store: &Store, now: Time) -> Option<(TableId, Key)> {
+        match what {
+            Counted::Counter(at) => self.counters.get(at).map(|counter| (counter.table(), key)),
+            Counted::Limit(at) => self.limits.get(at)?.counted_at(key, store, now),
         }
     }
 }
@@ -182,8 +191,9 @@ fn millis(window: Duration) -> u64 {
 
 impl Reads for Ledger {
     fn count(&self, what: Counted, key: Option<&[Value<'_>]>, window: Duration, context: &Context<'_>) -> u64 {
-        let Some((table, shape)) = self.counted(what) else { return 0 };
-        context.store.count(table, key_of(shape, key, context), millis(window), context.now)
+        let Some(key) = self.shape(what).map(|shape| key_of(shape, key, context)) else { return 0 };
+        let counted = self.counted_at(what, key, context.store, context.now);
+        counted.map_or(0, |(table, key)| context.store.count(table, key, millis(window), context.now))
     }
 
     fn uniques(&self, unique: usize, key: Option<&[Value<'_>]>, window: Duration, context: &Context<'_>) -> u64 {

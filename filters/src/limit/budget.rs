@@ -19,22 +19,29 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 pub(super) struct Budget {
     rights: RightsId,
     quota: Written,
+    /// Whether what a request costs is told by its response.
+    is_late: bool,
 }
 
 impl Budget {
     /// A limit's own; makes its table.
     pub(super) fn new(limit: &Facts, quota: Written, key: &KeyShape, store: &Store) -> Result<Budget, TableFull> {
-        Budget::with(limit.name.clone(), quota, key, store)
+        Budget::with(limit.name.clone(), limit, quota, key, store)
     }
 
     /// One of some keys of a limit alone, by their amount: each table has one.
     pub(super) fn special(limit: &Facts, quota: Written, key: &KeyShape, store: &Store) -> Result<Budget, TableFull> {
-        Budget::with(format!("{}#{}", limit.name, quota.amount), quota, key, store)
+        Budget::with(format!("{}#{}", limit.name, quota.amount), limit, quota, key, store)
     }
 
-    fn with(uid: String, quota: Written, key: &KeyShape, store: &Store) -> Result<Budget, TableFull> {
+    fn with(uid: String, limit: &Facts, quota: Written, key: &KeyShape, store: &Store) -> Result<Budget, TableFull> {
         let spec = LedgerSpec { uid, shape: key.name().to_owned(), replicated: true };
-        Ok(Budget { rights: store.rights(&spec, quota.amount)?, quota })
+        Ok(Budget { rights: store.rights(&spec)?, quota, is_late: limit.reserve.is_some() })
+    }
+
+    /// The config that it is of is in force from now on.
+    pub(super) fn begin(&self, store: &Store) {
+        store.allot(self.rights, self.quota.amount);
     }
 
     pub(super) fn rights(&self) -> RightsId {
@@ -44,13 +51,14 @@ impl Budget {
     /// What is taken for a request that costs so much, before its response is there.
     pub(super) fn price(&self, cost: u32) -> u64 {
         match self.quota.unit {
+            Unit::Requests if self.is_late => u64::from(cost).min(self.quota.amount),
             Unit::Requests => cost.into(),
             Unit::Bytes { reserve } => reserve.min(self.quota.amount),
         }
     }
 
     /// Whether what a request costs is known only when its response is over.
-    pub(super) fn is_known_late(&self) -> bool {
+    pub(super) fn is_of_bytes(&self) -> bool {
         matches!(self.quota.unit, Unit::Bytes { .. })
     }
 

@@ -15,8 +15,8 @@ pub struct Holds(pub(super) Vec<Hold>);
 pub(crate) enum Hold {
     /// Room in a bucket, which nobody else may take.
     Room { limit: LimitId, table: TableId, key: Key, cost: u32 },
-    /// Nothing yet: a share is taken when all else has room.
-    Share { limit: LimitId, shares: SharesId, key: Key64, counts: (TableId, Key), cost: u32 },
+    /// Of a share: nothing before it is drawn, which is when all else has room.
+    Share { limit: LimitId, shares: SharesId, key: Key64, counts: (TableId, Key), cost: u32, drawn: bool },
     /// Rights that are spent, and may turn out to have been too many or too few.
     Rights { limit: LimitId, rights: RightsId, key: Key64, epoch: Epoch, taken: u64 },
     /// A place among the requests that there are at once.

@@ -1,6 +1,6 @@
 //! What is known of a limit, for those who look after it. Nothing is charged.
 
-use selvedge_state::{Actor, Charge, Coverage, Incarnation, Key, Key64, Spent, Store, Time};
+use selvedge_state::{Actor, Charge, Coverage, Incarnation, Key, Key64, Spent, Store, TableId, Time};
 
 use super::asked::is_same;
 use super::share::Share;
@@ -34,6 +34,15 @@ impl Limit {
             Measure::Quota(budget) => store.rights_keys(budget.rights()),
             Measure::InFlight(flight) => store.gauge_keys(flight.gauge),
         }
+    }
+
+    /// Where a key is counted by time, and by which name: at the rate that it has, and in the generation that it is in.
+    pub(crate) fn counted_at(&self, key: Key, store: &Store, now: Time) -> Option<(TableId, Key)> {
+        let table = match self.special(key, store, now) {
+            Some(Special::Tier(tier)) => Some(tier.table),
+            _ => self.table(),
+        };
+        table.map(|table| (table, self.resets().named(key, store, now)))
     }
 
     /// Whether its tables hold all keys that were counted.

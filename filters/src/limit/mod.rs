@@ -6,6 +6,7 @@
 mod asked;
 mod bound;
 mod budget;
+mod cost;
 mod flight;
 mod hold;
 mod look;
@@ -29,6 +30,7 @@ use selvedge_state::{Key, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
 use budget::Budget;
+use cost::Cost;
 use flight::InFlight;
 pub(crate) use hold::Hold;
 pub use hold::Holds;
@@ -46,15 +48,12 @@ pub use told::{Told, Whose};
 use crate::decision::{Penalised, Quota};
 use crate::form::{self, FormNeed};
 use crate::key::KeyShape;
-use crate::rule::{Context, Program, Value};
+use crate::rule::{Context, Program};
 use crate::site::SiteId;
 
 /// A limit's place in the config, in file order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LimitId(pub usize);
-
-/// The most that one request costs.
-const COST_MAX: i64 = 1_000_000;
 
 /// One limit, compiled: its expressions lowered, its key shape known, its tables in the store made.
 #[derive(Debug)]
@@ -63,7 +62,7 @@ pub struct Limit {
     facts: Facts,
     when: Option<Program>,
     unlimited: Vec<Program>,
-    cost: Option<Program>,
+    cost: Cost,
     count: Option<Program>,
     key: KeyShape,
     measure: Measure,
@@ -119,11 +118,12 @@ impl Limit {
             Some(penalty) => Some(Penalties::new(facts, penalty, &key, store)?),
             None => None,
         };
+        let overrides = Overrides::new(&facts.name, &key, store)?;
         Ok(Limit {
             id,
             when: facts.when.as_ref().map(Program::compile),
             unlimited: facts.unlimited.iter().map(Program::compile).collect(),
-            cost: facts.cost.as_ref().map(Program::compile),
+            cost: Cost::new(facts),
             count: facts.count.as_ref().map(Program::compile),
             measure: Measure::new(facts, &key, store)?,
             specials: Specials::new(facts, &key, store)?,
@@ -132,9 +132,9 @@ impl Limit {
                 Over::Tag(tag) => Some(tag.as_str().into()),
                 Over::Deny(_) | Over::Delay(_) => None,
             },
-            overrides: Overrides::new(&facts.name, &key, store)?,
+            overrides,
             retold: Retold::default(),
-            resets: Resets::new(&facts.name, &key, resets::memory(facts), store)?,
+            resets: Resets::new(facts, &key, overrides, store)?,
             seen: Seen::default(),
             key,
             facts: facts.clone(),
@@ -163,9 +163,12 @@ impl Limit {
             store.drains(*table, bucket.rate_per_ms);
             store.watch(*table, bucket.burst + bucket.queue);
         }
-        if let Measure::Shared(shared, _) = &self.measure {
-            shared.share_out(store, now);
+        match &self.measure {
+            Measure::Shared(shared, _) => shared.share_out(store, now),
+            Measure::Quota(budget) => budget.begin(store),
+            Measure::Rates(_) | Measure::InFlight(_) => {}
         }
+        self.specials.budgets().for_each(|budget| budget.begin(store));
     }
 
     /// What this limit may admit beyond its first rate and burst; `None` where it has none.
@@ -235,7 +238,7 @@ impl Limit {
     /// Whether it has no room for one more request of this key, whatever its condition and its sites; nothing is charged.
     pub(crate) fn would_refuse(&self, context: &Context<'_>) -> bool {
         let (store, now) = (context.store, context.now);
-        let (named, cost) = (self.key.hash(context), self.cost(context));
+        let (named, cost) = (self.key.hash(context), self.cost.taken(context));
         let generation = self.resets.generation(named, store, now);
         let has_rights = matches!(self.measure, Measure::Quota(_) | Measure::Shared(..));
         let lasting = has_rights.then(|| generation.of_name(self.key.lasting(context), store));
@@ -262,19 +265,17 @@ impl Limit {
         matches!(&self.measure, Measure::Rates(tiers) if tiers.len() == 1)
     }
 
-    /// What a request costs: 1 where nothing says so, or what says so has no value or one below 0.
-    fn cost(&self, context: &Context<'_>) -> u32 {
-        match self.cost.as_ref().and_then(|cost| cost.value(context)) {
-            Some(Value::Int(cost)) if cost >= 0 => cost.min(COST_MAX).try_into().unwrap_or(1),
-            _ => 1,
-        }
+    /// What it costs is told by the response.
+    pub(crate) fn late_cost(&self) -> Option<&Cost> {
+        Some(&self.cost).filter(|cost| cost.is_known_late())
     }
 
     /// Whether what is held of it is kept until the response is there, or over.
     fn is_settled_later(&self) -> bool {
+        let is_told = self.count.is_some() || self.cost.is_known_late();
         match &self.measure {
-            Measure::Rates(_) | Measure::Shared(..) => self.count.is_some(),
-            Measure::Quota(budget) => self.count.is_some() || budget.is_known_late(),
+            Measure::Rates(_) | Measure::Shared(..) => is_told,
+            Measure::Quota(budget) => is_told || budget.is_of_bytes(),
             Measure::InFlight(_) => true,
         }
     }

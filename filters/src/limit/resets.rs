@@ -6,13 +6,13 @@
 //! its first, empty by then, and have its burst once more. So it is remembered for twice the limit's memory, and whoever charges the key
 //! while less than once that is left has it remembered anew. A key that nobody charges is in its first generation again at the end.
 
-use selvedge_conf::{Limit, Measure, Tier};
+use selvedge_conf::{Allows, Limit, Measure, Rate, Tier};
 use selvedge_state::{
     EPOCH_LONGEST, FACT_MEMORY, Key, Key64, MaxId, Most, RegisterEntry, RegistersId, Rung, Store, TableFull, Time,
 };
 
-use super::overrides::{place, space, uid};
-use super::told::{self, Saying, Whose};
+use super::overrides::{Overrides, place, space, uid};
+use super::told::{self, Saying, Told, Whose};
 use crate::key::KeyShape;
 
 /// Where the notes of resets are, beside the registers of overrides.
@@ -35,6 +35,8 @@ pub struct Resets {
     notes: RegistersId,
     /// How long what is counted for a key may matter, ms.
     memory: u64,
+    /// What is said of keys: one that has a longer time matters longer.
+    overrides: Overrides,
 }
 
 /// Under which names a key is counted. The default is those it has.
@@ -76,13 +78,26 @@ impl Generation {
 }
 
 impl Resets {
-    /// Those of a limit of this name and key, in which what is counted may matter for `memory` ms.
+    /// Those of a limit of this name and key.
     ///
     /// # Errors
     /// [`TableFull`] when the store has no room for another space of numbers or registers.
-    pub(crate) fn new(name: &str, shape: &KeyShape, memory: u64, store: &Store) -> Result<Resets, TableFull> {
-        let generations = store.maxima(&uid(name, shape), MOST, Time::ZERO)?;
-        Ok(Resets { generations, notes: space(name, shape, store)?, memory })
+    pub(crate) fn new(
+        facts: &Limit,
+        shape: &KeyShape,
+        overrides: Overrides,
+        store: &Store,
+    ) -> Result<Resets, TableFull> {
+        let generations = store.maxima(&uid(&facts.name, shape), MOST, Time::ZERO)?;
+        Ok(Resets { generations, notes: space(&facts.name, shape, store)?, memory: memory(facts), overrides })
+    }
+
+    /// How long what is counted for one key may matter, ms.
+    fn memory_of(&self, key: Key, store: &Store, now: Time) -> u64 {
+        match self.overrides.of(key, store, now) {
+            Some(Told::Rate { count, per, burst }) => self.memory.max(of_bucket(Rate { count, per }, burst)),
+            Some(Told::Unlimited) | None => self.memory,
+        }
     }
 
     /// The generation a key is in. One relaxed load while none was reset.
@@ -99,10 +114,10 @@ impl Resets {
     /// A key is charged, in its generation: has that remembered for as long as this charge matters. Writes once in the limit's memory
     /// for each key that was reset.
     pub fn renew(&self, key: Key, generation: Generation, store: &Store, now: Time) {
-        if !generation.is_reset() || generation.kept >= now.plus(self.memory) {
+        if !generation.is_reset() || generation.kept >= now.plus(self.memory_of(key, store, now)) {
             return;
         }
-        let until = self.until(now);
+        let until = self.until(key, store, now);
         for name in key.each() {
             // What is not taken here is tried again with the next charge.
             let _ = store.max_raise(self.generations, &name.to_bytes(), generation.number, until, now);
@@ -120,7 +135,7 @@ impl Resets {
     /// list it.
     pub fn reset(&self, whose: &Whose, store: &Store, now: Time) -> Result<Generation, String> {
         let known = self.generation(whose.key, store, now);
-        let (number, until) = (known.number.saturating_add(1).max(now.0), self.until(now));
+        let (number, until) = (known.number.saturating_add(1).max(now.0), self.until(whose.key, store, now));
         for name in whose.key.each() {
             store
                 .max_raise(self.generations, &name.to_bytes(), number, until, now)
@@ -149,21 +164,28 @@ impl Resets {
         all
     }
 
-    fn until(&self, now: Time) -> Time {
-        now.plus(self.memory.saturating_mul(2))
+    fn until(&self, key: Key, store: &Store, now: Time) -> Time {
+        now.plus(self.memory_of(key, store, now).saturating_mul(2))
     }
 }
 
-/// How long what a limit counts may matter, ms: its eight windows and the time in which twice its burst drains, the longest time of a quota, or a
-/// day of what is in flight; and that of its penalty.
-pub(super) fn memory(facts: &Limit) -> u64 {
-    let of_tier = |Tier { rate, burst, .. }: &Tier| {
-        let windows = Rung::coarse_for(rate.per).millis().saturating_mul(SLOTS);
-        let drains = 2.0 * f64::from(*burst) * rate.per.as_secs_f64() * 1000.0 / f64::from(rate.count);
-        windows.saturating_add(drains as u64)
-    };
+/// How long what a bucket counts may matter, ms: its eight windows, and the time in which twice its burst drains.
+fn of_bucket(rate: Rate, burst: u32) -> u64 {
+    let windows = Rung::coarse_for(rate.per).millis().saturating_mul(SLOTS);
+    let drains = 2.0 * f64::from(burst) * rate.per.as_secs_f64() * 1000.0 / f64::from(rate.count);
+    windows.saturating_add(drains as u64)
+}
+
+/// How long what a limit counts for any key of its config may matter, ms: that of its bucket, the longest time of a quota, or a day of what is
+/// in flight; and that of its penalty.
+fn memory(facts: &Limit) -> u64 {
+    let special = facts.overrides.iter().filter_map(|one| match &one.allows {
+        Allows::Rate(tier) => Some(tier),
+        Allows::Everything | Allows::Amount(_) | Allows::InFlight(_) => None,
+    });
+    let of_tier = |Tier { rate, burst, .. }: &Tier| of_bucket(*rate, *burst);
     let measured = match &facts.measure {
-        Measure::Rates(tiers) => tiers.iter().map(of_tier).max().unwrap_or(0),
+        Measure::Rates(tiers) => tiers.iter().chain(special).map(of_tier).max().unwrap_or(0),
         Measure::Quota(_) => EPOCH_LONGEST,
         Measure::InFlight(_) => FLIGHT,
     };

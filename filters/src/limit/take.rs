@@ -12,7 +12,7 @@ use super::seen::Came;
 use super::share::Share;
 use super::special::Special;
 use super::tier::{self, Tier};
-use super::till::{self, Till};
+use super::till::Till;
 use super::{Hold, Limit, Measure, Outcome};
 use crate::decision::Quota;
 use crate::explain::Note;
@@ -56,7 +56,7 @@ impl Limit {
             return if self.is_enforced() { Outcome::Partitioned } else { Outcome::WouldRefuse };
         }
         let generation = self.resets.generation(named, store, now);
-        let (key, cost) = (Named { key: generation.of(named, store), generation }, self.cost(context));
+        let (key, cost) = (Named { key: generation.of(named, store), generation }, self.cost.taken(context));
         let taken = match &self.measure {
             Measure::Rates(_) | Measure::Shared(..) => {
                 self.take_rate(till, (key, special), (cost, share), context, hand)
@@ -129,7 +129,7 @@ impl Limit {
         hand: &mut impl Hand,
     ) -> Taken {
         let (store, now) = (context.store, context.now);
-        let at_once = till.is_sole() && tiers.len() == 1 && self.count.is_none();
+        let at_once = till.is_sole() && tiers.len() == 1 && !self.is_settled_later();
         let held = till.mark();
         let mut tightest: Option<(Quota, Duration)> = None;
         for (at, tier) in tiers.iter().enumerate() {
@@ -174,19 +174,16 @@ impl Limit {
     ) -> Taken {
         let (store, now, key) = (context.store, context.now, named.key);
         let lasting = named.lasting(self, context);
-        let hold = Hold::Share { limit: self.id, shares, key: lasting, counts: (tier.table, key), cost };
-        let charge = if till.is_sole() {
-            till::draw(&hold, store, hand, now)
-        } else {
-            match store.peek_draw(shares, lasting, cost, now) {
-                charge @ Charge::Admitted { .. } => {
-                    till.hold(hold);
-                    charge
-                }
-                // Refused likewise, and the others hear of the demand.
-                Charge::Refused { .. } | Charge::Full => till::draw(&hold, store, hand, now),
-            }
+        let seen = (!till.is_sole()).then(|| store.peek_draw(shares, lasting, cost, now));
+        let (charge, drawn) = match seen {
+            Some(charge @ Charge::Admitted { .. }) => (charge, false),
+            // Where there is no room it is refused likewise, and the others hear of the demand.
+            _ => (hand.draw(store, (shares, lasting), cost, now), true),
         };
+        if let Charge::Admitted { .. } = charge {
+            let counts = (tier.table, key);
+            till.hold(Hold::Share { limit: self.id, shares, key: lasting, counts, cost, drawn });
+        }
         let quota = self.share_quota(tier, key, charge);
         match charge {
             Charge::Admitted { .. } => Taken::Room(quota, Duration::ZERO),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use selvedge_filters::{Indexing, LimitOutcome, Tables, Verdict};
-use selvedge_state::{PopId, Time};
+use selvedge_state::PopId;
 
+use crate::pops::Pops;
 use crate::support::{Ask, World, config};
 
 fn limit(class: &str, more: &str) -> String {
@@ -14,11 +15,10 @@ fn limit(class: &str, more: &str) -> String {
 }
 
 /// One of three POPs that have long known of one another.
-fn one_of_three(text: &str) -> World {
+pub(crate) fn one_of_three(text: &str) -> World {
     let world = World::of(3, config(text), Tables::default(), Indexing::On);
     world.store.stand_among((1..=3).map(PopId));
     world.store.set_heard(3, Some(world.now));
-    world.filters.begin(&world.store, Time::ZERO);
     world
 }
 
@@ -49,7 +49,6 @@ fn a_bounded_one_goes_its_part_beyond_it_once() {
 fn a_pop_alone_has_all_of_it() {
     for class in ["strict", "bounded(10%)", "converge"] {
         let world = World::alone(&limit(class, ""));
-        world.filters.begin(&world.store, Time::ZERO);
         assert_eq!(world.passes(20, &Ask::default()), 6, "{class}");
     }
 }
@@ -58,7 +57,6 @@ fn a_pop_alone_has_all_of_it() {
 #[test]
 fn nothing_passes_before_there_is_a_share() {
     let world = World::of(3, config(&limit("strict", "")), Tables::default(), Indexing::On);
-    world.filters.begin(&world.store, Time::ZERO);
     assert_eq!(world.passes(20, &Ask::default()), 0);
     assert!(matches!(world.decide(&Ask::default()).verdict, Verdict::Limited { .. }));
 }
@@ -112,4 +110,22 @@ fn where_peers_are_not_heard_it_goes_on_with_its_share_or_denies() {
     let world = one_of_three(&limit("strict", "on_partition = \"deny\""));
     world.store.set_heard(1, Some(world.now));
     assert!(matches!(world.decide(&Ask::default()).verdict, Verdict::Partitioned { .. }));
+}
+
+/// Else a POP would go on with its own part, whatever the others have to spare.
+#[test]
+fn demand_of_a_share_that_is_used_up_is_told_beside_another_limit() {
+    let wide = "[[limit]]\nname = \"wide\"\nkey = [\"client.net\"]\nrate = \"60000/1m\"\n";
+    for text in [limit("strict", ""), limit("strict", "") + wide, wide.to_owned() + &limit("strict", "")] {
+        let mut pops = Pops::new(&text, [(7, None); 2]);
+        pops.wait(180_000);
+        let mut passed = 0;
+        for _ in 0..300 {
+            pops.wait(100);
+            let decision = pops.each[0].filters.decide(&Ask::default().head(), &pops.each[0].store, pops.now);
+            passed += usize::from(matches!(decision.verdict, Verdict::Pass(_)));
+        }
+        // Half of the rate, and of the burst, are its own: 18 in half a minute.
+        assert!(passed > 25, "{passed} of {text}");
+    }
 }

@@ -2,9 +2,9 @@
 
 use http::HeaderMap;
 use selvedge_filters::limit::{Holds, LimitId};
-use selvedge_filters::{Counted, From, LimitOutcome, Reply, SiteId, Verdict};
+use selvedge_filters::{Counted, Filters, From, LimitOutcome, Reply, SiteId, Tables, Verdict};
 
-use crate::support::{Ask, World};
+use crate::support::{Ask, World, config};
 
 fn limit(more: &str) -> String {
     format!("[[limit]]\nname = \"api\"\nkey = [\"client.net\"]\n{more}\n")
@@ -157,4 +157,40 @@ fn what_is_exceeded_is_seen_without_being_charged() {
         let seen: Vec<bool> = (0..passes + 1).map(|_| full(&world)).collect();
         assert_eq!(seen, [false, false, true], "{text}");
     }
+}
+
+/// A request of which nobody knows how it ended, such as after a panic.
+#[test]
+fn what_is_abandoned_costs_what_was_reserved_of_a_quota_of_bytes_and_nothing_else() {
+    for (text, before, after) in [
+        ("quota = \"1000B/month\"\nreserve = \"100B\"", 100.0, 100.0),
+        ("in_flight = 2", 1.0, 0.0),
+        ("quota = \"10/day\"\ncount = 'response.status == 200'", 1.0, 0.0),
+        ("rate = \"60/1m\"\ncount = 'response.status == 200'", 1.0, 0.0),
+    ] {
+        let world = World::alone(&limit(text));
+        let held = holds(&world, &Ask::default()).expect("room");
+        assert_eq!(level(&world), before, "{text}");
+        world.filters.abandon(held, &world.store, world.now);
+        assert_eq!(level(&world), after, "{text}");
+    }
+}
+
+#[test]
+fn a_config_that_is_only_looked_at_changes_no_quota() {
+    let quota = |own: u32, other: u32| {
+        config(&limit(&format!(
+            "quota = \"{own}/day\"\noverrides = [{{ key = [\"192.0.2.7\"], quota = \"{other}/day\" }}]"
+        )))
+    };
+    let world = World::of(1, quota(5, 7), Tables::default(), selvedge_filters::Indexing::On);
+    let other = Ask { client: "192.0.2.7", ..Ask::default() };
+    assert_eq!((world.passes(3, &Ask::default()), world.passes(3, &other)), (3, 3));
+    let looked_at = [quota(50, 70), quota(1, 7)];
+    let [more, _] = looked_at.map(|config| Filters::new(&config, Tables::default(), &world.store).unwrap());
+    assert_eq!((world.passes(99, &Ask::default()), world.passes(99, &other)), (2, 4));
+    more.begin(&world.store, world.now);
+    let edited = World { filters: more, ..world };
+    assert_eq!(edited.passes(99, &Ask::default()), 45, "what was used before counts");
+    assert_eq!(edited.passes(99, &other), 70, "another amount of a key is a quota of its own");
 }

@@ -11,6 +11,7 @@ mod decisions;
 mod forms;
 mod held;
 mod language;
+mod late;
 mod limits;
 mod lists;
 mod network;

@@ -75,6 +75,7 @@ impl World {
             roster,
         });
         let filters = Filters::with(indexing, &config, tables, &store).unwrap();
+        filters.begin(&store, Time::ZERO);
         World { filters, store, config, now: Time(1_800_000_000_000) }
     }
 

@@ -266,3 +266,53 @@ fn those_that_were_counted_most_are_told_by_name_whatever_was_said_of_them() {
     assert_eq!(top(&pops, 0), [told("192.0.2.2", 3, true), told("192.0.2.1", 2, true)], "what was before is not told");
     assert!(limit(&pops, 0).has_one_bucket());
 }
+
+/// What a key may do that has a longer time of its own matters for longer than what others do.
+#[test]
+fn a_reset_is_remembered_as_long_as_what_is_counted_at_the_keys_own_rate() {
+    const LONG: Duration = Duration::from_secs(31 * 86_400);
+    let written = format!("{LIMIT}overrides = [{{ key = [\"192.0.2.1/32\"], rate = \"10/31d\", burst = 2 }}]\n");
+    for (text, said) in [(written.as_str(), None), (LIMIT, Told::rate(10, LONG, 2))] {
+        let mut pops = Pops::new(text, ONE);
+        if let Some(told) = said {
+            set(&pops, 0, &client(&pops, 0, "192.0.2.1"), told, pops.now.plus(100 * 24 * HOUR));
+        }
+        assert_eq!(passes(&pops, 0, "192.0.2.1"), 2);
+        reset(&pops, 0, "192.0.2.1");
+        assert_eq!(passes(&pops, 0, "192.0.2.1"), 2, "afresh");
+        for _ in 0..3 {
+            pops.now = pops.now.plus(2 * MEMORY + HOUR);
+            assert_eq!(passes(&pops, 0, "192.0.2.1"), 0, "one comes in three days");
+        }
+    }
+}
+
+/// A rule reads what is counted now: of a key that was reset, what came since; of one that has a rate of its own, what came at that.
+#[test]
+fn rules_read_what_was_counted_since_the_reset() {
+    let rule = "[[rule]]\nname = \"seen\"\nwhen = 'count(\"api\", \"1m\") >= 2'\ndo = { tag = \"seen\" }\n";
+    let mut pops = Pops::new(&format!("{LIMIT}{rule}"), ONE);
+    let seen = |pops: &Pops, at: usize| {
+        let ask = Ask { client: "192.0.2.1", ..Ask::default() };
+        !pops.each[at].filters.decide(&ask.head(), &pops.each[at].store, pops.now).tags.is_empty()
+    };
+    let twice = |pops: &mut Pops| {
+        assert_eq!([seen(pops, 0), seen(pops, 0), seen(pops, 0)], [false, false, true]);
+        pops.wait(100);
+    };
+    twice(&mut pops);
+    assert!(seen(&pops, 1));
+    for _ in 0..2 {
+        reset(&pops, 0, "192.0.2.1");
+        pops.wait(100);
+        assert!(!seen(&pops, 1));
+        reset(&pops, 1, "192.0.2.1");
+        pops.wait(100);
+        twice(&mut pops);
+        assert!(seen(&pops, 1));
+    }
+    let told = Told::rate(500, Duration::from_secs(60), 50).unwrap();
+    set(&pops, 0, &client(&pops, 0, "192.0.2.1"), told, pops.now.plus(HOUR));
+    pops.wait(100);
+    twice(&mut pops);
+}

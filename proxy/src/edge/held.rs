@@ -14,14 +14,14 @@ pub(super) struct Held {
     /// The plan that it was taken by.
     plan: Arc<Plan>,
     holds: Holds,
-    /// Bytes of the response's body so far.
-    bytes: u64,
+    /// Bytes of the response's body, when it is over.
+    bytes: Option<u64>,
 }
 
 impl Held {
     /// Keeps what a decision took; nothing is kept where it took nothing.
     pub(super) fn keep(node: &Arc<Node>, plan: &Arc<Plan>, holds: Holds) -> Option<Held> {
-        (!holds.is_empty()).then(|| Held { node: Arc::clone(node), plan: Arc::clone(plan), holds, bytes: 0 })
+        (!holds.is_empty()).then(|| Held { node: Arc::clone(node), plan: Arc::clone(plan), holds, bytes: None })
     }
 
     /// For the response, which settles some of it.
@@ -31,14 +31,18 @@ impl Held {
 
     /// The response is over, and had a body of so many bytes.
     pub(super) fn end(mut self, bytes: u64) {
-        self.bytes = bytes;
+        self.bytes = Some(bytes);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         let holds = std::mem::take(&mut self.holds);
-        self.plan.filters.end(holds, self.bytes, &self.node.store, self.node.clock.now());
+        let (filters, store, now) = (&self.plan.filters, &self.node.store, self.node.clock.now());
+        match self.bytes {
+            Some(bytes) => filters.end(holds, bytes, store, now),
+            None => filters.abandon(holds, store, now),
+        }
     }
 }
 

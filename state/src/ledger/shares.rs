@@ -294,6 +294,14 @@ impl Ledger {
         (charge, changed)
     }
 
+    /// Puts back what was drawn at `now` and not used: what is owed is paid back first, and what the bucket has no room for is lost, so it never
+    /// has more than if nothing had been drawn. In another era all of it is lost. Demand was told, and stays.
+    pub(crate) fn put_back(&self, purse: &mut Purse, me: Author, cost: u32, now: Time) {
+        let Some(own) = self.own().filter(|own| own.ends == era_of(now).plus(ERA)) else { return };
+        let most = holds_most(own.terms, (own.claim, purse.sharers), self.share_of(me, own));
+        purse.gain(u128::from(cost) * u128::from(NANO), most);
+    }
+
     /// How long it takes until so many nano-tokens have come, if no share changes; the next era at most, which changes them.
     fn wait(&self, lacks: u64, me: Author, now: Time) -> u64 {
         let Some(own) = self.own() else { return ERA };
@@ -394,6 +402,8 @@ mod tests {
     enum Step {
         /// Who, and how much.
         Draw(usize, u32),
+        /// The same, and it is put back after the next wait.
+        DrawInVain(usize, u32),
         /// From, to, and how many versions ago: lost, late, doubled and in any order.
         Hear(usize, usize, usize),
         Wait(u64),
@@ -402,6 +412,7 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
             4 => (0..3_usize, 0..4_u32).prop_map(|(who, cost)| Step::Draw(who, cost)),
+            1 => (0..3_usize, 0..4_u32).prop_map(|(who, cost)| Step::DrawInVain(who, cost)),
             4 => (0..3_usize, 0..3_usize, prop_oneof![4 => Just(0_usize), 1 => 0..9_usize])
                 .prop_map(|(from, to, ago)| Step::Hear(from, to, ago)),
             3 => prop_oneof![8 => 0..400_u64, 2 => 0..5_000_u64, 1 => 50_000..130_000_u64].prop_map(Step::Wait),
@@ -442,6 +453,10 @@ mod tests {
             matches!(charge, Charge::Admitted { .. })
         }
 
+        fn put_back(&mut self, cost: u32, drawn: Time) {
+            self.ledger.put_back(&mut self.purse, self.me, cost, drawn.plus(self.ahead));
+        }
+
         fn hear(&mut self, author: Author, account: Account, now: Time) {
             let (now, sharer) = (now.plus(self.ahead), self.sharer());
             self.ledger.fill(&mut self.purse, self.me, now);
@@ -479,12 +494,17 @@ mod tests {
         #[test]
         fn shares_and_tokens_never_add_up_to_more(steps in steps(), overdraft in prop::sample::select(&OVERDRAFTS)) {
             let mut nodes = [0, 1, 2].map(|pop| Node::new(pop, overdraft));
-            let (mut now, mut backlog) = (START, 0_u128);
+            let (mut now, mut backlog, mut in_vain) = (START, 0_u128, Vec::new());
             for step in steps {
                 match step {
                     Step::Draw(who, cost) => {
                         if nodes[who].draw(cost, now) {
                             backlog += u128::from(cost) * u128::from(NANO);
+                        }
+                    }
+                    Step::DrawInVain(who, cost) => {
+                        if nodes[who].draw(cost, now) {
+                            in_vain.push((who, cost, now));
                         }
                     }
                     Step::Hear(from, to, ago) if from != to => {
@@ -498,6 +518,7 @@ mod tests {
                     Step::Wait(ms) => {
                         now = now.plus(ms);
                         backlog = backlog.saturating_sub(u128::from(TERMS.0) * u128::from(ms));
+                        in_vain.drain(..).for_each(|(who, cost, at)| nodes[who].put_back(cost, at));
                     }
                 }
                 check(&nodes, now)?;

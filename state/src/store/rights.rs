@@ -13,19 +13,21 @@ use crate::time::Time;
 pub struct RightsId(LedgerId);
 
 impl Store {
-    /// Finds or makes the table of rights of this identity, with so many for each key and epoch: what was said last counts. While nodes
-    /// have different configs, the quota of an epoch is what the home of the key is told; where it is lowered, what was moved or used
-    /// already stays.
+    /// Finds or makes the table of rights of this identity. There are none before it is said [how many](Store::allot).
     ///
     /// # Errors
     /// [`TableFull`] when the store holds [`TABLES_MAX`](crate::TABLES_MAX) tables of gauges, rights and shares already; nothing
     /// is made then.
-    pub fn rights(&self, spec: &LedgerSpec, quota: u64) -> Result<RightsId, TableFull> {
-        let id = self.ledgers.table(&self.names, spec, Kind::Rights)?;
-        if let Some(table) = self.ledgers.at(id) {
+    pub fn rights(&self, spec: &LedgerSpec) -> Result<RightsId, TableFull> {
+        self.ledgers.table(&self.names, spec, Kind::Rights).map(RightsId)
+    }
+
+    /// There are so many rights for each key and epoch of a table: what was said last counts. While nodes have different configs, the quota
+    /// of an epoch is what the home of the key is told; where it is lowered, what was moved or used already stays.
+    pub fn allot(&self, rights: RightsId, quota: u64) {
+        if let Some(table) = self.ledgers.at(rights.0) {
             table.set_terms(Terms { said: (quota, 0), overdraft: 0 });
         }
-        Ok(RightsId(id))
     }
 
     /// The name of what rights or shares are of. It needs no secret and outlasts each: by two names at once a quota would be there twice. What

@@ -61,6 +61,16 @@ impl Store {
         charge
     }
 
+    /// Puts back what was drawn and not used, in the era in which it was drawn; in the next one it is lost.
+    pub fn put_back(&self, shares: SharesId, key: Key64, cost: u32, now: Time) {
+        if let Some(table) = self.ledgers.at(shares.0) {
+            table.change(key, |held| {
+                let (ledger, purse) = held.with_purse();
+                ledger.put_back(purse, self.me, cost, now);
+            });
+        }
+    }
+
     /// What [`draw`](Store::draw) would say; nothing is taken, and nobody is told of a demand.
     #[must_use]
     pub fn peek_draw(&self, shares: SharesId, key: Key64, cost: u32, now: Time) -> Charge {

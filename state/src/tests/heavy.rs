@@ -74,13 +74,18 @@ fn epoch() -> Epoch {
     Epoch::of(3_600_000, NOW)
 }
 
+fn allotted(store: &Store, spec: &LedgerSpec) -> RightsId {
+    let id = store.rights(spec).unwrap();
+    store.allot(id, QUOTA);
+    id
+}
+
 fn tables() -> [Table; 3] {
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
-    let make: [&dyn Fn(&Store) -> Kind; 3] = [
-        &|store| Kind::Gauge(store.gauge(&spec).unwrap()),
-        &|store| Kind::Rights(store.rights(&spec, QUOTA).unwrap()),
-        &|store| Kind::Shares(sharing(store, &spec)),
-    ];
+    let make: [&dyn Fn(&Store) -> Kind; 3] =
+        [&|store| Kind::Gauge(store.gauge(&spec).unwrap()), &|store| Kind::Rights(allotted(store, &spec)), &|store| {
+            Kind::Shares(sharing(store, &spec))
+        }];
     make.map(|make| {
         let store = store();
         let kind = make(&store);

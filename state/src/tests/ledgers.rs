@@ -312,10 +312,11 @@ fn a_pop_that_was_alone_begins_with_empty_buckets() {
 fn a_table_without_room_is_not_compared_for_a_minute() {
     let (store, now) = (store(2, 1), Time(1_800_000_000_000));
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
-    store.rights(&spec, 9).unwrap();
+    let id = store.rights(&spec).unwrap();
+    store.allot(id, 9);
     let (table, whole) = (store.next_ledgers(None, Reach::All).unwrap(), store.tables_digest(now));
     let epoch = Epoch::of(3_600_000, now);
-    assert_eq!(store.spend(store.rights(&spec, 9).unwrap(), Key64(1), epoch, 1, now), Spent::Short { left: 0 });
+    assert_eq!(store.spend(id, Key64(1), epoch, 1, now), Spent::Short { left: 0 });
     assert_eq!(store.tables_digest(now), whole);
     let said = Account { version: Version(1), ends: epoch.ends, amount: 1, ..Account::default() };
     assert!(store.offer_account((table, Key64(2)), (author(2, 1), said), Told::Changed, now).full);
@@ -329,7 +330,7 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
 fn a_key_with_more_accounts_than_fit_a_frame_is_told_all_the_same() {
     let (store, now) = (store(2, 9), Time(1_800_000_000_000));
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
-    store.rights(&spec, 9).unwrap();
+    store.rights(&spec).unwrap();
     let table = store.next_ledgers(None, Reach::All).unwrap();
     let gift = |n: u64| Gift { to: author(3, n), amount: u64::MAX, tokens: u64::MAX };
     let (version, ends) = (Version::new(now, 0).unwrap(), now.plus(60_000));

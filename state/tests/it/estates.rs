@@ -276,7 +276,7 @@ fn tables_that_come_and_go_are_minted_once() {
             let now = START.plus(life * 60_000);
             let store = store_of(1, if life == 0 { 1 } else { now.0 << 16 }, 1, 10, 10);
             let spec = |name: &str| LedgerSpec { uid: name.to_owned(), ..crate::rights::spec() };
-            let rights = |name: &str| store.rights(&spec(name), QUOTA).unwrap();
+            let rights = |name: &str| crate::rights::allotted(&store, &spec(name), QUOTA);
             // A name that is marked is in a config that is loaded later.
             names.iter().filter(|name| !name.ends_with('+')).for_each(|name| {
                 rights(name);

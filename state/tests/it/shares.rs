@@ -149,6 +149,21 @@ fn a_look_takes_nothing_and_says_what_a_draw_would() {
 }
 
 #[test]
+fn what_is_put_back_is_there_again_and_no_more() {
+    let store = store();
+    let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
+    let draws = |cost, now| matches!(store.draw(id, key, cost, now), Charge::Admitted { .. });
+    store.put_back(id, key, 5, START);
+    assert!(draws(15, START), "nothing was drawn before");
+    store.put_back(id, key, 15, START);
+    assert!(draws(20, START) && !draws(1, START));
+    store.put_back(id, key, 1, START.plus(ERA));
+    assert!(!draws(1, START), "that is another era's");
+    store.put_back(id, key, 500, START);
+    assert!(draws(20, START) && !draws(1, START), "the bucket holds no more");
+}
+
+#[test]
 fn threads_draw_no_more_together() {
     let store = store();
     let (id, key) = (shares(&store), store.lasting_key(&[b"k"]));
