@@ -58,6 +58,33 @@ mod tests {
         assert!(waiting.enter().is_some());
     }
 
+    /// How long so many waits of ten seconds take beyond that, ms, in turn.
+    async fn beyond(seed: u64, count: usize) -> Vec<u128> {
+        fastrand::seed(seed);
+        let (waiting, mut all) = (Waiting::default(), Vec::new());
+        for _ in 0..count {
+            let began = tokio::time::Instant::now();
+            assert_eq!(waiting.wait(Duration::from_secs(10)).await, Waited::Done);
+            all.push(began.elapsed().as_millis() - 10_000);
+        }
+        all
+    }
+
+    /// Those that were told to wait for as long do not come together: they are spread evenly over a tenth more.
+    #[tokio::test(start_paused = true)]
+    async fn waits_are_spread_over_a_tenth() {
+        let all = beyond(7, 1_000).await;
+        assert!(all.iter().all(|more| *more <= 1_001), "{all:?}");
+        for tenth in 0..10 {
+            let count = all.iter().filter(|more| **more / 100 == tenth).count();
+            assert!((60..=140).contains(&count), "{count} in the tenth {tenth}");
+        }
+        let next: Vec<_> = all.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect();
+        assert!(next.iter().filter(|apart| **apart < 10).count() < 50, "one is not near the next one");
+        assert_eq!(beyond(7, 10).await, all[..10], "by the seed alone");
+        assert_ne!(beyond(8, 10).await, all[..10]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_wait_is_exact_but_for_a_tenth() {
         let waiting = Waiting::default();
