@@ -60,7 +60,12 @@ impl KeyPart {
         let no = |what: &str| Wrong::new(format!("`{}` is not {what}", shown(text)));
         match self.ty() {
             Type::Ip => ip(text).map(drop),
-            Type::Cidr => network(text).map(drop),
+            Type::Cidr => match network(text)? {
+                net if *self == KeyPart::ClientNet && !client_net(net.addr()).contains(&net) => {
+                    Err(no("one client").advice("a client is an IPv4 address (/32) or an IPv6 network (/64)"))
+                }
+                _ => Ok(()),
+            },
             Type::Int => text.parse::<i64>().map(drop).map_err(|_| no("a whole number")),
             Type::Bool => text.parse::<bool>().map(drop).map_err(|_| no("`true` or `false`")),
             _ => Ok(()),

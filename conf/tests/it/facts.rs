@@ -295,6 +295,23 @@ fn what_follows_over_a_limit() {
     assert!(limit("count_denied = true").count_denied);
 }
 
+#[test]
+fn what_is_reserved_of_a_cost_that_the_response_tells() {
+    let reserve = |text: &str| {
+        let file = format!("{BASE}[[limit]]\nname = \"l\"\nkey = [\"client.net\"]\n{text}\n");
+        load(&file).map(|config| config.limits[0].reserve)
+    };
+    let late = "cost = 'int(response.headers[\"x-cost\"])'";
+    for measure in ["quota = \"7/hour\"", "rate = \"7/1s\"", "rates = [{ rate = \"7/1s\" }, { rate = \"9/1m\" }]"] {
+        assert_eq!(reserve(&format!("{measure}\ncost = '2'")).unwrap(), None);
+        assert_eq!(reserve(&format!("{measure}\n{late}")).unwrap(), Some(1));
+        assert_eq!(reserve(&format!("{measure}\n{late}\nreserve = 1000000")).unwrap(), Some(1_000_000));
+        for wrong in ["0", "1000001", "-1", "\"5B\"", "true"] {
+            assert!(reserve(&format!("{measure}\n{late}\nreserve = {wrong}")).is_err(), "{wrong}");
+        }
+    }
+}
+
 /// A header that has to be in a list has no more values than the list.
 #[test]
 fn a_quota_by_a_header_needs_a_list_of_its_values() {

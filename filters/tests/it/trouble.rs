@@ -99,7 +99,7 @@ impl Sent {
                 continue;
             }
             let filters = &cluster.filters[pop].1;
-            if bytes % 10 == 0 {
+            if bytes.is_multiple_of(10) {
                 filters.abandon(holds, &node.store, now);
             } else {
                 filters.end(holds, bytes, &node.store, now);
