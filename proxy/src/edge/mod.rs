@@ -94,7 +94,8 @@ impl Edge {
             let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
             let mut decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
             if !matches!(decision.verdict, Verdict::FormUnread { .. }) {
-                context.held = Held::keep(&self.node, &context.plan, std::mem::take(&mut decision.holds));
+                let holds = std::mem::take(&mut decision.holds);
+                context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
                 if let Some(answer) = self.wait(&decision, context).await {
                     return Ok(Some(answer));
                 }
