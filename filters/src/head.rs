@@ -34,10 +34,12 @@ pub struct Head<'a> {
     pub client: IpAddr,
     /// The form that it brings.
     pub form: Form<'a>,
+    /// Whether it may wait for its turn under a limit: not where too many wait already.
+    pub may_wait: bool,
 }
 
 impl<'a> Head<'a> {
-    /// A head of its plainest parts: over HTTP/1.1 in plain text, the path in normal form already, no form.
+    /// A head of its plainest parts: over HTTP/1.1 in plain text, the path in normal form already, no form; it may wait.
     pub fn plain(method: &'a str, host: &'a str, path: &'a str, headers: &'a HeaderMap, client: IpAddr) -> Head<'a> {
         Head {
             method,
@@ -50,6 +52,7 @@ impl<'a> Head<'a> {
             headers,
             client,
             form: Form::None,
+            may_wait: true,
         }
     }
 

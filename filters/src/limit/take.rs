@@ -75,7 +75,9 @@ impl Limit {
             Taken::NoRoom(_) if !self.is_enforced() => Outcome::WouldRefuse,
             Taken::NoRoom(_) if matches!(self.facts.over, Over::Tag(_)) => Outcome::Tagged,
             Taken::NoRoom(quota) => {
-                let penalty = self.penalties.as_ref().and_then(|penalties| penalties.offence(key.key, context, hand));
+                // Where too many wait it may be for the others' sake that there is no room.
+                let penalties = self.penalties.as_ref().filter(|_| context.head.may_wait);
+                let penalty = penalties.and_then(|penalties| penalties.offence(key.key, context, hand));
                 Outcome::Refused { quota, penalty }
             }
         }
@@ -134,7 +136,7 @@ impl Limit {
         let mut tightest: Option<(Quota, Duration)> = None;
         for (at, tier) in tiers.iter().enumerate() {
             let Some(key) = tier.key(&self.key, key, context) else { continue };
-            let bucket = tier.bucket(share);
+            let bucket = tier.bucket_for(&context.head, share);
             if at == 0 {
                 hand.note(|| Note::Level(self.id, store.level(tier.table, key, &bucket, now)));
             }

@@ -8,6 +8,7 @@ use selvedge_state::{Bucket, Charge, Key, Rung, Store, TableFull, TableId, Table
 use super::millis;
 use super::share::{Fraction, Share};
 use crate::decision::{Allowed, Counted};
+use crate::head::Head;
 use crate::key::KeyShape;
 use crate::rule::Context;
 
@@ -77,6 +78,12 @@ impl Tier {
             Share::Part(fraction) => fraction.of(self.bucket),
             Share::Whole | Share::Nothing => self.bucket,
         }
+    }
+
+    /// The same for one request: without a queue where it may not wait.
+    pub(super) fn bucket_for(&self, head: &Head<'_>, share: Share) -> Bucket {
+        let bucket = self.bucket(share);
+        if head.may_wait { bucket } else { Bucket { queue: 0.0, ..bucket } }
     }
 
     /// What clients are told that it allows.

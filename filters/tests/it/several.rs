@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::list::List;
-use selvedge_filters::{Indexing, LimitOutcome, Tables, Verdict};
+use selvedge_filters::{Head, Indexing, LimitOutcome, Tables, Verdict};
 
 use crate::support::{Ask, World};
 
@@ -121,6 +121,39 @@ fn a_request_waits_for_its_place() {
     let outcome = world.explain(&Ask::default(), None).limits[0].outcome.clone();
     assert!(matches!(outcome, LimitOutcome::Admits(_, wait) if wait.as_millis() == 500), "{outcome:?}");
     assert_eq!(world.decide(&Ask::default()).wait.as_millis(), 500);
+}
+
+/// Too many wait already: whoever would have to is refused, takes nothing, and is no offender for that.
+#[test]
+fn who_may_not_wait_is_refused_and_takes_no_place() {
+    let mut world = World::alone(
+        &(limit("open", "in_flight = 9")
+            + &limit(
+                "api",
+                "rate = \"10/1s\"\nburst = 2\nover = { delay = \"500ms\" }\npenalty = { after = 1, within = \"1m\", ban = [\"1h\"] }",
+            )),
+    );
+    let crowded = |world: &World| {
+        let ask = Ask::default();
+        world.filters.decide(&Head { may_wait: false, ..ask.head() }, &world.store, world.now)
+    };
+    for _ in 0..2 {
+        assert!(matches!(crowded(&world).verdict, Verdict::Pass(_)), "there is room at once");
+    }
+    assert_eq!(world.decide(&Ask::default()).wait.as_millis(), 100);
+    for _ in 0..20 {
+        let refused = crowded(&world);
+        assert!(matches!(refused.verdict, Verdict::Limited { penalty: None, .. }), "{:?}", refused.verdict);
+        assert!(refused.holds.is_empty() && refused.waits_by.is_none());
+        assert_eq!(refused.quotas[0].reset.unwrap().as_millis(), 200, "when it is admitted and need not wait");
+    }
+    // Neither in the queue nor in flight is there anything of them.
+    let next = world.decide(&Ask::default());
+    assert_eq!(next.wait.as_millis(), 200);
+    let left = next.quotas.iter().find(|quota| quota.limit == LimitId(0)).unwrap().remaining;
+    assert_eq!(left, 9 - 4);
+    world.wait(400);
+    assert!(matches!(crowded(&world).verdict, Verdict::Pass(_)));
 }
 
 #[test]

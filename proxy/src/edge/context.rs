@@ -137,6 +137,7 @@ impl Context {
             headers: self.original.as_ref().unwrap_or(&request.headers),
             client: self.client?.address,
             form: self.form.known(),
+            may_wait: true,
         })
     }
 }

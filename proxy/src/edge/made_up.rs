@@ -130,6 +130,7 @@ impl MadeUp {
             headers,
             client: self.client.address,
             form: self.form(),
+            may_wait: true,
         }
     }
 

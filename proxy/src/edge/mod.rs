@@ -36,7 +36,7 @@ use pingora::proxy::Session;
 use selvedge_conf::ClientBounds;
 use selvedge_filters::cache::Scheme;
 use selvedge_filters::limit::Holds;
-use selvedge_filters::{Decision, From, HeaderChange, Reply, ResponseDecision, Verdict};
+use selvedge_filters::{Decision, From, Head, HeaderChange, Reply, ResponseDecision, Verdict};
 
 use crate::front::ClientStream;
 use crate::node::Node;
@@ -50,7 +50,6 @@ use held::Held;
 pub use made_up::{MadeUp, NoRequest, Words, own_status};
 use target::Target;
 pub(crate) use tries::TRIES;
-use waiting::Waited;
 pub use waiting::Waiting;
 
 /// Requests one HTTP/1.1 connection may carry before it is closed, so that per-connection memory is given back at times.
@@ -92,13 +91,12 @@ impl Edge {
         }
         loop {
             let Some(head) = context.head(session.req_header()) else { return Ok(Some(Answer::Internal)) };
+            let head = Head { may_wait: self.node.waiting.has_room(), ..head };
             let mut decision = context.plan.filters.decide(&head, &self.node.store, self.node.clock.now());
             if !matches!(decision.verdict, Verdict::FormUnread { .. }) {
                 let holds = std::mem::take(&mut decision.holds);
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
-                if let Some(answer) = self.wait(&decision, context).await {
-                    return Ok(Some(answer));
-                }
+                self.wait(&decision, context).await;
                 return Ok(verdict::follow(decision, session, context));
             }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
@@ -113,21 +111,11 @@ impl Edge {
         }
     }
 
-    /// Waits for the request's place under a limit. `Some` is what the edge answers where too many wait.
-    async fn wait(&self, decision: &Decision, context: &mut Context) -> Option<Answer> {
-        if decision.wait.is_zero() {
-            return None;
-        }
-        let by = decision.waits_by?;
+    /// Waits for the request's place under a limit, if it has to.
+    async fn wait(&self, decision: &Decision, context: &Context) {
+        let Some(by) = decision.waits_by else { return };
         context.plan.meters.limit(by.limit, LimitOutcome::Delayed);
-        match self.node.waiting.wait(decision.wait).await {
-            Waited::Done => None,
-            Waited::Crowded => {
-                context.plan.meters.limit(by.limit, LimitOutcome::Refused);
-                context.quotas = vec![by];
-                Some(verdict::limited(&context.plan, by))
-            }
-        }
+        self.node.waiting.wait(decision.wait).await;
     }
 
     /// A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.

@@ -91,7 +91,7 @@ fn refuse(plan: &Plan, verdict: Verdict, context: &mut Context) -> Answer {
 }
 
 /// What the edge answers where a limit has no room.
-pub(super) fn limited(plan: &Plan, quota: Quota) -> Answer {
+fn limited(plan: &Plan, quota: Quota) -> Answer {
     let facts = plan.filters.limit(quota.limit).map(selvedge_filters::limit::Limit::facts);
     let deny = match facts.map(|facts| &facts.over) {
         Some(Over::Deny(deny)) => deny.clone(),

@@ -1,9 +1,10 @@
-//! Requests that wait for room under a limit (`over = { delay = ... }`): each for its own time, and not too many at once.
+//! Requests that wait for room under a limit (`over = { delay = ... }`): each for its own time, and not too many at once:
+//! whether there is room for one more is asked before it is decided about, so that one that is refused takes no place in a queue.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Requests that may wait at once.
+/// Requests that may wait at once; beside them those that other threads have decided about since.
 const WAITING_MAX: usize = 10_000;
 /// A wait is longer by one in so many parts at most, so that requests do not come together.
 const JITTER: f64 = 10.0;
@@ -11,14 +12,6 @@ const JITTER: f64 = 10.0;
 /// How many wait.
 #[derive(Debug, Default)]
 pub struct Waiting(AtomicUsize);
-
-/// Whether a request has waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waited {
-    Done,
-    /// Too many wait already.
-    Crowded,
-}
 
 /// One that waits; counted until it is dropped.
 struct Place<'w>(&'w Waiting);
@@ -30,17 +23,20 @@ impl Drop for Place<'_> {
 }
 
 impl Waiting {
-    fn enter(&self) -> Option<Place<'_>> {
-        let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self);
-        (before < WAITING_MAX).then_some(place)
+    /// Whether one more may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.0.load(Ordering::Relaxed) < WAITING_MAX
+    }
+
+    fn enter(&self) -> Place<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Place(self)
     }
 
     /// Waits at least so long.
-    pub(super) async fn wait(&self, length: Duration) -> Waited {
-        let Some(_place) = self.enter() else { return Waited::Crowded };
+    pub(super) async fn wait(&self, length: Duration) {
+        let _place = self.enter();
         tokio::time::sleep(length + length.mul_f64(fastrand::f64() / JITTER)).await;
-        Waited::Done
     }
 }
 
@@ -51,11 +47,29 @@ mod tests {
     #[test]
     fn not_too_many_wait_at_once() {
         let waiting = Waiting::default();
-        let mut places: Vec<_> = (0..WAITING_MAX).map(|_| waiting.enter().unwrap()).collect();
-        assert!(waiting.enter().is_none());
-        assert!(waiting.enter().is_none());
+        let mut places: Vec<_> = (1..WAITING_MAX).map(|_| waiting.enter()).collect();
+        assert!(waiting.has_room());
+        places.push(waiting.enter());
+        assert!(!waiting.has_room());
         places.pop();
-        assert!(waiting.enter().is_some());
+        assert!(waiting.has_room());
+    }
+
+    /// Its client is gone, or it ended in a panic.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_waits_no_longer_has_no_place() {
+        let waiting = Waiting::default();
+        let _others: Vec<_> = (1..WAITING_MAX).map(|_| waiting.enter()).collect();
+        let look = async {
+            tokio::task::yield_now().await;
+            assert!(!waiting.has_room());
+        };
+        tokio::select! {
+            biased;
+            () = waiting.wait(Duration::from_secs(2)) => unreachable!("it waits longer"),
+            () = look => {}
+        }
+        assert!(waiting.has_room());
     }
 
     /// How long so many waits of ten seconds take beyond that, ms, in turn.
@@ -90,7 +104,7 @@ mod tests {
         let waiting = Waiting::default();
         for _ in 0..100 {
             let began = tokio::time::Instant::now();
-            assert_eq!(waiting.wait(Duration::from_secs(2)).await, Waited::Done);
+            waiting.wait(Duration::from_secs(2)).await;
             let took = began.elapsed();
             // The clock of tokio's timers has steps of a millisecond.
             assert!((Duration::from_millis(2000)..=Duration::from_millis(2201)).contains(&took), "{took:?}");
