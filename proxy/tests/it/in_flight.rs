@@ -15,6 +15,19 @@ use crate::tls;
 
 const LIMIT: &str = "[[limit]]\nname = \"open\"\nkey = [\"client.net\"]\nin_flight = 2\n";
 
+const UPGRADE: &str = "GET /chat HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+
+async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    head
+}
+
 /// How many there are at once.
 async fn at_once(edge: &Edge) -> u64 {
     let limit: Limit = selvedge::admin::get(&edge.socket(), "/v1/limits/open?key=127.0.0.1").await.unwrap();
@@ -131,24 +144,14 @@ async fn a_web_socket_is_one_request_until_it_is_closed() {
     let closed = Arc::clone(&close);
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-        stream.write_all(switch.as_bytes()).await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(SWITCH.as_bytes()).await.unwrap();
         closed.notified().await;
     });
     let edge = Edge::before(&origin, LIMIT).await;
     let mut client = TcpStream::connect(edge.address()).await.unwrap();
-    let ask = "GET /chat HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    client.write_all(ask.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(client.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"));
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    assert!(read_head(&mut client).await.starts_with(b"HTTP/1.1 101"));
     assert_eq!(at_once(&edge).await, 1);
     close.notify_one();
     until(&edge, 0).await;
@@ -167,10 +170,47 @@ async fn what_is_refused_is_over_at_once_though_its_body_goes_on() {
     until(&edge, 0).await;
     let mut client = TcpStream::connect(edge.address()).await.unwrap();
     client.write_all(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nx").await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(client.read_u8().await.unwrap());
-    }
+    let head = read_head(&mut client).await;
     assert!(head.starts_with(b"HTTP/1.1 429"), "{}", String::from_utf8_lossy(&head));
     assert_eq!(at_once(&edge).await, 0);
+}
+
+/// The other way round: the client closes, and the origin is told.
+#[tokio::test]
+async fn a_web_socket_that_its_client_closes_is_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let ended = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(SWITCH.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        rest
+    });
+    let edge = Edge::before(&origin, LIMIT).await;
+    let mut client = TcpStream::connect(edge.address()).await.unwrap();
+    client.write_all(UPGRADE.as_bytes()).await.unwrap();
+    assert!(read_head(&mut client).await.starts_with(b"HTTP/1.1 101"));
+    client.write_all(b"hello").await.unwrap();
+    assert_eq!(at_once(&edge).await, 1);
+    drop(client);
+    until(&edge, 0).await;
+    assert_eq!(ended.await.unwrap(), b"hello");
+}
+
+/// It has its place while it waits for its turn under another limit, and no longer than until that would have come.
+#[tokio::test]
+async fn a_client_that_leaves_the_queue_gives_its_place_back() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let turns =
+        "[[limit]]\nname = \"turns\"\nkey = [\"client.net\"]\nrate = \"1/2s\"\nburst = 1\nover = { delay = \"10s\" }\n";
+    let edge = Edge::before(&origin.url(), &format!("{LIMIT}{turns}")).await;
+    assert_eq!(get(edge.address(), "test", "/").await.status, 200);
+    until(&edge, 0).await;
+    let mut client = TcpStream::connect(edge.address()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    until(&edge, 1).await;
+    drop(client);
+    until(&edge, 0).await;
 }

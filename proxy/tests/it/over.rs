@@ -171,6 +171,31 @@ async fn what_an_origin_tells_of_its_limits_is_not_stored() {
     assert_eq!(hit.header("x-kept"), "yes");
 }
 
+/// What the first client was told is not what the second one is.
+#[tokio::test]
+async fn who_is_served_from_the_cache_is_told_of_its_own_limits() {
+    let origin = Origin::fixed("Cache-Control: max-age=60\r\n", "x").await;
+    let edge =
+        Edge::before(&origin.url(), &limit("rate = \"60/1h\"\nburst = 3\nheaders = [\"ratelimit\", \"x-ratelimit\"]"))
+            .await;
+    let mut partitions = Vec::new();
+    for (client, left) in [(7, 2), (7, 1), (8, 2), (8, 1), (7, 0)] {
+        let answer = get_from(client, edge.address(), "/").await;
+        let told: Vec<&str> =
+            answer.head.lines().filter(|line| line.to_lowercase().starts_with("ratelimit: ")).collect();
+        assert_eq!(told.len(), 1, "{}", answer.head);
+        assert!(answer.header("ratelimit").starts_with(&format!("\"api\";r={left};")), "{client}: {}", answer.head);
+        assert_eq!(answer.header("x-ratelimit-remaining"), left.to_string());
+        partitions.push(answer.header("ratelimit").split(";pk=").nth(1).unwrap().to_owned());
+    }
+    assert_eq!(origin.seen().len(), 1, "all but the first are hits");
+    assert!(partitions[0] == partitions[1] && partitions[2] == partitions[3] && partitions[0] == partitions[4]);
+    assert_ne!(partitions[0], partitions[2]);
+    let refused = get_from(7, edge.address(), "/").await;
+    assert_eq!((refused.status, refused.header("x-ratelimit-remaining")), (429, "0"));
+    assert_eq!(get_from(9, edge.address(), "/").await.header("x-ratelimit-remaining"), "2", "nor is a refusal stored");
+}
+
 #[tokio::test]
 async fn who_lacks_a_part_of_the_key_is_told_so() {
     let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;

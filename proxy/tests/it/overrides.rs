@@ -182,3 +182,78 @@ async fn how_far_a_limit_was_overshot_is_told() {
     let (_, text, _) = fra.command(&["limits", "show", "api"]).await;
     assert!(text.contains("so far: 2.") || text.contains("so far: 3.00"), "{text}");
 }
+
+/// Of one limit that both POPs admit from: what each counted, how late that is known, what that may come to, and what it came to.
+#[tokio::test]
+async fn an_operator_reads_what_each_pop_counted_and_how_far_it_went() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let (fra, ams) = two(folder.path(), &origin, &format!("{LIMIT}on_partition = \"full\"\n")).await;
+    json(&fra, &["cluster", "apart"]).await;
+    assert_eq!((passes(&fra, 7, 3).await, passes(&ams, 7, 2).await), (3, 2));
+    json(&fra, &["cluster", "join"]).await;
+    let show = ["limits", "show", "api", "127.0.0.7"];
+    for edge in [&fra, &ams] {
+        // A round trip is measured anew with the first message.
+        shown(edge, &show, |limit| {
+            limit["top"][0]["count"] == 5
+                && !limit["overshot"].is_null()
+                && limit["bound"]["lag_ms"].as_u64() >= Some(25)
+        })
+        .await;
+        let (code, text, _) = edge.command(&show).await;
+        assert_eq!(code, 0);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[0].starts_with("api  6/1h burst 3  global  converge  enforce  1 keys  ("), "{text}");
+        assert!(lines[0].contains("selvedge.toml:"), "{text}");
+        let bound = lines[1].strip_prefix("  beyond burst and rate: at most ").unwrap();
+        let (slots, rest) = bound.split_once(" by slots of ").unwrap();
+        let (slot, lag) = rest.split_once(" ms, and what arrives in ").unwrap();
+        assert!(slots.parse::<f64>().unwrap() > 0.0 && slot.parse::<u64>().unwrap() > 0, "{text}");
+        assert!(lag.strip_suffix(" ms").unwrap().parse::<u64>().unwrap() >= 25, "a batch waits so long: {text}");
+        let (by, since) = lines[2].strip_prefix("  so far: ").unwrap().split_once(", known since ").unwrap();
+        assert!((1.5..=2.0).contains(&by.parse::<f64>().unwrap()), "two more than the burst: {text}");
+        assert!(since.starts_with("20") && since.ends_with('Z'), "{text}");
+        let key = lines[3].strip_prefix("  key #").unwrap();
+        let (hash, key) = key.split_once("  ").unwrap();
+        assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{text}");
+        assert!(key.starts_with("127.0.0.7  5 (fra 3, ams 2)  level 4.") || key.contains("level 5.0"), "{text}");
+        assert!(key.ends_with("  REFUSED"), "{text}");
+    }
+}
+
+/// Who comes back after a ban and does it again is banned for longer, and every POP knows of both.
+#[tokio::test]
+async fn the_second_ban_is_told_as_such_at_the_other_pop() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let penalty = format!("{LIMIT}penalty = {{ after = 2, within = \"10m\", ban = [\"1s\", \"10m\", \"1h\"] }}\n");
+    let (fra, ams) = two(folder.path(), &origin, &penalty).await;
+    let history = ["bans", "history", "127.0.0.7"];
+    assert_eq!(passes(&fra, 7, 5).await, 3);
+    let first = shown(&ams, &history, |bans| bans[0]["in_force"] == false).await;
+    assert_eq!((&first[0]["ban"]["level"], &first[0]["ban"]["made_by"]), (&0.into(), &"fra".into()));
+    assert_eq!((&first[0]["next_ms"], first[0]["steps_ms"].as_array().map(Vec::len)), (&600_000.into(), Some(3)));
+    let (_, text, _) = ams.command(&history).await;
+    assert!(text.starts_with("127.0.0.7/32  level 0  over since ") && !text.contains("before it"), "{text}");
+    // It is the other POP that sees it this time.
+    assert_eq!(passes(&ams, 7, 3).await, 0);
+    for edge in [&fra, &ams] {
+        let second = shown(edge, &history, |bans| bans[0]["ban"]["level"] == 1).await;
+        let told = &second[0];
+        assert_eq!(second.as_array().map(Vec::len), Some(1), "one line for each subject: {second}");
+        assert_eq!((&told["in_force"], &told["ban"]["made_by"]), (&true.into(), &"ams".into()));
+        assert_eq!((&told["by"], &told["next_ms"]), (&"limit:api".into(), &3_600_000.into()));
+        let (_, text, _) = edge.command(&history).await;
+        assert!(text.starts_with("127.0.0.7/32  level 1  in force until ") && text.contains("made at ams "), "{text}");
+        assert!(text.contains("  after 1 before it, each made while the one before was remembered\n"), "{text}");
+        assert!(text.contains("bans of that limit last 1 s, 600 s, 3600 s; the next one 3600 s\n"), "{text}");
+        let refused = get_from(7, edge.address(), "/").await;
+        assert!(
+            refused.header("retry-after").parse::<u64>().is_ok_and(|wait| (300..=600).contains(&wait)),
+            "{}",
+            refused.head
+        );
+    }
+}

@@ -1,8 +1,10 @@
-//! Quotas of two POPs: there at their first start, never more than they say, and still there after one has ended in order.
+//! Quotas and what is shared out: there at their first start, never more than they say, and still there after a process has ended in order, after another
+//! one took over from it, and for other numbers.
 
 use std::path::Path;
 
 use crate::cluster;
+use crate::overrides::{json, shown};
 use crate::support::{DEADLINE, Edge, Origin, eventually, get_from, program};
 
 const QUOTA: &str = "[[limit]]\nname = \"plan\"\nkey = [\"client.net\"]\nquota = \"20/month\"\n";
@@ -67,4 +69,101 @@ async fn a_quota_of_two_pops_needs_a_folder() {
         !output.status.success() && text.contains("limit plan: a quota over several POPs has to outlive a restart"),
         "{text}"
     );
+}
+
+/// How many requests of a client pass, until one is refused.
+async fn run(edge: &Edge, client: u8) -> usize {
+    let mut passed = 0;
+    while get_from(client, edge.address(), "/").await.status == 200 {
+        passed += 1;
+    }
+    passed
+}
+
+/// A config in which the limit says otherwise.
+async fn reload(edge: &Edge, from: &str, to: &str) {
+    let path = edge.folder.path().join("selvedge.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    assert!(config.contains(from), "{config}");
+    std::fs::write(&path, config.replace(from, to)).unwrap();
+    let (code, _, error) = edge.command(&["reload"]).await;
+    assert_eq!(code, 0, "{error}");
+}
+
+#[tokio::test]
+async fn what_was_used_counts_for_another_number() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), QUOTA).await;
+    assert_eq!(run(&edge, 7).await, 20);
+    for (from, to, more) in [(20, 23, 3), (23, 10, 0), (10, 24, 1), (24, 20, 0)] {
+        reload(&edge, &format!("{from}/month"), &format!("{to}/month")).await;
+        assert_eq!(run(&edge, 7).await, more, "{from} to {to}");
+        assert_eq!(run(&edge, to).await, usize::from(to), "another client has all of it");
+    }
+    let used = json(&edge, &["limits", "show", "plan", "127.0.0.7"]).await;
+    assert_eq!((&used["top"][0]["count"], &used["top"][0]["refused"]), (&24.into(), &true.into()));
+}
+
+#[tokio::test]
+async fn what_was_used_goes_along_to_a_process_that_takes_over() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let strict = "[[limit]]\nname = \"few\"\nkey = [\"client.net\"]\nwhen = 'request.path == \"/few\"'\nrate = \"4/1h\"\nburst = 5\nclass = \"strict\"\n";
+    let mut old = Edge::before(&origin.url(), &format!("{}{strict}", QUOTA.replace("20", "9"))).await;
+    let few = async |edge: &Edge| get_from(7, edge.address(), "/few").await.status;
+    assert_eq!((few(&old).await, few(&old).await, few(&old).await), (200, 200, 200));
+    let new = old.successor().await;
+    assert_eq!(old.ended().await, Some(0));
+    assert_eq!((few(&new).await, few(&new).await, few(&new).await), (200, 200, 429));
+    assert_eq!(run(&new, 7).await, 4, "nine less five");
+}
+
+/// Until nothing more passes anywhere, and what that comes to.
+async fn all(edges: &[&Edge], client: u8, path: &str, expected: usize) -> usize {
+    let mut spent = 0;
+    eventually(DEADLINE, async || {
+        for edge in edges {
+            while get_from(client, edge.address(), path).await.status == 200 {
+                spent += 1;
+            }
+        }
+        if spent >= expected { Ok(()) } else { Err(format!("{spent} of {expected}")) }
+    })
+    .await;
+    for edge in edges {
+        for _ in 0..20 {
+            spent += usize::from(get_from(client, edge.address(), path).await.status == 200);
+        }
+    }
+    spent
+}
+
+#[tokio::test]
+async fn one_of_two_pops_is_upgraded_edited_and_a_client_is_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let strict = "[[limit]]\nname = \"few\"\nkey = [\"client.net\"]\nwhen = 'request.path == \"/few\"'\nrate = \"4/1h\"\nburst = 6\nclass = \"strict\"\n";
+    let limits = QUOTA.replace("key", "when = 'request.path == \"/\"'\nkey") + strict;
+    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), &limits));
+    let (mut fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
+    eventually(DEADLINE, async || {
+        if passes(&fra, 7).await || passes(&ams, 7).await { Ok(()) } else { Err("nothing passes".to_owned()) }
+    })
+    .await;
+    let mut few = 0;
+    for edge in [&fra, &ams] {
+        few += usize::from(get_from(7, edge.address(), "/few").await.status == 200);
+    }
+    let new = fra.successor().await;
+    assert_eq!(fra.ended().await, Some(0));
+    let both = [&new, &ams];
+    assert_eq!(all(&both, 7, "/", 19).await, 19, "twenty less one");
+    assert_eq!(all(&both, 7, "/few", 6 - few).await, 6 - few);
+    // Another number, first at one POP and then at the other.
+    for edge in both {
+        reload(edge, "20/month", "24/month").await;
+    }
+    assert_eq!(all(&both, 7, "/", 4).await, 4);
+    json(&new, &["limits", "reset", "plan", "127.0.0.7"]).await;
+    shown(&ams, &["limits", "show", "plan"], |limit| limit["resets"][0]["key"][0] == "127.0.0.7").await;
+    assert_eq!(all(&both, 7, "/", 24).await, 24);
 }

@@ -19,4 +19,4 @@ pub(crate) use eventually::{DEADLINE, eventually};
 pub(crate) use nats::NatsServer;
 pub(crate) use noise::Noise;
 pub(crate) use operator::{Operator, Permissions};
-pub(crate) use origin::{Origin, ok};
+pub(crate) use origin::{Gate, Origin, ok};

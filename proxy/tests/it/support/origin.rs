@@ -140,7 +140,7 @@ pub(crate) fn ok(headers: &str, body: &[u8]) -> Vec<u8> {
 pub(crate) struct Gate(Arc<Semaphore>);
 
 impl Gate {
-    fn closed() -> Gate {
+    pub(crate) fn closed() -> Gate {
         Gate(Arc::new(Semaphore::new(0)))
     }
 
@@ -148,7 +148,7 @@ impl Gate {
         self.0.add_permits(Semaphore::MAX_PERMITS / 2);
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         let _ = self.0.acquire().await.expect("the gate stands");
     }
 }
