@@ -78,7 +78,7 @@ mod tests {
         let (waiting, mut all) = (Waiting::default(), Vec::new());
         for _ in 0..count {
             let began = tokio::time::Instant::now();
-            assert_eq!(waiting.wait(Duration::from_secs(10)).await, Waited::Done);
+            waiting.wait(Duration::from_secs(10)).await;
             all.push(began.elapsed().as_millis() - 10_000);
         }
         all
