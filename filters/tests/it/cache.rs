@@ -12,7 +12,7 @@ use selvedge_filters::cache::{
 };
 
 /// Fields from `name: value` lines.
-fn fields(lines: &[&str]) -> HeaderMap {
+pub(crate) fn fields(lines: &[&str]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(':').expect("a field line");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
+use http::HeaderMap;
 use http::header::{AGE, DATE};
 use pingora::cache::key::{HashBinary, hash_key};
 use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
@@ -10,7 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 use selvedge_filters::cache::{
-    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, of_one_client, variance,
+    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, variance,
 };
 
 /// What the response's decision must know of the request and of time. One per request, in its context.
@@ -19,8 +19,8 @@ pub struct Exchange {
     authorized: bool,
     request_time: SystemTime,
     response_time: Option<SystemTime>,
-    /// The `Age` of a 304, which Pingora does not merge into the stored header.
-    validated_age: Option<HeaderValue>,
+    /// The fields of a 304, of which Pingora merges but five into the stored header.
+    validation: Option<HeaderMap>,
     ruled: Option<Lifetime>,
 }
 
@@ -28,7 +28,7 @@ impl Exchange {
     /// `authorized`: whether the request carries `Authorization` (`Lookup::Authorized`). `ruled`: what a rule says of the
     /// response's lifetime.
     pub fn new(authorized: bool, ruled: Option<Lifetime>, now: SystemTime) -> Exchange {
-        Exchange { authorized, request_time: now, response_time: None, validated_age: None, ruled }
+        Exchange { authorized, request_time: now, response_time: None, validation: None, ruled }
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
@@ -40,7 +40,7 @@ impl Exchange {
     pub fn received(&mut self, response: &ResponseHeader, now: SystemTime) {
         self.response_time = Some(now);
         let validated = response.status == http::StatusCode::NOT_MODIFIED;
-        self.validated_age = response.headers.get(AGE).filter(|_| validated).cloned();
+        self.validation = validated.then(|| response.headers.clone());
     }
 }
 
@@ -63,13 +63,12 @@ pub fn vary(meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
 }
 
 /// What is stored of a response, without the fields of one hop (RFC 9111 section 3.1) and without those that are computed
-/// anew for each use: `Age`, and `Date`, which Pingora sets, and which an update by a 304 would leave behind; nor those that speak of one client.
+/// anew for each use: `Age`, and `Date`, which Pingora sets; nor those that speak of one client.
 pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<CacheMeta, NotStored> {
     let response_time = exchange.response_time.unwrap_or(exchange.request_time);
     let mut header = response.clone();
-    if let Some(age) = &exchange.validated_age {
-        // A value taken from another header: inserting it cannot fail.
-        let _ = header.insert_header(AGE, age.clone());
+    if let Some(validation) = &exchange.validation {
+        renew(&mut header, validation);
     }
     let stored = freshness(&Answer {
         status: header.status,
@@ -98,6 +97,17 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
     );
     meta.set_epoch_override(response_time.checked_sub(stored.age).ok_or(NotStored::Stale)?);
     Ok(meta)
+}
+
+/// Puts a 304's fields in the place of the stored ones (RFC 9111 section 3.2).
+fn renew(header: &mut ResponseHeader, validation: &HeaderMap) {
+    for name in renewed(validation) {
+        header.remove_header(&name);
+        for value in validation.get_all(&name) {
+            // A name and a value taken from another header: appending them cannot fail.
+            let _ = header.append_header(name.clone(), value.clone());
+        }
+    }
 }
 
 /// Whether a stale response may stand in, within its windows, which Pingora has checked: while another request revalidates

@@ -99,3 +99,31 @@ async fn a_stale_answer_is_served_while_one_request_revalidates() {
     tokio::time::timeout(Duration::from_secs(60), renewed).await.expect("the new body");
     assert_eq!(origin.asked(), 2);
 }
+
+/// RFC 9111 section 3.2: what the 304 brings is what the client gets, and those after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_304_renews_all_fields_and_nothing_of_one_client() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok("Cache-Control: max-age=60\r\nETag: \"a\"\r\nX-Rev: 1\r\nX-Kept: k\r\nX-List: a\r\n", b"body"),
+        _ => vec![Step::Write(
+            b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nX-Rev: 2\r\nX-List: b\r\nX-List: c\r\nSet-Cookie: id=1\r\n\
+              X-RateLimit-Remaining: 3\r\nConnection: X-Hop\r\nX-Hop: 1\r\nContent-Length: 7\r\n\r\n"
+                .to_vec(),
+        )],
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    edge.get("/").await;
+    edge.expire("/").await;
+    for cache in ["pop; fwd=stale; fwd-status=304; stored", "pop; hit"] {
+        let got = edge.get("/").await;
+        assert_eq!((got.cache().as_str(), got.whole()), (cache, &b"body"[..]));
+        assert_eq!((got.field("x-rev"), got.field("x-kept"), got.field("content-length")), ("2", "k", "4"), "{cache}");
+        let list: Vec<_> = got.headers.get_all("x-list").iter().collect();
+        assert_eq!(list, ["b", "c"], "{cache}");
+        for absent in ["set-cookie", "x-ratelimit-remaining", "x-hop"] {
+            assert!(!got.headers.contains_key(absent), "{absent} {cache}");
+        }
+    }
+    assert_eq!(origin.asked(), 2);
+}

@@ -1,0 +1,26 @@
+//! What a 304 changes in the stored response that it validates (RFC 9111 sections 3.2 and 4.3.4): every field it brings, but for
+//! those below.
+
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderName};
+
+use super::hop::hop_by_hop;
+use super::personal::of_one_client;
+
+/// Fields that stay as they are stored. Section 3.2 excepts the length, and what the stored bytes are read by: a 304 has no bytes, so
+/// it cannot say how they are coded or which part they are. `Vary` named the requests that the stored response is found by. A cookie
+/// is for the client that asked, and what is stored is for all.
+const KEPT: [HeaderName; 6] =
+    [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE, VARY, SET_COOKIE, HeaderName::from_static("set-cookie2")];
+
+/// The fields of a 304 that replace those of the stored response, all lines of a name together; sorted, each once.
+pub fn renewed(validation: &HeaderMap) -> Vec<HeaderName> {
+    let (hop, personal) = (hop_by_hop(validation), of_one_client(validation));
+    let mut names: Vec<HeaderName> = validation
+        .keys()
+        .filter(|name| !KEPT.contains(name) && !hop.contains(name) && !personal.contains(name))
+        .cloned()
+        .collect();
+    names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    names
+}
