@@ -9,6 +9,7 @@
 mod directives;
 mod freshness;
 mod hop;
+mod invalidation;
 mod key;
 mod lifetime;
 mod personal;
@@ -20,6 +21,7 @@ mod vary;
 
 pub use freshness::{Answer, NotStored, Stored, freshness};
 pub use hop::hop_by_hop;
+pub use invalidation::{Place, invalidated};
 pub use key::{KeyParts, Scheme};
 pub use lifetime::Lifetime;
 pub use personal::of_one_client;

@@ -1,6 +1,7 @@
-//! What changes stored responses: a validation that updates one.
+//! What changes stored responses: a validation that updates one, a request that puts some out of date.
 
-use selvedge_filters::cache::renewed;
+use http::StatusCode;
+use selvedge_filters::cache::{KeyParts, Scheme, invalidated, renewed};
 
 use crate::cache::fields;
 
@@ -32,4 +33,75 @@ fn a_304_brings_every_field_but_those_of_the_connection_the_bytes_and_one_client
     let expected = ["age", "cache-control", "content-security-policy", "content-type", "date", "etag", "x-two"];
     assert_eq!(names, expected);
     assert!(renewed(&fields(&[])).is_empty());
+}
+
+const TARGET: KeyParts<'_> =
+    KeyParts { scheme: Scheme::Http, authority: "a.example:8080", path: "/dir/it", query: Some("q"), origin: None };
+
+/// What a response to `method` puts out of date, as text.
+fn gone(method: &str, status: u16, lines: &[&str]) -> Vec<String> {
+    let status = StatusCode::from_u16(status).expect("a status");
+    let places = invalidated(method, status, &TARGET, &fields(lines));
+    places
+        .into_iter()
+        .map(|place| place.path + &place.query.map_or(String::new(), |query| format!("?{query}")))
+        .collect()
+}
+
+/// RFC 9111 section 4.4: after a non-error response to an unsafe method, methods of unknown safety included.
+#[test]
+fn unsafe_methods_put_their_target_out_of_date_when_they_succeed() {
+    for method in ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH", "MOVE", "get"] {
+        for status in [200, 201, 204, 303, 399] {
+            assert_eq!(gone(method, status, &[]), ["/dir/it?q"], "{method} {status}");
+        }
+        for status in [100, 103, 400, 404, 500, 503] {
+            assert!(gone(method, status, &[]).is_empty(), "{method} {status}");
+        }
+    }
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH"] {
+        assert!(gone(method, 200, &["location: /x"]).is_empty(), "{method}");
+    }
+}
+
+/// The same section: URIs of `Location` and `Content-Location`, never those of another origin; resolved by RFC 3986 section 5.
+#[test]
+fn what_the_response_names_goes_too_when_it_is_of_the_same_origin() {
+    for (named, place) in [
+        ("/x", "/x"),
+        ("/x?y#z", "/x?y"),
+        ("x", "/dir/x"),
+        ("../x", "/x"),
+        ("./%78//y/", "/dir/x/y/"),
+        ("?y", "/dir/it?y"),
+        ("#z", "/dir/it?q"),
+        ("http://a.example:8080/x", "/x"),
+        ("HTTP://A.Example.:8080", "/"),
+        ("http://a.example:8080?y", "/?y"),
+        ("//a.example:8080/x", "/x"),
+    ] {
+        let mut expected = vec!["/dir/it?q"];
+        expected.extend(Some(place).filter(|place| *place != "/dir/it?q"));
+        for field in ["location", "content-location"] {
+            assert_eq!(gone("POST", 201, &[&format!("{field}: {named}")]), expected, "{field}: {named}");
+        }
+    }
+    for named in [
+        "https://a.example:8080/x",
+        "http://a.example/x",
+        "http://a.example:80/x",
+        "http://b.example:8080/x",
+        "http://u@a.example:8080/x",
+        "//b.example/x",
+        "http:/x",
+        "mailto:a@b",
+        "/a%zz",
+        "/a%00",
+    ] {
+        assert_eq!(gone("POST", 201, &[&format!("location: {named}")]), ["/dir/it?q"], "{named}");
+    }
+    assert_eq!(gone("PUT", 200, &["location: /x", "content-location: /y"]), ["/dir/it?q", "/x", "/y"]);
+    let plain = KeyParts { authority: "a.example", query: None, ..TARGET };
+    let places = invalidated("POST", StatusCode::OK, &plain, &fields(&["location: http://a.example:80/x"]));
+    assert_eq!(places.len(), 2, "the scheme's own port is no other origin");
 }

@@ -27,7 +27,7 @@
 //! | `response_cache_filter` | `Ok(`[`Cache::response_cacheable`]`(&ctx.exchange, response))` |
 //! | `range_header_filter` | [`range_type`]`(session.req_header(), response)`, in place of the default |
 //! | `should_serve_stale` | [`may_serve_stale`]`(error)` |
-//! | `response_filter` | [`age`]`(session, now)` into `Age`; [`outcome`]`(session, now)` through [`cache_status`](selvedge_filters::cache::cache_status) into `Cache-Status`; [`hop_by_hop`](selvedge_filters::cache::hop_by_hop) off, but for a 101 and but for the `Transfer-Encoding` that Pingora frames with |
+//! | `response_filter` | [`Cache::invalidate`]`(key)` for each place of [`invalidated`](selvedge_filters::cache::invalidated); [`age`]`(session, now)` into `Age`; [`outcome`]`(session, now)` through [`cache_status`](selvedge_filters::cache::cache_status) into `Cache-Status`; [`hop_by_hop`](selvedge_filters::cache::hop_by_hop) off, but for a 101 and but for the `Transfer-Encoding` that Pingora frames with |
 //! | `logging` | [`outcome`] again, if it is to be logged |
 //!
 //! A background revalidation (`session.subrequest_ctx`) runs the same hooks with a context of its own.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use pingora::cache::predictor::Predictor;
-use pingora::cache::{NoCacheReason, RespCacheable};
+use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use selvedge_filters::cache::NotStored;
@@ -12,7 +12,7 @@ use selvedge_filters::cache::NotStored;
 use super::lock::Collapse;
 use super::policy::{self, Exchange};
 use super::stats::Stats;
-use super::storage::MemoryStorage;
+use super::storage::{EntryKey, MemoryStorage};
 
 /// Shards of the table of keys whose last response was not storable, and keys in each. The least recent go first.
 const PREDICTOR_SHARDS: usize = 16;
@@ -82,6 +82,12 @@ impl Cache {
             return RespCacheable::Uncacheable(NoCacheReason::ResponseTooLarge);
         }
         RespCacheable::Cacheable(meta)
+    }
+
+    /// Takes out what is stored under a key with all its variants, and what is on its way to it. Whoever reads it goes on.
+    pub fn invalidate(&self, key: &CacheKey) {
+        // Variants are found by way of the primary, and none is valid that is older than the next primary.
+        self.storage.take_out(EntryKey::of(key));
     }
 
     /// Lifts Pingora's size limit from a request that will fill the cache: past it, Pingora breaks the client's response

@@ -164,6 +164,15 @@ impl MemoryStorage {
         fills.all.remove(&fill.id);
     }
 
+    /// Takes out what is stored under a key, and has what is on its way to it not be stored. Says whether there was anything.
+    pub(crate) fn take_out(&self, key: EntryKey) -> bool {
+        let (listed, removed) = {
+            let mut fills = self.fills(key);
+            (fills.listed.remove(&key), self.shelf.remove(key))
+        };
+        listed.is_some() || removed.is_some()
+    }
+
     /// Counts a fill that changed its fate.
     pub(crate) fn count_outgrown(&self) {
         self.counters.outgrown.add();
@@ -292,12 +301,7 @@ impl Storage for MemoryStorage {
         if is_identified(target) {
             return Ok(PurgeOutcome::NotFound);
         }
-        let key = EntryKey::of(target.key());
-        let (listed, removed) = {
-            let mut fills = self.fills(key);
-            (fills.listed.remove(&key), self.shelf.remove(key))
-        };
-        let found = listed.is_some() || removed.is_some();
+        let found = self.take_out(EntryKey::of(target.key()));
         Ok(if found { PurgeOutcome::Purged(None) } else { PurgeOutcome::NotFound })
     }
 

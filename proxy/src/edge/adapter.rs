@@ -168,6 +168,7 @@ impl ProxyHttp for Edge {
         if response.status == http::StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(Some(UPGRADED_QUIET));
         }
+        caching::invalidate(self.node.cache, session, context, response);
         let status = caching::on_response(session, response, context, SystemTime::now())?;
         self.complete(session, context, response, status, caching::from(context))
     }

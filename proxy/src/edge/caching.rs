@@ -8,7 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use selvedge_conf::CacheAction;
 use selvedge_filters::cache::{
-    Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, request_admits,
+    Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, invalidated, request_admits,
 };
 use selvedge_filters::{From, Head};
 
@@ -42,6 +42,26 @@ pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     let Target { authority, scheme, .. } = &context.target;
     let origin = context.origin.as_ref().filter(|_| context.rerouted).map(|origin| origin.name());
     cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin })
+}
+
+/// Takes out of the cache what a request changed at its origin, as its response tells (RFC 9111 section 4.4). For
+/// `response_filter`, so that it is done before the client hears.
+pub(super) fn invalidate(cache: &'static Cache, session: &Session, context: &Context, response: &ResponseHeader) {
+    let Target { authority, scheme, path, query, .. } = &context.target;
+    let target = KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None };
+    let places = invalidated(session.req_header().method.as_str(), response.status, &target, &response.headers);
+    if places.is_empty() {
+        return;
+    }
+    // Where rules have it go is where they have the GET go whose answer is stored.
+    cache.invalidate(&key(session, context));
+    let other = context.origin.as_ref().map(|origin| origin.name());
+    for place in &places {
+        for origin in [None, other] {
+            let parts = KeyParts { path: &place.path, query: place.query.as_deref(), origin, ..target };
+            cache.invalidate(&cache::cache_key(&parts));
+        }
+    }
 }
 
 /// Whether a response is stored.

@@ -3,6 +3,7 @@
 mod agree;
 mod bounds;
 mod cache;
+mod cache_semantics;
 mod clocks;
 mod cluster;
 mod commands;

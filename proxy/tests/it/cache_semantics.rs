@@ -1,0 +1,46 @@
+//! What RFC 9111 says beyond storing and finding, seen from outside.
+
+use crate::support::{Answer, Edge, Origin, get, ok, talk};
+
+/// Says a request without a body on a connection of its own.
+async fn say(edge: &Edge, method: &str, path: &str) -> Answer {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let heard = talk(edge.address(), request.as_bytes()).await;
+    Answer::parse(&heard).unwrap_or_else(|| panic!("no whole answer: {}", String::from_utf8_lossy(&heard)))
+}
+
+/// Whether a GET is answered from the cache.
+async fn is_hit(edge: &Edge, path: &str) -> bool {
+    get(edge.address(), "test", path).await.header("cache-status").contains("; hit")
+}
+
+/// RFC 9111 section 4.4.
+#[tokio::test]
+async fn what_a_request_changes_is_not_answered_from_the_cache_any_more() {
+    let origin = Origin::start(|request| async move {
+        let method = request.head.split(' ').next().unwrap_or("").to_owned();
+        match method.as_str() {
+            "GET" => ok("Cache-Control: max-age=600\r\nVary: X-A\r\n", b"stored"),
+            "PATCH" => b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec(),
+            _ => ok("Location: made?by=it\r\nContent-Location: //other.example/elsewhere\r\n", b"done"),
+        }
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    let places = ["/dir/it", "/dir/made?by=it", "/elsewhere"];
+    for (method, gone) in [
+        ("OPTIONS", [false, false, false]),
+        ("PATCH", [false, false, false]),
+        ("DELETE", [true, true, false]),
+        ("M-SEARCH", [true, true, false]),
+    ] {
+        for place in places {
+            get(edge.address(), "test", place).await;
+            assert!(is_hit(&edge, place).await, "{place} before {method}");
+        }
+        say(&edge, method, "/dir/it").await;
+        for (place, gone) in places.into_iter().zip(gone) {
+            assert_eq!(is_hit(&edge, place).await, !gone, "{place} after {method}");
+        }
+    }
+}
