@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::directives::{self, Directives, Seconds};
 use super::lifetime::Lifetime;
+use super::stale::Windows;
 use super::targeted;
 use super::vary::{Vary, vary};
 
@@ -42,6 +43,8 @@ pub struct Stored {
     pub stale_while_revalidate: Duration,
     /// After `fresh_for`, served stale for this long when the origin fails.
     pub stale_if_error: Duration,
+    /// After `fresh_for`, served stale for this long when no answer can be had from the origin.
+    pub stale_if_unreachable: Duration,
 }
 
 /// Why a response is not stored.
@@ -102,41 +105,29 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
         None => directives::cache_control(answer.headers).map_err(|_| NotStored::Malformed)?,
     };
     storable(answer, &directives)?;
+    let age = initial_age(answer);
     if let Some(ruled) = answer.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
-        return ruled_freshness(answer, &directives, ruled);
+        // What a rule says stands for all that the response says of its lifetime, its age included.
+        return worth_storing(ruled.ttl, age, Windows::of(&directives, Some(ruled)));
     }
     let expires = if targeted.is_some() { None } else { expires(answer.headers, answer.response_time) };
     let lifetime = lifetime(&directives, expires)?;
-    let age = initial_age(answer);
-    let (stale_while_revalidate, stale_if_error) = stale_windows(&directives);
     // The windows open when freshness ends, which for an old response was before it arrived.
-    let overdue = age.saturating_sub(lifetime);
-    let stored = Stored {
-        fresh_for: lifetime.saturating_sub(age),
-        age,
-        stale_while_revalidate: stale_while_revalidate.saturating_sub(overdue),
-        stale_if_error: stale_if_error.saturating_sub(overdue),
-    };
-    worth_storing(stored)
+    let windows = Windows::of(&directives, None).overdue(age.saturating_sub(lifetime));
+    worth_storing(lifetime.saturating_sub(age), age, windows)
 }
 
-/// What a rule says of its lifetime stands for all that the response says of it, its age included: it is fresh for the rule's
-/// time from now on. Windows in which it may be served stale are not opened against `must-revalidate` and its like.
-fn ruled_freshness(answer: &Answer<'_>, directives: &Directives, ruled: Lifetime) -> Result<Stored, NotStored> {
-    let (stale_while_revalidate, stale_if_error) = match stale_windows(directives) {
-        _ if must_revalidate(directives) => (Duration::ZERO, Duration::ZERO),
-        (updating, failing) => {
-            (ruled.stale_while_revalidate.unwrap_or(updating), ruled.stale_if_error.unwrap_or(failing))
-        }
-    };
-    worth_storing(Stored { fresh_for: ruled.ttl, age: initial_age(answer), stale_while_revalidate, stale_if_error })
-}
-
-fn worth_storing(stored: Stored) -> Result<Stored, NotStored> {
-    if stored.fresh_for.is_zero() && stored.stale_while_revalidate.is_zero() {
+fn worth_storing(fresh_for: Duration, age: Duration, windows: Windows) -> Result<Stored, NotStored> {
+    if fresh_for.is_zero() && windows.while_revalidating.is_zero() {
         return Err(NotStored::Stale);
     }
-    Ok(stored)
+    Ok(Stored {
+        fresh_for,
+        age,
+        stale_while_revalidate: windows.while_revalidating,
+        stale_if_error: windows.if_error,
+        stale_if_unreachable: windows.if_unreachable,
+    })
 }
 
 /// Whether RFC 9111 section 3 lets a response of this status be stored that says nothing of its lifetime itself: the statuses
@@ -222,21 +213,4 @@ fn initial_age(answer: &Answer<'_>) -> Duration {
     let said = answer.headers.get(AGE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let first = said.split(',').next().unwrap_or("").trim();
     Duration::from_secs(directives::delta_seconds(first).or_zero()) + delay
-}
-
-/// How long a stale response may be served: while revalidating, and on error (RFC 5861). Only what the response grants, and
-/// nothing against `must-revalidate` or `proxy-revalidate` (RFC 9111 section 4.2.4). `s-maxage` forbids stale answers only
-/// by implying `proxy-revalidate` (section 5.2.2.10); an explicit grant beside it says otherwise, and is kept.
-fn stale_windows(directives: &Directives) -> (Duration, Duration) {
-    if must_revalidate(directives) {
-        return (Duration::ZERO, Duration::ZERO);
-    }
-    (
-        Duration::from_secs(directives.stale_while_revalidate.or_zero()),
-        Duration::from_secs(directives.stale_if_error.or_zero()),
-    )
-}
-
-fn must_revalidate(directives: &Directives) -> bool {
-    directives.must_revalidate || directives.proxy_revalidate
 }

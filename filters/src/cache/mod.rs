@@ -15,6 +15,7 @@ mod lifetime;
 mod personal;
 mod renewal;
 mod request;
+mod stale;
 mod status;
 mod targeted;
 mod vary;

@@ -29,12 +29,12 @@ fn now() -> SystemTime {
 }
 
 /// The decision about a response that arrives now, `delay` after its request was sent.
-fn decide(status: u16, lines: &[&str], authorized: bool, delay: u64) -> Result<Stored, NotStored> {
+pub(crate) fn decide(status: u16, lines: &[&str], authorized: bool, delay: u64) -> Result<Stored, NotStored> {
     decide_ruled(status, lines, (authorized, None), delay)
 }
 
 /// The same, where a rule may say how long it lives.
-fn decide_ruled(
+pub(crate) fn decide_ruled(
     status: u16,
     lines: &[&str],
     (authorized, ruled): (bool, Option<Lifetime>),

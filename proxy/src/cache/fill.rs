@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::budget::Charge;
-use super::object::{Body, Header, Object, Times};
+use super::object::{Body, Header, Object, Terms, Times};
 use super::pieces::Pieces;
 use super::storage::EntryKey;
 
@@ -279,6 +279,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    pub(crate) fn terms(&self) -> Terms {
+        self.fill.times.terms
+    }
+
     /// The next part, when it is there. `None` at the end. May be cancelled without losing bytes.
     ///
     /// # Errors

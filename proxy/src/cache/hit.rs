@@ -10,7 +10,7 @@ use pingora::cache::{CacheKey, HitHandler, Storage};
 use pingora::{Error, ErrorType, Result};
 
 use super::fill::Reader;
-use super::object::Object;
+use super::object::{Object, Terms};
 use super::storage;
 
 /// Where the bytes come from.
@@ -32,6 +32,14 @@ impl Hit {
 
     pub(crate) fn fill(reader: Reader) -> HitHandler {
         Box::new(Hit(Source::Fill(reader)))
+    }
+
+    /// The terms of what a handle of this cache reads; `None` for another cache's.
+    pub(crate) fn terms(handler: &HitHandler) -> Option<Terms> {
+        Some(match &handler.as_any().downcast_ref::<Hit>()?.0 {
+            Source::Object { object, .. } => object.times.terms,
+            Source::Fill(reader) => reader.terms(),
+        })
     }
 
     /// The length of the body, as far as it is known.

@@ -20,13 +20,13 @@
 //! | `cache_key_callback` | `Ok(`[`cache_key`]`(&KeyParts { scheme, authority, path, query, origin }))` |
 //! | `cache_vary_filter` | [`vary`]`(meta, request)` |
 //! | `cache_miss` | [`Cache::miss`]`(session)`, in place of the default |
-//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
+//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, is_lost, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
 //! | `upstream_peer` | `if ctx.next == Next::StandIn { return Err(`[`stand_in`]`()) }`, before anything else |
 //! | `upstream_request_filter` | [`Exchange::sent`]`(now)` |
 //! | `upstream_response_filter` | [`Exchange::received`]`(response, now)`; it runs for a 304 too |
 //! | `response_cache_filter` | `Ok(`[`Cache::response_cacheable`]`(&ctx.exchange, response))` |
 //! | `range_header_filter` | [`range_type`]`(session.req_header(), response)`, in place of the default |
-//! | `should_serve_stale` | [`may_serve_stale`]`(error)` |
+//! | `should_serve_stale` | [`may_serve_stale`]`(session, ctx.next, error, now)` |
 //! | `response_filter` | [`Cache::invalidate`]`(key)` for each place of [`invalidated`](selvedge_filters::cache::invalidated); [`age`]`(session, now)` into `Age`; [`outcome`]`(session, now)` through [`cache_status`](selvedge_filters::cache::cache_status) into `Cache-Status`; [`hop_by_hop`](selvedge_filters::cache::hop_by_hop) off, but for a 101 and but for the `Transfer-Encoding` that Pingora frames with |
 //! | `logging` | [`outcome`] again, if it is to be logged |
 //!

@@ -20,6 +20,14 @@ pub(crate) const OBJECT_OVERHEAD: u64 = 768;
 /// What one header field costs beside its text: its place in the header map, with the map's spare room.
 const FIELD_OVERHEAD: u64 = 256;
 
+/// What Pingora's meta data has no place for. Among its extensions on the way into the storage, in [`Times`] from there on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// How long a stale answer may stand in for an error that the origin answered with. Pingora's own number also covers an
+    /// origin that gives no answer.
+    pub(crate) stale_if_error_s: u32,
+}
+
 /// The instants and windows of a stored response; all of Pingora's meta data but the header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
@@ -29,6 +37,7 @@ pub(crate) struct Times {
     stale_while_revalidate_s: u32,
     stale_if_error_s: u32,
     variance: Option<HashBinary>,
+    pub(crate) terms: Terms,
 }
 
 impl Times {
@@ -42,6 +51,10 @@ impl Times {
             stale_while_revalidate_s: meta.stale_while_revalidate_sec(),
             stale_if_error_s: meta.stale_if_error_sec(),
             variance: meta.variance(),
+            terms: match meta.extensions().get() {
+                Some(terms) => *terms,
+                None => Terms { stale_if_error_s: meta.stale_if_error_sec() },
+            },
         }
     }
 

@@ -8,10 +8,14 @@ use pingora::cache::key::{HashBinary, hash_key};
 use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use pingora::{Error, ErrorSource};
+use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::cache::{
     Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, variance,
 };
+
+use super::hit::Hit;
+use super::object::Terms;
+use super::wait::Next;
 
 /// What the response's decision must know of the request and of time. One per request, in its context.
 #[derive(Debug, Clone)]
@@ -92,9 +96,10 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
         fresh_until.ok_or(NotStored::Stale)?,
         response_time,
         seconds(stored.stale_while_revalidate),
-        seconds(stored.stale_if_error),
+        seconds(stored.stale_if_error.max(stored.stale_if_unreachable)),
         header,
     );
+    meta.extensions_mut().insert(Terms { stale_if_error_s: seconds(stored.stale_if_error) });
     meta.set_epoch_override(response_time.checked_sub(stored.age).ok_or(NotStored::Stale)?);
     Ok(meta)
 }
@@ -110,10 +115,32 @@ fn renew(header: &mut ResponseHeader, validation: &HeaderMap) {
     }
 }
 
-/// Whether a stale response may stand in, within its windows, which Pingora has checked: while another request revalidates
-/// it (no error), or when the origin fails (RFC 5861 sections 3 and 4). For `should_serve_stale`.
-pub fn may_serve_stale(error: Option<&Error>) -> bool {
-    error.is_none_or(|error| *error.esource() == ErrorSource::Upstream)
+/// Whether a stale response may be served, within the longest of its windows, which Pingora has checked: while another request
+/// revalidates it (no error), when the origin fails (RFC 5861 sections 3 and 4), or when no answer can be had from it (RFC 9111
+/// section 4.2.4). For `should_serve_stale`.
+pub fn may_serve_stale(session: &mut Session, next: Next, error: Option<&Error>, now: SystemTime) -> bool {
+    let Some(error) = error.filter(|_| next != Next::StandIn) else { return true };
+    *error.esource() == ErrorSource::Upstream && (is_unreachable(error) || is_granted(session, now))
+}
+
+/// Whether an error means that no answer came from the origin: not that one did which cannot be used.
+fn is_unreachable(error: &Error) -> bool {
+    !matches!(error.etype(), ErrorType::HTTPStatus(_) | ErrorType::InvalidHTTPHeader)
+}
+
+/// Whether what is held may stand in for an error that the origin answered with.
+fn is_granted(session: &mut Session, now: SystemTime) -> bool {
+    if session.cache.phase() != CachePhase::Stale {
+        return false;
+    }
+    let terms = Hit::terms(session.cache.hit_handler());
+    terms.is_some_and(|terms| covers(session.cache.cache_meta(), terms, now))
+}
+
+/// Whether the window for errors that the origin answers with is open.
+pub(crate) fn covers(meta: &CacheMeta, terms: Terms, now: SystemTime) -> bool {
+    let window = Duration::from_secs(u64::from(terms.stale_if_error_s));
+    !window.is_zero() && meta.fresh_until().checked_add(window).is_some_and(|until| now <= until)
 }
 
 /// The `Age` of the response (RFC 9111 section 5.1), if it comes from, or went into, the cache. For `response_filter`:

@@ -2,7 +2,7 @@
 //!
 //! When a request has waited too long for another's answer, Pingora turns its cache off and sends it on. A slow origin would
 //! get them all. Here such a request gets what is stored, fresh or as stale as `stale-if-error` allows (RFC 5861 section 4:
-//! the gateway would answer 503), and else 503.
+//! the gateway would answer 503), and else 503. Where those it waited for could not reach the origin, it gets what they got.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use pingora::cache::{CacheMeta, CachePhase, HitStatus, NoCacheReason};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
+use super::hit::Hit;
 use super::parts::Cache;
 use super::policy;
 
@@ -35,14 +36,15 @@ pub fn stand_in() -> Box<Error> {
 
 impl Cache {
     /// Decides where a request goes that the cache did not answer. For `proxy_upstream_filter`, also when caching is off.
-    pub async fn before_origin(&'static self, session: &mut Session, now: SystemTime) -> Next {
+    /// `is_lost`: the newest try at the request's origin brought no answer.
+    pub async fn before_origin(&'static self, session: &mut Session, is_lost: bool, now: SystemTime) -> Next {
         match session.cache.phase() {
             CachePhase::Miss | CachePhase::Stale => {
                 Cache::unlimited(session);
                 Next::Origin
             }
             CachePhase::Disabled(NoCacheReason::CacheLockTimeout | NoCacheReason::CacheLockRetryLimit) => {
-                if self.hold_stored(session, now).await {
+                if self.hold_stored(session, is_lost, now).await {
                     Next::StandIn
                 } else {
                     Next::Refused { retry_after: self.collapse.age().max(Duration::from_secs(1)) }
@@ -68,7 +70,7 @@ impl Cache {
     }
 
     /// Looks up once more, without a lock, and holds what is found as a stale response that may be served on error.
-    async fn hold_stored(&'static self, session: &mut Session, now: SystemTime) -> bool {
+    async fn hold_stored(&'static self, session: &mut Session, is_lost: bool, now: SystemTime) -> bool {
         let Some(mut key) = session.cache.maybe_cache_key().cloned() else {
             return false;
         };
@@ -77,13 +79,15 @@ impl Cache {
         session.cache.enable(&self.storage, None, None, None, None);
         session.cache.set_cache_key(key);
         if let Some((mut meta, handler)) = look_up(session).await {
-            if meta.is_fresh(now) {
+            let is_fresh = meta.is_fresh(now);
+            if is_fresh {
                 // Stored while this request gave up. A second of grace makes Pingora take it for servable.
                 let (until, revalidate) = (meta.fresh_until(), meta.stale_while_revalidate_sec());
                 let error = meta.stale_if_error_sec().max(1);
                 meta.update_freshness(until, revalidate, error);
             }
-            if meta.serve_stale_if_error(now) {
+            let is_granted = Hit::terms(&handler).is_some_and(|terms| policy::covers(&meta, terms, now));
+            if (is_fresh || is_lost || is_granted) && meta.serve_stale_if_error(now) {
                 session.cache.cache_found(meta, handler, HitStatus::Expired);
                 return true;
             }

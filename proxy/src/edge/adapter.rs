@@ -70,7 +70,8 @@ impl ProxyHttp for Edge {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        context.next = self.node.cache.before_origin(session, SystemTime::now()).await;
+        let is_lost = context.origin.as_ref().is_some_and(|origin| origin.is_lost());
+        context.next = self.node.cache.before_origin(session, is_lost, SystemTime::now()).await;
         match context.next {
             Next::Origin | Next::StandIn => Ok(true),
             Next::Refused { retry_after } => {
@@ -156,7 +157,9 @@ impl ProxyHttp for Edge {
         if error.is_none() && session.cache.is_cache_lock_writer() {
             self.errands.leave(session, context);
         }
-        cache::may_serve_stale(error)
+        let serves = cache::may_serve_stale(session, context.next, error, SystemTime::now());
+        caching::keep_no_promise(session, context, error.filter(|_| serves));
+        serves
     }
 
     async fn response_filter(

@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use pingora::Result;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
 use selvedge_conf::CacheAction;
 use selvedge_filters::cache::{
     Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, invalidated, request_admits,
@@ -15,7 +15,7 @@ use selvedge_filters::{From, Head};
 use super::context::Context;
 use super::outbound::pseudonym;
 use super::target::Target;
-use crate::cache::{self, Cache, Exchange};
+use crate::cache::{self, Cache, Exchange, Next};
 
 /// Asks the cache about a request, unless the request forbids it.
 pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mut Context, now: SystemTime) {
@@ -61,6 +61,15 @@ pub(super) fn invalidate(cache: &'static Cache, session: &Session, context: &Con
             let parts = KeyParts { path: &place.path, query: place.query.as_deref(), origin, ..target };
             cache.invalidate(&cache::cache_key(&parts));
         }
+    }
+}
+
+/// Pingora closes the client's connection behind an answer that stands in for an error of its own, so the answer must not say that
+/// it stays open. An error that the origin answered with is none.
+pub(super) fn keep_no_promise(session: &mut Session, context: &Context, error: Option<&Error>) {
+    let Some(error) = error else { return };
+    if context.next == Next::StandIn || !matches!(error.etype(), ErrorType::HTTPStatus(_)) {
+        session.set_keepalive(None);
     }
 }
 

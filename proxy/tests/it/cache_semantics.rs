@@ -1,6 +1,8 @@
 //! What RFC 9111 says beyond storing and finding, seen from outside.
 
-use crate::support::{Answer, Edge, Origin, get, ok, talk};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::support::{Answer, DEADLINE, Edge, KeptOpen, Origin, eventually, get, ok, talk};
 
 /// Says a request without a body on a connection of its own.
 async fn say(edge: &Edge, method: &str, path: &str) -> Answer {
@@ -43,4 +45,25 @@ async fn what_a_request_changes_is_not_answered_from_the_cache_any_more() {
             assert_eq!(is_hit(&edge, place).await, !gone, "{place} after {method}");
         }
     }
+}
+
+/// RFC 9112 section 9.6: a connection that is said to stay open does.
+#[tokio::test]
+async fn a_stale_answer_says_whether_the_connection_stays() {
+    let first = AtomicBool::new(true);
+    let origin = Origin::start(move |_| {
+        let answers = first.swap(false, Ordering::Relaxed);
+        async move { if answers { ok("Cache-Control: max-age=1\r\n", b"stored") } else { Vec::new() } }
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    get(edge.address(), "test", "/").await;
+    let mut client = KeptOpen::connect(edge.address()).await;
+    let stale = eventually(DEADLINE, async || {
+        let answer = client.get("test", "/").await;
+        if answer.header("cache-status").contains("stale") { Ok(answer) } else { Err(answer.head) }
+    })
+    .await;
+    assert_eq!((stale.status, stale.text().as_str()), (200, "stored"));
+    assert_eq!(stale.header("connection"), "close");
 }

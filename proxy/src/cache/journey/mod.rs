@@ -1,6 +1,6 @@
 //! Whole requests through Pingora's proxy, wired as the module says: an origin that follows a script, clients in memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -123,6 +123,7 @@ struct Context {
 struct App {
     cache: &'static Cache,
     origin: std::net::SocketAddr,
+    lost: AtomicBool,
 }
 
 fn now() -> SystemTime {
@@ -162,7 +163,7 @@ impl ProxyHttp for App {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        ctx.next = self.cache.before_origin(session, now()).await;
+        ctx.next = self.cache.before_origin(session, self.lost.load(Ordering::SeqCst), now()).await;
         let Next::Refused { retry_after } = ctx.next else { return Ok(true) };
         let mut refusal = ResponseHeader::build(503, None)?;
         refusal.insert_header("retry-after", retry_after.as_secs())?;
@@ -206,8 +207,21 @@ impl ProxyHttp for App {
         super::range_type(session.req_header(), response)
     }
 
-    fn should_serve_stale(&self, _session: &mut Session, _ctx: &mut Context, error: Option<&Error>) -> bool {
-        super::may_serve_stale(error)
+    fn should_serve_stale(&self, session: &mut Session, ctx: &mut Context, error: Option<&Error>) -> bool {
+        super::may_serve_stale(session, ctx.next, error, now())
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        _: &mut Session,
+        mut error: Box<Error>,
+        _: &mut Context,
+        _: bool,
+    ) -> Box<Error> {
+        self.lost.store(true, Ordering::SeqCst);
+        error.set_retry(false);
+        error
     }
 
     async fn response_filter(
@@ -261,7 +275,7 @@ impl Reply {
 impl Edge {
     fn new(origin: &Origin, wait: Duration) -> Edge {
         let cache = Cache::leak(Settings { capacity: 16 << 20, object_max: 1 << 20, wait });
-        let app = App { cache, origin: origin.address };
+        let app = App { cache, origin: origin.address, lost: AtomicBool::new(false) };
         Edge { proxy: Arc::new(http_proxy(&Arc::new(ServerConf::default()), app)), cache }
     }
 

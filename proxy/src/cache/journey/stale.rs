@@ -127,3 +127,60 @@ async fn a_304_renews_all_fields_and_nothing_of_one_client() {
     }
     assert_eq!(origin.asked(), 2);
 }
+
+/// RFC 9111 section 4.2.4: an answer that does not come may be stood in for without a grant, an error that comes may not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stale_answer_stands_in_for_an_origin_that_does_not_answer() {
+    let origin = Origin::start(|_, head| {
+        let said = ["must-revalidate", "proxy-revalidate", "s-maxage=60", "stale-if-error=0", "public"];
+        let said = said.into_iter().find(|said| head.contains(&format!("/{said} "))).unwrap_or("");
+        let fails = |how: &str| head.to_ascii_lowercase().contains(&format!("x-fail: {how}"));
+        match () {
+            () if fails("close") => vec![Step::Close],
+            () if fails("503") => vec![Step::Write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec())],
+            () if fails("nonsense") => vec![Step::Write(b"nonsense\r\n\r\n".to_vec()), Step::Close],
+            () => ok(&format!("Cache-Control: max-age=60, {said}\r\n"), b"body"),
+        }
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    for (said, fails, status) in [
+        ("public", "close", 200),
+        ("public", "503", 503),
+        ("public", "nonsense", 502),
+        ("must-revalidate", "close", 502),
+        ("proxy-revalidate", "close", 502),
+        ("s-maxage=60", "close", 502),
+        ("stale-if-error=0", "close", 502),
+    ] {
+        let path = format!("/{said}");
+        edge.get(&path).await;
+        edge.expire(&path).await;
+        let got = edge.ask("GET", &path, &[("x-fail", fails)]).await;
+        assert_eq!(got.status, status, "{said} {fails}");
+        if status == 200 {
+            assert_eq!((got.whole(), got.cache().as_str()), (&b"body"[..], "pop; hit; detail=stale-if-error"));
+        }
+    }
+}
+
+/// Those who wait for one another's tries get what each of them would get alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_ask_together_get_the_stale_answer_of_a_lost_origin() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok("Cache-Control: max-age=60\r\n", b"body"),
+        _ => vec![Step::Close],
+    })
+    .await;
+    let edge = Arc::new(Edge::new(&origin, WAIT));
+    edge.get("/").await;
+    edge.expire("/").await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let edge = Arc::clone(&edge);
+        clients.spawn(async move { edge.get("/").await });
+    }
+    for answer in clients.join_all().await {
+        assert_eq!((answer.status, answer.whole()), (200, &b"body"[..]), "{:?}", answer.headers);
+    }
+}

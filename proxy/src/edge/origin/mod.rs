@@ -10,7 +10,7 @@ pub(crate) mod resolve;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use pingora::upstreams::peer::HttpPeer;
@@ -28,6 +28,7 @@ pub struct Origin {
     authorities: Option<Authorities>,
     backends: Vec<Backend>,
     next: AtomicUsize,
+    lost: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl Origin {
                 template: Template::new(&facts, server, authorities.as_ref(), group),
             })
             .collect();
-        Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0) })
+        Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0), lost: AtomicBool::new(false) })
     }
 
     /// Whether this is what [`Origin::new`] would make of these, but for what it learnt since.
@@ -108,6 +109,7 @@ impl Origin {
 
     /// A server answered: it is well.
     pub fn succeeded(&self, server: usize) {
+        self.lost.store(false, Ordering::Relaxed);
         if let Some(backend) = self.backends.get(server) {
             backend.health.succeeded();
         }
@@ -115,7 +117,13 @@ impl Origin {
 
     /// A server could not be reached, or broke off. Says whether it is ejected by this failure.
     pub fn failed(&self, server: usize, now: Time) -> bool {
+        self.lost.store(true, Ordering::Relaxed);
         self.backends.get(server).is_some_and(|backend| backend.health.failed(&self.facts.eject, now))
+    }
+
+    /// Whether the newest try brought no answer.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// The Host header a server gets, given what the client asked for.
