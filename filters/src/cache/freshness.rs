@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{AGE, DATE, EXPIRES, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
+use super::date::date;
 use super::directives::{self, Directives, Seconds};
 use super::lifetime::Lifetime;
 use super::stale::Windows;
@@ -199,10 +200,6 @@ fn expires(headers: &HeaderMap, response_time: SystemTime) -> Option<Duration> {
     };
     let from = headers.get(DATE).and_then(date).unwrap_or(response_time);
     Some(expires.duration_since(from).unwrap_or_default())
-}
-
-fn date(value: &http::HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
 /// `corrected_age_value` of RFC 9111 section 4.2.3: what the caches before us say, and the time the exchange took. The

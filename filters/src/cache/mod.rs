@@ -6,6 +6,7 @@
 //! Freshness is explicit: a response without a lifetime of its own is not stored. Where the RFC leaves a choice (directives
 //! that contradict each other, values that cannot be read), the answer is the one that stores less.
 
+mod date;
 mod directives;
 mod freshness;
 mod hop;

@@ -3,6 +3,7 @@
 mod agree;
 mod bans;
 mod cache;
+mod cache_dates;
 mod cache_stale;
 mod cache_update;
 mod classes;
