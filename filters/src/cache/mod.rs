@@ -12,6 +12,7 @@ mod freshness;
 mod hop;
 mod invalidation;
 mod key;
+mod languages;
 mod lifetime;
 mod personal;
 mod renewal;

@@ -1,8 +1,10 @@
 //! Which requests a stored response answers (RFC 9111 section 4.1): the request fields its `Vary` names, normalised so that
 //! requests that mean the same find the same response.
 
-use http::header::{ACCEPT_ENCODING, VARY};
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, VARY};
 use http::{HeaderMap, HeaderName};
+
+use super::languages::languages;
 
 /// The most fields one `Vary` may name. A wider one is not stored: each field multiplies the variants.
 pub const VARY_FIELDS_MAX: usize = 16;
@@ -62,7 +64,11 @@ pub fn variance(stored: &HeaderMap, request: &HeaderMap) -> Option<Vec<Varying>>
     Some(fields.into_iter().map(|field| Varying { value: normalised(&field, request), field }).collect())
 }
 
-/// Lines are joined and their white space trimmed, as section 4.1 allows for every field; `Accept-Encoding` is understood.
+/// Fields that say who asks. Their text is compared as it is: what looks alike may be somebody else.
+const OF_ONE_CLIENT: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION];
+
+/// Lines are joined and white space that means nothing is left out, as section 4.1 allows; `Accept-Encoding` and `Accept-Language`
+/// are understood.
 fn normalised(field: &HeaderName, request: &HeaderMap) -> Vec<u8> {
     if !request.contains_key(field) {
         return b"-".to_vec();
@@ -72,13 +78,44 @@ fn normalised(field: &HeaderName, request: &HeaderMap) -> Vec<u8> {
         value.extend_from_slice(codings(request).as_bytes());
         return value;
     }
+    if let Some(languages) = Some(field).filter(|field| *field == ACCEPT_LANGUAGE).and_then(|_| languages(request)) {
+        return [b"=", languages.as_bytes()].concat();
+    }
     for (index, line) in request.get_all(field).iter().enumerate() {
         if index > 0 {
             value.push(b',');
         }
-        value.extend_from_slice(line.as_bytes().trim_ascii());
+        let line = line.as_bytes().trim_ascii();
+        if OF_ONE_CLIENT.contains(field) {
+            value.extend_from_slice(line);
+        } else {
+            push_list(&mut value, line);
+        }
     }
     value
+}
+
+/// A line without the white space around its commas, but for those in quotes (RFC 9110 sections 5.6.1 and 5.6.4).
+fn push_list(value: &mut Vec<u8>, line: &[u8]) {
+    let (mut quoted, mut escaped, mut after_comma) = (false, false, false);
+    let begin = value.len();
+    for byte in line.iter().copied() {
+        let blank = byte == b' ' || byte == b'\t';
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                while value.len() > begin && value.last().is_some_and(|last| matches!(last, b' ' | b'\t')) {
+                    value.pop();
+                }
+            }
+            _ if blank && after_comma => continue,
+            _ => {}
+        }
+        after_comma = byte == b',' && !quoted;
+        value.push(byte);
+    }
 }
 
 /// The codings a request accepts, in order, without weights (RFC 9110 section 12.5.3): whichever of them was chosen for one

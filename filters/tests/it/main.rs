@@ -6,6 +6,7 @@ mod cache;
 mod cache_dates;
 mod cache_stale;
 mod cache_update;
+mod cache_vary;
 mod classes;
 mod connections;
 mod corpus;
