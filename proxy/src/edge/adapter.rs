@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::{Edge, caching, finish, has_begun, outbound, peer, stream, tries, wants_web_socket};
+use super::{Edge, caching, finish, has_begun, interim, outbound, peer, stream, tries, wants_web_socket};
 use crate::cache::{self, Next};
 
 /// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
@@ -173,7 +173,9 @@ impl ProxyHttp for Edge {
         }
         caching::invalidate(self.node.cache, session, context, response);
         let status = caching::on_response(session, response, context, SystemTime::now())?;
-        self.complete(session, context, response, status, caching::from(context))
+        self.complete(session, context, response, status, caching::from(context))?;
+        interim::pass_on(session, response).await;
+        Ok(())
     }
 
     fn error_while_proxy(

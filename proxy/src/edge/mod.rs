@@ -15,6 +15,7 @@ mod finish;
 mod form;
 mod forwarded;
 mod held;
+mod interim;
 mod made_up;
 pub mod origin;
 mod outbound;

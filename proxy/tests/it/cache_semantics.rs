@@ -67,3 +67,32 @@ async fn a_stale_answer_says_whether_the_connection_stays() {
     assert_eq!((stale.status, stale.text().as_str()), (200, "stored"));
     assert_eq!(stale.header("connection"), "close");
 }
+
+/// RFC 9110 section 15.2: an interim response reaches the client, once, whatever becomes of the final one.
+#[tokio::test]
+async fn interim_responses_reach_the_client_also_when_the_final_one_is_stored() {
+    let origin = Origin::start(|request| async move {
+        let said = if request.path().starts_with("/stored") { "max-age=60" } else { "no-store" };
+        let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n".to_vec();
+        [interim, ok(&format!("Cache-Control: {said}\r\n"), b"final")].concat()
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    let heard = async |path: &str, version: &str| {
+        let ask = format!("GET {path} HTTP/{version}\r\nHost: test\r\nConnection: close\r\n\r\n");
+        String::from_utf8(talk(edge.address(), ask.as_bytes()).await).expect("text").to_lowercase()
+    };
+    for nth in 0..20 {
+        for path in [format!("/stored/{nth}"), format!("/passed/{nth}")] {
+            let text = heard(&path, "1.1").await;
+            assert!(text.starts_with("http/1.1 103 early hints\r\n"), "{path}: {text}");
+            assert_eq!(text.matches("http/1.1 103").count(), 1, "{path}: {text}");
+            assert_eq!(text.matches("link: </a.css>; rel=preload\r\n").count(), 1, "{path}: {text}");
+            assert!(text.contains("\r\n\r\nhttp/1.1 200 ok\r\n") && text.ends_with("final"), "{path}: {text}");
+        }
+    }
+    let hit = heard("/stored/0", "1.1").await;
+    assert!(hit.starts_with("http/1.1 200") && hit.contains("; hit"), "nothing of it is stored: {hit}");
+    let old = heard("/passed/old", "1.0").await;
+    assert!(old.starts_with("http/1.") && !old.contains(" 103 ") && old.ends_with("final"), "{old}");
+}
