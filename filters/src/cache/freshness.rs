@@ -145,7 +145,8 @@ fn storable(answer: &Answer<'_>, directives: &Directives) -> Result<(), NotStore
     if !whole || (directives.must_understand && !understood(answer.status)) {
         return Err(NotStored::Status);
     }
-    if directives.no_store {
+    // Section 5.2.2.3: `no-store` beside `must-understand` is for caches that do not know the status; this one does.
+    if directives.no_store && !directives.must_understand {
         return Err(NotStored::NoStore);
     }
     if directives.private {

@@ -5,6 +5,7 @@ mod bans;
 mod cache;
 mod cache_dates;
 mod cache_stale;
+mod cache_terms;
 mod cache_update;
 mod cache_vary;
 mod classes;
