@@ -19,6 +19,8 @@ pub struct Storage {
     pub object_max: u64,
     /// How long a request waits for another one's fetch of the same response. Default 10 s.
     pub fill_wait: Duration,
+    /// Whether a response that names no lifetime gets one by its `Last-Modified`. Default no.
+    pub heuristic_freshness: bool,
     /// Replicated keys per table, 1 to [`KEYS_MAX`]. Default 1,000,000.
     pub keys_max: usize,
     /// Bans held at once, 1 to [`KEYS_MAX`]. Default 100,000.
@@ -57,6 +59,8 @@ pub(crate) struct RawStorage {
     object_max: Option<At<SizeText>>,
     /// How long a request waits for another one's fetch of the same response. Default `10s`.
     fill_wait: Option<At<DurationText>>,
+    /// Whether a response that names no lifetime is cached for a tenth of its age by `Last-Modified`, at most an hour. Default `false`; `run --origin` has it on.
+    heuristic_freshness: Option<At<bool>>,
     /// Replicated keys per table, 1 to 100,000,000. Default 1000000.
     keys_max: Option<At<Number>>,
     /// Bans held at once, 1 to 100,000,000. Default 100000.
@@ -112,6 +116,7 @@ impl RawStorage {
             memory: memory?,
             object_max: object_max?,
             fill_wait: fill_wait?,
+            heuristic_freshness: self.heuristic_freshness.is_some_and(|written| written.value),
             keys_max: keys_max?,
             bans_max: bans_max?,
             uniques_max: uniques_max?,

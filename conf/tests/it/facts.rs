@@ -47,6 +47,7 @@ fn defaults() {
     assert_eq!((config.storage.keys_max, config.storage.bans_max), (1_000_000, 100_000));
     assert_eq!((config.storage.uniques_max, config.storage.lists_max), (100_000, 100_000));
     assert_eq!(config.storage.ledgers_max, 100_000);
+    assert!(!config.storage.heuristic_freshness);
     let limit = &config.limits[0];
     let Measure::Rates(tiers) = &limit.measure else { panic!("{:?}", limit.measure) };
     assert_eq!(tiers, &[Tier { rate: Rate { count: 25, per: Duration::from_secs(60) }, burst: 2, width: None }]);
@@ -55,6 +56,12 @@ fn defaults() {
     assert_eq!((limit.on_missing, limit.headers), (OnMissing::Count, Headers { draft: true, legacy: false }));
     assert_eq!((limit.on_partition, &limit.when, &limit.penalty), (OnPartition::FairShare, &None, &None));
     assert_eq!(limit.place.to_string(), "edge.toml:7:1");
+}
+
+#[test]
+fn lifetimes_are_guessed_where_that_is_asked_for() {
+    assert!(with("[storage]\nheuristic_freshness = true").storage.heuristic_freshness);
+    assert!(!with("[storage]\nheuristic_freshness = false").storage.heuristic_freshness);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::date::date;
 use super::directives::{self, Directives, Seconds};
+use super::heuristic::guessed;
 use super::lifetime::Lifetime;
 use super::stale::Windows;
 use super::targeted;
@@ -23,13 +24,24 @@ pub struct Answer<'a> {
     pub status: StatusCode,
     /// All fields of the response (for a 304: of the stored response after the update).
     pub headers: &'a HeaderMap,
-    /// Whether the request carried `Authorization`.
-    pub authorized: bool,
+    /// What is known of its request.
+    pub asked: Asked,
     /// When the request was sent.
     pub request_time: SystemTime,
     /// When the response came.
     pub response_time: SystemTime,
-    /// What a rule says of its lifetime.
+}
+
+/// What the decision about a response must know of its request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether it carried `Authorization`.
+    pub authorized: bool,
+    /// Whether it carried `Cookie`.
+    pub cookie: bool,
+    /// Whether a lifetime may be guessed where the response names none.
+    pub heuristic: bool,
+    /// What a rule says of the response's lifetime.
     pub ruled: Option<Lifetime>,
 }
 
@@ -69,7 +81,7 @@ pub enum NotStored {
     VaryAny,
     /// `Vary` names more fields than [`VARY_FIELDS_MAX`](super::VARY_FIELDS_MAX).
     VaryTooWide,
-    /// No explicit lifetime.
+    /// No explicit lifetime, and none to guess.
     NoLifetime,
     /// Stale on arrival, or of a lifetime that cannot be read.
     Stale,
@@ -107,12 +119,15 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
     };
     storable(answer, &directives)?;
     let age = initial_age(answer);
-    if let Some(ruled) = answer.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
+    if let Some(ruled) = answer.asked.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
         // What a rule says stands for all that the response says of its lifetime, its age included.
         return worth_storing(ruled.ttl, age, Windows::of(&directives, Some(ruled)));
     }
     let expires = if targeted.is_some() { None } else { expires(answer.headers, answer.response_time) };
-    let lifetime = lifetime(&directives, expires)?;
+    let lifetime = match lifetime(&directives, expires) {
+        Err(NotStored::NoLifetime) => guessed(answer, &directives).ok_or(NotStored::NoLifetime)?,
+        said => said?,
+    };
     // The windows open when freshness ends, which for an old response was before it arrived.
     let windows = Windows::of(&directives, None).overdue(age.saturating_sub(lifetime));
     worth_storing(lifetime.saturating_sub(age), age, windows)
@@ -133,7 +148,7 @@ fn worth_storing(fresh_for: Duration, age: Duration, windows: Windows) -> Result
 
 /// Whether RFC 9111 section 3 lets a response of this status be stored that says nothing of its lifetime itself: the statuses
 /// of RFC 9110 section 15.1. A failure that says nothing is never made to last by a rule.
-fn is_cacheable_by_default(status: StatusCode) -> bool {
+pub(crate) fn is_cacheable_by_default(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
 }
 
@@ -157,7 +172,7 @@ fn storable(answer: &Answer<'_>, directives: &Directives) -> Result<(), NotStore
     }
     // Section 3.5: these three, and no others, let others have it.
     let for_all = directives.public || directives.must_revalidate || directives.s_maxage != Seconds::Absent;
-    if answer.authorized && !for_all {
+    if answer.asked.authorized && !for_all {
         return Err(NotStored::Authorization);
     }
     // Section 7.3 lets a cache store it; handing one client's cookie to all is worse than a miss.

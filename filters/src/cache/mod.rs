@@ -3,12 +3,13 @@
 //! In: a request's head, a response's status and fields, the instants of the exchange. Out: closed enums that carry their
 //! reason. Nothing is stored here and no clock is read; the storage belongs to the proxy.
 //!
-//! Freshness is explicit: a response without a lifetime of its own is not stored. Where the RFC leaves a choice (directives
-//! that contradict each other, values that cannot be read), the answer is the one that stores less.
+//! Freshness is explicit unless guessing is asked for: a response without a lifetime of its own is not stored. Where directives
+//! contradict each other or values cannot be read, the answer is the one that stores less.
 
 mod date;
 mod directives;
 mod freshness;
+mod heuristic;
 mod hop;
 mod invalidation;
 mod key;
@@ -22,7 +23,7 @@ mod status;
 mod targeted;
 mod vary;
 
-pub use freshness::{Answer, NotStored, Stored, freshness};
+pub use freshness::{Answer, Asked, NotStored, Stored, freshness};
 pub use hop::hop_by_hop;
 pub use invalidation::{Place, invalidated};
 pub use key::{KeyParts, Scheme};

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use proptest::prelude::*;
 use selvedge_filters::Head;
 use selvedge_filters::cache::{
-    Answer, Bypass, Forward, KeyParts, Lifetime, Lookup, NotStored, Outcome, Scheme, Stored, VARY_FIELDS_MAX, Vary,
-    cache_status, freshness, hop_by_hop, request_admits, variance, vary,
+    Answer, Asked, Bypass, Forward, KeyParts, Lifetime, Lookup, NotStored, Outcome, Scheme, Stored, VARY_FIELDS_MAX,
+    Vary, cache_status, freshness, hop_by_hop, request_admits, variance, vary,
 };
 
 /// Fields from `name: value` lines.
@@ -24,7 +24,7 @@ pub(crate) fn fields(lines: &[&str]) -> HeaderMap {
     map
 }
 
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date")
 }
 
@@ -43,10 +43,9 @@ pub(crate) fn decide_ruled(
     freshness(&Answer {
         status: StatusCode::from_u16(status).expect("a status"),
         headers: &fields(lines),
-        authorized,
+        asked: Asked { authorized, ruled, ..Asked::default() },
         request_time: now() - Duration::from_secs(delay),
         response_time: now(),
-        ruled,
     })
 }
 
@@ -387,7 +386,7 @@ proptest! {
     fn no_store_is_never_overlooked(before in directive_text(), cdn in directive_text()) {
         let headers = fields(&[&format!("cache-control: {before}"), "cache-control: max-age=60, no-store"]);
         let answer = |headers| freshness(&Answer {
-            status: StatusCode::OK, headers, authorized: false, request_time: now(), response_time: now(), ruled: None,
+            status: StatusCode::OK, headers, asked: Asked::default(), request_time: now(), response_time: now(),
         });
         prop_assert!(matches!(answer(&headers), Err(NotStored::NoStore | NotStored::Malformed)));
         let _ = answer(&fields(&[&format!("cdn-cache-control: {cdn}")]));

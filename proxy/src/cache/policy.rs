@@ -10,7 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::cache::{
-    Answer, Forward, KeyParts, Lifetime, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, variance,
+    Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, variance,
 };
 
 use super::hit::Hit;
@@ -20,19 +20,17 @@ use super::wait::Next;
 /// What the response's decision must know of the request and of time. One per request, in its context.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    authorized: bool,
+    asked: Asked,
     request_time: SystemTime,
     response_time: Option<SystemTime>,
     /// The fields of a 304, of which Pingora merges but five into the stored header.
     validation: Option<HeaderMap>,
-    ruled: Option<Lifetime>,
 }
 
 impl Exchange {
-    /// `authorized`: whether the request carries `Authorization` (`Lookup::Authorized`). `ruled`: what a rule says of the
-    /// response's lifetime.
-    pub fn new(authorized: bool, ruled: Option<Lifetime>, now: SystemTime) -> Exchange {
-        Exchange { authorized, request_time: now, response_time: None, validation: None, ruled }
+    /// Begins with what is known of the request.
+    pub fn new(asked: Asked, now: SystemTime) -> Exchange {
+        Exchange { asked, request_time: now, response_time: None, validation: None }
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
@@ -77,10 +75,9 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
     let stored = freshness(&Answer {
         status: header.status,
         headers: &header.headers,
-        authorized: exchange.authorized,
+        asked: exchange.asked,
         request_time: exchange.request_time,
         response_time,
-        ruled: exchange.ruled,
     })?;
     let personal = of_one_client(&header.headers);
     for name in hop_by_hop(&header.headers).into_iter().chain(personal).chain([AGE, DATE]) {

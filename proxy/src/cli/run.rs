@@ -60,6 +60,8 @@ fn single(origin: &str, listen: &str, socket: Option<&Path>) -> Result<Loaded, F
         quoted(origin)
     );
     let socket = socket.map_or_else(private_socket, Path::to_path_buf);
+    // Whoever tries a cache on an origin wants to see it at work.
+    text.push_str("\n[storage]\nheuristic_freshness = true\n");
     text.push_str(&format!("\n[admin]\nsocket = {}\n", quoted(&socket.to_string_lossy())));
     let read = |_: &Path| Ok(text.clone());
     let config = selvedge_conf::load(Path::new("command line"), &read, &|_| Ok(Vec::new()), &|_| None);

@@ -2,13 +2,14 @@
 
 use std::time::SystemTime;
 
+use http::header::COOKIE;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use selvedge_conf::CacheAction;
 use selvedge_filters::cache::{
-    Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, invalidated, request_admits,
+    Asked, Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, invalidated, request_admits,
 };
 use selvedge_filters::{From, Head};
 
@@ -29,7 +30,13 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
     match request_admits(&head) {
         Ok(lookup) => {
             let ruled = context.cache.and_then(Lifetime::of);
-            context.exchange = Some(Exchange::new(lookup == Lookup::Authorized, ruled, now));
+            let asked = Asked {
+                authorized: lookup == Lookup::Authorized,
+                cookie: head.headers.contains_key(COOKIE),
+                heuristic: context.plan.config.storage.heuristic_freshness,
+                ruled,
+            };
+            context.exchange = Some(Exchange::new(asked, now));
             cache.enable(session);
         }
         Err(bypass) => context.bypass = Some(bypass),

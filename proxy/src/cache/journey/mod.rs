@@ -20,7 +20,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use selvedge_filters::Head;
-use selvedge_filters::cache::{KeyParts, Lookup, Scheme, cache_status, request_admits};
+use selvedge_filters::cache::{Asked, KeyParts, Lookup, Scheme, cache_status, request_admits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -135,7 +135,7 @@ impl ProxyHttp for App {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context { exchange: Exchange::new(false, None, now()), next: Next::Origin }
+        Context { exchange: Exchange::new(Asked::default(), now()), next: Next::Origin }
     }
 
     fn request_cache_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
@@ -144,8 +144,10 @@ impl ProxyHttp for App {
         let (method, path) = (request.method.as_str(), request.uri.path());
         let head = Head { query: request.uri.query(), ..Head::plain(method, "a", path, &request.headers, client) };
         if let Ok(lookup) = request_admits(&head) {
-            ctx.exchange = Exchange::new(lookup == Lookup::Authorized, None, now());
+            let authorized = lookup == Lookup::Authorized;
+            let asked = Asked { authorized, cookie: head.headers.contains_key("cookie"), ..Asked::default() };
             self.cache.enable(session);
+            ctx.exchange = Exchange::new(asked, now());
         }
         Ok(())
     }
