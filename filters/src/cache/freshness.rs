@@ -1,12 +1,11 @@
 //! Whether a response is stored, for how long it is fresh, and for how long it may be served after that.
 //!
 //! The steps follow RFC 9111: may it be stored at all (section 3), how long it lives (section 4.2.1), how old it is already
-//! (section 4.2.3), what may be served stale (section 4.2.4 and RFC 5861). A response that would have to be validated on
-//! each use is not stored: requests that collapse onto such an entry would validate it one after the other.
+//! (section 4.2.3), what may be served stale (section 4.2.4 and RFC 5861).
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AGE, DATE, EXPIRES, SET_COOKIE};
+use http::header::{AGE, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
 use super::date::date;
@@ -48,7 +47,7 @@ pub struct Asked {
 /// How long a response lives in this cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
-    /// Fresh for this long from the response time on; zero when only `stale_while_revalidate` makes it worth storing.
+    /// Fresh for this long from the response time on; zero when only `stale_while_revalidate` or a validation makes it usable.
     pub fresh_for: Duration,
     /// How old it was at the response time; the `Age` field counts from here.
     pub age: Duration,
@@ -58,6 +57,18 @@ pub struct Stored {
     pub stale_if_error: Duration,
     /// After `fresh_for`, served stale for this long when no answer can be had from the origin.
     pub stale_if_unreachable: Duration,
+    /// On what terms it is used.
+    pub reuse: Reuse,
+}
+
+/// When a stored response is an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// While it is fresh, and in its windows after that.
+    #[default]
+    WhileFresh,
+    /// Each time the origin has validated it (`no-cache`). Requests for it do not wait for one another.
+    Validated,
 }
 
 /// Why a response is not stored.
@@ -71,7 +82,7 @@ pub enum NotStored {
     NoStore,
     /// `private`: this cache is shared.
     Private,
-    /// `no-cache`: valid only after validation, which is no gain here.
+    /// `no-cache`: valid only after validation, and nothing to validate it by, or an answer to a request with a cookie.
     NoCache,
     /// The request was authorised and the response does not say that others may have it.
     Authorization,
@@ -119,6 +130,9 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
     };
     storable(answer, &directives)?;
     let age = initial_age(answer);
+    if directives.no_cache {
+        return validated(answer, age);
+    }
     if let Some(ruled) = answer.asked.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
         // What a rule says stands for all that the response says of its lifetime, its age included.
         return worth_storing(ruled.ttl, age, Windows::of(&directives, Some(ruled)));
@@ -143,6 +157,25 @@ fn worth_storing(fresh_for: Duration, age: Duration, windows: Windows) -> Result
         stale_while_revalidate: windows.while_revalidating,
         stale_if_error: windows.if_error,
         stale_if_unreachable: windows.if_unreachable,
+        reuse: Reuse::WhileFresh,
+    })
+}
+
+/// `no-cache` (RFC 9111 section 5.2.2.4): stored where the origin can be asked whether it still holds, and never used without that.
+/// What it answered to a request with a cookie is left alone: many write `no-cache` and mean `private`.
+fn validated(answer: &Answer<'_>, age: Duration) -> Result<Stored, NotStored> {
+    let has_validator = answer.headers.contains_key(ETAG) || answer.headers.contains_key(LAST_MODIFIED);
+    if !has_validator || answer.asked.cookie {
+        return Err(NotStored::NoCache);
+    }
+    let never = Duration::ZERO;
+    Ok(Stored {
+        fresh_for: never,
+        age,
+        stale_while_revalidate: never,
+        stale_if_error: never,
+        stale_if_unreachable: never,
+        reuse: Reuse::Validated,
     })
 }
 
@@ -166,9 +199,6 @@ fn storable(answer: &Answer<'_>, directives: &Directives) -> Result<(), NotStore
     }
     if directives.private {
         return Err(NotStored::Private);
-    }
-    if directives.no_cache {
-        return Err(NotStored::NoCache);
     }
     // Section 3.5: these three, and no others, let others have it.
     let for_all = directives.public || directives.must_revalidate || directives.s_maxage != Seconds::Absent;

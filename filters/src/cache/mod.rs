@@ -23,7 +23,7 @@ mod status;
 mod targeted;
 mod vary;
 
-pub use freshness::{Answer, Asked, NotStored, Stored, freshness};
+pub use freshness::{Answer, Asked, NotStored, Reuse, Stored, freshness};
 pub use hop::hop_by_hop;
 pub use invalidation::{Place, invalidated};
 pub use key::{KeyParts, Scheme};

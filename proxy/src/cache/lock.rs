@@ -73,6 +73,20 @@ impl Collapse {
     }
 }
 
+impl Collapse {
+    /// A turn that nobody waits for.
+    pub(crate) fn alone(&self) -> Locked {
+        let (permit, _) = WritePermit::new(self.age(), true, self.turn());
+        Locked::Write(permit)
+    }
+
+    fn turn(&self) -> Extensions {
+        let mut turn = Extensions::new();
+        turn.insert(Turn(self.next.fetch_add(1, Ordering::Relaxed)));
+        turn
+    }
+}
+
 impl CacheKeyLock for Collapse {
     fn lock(&self, key: &CacheKey, stale_writer: bool) -> Locked {
         let key = EntryKey::of(key);
@@ -83,9 +97,7 @@ impl CacheKeyLock for Collapse {
                 return Locked::Read(follow);
             }
         }
-        let mut turn = Extensions::new();
-        turn.insert(Turn(self.next.fetch_add(1, Ordering::Relaxed)));
-        let (permit, stub) = WritePermit::new(self.age(), stale_writer, turn);
+        let (permit, stub) = WritePermit::new(self.age(), stale_writer, self.turn());
         if leaders.len() < self.leaders_max || leaders.contains_key(&key) {
             leaders.insert(key, stub);
         }

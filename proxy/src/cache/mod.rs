@@ -16,7 +16,7 @@
 //! | hook of `ProxyHttp` | call |
 //! |---|---|
 //! | `new_ctx` / `request_filter` | keep [`Exchange::new`]`(asked, now)` and a [`Next::Origin`] in the context |
-//! | `request_cache_filter` | [`request_admits`](selvedge_filters::cache::request_admits)`(&head)`: `Ok` -> [`Cache::enable`]`(session)`; `Err(bypass)` -> keep it for `Cache-Status` |
+//! | `request_cache_filter` | [`request_admits`](selvedge_filters::cache::request_admits)`(&head)`: `Ok` -> [`Cache::enable`]`(session, asked)`; `Err(bypass)` -> keep it for `Cache-Status` |
 //! | `cache_key_callback` | `Ok(`[`cache_key`]`(&KeyParts { scheme, authority, path, query, origin }))` |
 //! | `cache_vary_filter` | [`vary`]`(meta, request)` |
 //! | `cache_miss` | [`Cache::miss`]`(session)`, in place of the default |

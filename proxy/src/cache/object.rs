@@ -9,6 +9,7 @@ use pingora::Result;
 use pingora::cache::CacheMeta;
 use pingora::cache::key::HashBinary;
 use pingora::http::ResponseHeader;
+use selvedge_filters::cache::Reuse;
 
 use super::budget::Charge;
 use super::pieces::{self, PIECE};
@@ -26,6 +27,7 @@ pub(crate) struct Terms {
     /// How long a stale answer may stand in for an error that the origin answered with. Pingora's own number also covers an
     /// origin that gives no answer.
     pub(crate) stale_if_error_s: u32,
+    pub(crate) reuse: Reuse,
 }
 
 /// The instants and windows of a stored response; all of Pingora's meta data but the header.
@@ -53,7 +55,7 @@ impl Times {
             variance: meta.variance(),
             terms: match meta.extensions().get() {
                 Some(terms) => *terms,
-                None => Terms { stale_if_error_s: meta.stale_if_error_sec() },
+                None => Terms { stale_if_error_s: meta.stale_if_error_sec(), reuse: Reuse::WhileFresh },
             },
         }
     }

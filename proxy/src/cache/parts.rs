@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
+use pingora::cache::lock::{CacheKeyLock, LockStatus, Locked, WritePermit};
 use pingora::cache::predictor::Predictor;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
-use selvedge_filters::cache::NotStored;
+use selvedge_filters::cache::{Asked, NotStored, Reuse};
 
 use super::lock::Collapse;
 use super::policy::{self, Exchange};
@@ -35,11 +36,19 @@ pub struct Settings {
 pub struct Cache {
     pub(crate) storage: MemoryStorage,
     pub(crate) collapse: Collapse,
-    predictor: Uncacheable,
+    uncacheable: Uncacheable,
+    /// The same of requests with a cookie, whose answers are kept less often: what they learn is not for the others.
+    uncacheable_to_cookies: Uncacheable,
 }
 
 /// Pingora's predictor, which has no `Debug`.
 struct Uncacheable(Predictor<PREDICTOR_SHARDS>);
+
+impl Uncacheable {
+    fn new() -> Uncacheable {
+        Uncacheable(Predictor::new(PREDICTOR_KEYS, Some(is_of_the_request)))
+    }
+}
 
 impl std::fmt::Debug for Uncacheable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -53,7 +62,8 @@ impl Cache {
         Box::leak(Box::new(Cache {
             storage: MemoryStorage::new(settings.capacity, settings.object_max),
             collapse: Collapse::new(settings.wait),
-            predictor: Uncacheable(Predictor::new(PREDICTOR_KEYS, Some(is_of_the_request))),
+            uncacheable: Uncacheable::new(),
+            uncacheable_to_cookies: Uncacheable::new(),
         }))
     }
 
@@ -64,9 +74,10 @@ impl Cache {
 
     /// Turns caching on for a request that [`request_admits`](selvedge_filters::cache::request_admits) let in. For
     /// `request_cache_filter`; once per request.
-    pub fn enable(&'static self, session: &mut Session) {
+    pub fn enable(&'static self, session: &mut Session, asked: Asked) {
         let overrides = self.collapse.overrides();
-        session.cache.enable(&self.storage, None, Some(&self.predictor.0), Some(&self.collapse), Some(overrides));
+        let uncacheable = if asked.cookie { &self.uncacheable_to_cookies } else { &self.uncacheable };
+        session.cache.enable(&self.storage, None, Some(&uncacheable.0), Some(self), Some(overrides));
         // Read by Pingora when the predictor sends a request past the lookup; see `unlimited`.
         session.cache.set_max_file_size_bytes(self.storage.object_max());
     }
@@ -94,6 +105,20 @@ impl Cache {
     /// off, while the storage only stops storing it.
     pub(crate) fn unlimited(session: &mut Session) {
         session.cache.set_max_file_size_bytes(usize::MAX);
+    }
+}
+
+impl CacheKeyLock for Cache {
+    /// Who finds what each use has to validate asks by itself: those who waited would have to ask all the same, one after the other.
+    fn lock(&self, key: &CacheKey, stale_writer: bool) -> Locked {
+        if stale_writer && self.storage.reuse(EntryKey::of(key)) == Reuse::Validated {
+            return self.collapse.alone();
+        }
+        self.collapse.lock(key, stale_writer)
+    }
+
+    fn release(&self, key: &CacheKey, permit: WritePermit, reason: LockStatus) {
+        self.collapse.release(key, permit, reason);
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
         seconds(stored.stale_if_error.max(stored.stale_if_unreachable)),
         header,
     );
-    meta.extensions_mut().insert(Terms { stale_if_error_s: seconds(stored.stale_if_error) });
+    meta.extensions_mut().insert(Terms { stale_if_error_s: seconds(stored.stale_if_error), reuse: stored.reuse });
     meta.set_epoch_override(response_time.checked_sub(stored.age).ok_or(NotStored::Stale)?);
     Ok(meta)
 }

@@ -47,6 +47,11 @@ impl Shelf {
         Some(entry.object.clone())
     }
 
+    /// Looks up without counting the use.
+    pub(crate) fn peek(&self, key: EntryKey) -> Option<Object> {
+        self.entries(key).get(&key).map(|entry| entry.object.clone())
+    }
+
     /// Stores an object; one that replaces another keeps its place. What is returned is for the caller to drop when it
     /// holds no lock.
     pub(crate) fn put(&self, key: EntryKey, object: Object) -> Option<Object> {

@@ -22,6 +22,7 @@ use pingora::cache::storage::{MissHandler, PurgeOutcome, PurgeTarget};
 use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, CacheMeta, HitHandler, PurgeType, Storage};
 use pingora::{Error, ErrorType, Result};
+use selvedge_filters::cache::Reuse;
 
 use super::budget::{Budget, Charge};
 use super::fill::{Fate, Fill, FillId, GivenUp};
@@ -162,6 +163,13 @@ impl MemoryStorage {
         let mut fills = self.fills(fill.key);
         fills.unlist(fill);
         fills.all.remove(&fill.id);
+    }
+
+    /// When what is found under a key is an answer.
+    pub(crate) fn reuse(&self, key: EntryKey) -> Reuse {
+        let filling = self.fills(key).listed(key).map(|fill| fill.times.terms);
+        let terms = filling.or_else(|| self.shelf.peek(key).map(|object| object.times.terms));
+        terms.map_or(Reuse::WhileFresh, |terms| terms.reuse)
     }
 
     /// Takes out what is stored under a key, and has what is on its way to it not be stored. Says whether there was anything.

@@ -37,7 +37,7 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
                 ruled,
             };
             context.exchange = Some(Exchange::new(asked, now));
-            cache.enable(session);
+            cache.enable(session, asked);
         }
         Err(bypass) => context.bypass = Some(bypass),
     }

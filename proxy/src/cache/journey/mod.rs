@@ -146,7 +146,7 @@ impl ProxyHttp for App {
         if let Ok(lookup) = request_admits(&head) {
             let authorized = lookup == Lookup::Authorized;
             let asked = Asked { authorized, cookie: head.headers.contains_key("cookie"), ..Asked::default() };
-            self.cache.enable(session);
+            self.cache.enable(session, asked);
             ctx.exchange = Exchange::new(asked, now());
         }
         Ok(())

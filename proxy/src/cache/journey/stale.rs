@@ -184,3 +184,79 @@ async fn all_who_ask_together_get_the_stale_answer_of_a_lost_origin() {
         assert_eq!((answer.status, answer.whole()), (200, &b"body"[..]), "{:?}", answer.headers);
     }
 }
+
+/// RFC 9111 section 5.2.2.4: validated at each use, and nobody waits for another's validation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_cache_is_validated_by_each_request_and_by_all_at_once() {
+    const TOGETHER: usize = 12;
+    let permits = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&permits);
+    let origin = Origin::start(move |nth, head| {
+        if nth == 1 {
+            return ok("Cache-Control: no-cache, max-age=60\r\nETag: \"a\"\r\n", b"body");
+        }
+        let same = head.to_ascii_lowercase().contains("if-none-match: \"a\"");
+        let status = if same { "304 Not Modified" } else { "412 Not Conditional" };
+        let answer = format!("HTTP/1.1 {status}\r\nETag: \"a\"\r\nContent-Length: 0\r\n\r\n");
+        vec![Step::Hold(Arc::clone(&held)), Step::Write(answer.into_bytes())]
+    })
+    .await;
+    let edge = Arc::new(Edge::new(&origin, WAIT));
+    edge.get("/").await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..TOGETHER {
+        let edge = Arc::clone(&edge);
+        clients.spawn(async move { edge.get("/").await });
+    }
+    // No answer is given before all have asked.
+    let all = async {
+        while origin.asked() < 1 + TOGETHER {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("nobody waits");
+    permits.add_permits(TOGETHER);
+    for answer in clients.join_all().await {
+        assert_eq!((answer.status, answer.whole()), (200, &b"body"[..]));
+        assert_eq!(answer.cache(), "pop; fwd=stale; fwd-status=304; stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_cache_is_no_answer_when_the_origin_is_lost() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok("Cache-Control: no-cache\r\nETag: \"a\"\r\n", b"body"),
+        _ => vec![Step::Close],
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    edge.get("/").await;
+    assert_eq!(edge.get("/").await.status, 502);
+}
+
+/// What a request with a cookie is told is not kept for others, and keeps nothing from them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_cache_of_one_client_is_not_shared_and_does_not_end_the_sharing() {
+    let origin = Origin::start(|_, head| {
+        let head = head.to_ascii_lowercase();
+        let who = if head.contains("cookie: id=a") { "a" } else { "all" };
+        match head.contains("if-none-match: \"page\"") {
+            true => {
+                let same = format!("HTTP/1.1 304 Not Modified\r\nCache-Control: no-cache\r\nX-Who: {who}\r\n\r\n");
+                vec![Step::Write(same.into_bytes())]
+            }
+            false => ok(&format!("Cache-Control: no-cache\r\nETag: \"page\"\r\nX-Who: {who}\r\n"), b"page"),
+        }
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    let own = edge.ask("GET", "/", &[("cookie", "id=a")]).await;
+    assert_eq!(own.cache(), "pop; fwd=uri-miss; detail=no-cache");
+    assert_eq!(edge.get("/").await.cache(), "pop; fwd=uri-miss; stored");
+    for _ in 0..2 {
+        let own = edge.ask("GET", "/", &[("cookie", "id=a")]).await;
+        assert_eq!((own.status, own.whole()), (200, &b"page"[..]));
+        let other = edge.get("/").await;
+        assert_eq!((other.cache().as_str(), other.field("x-who")), ("pop; fwd=stale; fwd-status=304; stored", "all"));
+    }
+}
