@@ -38,7 +38,7 @@ pub fn invalidated(method: &str, status: StatusCode, target: &KeyParts<'_>, resp
 }
 
 /// A URI reference against the target (RFC 3986 section 5.2); `None` when it leads to another origin, or nowhere.
-fn resolved(target: &KeyParts<'_>, reference: &str) -> Option<Place> {
+pub(crate) fn resolved(target: &KeyParts<'_>, reference: &str) -> Option<Place> {
     let reference = reference.split('#').next().unwrap_or(reference);
     let hierarchy = match scheme(reference) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case(target.scheme.as_str()) => {

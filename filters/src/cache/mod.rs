@@ -7,6 +7,7 @@
 //! contradict each other or values cannot be read, the answer is the one that stores less.
 
 mod date;
+mod deposit;
 mod directives;
 mod freshness;
 mod heuristic;
@@ -23,6 +24,7 @@ mod status;
 mod targeted;
 mod vary;
 
+pub use deposit::{NoDeposit, deposit};
 pub use freshness::{Answer, Asked, NotStored, Reuse, Stored, freshness};
 pub use hop::hop_by_hop;
 pub use invalidation::{Place, invalidated};

@@ -4,6 +4,7 @@ mod agree;
 mod bans;
 mod cache;
 mod cache_dates;
+mod cache_deposit;
 mod cache_guess;
 mod cache_stale;
 mod cache_terms;

@@ -26,6 +26,15 @@ pub(crate) struct FillId(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ReaderId(u64);
 
+/// Who may read a fill before it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// Whoever looks it up: it ends however its client does.
+    Anybody,
+    /// Nobody: it breaks off with its client.
+    Nobody,
+}
+
 /// Whether a fill may still be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -81,6 +90,7 @@ pub(crate) struct Fill {
     pub(crate) times: Times,
     pub(crate) header: Arc<Header>,
     declared: Option<usize>,
+    follow: Follow,
     state: Mutex<State>,
     progress: watch::Sender<()>,
 }
@@ -94,6 +104,7 @@ impl Fill {
         header: Header,
         declared: Option<usize>,
         charge: Charge,
+        follow: Follow,
     ) -> Fill {
         let growing = Growing { pieces: Pieces::default(), charge, fate: Fate::Store };
         Fill {
@@ -102,6 +113,7 @@ impl Fill {
             times,
             header: Arc::new(header),
             declared,
+            follow,
             state: Mutex::new(State { content: Content::Open(growing), readers: BTreeMap::new(), next_reader: 0 }),
             progress: watch::Sender::new(()),
         }
@@ -182,8 +194,11 @@ impl Fill {
         open
     }
 
-    /// A reader at the beginning; `None` when the beginning is gone.
+    /// A reader at the beginning; `None` when the beginning is gone, or nobody may follow.
     pub(crate) fn reader(self: &Arc<Fill>) -> Option<Reader> {
+        if self.follow == Follow::Nobody {
+            return None;
+        }
         let mut state = self.state();
         match &state.content {
             Content::Open(growing) if growing.fate == Fate::Store || growing.pieces.len() == 0 => {}

@@ -24,13 +24,10 @@ impl Miss {
     pub(crate) fn new(storage: &'static MemoryStorage, fill: Arc<Fill>) -> Miss {
         Miss { storage, tag: fill.id.0.to_be_bytes(), fill, fate: Fate::Store, written: 0 }
     }
-}
 
-#[async_trait]
-impl HandleMiss for Miss {
-    /// An error here ends the client's response as broken, which is what a client can tell from a whole one.
-    async fn write_body(&mut self, data: Bytes, _eof: bool) -> Result<()> {
-        let fate = self.storage.append(&self.fill, &data).map_err(storage::error)?;
+    /// Adds to the body.
+    pub(crate) fn add(&mut self, data: &[u8]) -> Result<()> {
+        let fate = self.storage.append(&self.fill, data).map_err(storage::error)?;
         if std::mem::replace(&mut self.fate, fate) != fate {
             self.storage.count_outgrown();
         }
@@ -38,8 +35,21 @@ impl HandleMiss for Miss {
         Ok(())
     }
 
+    /// The body is whole.
+    pub(crate) fn end(&self) -> Result<()> {
+        self.storage.finish(&self.fill).map_err(storage::error)
+    }
+}
+
+#[async_trait]
+impl HandleMiss for Miss {
+    /// An error here ends the client's response as broken, which is what a client can tell from a whole one.
+    async fn write_body(&mut self, data: Bytes, _eof: bool) -> Result<()> {
+        self.add(&data)
+    }
+
     async fn finish(self: Box<Self>) -> Result<MissFinishType> {
-        self.storage.finish(&self.fill).map_err(storage::error)?;
+        self.end()?;
         Ok(MissFinishType::Created(self.written))
     }
 

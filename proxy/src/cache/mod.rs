@@ -25,6 +25,7 @@
 //! | `upstream_request_filter` | [`Exchange::sent`]`(now)` |
 //! | `upstream_response_filter` | [`Exchange::received`]`(response, now)`; it runs for a 304 too |
 //! | `response_cache_filter` | `Ok(`[`Cache::response_cacheable`]`(&ctx.exchange, response))` |
+//! | `response_filter`, `response_body_filter` | [`Cache::deposit`]`(..)` where [`deposit`](selvedge_filters::cache::deposit) says so, then [`Deposit::add`] |
 //! | `range_header_filter` | [`range_type`]`(session.req_header(), response)`, in place of the default |
 //! | `should_serve_stale` | [`may_serve_stale`]`(session, ctx.next, error, now)` |
 //! | `response_filter` | [`Cache::invalidate`]`(key)` for each place of [`invalidated`](selvedge_filters::cache::invalidated); [`age`]`(session, now)` into `Age`; [`outcome`]`(session, now)` through [`cache_status`](selvedge_filters::cache::cache_status) into `Cache-Status`; [`hop_by_hop`](selvedge_filters::cache::hop_by_hop) off, but for a 101 and but for the `Transfer-Encoding` that Pingora frames with |
@@ -35,6 +36,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod budget;
+mod deposit;
 mod evict;
 mod fill;
 mod hit;
@@ -55,6 +57,7 @@ mod journey;
 #[cfg(test)]
 mod laws;
 
+pub use deposit::Deposit;
 pub use parts::{Cache, Settings};
 pub use policy::{Exchange, age, cache_key, may_serve_stale, outcome, vary};
 pub use range::{RANGES_MAX, range_type};

@@ -25,7 +25,7 @@ use pingora::{Error, ErrorType, Result};
 use selvedge_filters::cache::Reuse;
 
 use super::budget::{Budget, Charge};
-use super::fill::{Fate, Fill, FillId, GivenUp};
+use super::fill::{Fate, Fill, FillId, Follow, GivenUp};
 use super::hit::Hit;
 use super::miss::Miss;
 use super::object::{Header, OBJECT_OVERHEAD, Object, Times};
@@ -207,7 +207,20 @@ impl MemoryStorage {
         lock(&self.fills[index])
     }
 
-    fn begin(&'static self, key: &CacheKey, meta: &CacheMeta) -> Result<Arc<Fill>, Refused> {
+    /// Begins to write a response under a key, if it is admitted, for nobody to read before it is whole.
+    pub(crate) fn write(&'static self, key: &CacheKey, meta: &CacheMeta) -> Option<Miss> {
+        self.admit(key, meta, Follow::Nobody).ok()
+    }
+
+    fn admit(&'static self, key: &CacheKey, meta: &CacheMeta, follow: Follow) -> Result<Miss, Refused> {
+        let begun = self.begin(key, meta, follow);
+        if begun.is_err() {
+            self.counters.refused.add();
+        }
+        begun.map(|fill| Miss::new(self, fill))
+    }
+
+    fn begin(&'static self, key: &CacheKey, meta: &CacheMeta, follow: Follow) -> Result<Arc<Fill>, Refused> {
         let header = meta.response_header();
         let declared = declared_length(meta);
         let body = pieces::cost(declared.unwrap_or(0));
@@ -218,7 +231,7 @@ impl MemoryStorage {
         let body = self.room(body).ok_or(Refused::NoRoom)?;
         let id = FillId(self.next_fill.fetch_add(1, Ordering::Relaxed));
         let header = Header::new(header, head).map_err(|_| Refused::Header)?;
-        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), header, declared, body));
+        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), header, declared, body, follow));
         let mut fills = self.fills(fill.key);
         fills.all.insert(id, Arc::clone(&fill));
         fills.listed.insert(fill.key, id);
@@ -291,13 +304,8 @@ impl Storage for MemoryStorage {
         meta: &CacheMeta,
         _trace: &SpanHandle,
     ) -> Result<MissHandler> {
-        match self.begin(key, meta) {
-            Ok(fill) => Ok(Box::new(Miss::new(self, fill))),
-            Err(refused) => {
-                self.counters.refused.add();
-                Err(error(refused))
-            }
-        }
+        let miss = self.admit(key, meta, Follow::Anybody).map_err(error)?;
+        Ok(Box::new(miss))
     }
 
     async fn purge(

@@ -172,10 +172,24 @@ impl ProxyHttp for Edge {
             session.set_read_timeout(Some(UPGRADED_QUIET));
         }
         caching::invalidate(self.node.cache, session, context, response);
+        caching::deposit(self.node.cache, session, context, response, SystemTime::now());
         let status = caching::on_response(session, response, context, SystemTime::now())?;
         self.complete(session, context, response, status, caching::from(context))?;
         interim::pass_on(session, response).await;
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        is_end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(deposit) = context.deposit.take() {
+            context.deposit = deposit.add(body.as_ref(), is_end);
+        }
+        Ok(None)
     }
 
     fn error_while_proxy(

@@ -39,7 +39,10 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
             context.exchange = Some(Exchange::new(asked, now));
             cache.enable(session, asked);
         }
-        Err(bypass) => context.bypass = Some(bypass),
+        Err(bypass) => {
+            context.bypass = Some(bypass);
+            context.exchange = Some(Exchange::new(Asked::default(), now));
+        }
     }
 }
 
@@ -51,11 +54,32 @@ pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin })
 }
 
+/// Begins to store a response that answers other requests than its own (RFC 9110 section 9.3.3). For `response_filter`.
+pub(super) fn deposit(
+    cache: &'static Cache,
+    session: &Session,
+    context: &mut Context,
+    response: &ResponseHeader,
+    now: SystemTime,
+) {
+    let (Some(Bypass::Method), Some(exchange)) = (context.bypass, &context.exchange) else { return };
+    let request = session.req_header();
+    let Some(head) = context.head(request).map(|head| Head { headers: &request.headers, ..head }) else { return };
+    if selvedge_filters::cache::deposit(&head, &target(context), response.status, &response.headers).is_ok() {
+        context.deposit = cache.deposit(&key(session, context), exchange, response, now);
+    }
+}
+
+/// What was asked for, as the client named it.
+fn target(context: &Context) -> KeyParts<'_> {
+    let Target { authority, scheme, path, query, .. } = &context.target;
+    KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None }
+}
+
 /// Takes out of the cache what a request changed at its origin, as its response tells (RFC 9111 section 4.4). For
 /// `response_filter`, so that it is done before the client hears.
 pub(super) fn invalidate(cache: &'static Cache, session: &Session, context: &Context, response: &ResponseHeader) {
-    let Target { authority, scheme, path, query, .. } = &context.target;
-    let target = KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None };
+    let target = target(context);
     let places = invalidated(session.req_header().method.as_str(), response.status, &target, &response.headers);
     if places.is_empty() {
         return;

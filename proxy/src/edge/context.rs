@@ -18,7 +18,7 @@ use super::held::Held;
 use super::origin::Origin;
 use super::request_id::RequestId;
 use super::target::Target;
-use crate::cache::{Exchange, Next};
+use crate::cache::{Deposit, Exchange, Next};
 use crate::plan::Plan;
 
 /// One request's memory.
@@ -65,6 +65,8 @@ pub struct Context {
     pub(super) bypass: Option<Bypass>,
     /// Where the request goes when the cache has no answer.
     pub(super) next: Next,
+    /// The response that is stored beside the cache's own way.
+    pub(super) deposit: Option<Deposit>,
     /// What the cache did.
     pub(super) outcome: Option<Outcome>,
 }
@@ -114,6 +116,7 @@ impl Context {
             exchange: None,
             bypass: None,
             next: Next::Origin,
+            deposit: None,
             outcome: None,
         }
     }

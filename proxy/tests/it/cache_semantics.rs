@@ -96,3 +96,40 @@ async fn interim_responses_reach_the_client_also_when_the_final_one_is_stored() 
     let old = heard("/passed/old", "1.0").await;
     assert!(old.starts_with("http/1.") && !old.contains(" 103 ") && old.ends_with("final"), "{old}");
 }
+
+/// RFC 9110 section 9.3.3.
+#[tokio::test]
+async fn the_answer_to_a_post_is_that_of_later_gets_where_it_says_so() {
+    let origin = Origin::start(|request| async move {
+        let (path, method) = (request.path().to_owned(), request.head.split(' ').next().unwrap_or("").to_owned());
+        let said = match path.as_str() {
+            "/here" | "/cookie" | "/short" => format!("Cache-Control: max-age=60\r\nContent-Location: {path}\r\n"),
+            "/elsewhere" => "Cache-Control: max-age=60\r\nContent-Location: /here\r\n".to_owned(),
+            "/unsaid" => format!("Content-Location: {path}\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"),
+            _ => format!("Cache-Control: private, max-age=60\r\nContent-Location: {path}\r\n"),
+        };
+        match (method.as_str(), path.as_str()) {
+            ("POST", "/short") => format!("HTTP/1.1 200 OK\r\n{said}Content-Length: 10\r\n\r\nshort").into_bytes(),
+            ("POST", _) => ok(&said, b"posted"),
+            _ => ok("Cache-Control: no-store\r\n", b"got"),
+        }
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "[storage]\nheuristic_freshness = true\n").await;
+    for (path, more, then) in [
+        ("/here", "", "posted"),
+        ("/elsewhere", "", "got"),
+        ("/unsaid", "", "got"),
+        ("/private", "", "got"),
+        ("/cookie", "Cookie: a=b\r\n", "got"),
+        ("/short", "", "got"),
+    ] {
+        let ask =
+            format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\nConnection: close\r\n{more}\r\nabc");
+        talk(edge.address(), ask.as_bytes()).await;
+        assert_eq!(get(edge.address(), "test", path).await.text(), then, "{path}");
+    }
+    // The next one puts what the last one left out of date, and asks the origin itself.
+    say(&edge, "DELETE", "/here").await;
+    assert_eq!(get(edge.address(), "test", "/here").await.text(), "got");
+}
