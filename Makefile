@@ -6,7 +6,7 @@ CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
 ARGS ?=
 # Which figures: make bench NAMES="state rules"
-NAMES ?= state limits rules reload peers
+NAMES ?= state limits rules reload cache peers
 # Which fuzz targets run.
 TARGETS ?= frames snapshot config expression request
 
@@ -34,7 +34,7 @@ lint: tools
 
 # The release build: fat LTO, one codegen unit; the first one takes some minutes.
 bench: tools
-	$(CARGO) build --quiet --locked --release --workspace --bins
+	$(CARGO) build --quiet --locked --release --workspace --bins --examples
 	@for name in $(NAMES); do target/release/selvedge-bench $$name || exit 1; done
 
 # Nine processes in network namespaces (on loopback where none may be made), and trouble by a seed: SECONDS=600 SEED=7.

@@ -2,6 +2,7 @@
 //!
 //! A figure that was not measured is left out, never invented. What the names mean stands in `bench/README.md`.
 
+mod cache;
 mod figures;
 mod heap;
 mod limits;
@@ -12,6 +13,7 @@ mod rules;
 mod server;
 mod sim;
 mod state;
+mod zipf;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ enum Name {
     Rules(rules::Args),
     /// Requests that fail while configs are reloaded, good and bad in turns, under the load of wrk.
     Reload(reload::Args),
+    /// The cache: a hit beside Pingora's own storage; how much of a load is answered, beside Varnish and LRU.
+    Cache(cache::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),
 }
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Name::Limits(args) => limits::measure(&args),
         Name::Rules(args) => rules::measure(&args),
         Name::Reload(args) => reload::measure(&args),
+        Name::Cache(args) => cache::measure(&args),
         Name::Peers(args) => peers::measure(&args),
     };
     match measured {

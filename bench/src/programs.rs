@@ -73,6 +73,17 @@ pub(crate) fn selvedge(folder: &Folder, named: Option<PathBuf>, origin: u16) -> 
     Ok(Program { name: "selvedge", path, arguments, port })
 }
 
+/// Varnish with so many bytes of memory; None when it is not installed.
+pub(crate) fn varnish(folder: &Folder, origin: u16, bytes: u64) -> Result<Option<Program>, String> {
+    let Some(path) = installed("varnishd") else { return Ok(None) };
+    let port = free_port()?;
+    let home = folder.path().join("varnish").display().to_string();
+    let [listen, origin] = [port, origin].map(|port| format!("127.0.0.1:{port}"));
+    let store = format!("malloc,{bytes}");
+    let arguments = ["-F", "-a", &listen, "-b", &origin, "-s", &store, "-n", &home, "-T", "none"].map(str::to_owned);
+    Ok(Some(Program { name: "varnish", path, arguments: arguments.to_vec(), port }))
+}
+
 /// The selvedge binary: the one that is named, or the one beside this program.
 pub(crate) fn selvedge_at(named: Option<PathBuf>) -> Result<PathBuf, String> {
     let beside = || std::env::current_exe().ok().map(|here| here.with_file_name("selvedge"));

@@ -6,8 +6,8 @@ use std::time::Instant;
 use dashmap::{DashMap, Entry};
 
 use super::hits::EXPONENT;
-use super::zipf::zipf;
 use crate::figures::median;
+use crate::zipf::zipf;
 
 /// Shards of the map, as many locks as a table of the store has.
 const SHARDS: usize = 512;

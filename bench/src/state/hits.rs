@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use selvedge_state::{Key, Time};
 
-use super::zipf::zipf;
 use super::{Args, Bench, START, bare};
 use crate::figures::{Figures, median, rounded};
 use crate::heap;
+use crate::zipf::zipf;
 
 /// How unevenly keys are asked for.
 pub(super) const EXPONENT: f64 = 0.99;

@@ -7,7 +7,6 @@ mod hits;
 mod join;
 mod memory;
 mod wire;
-mod zipf;
 
 use std::sync::Arc;
 

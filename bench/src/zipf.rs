@@ -1,7 +1,7 @@
 //! Keys as clients choose them: some of them much more often than others (G. K. Zipf, 1935).
 
 /// Places of `count` things in the order of their ranks, drawn `draws` times; the thing of rank `k` has weight `k^-exponent`.
-pub(super) fn zipf(count: usize, exponent: f64, draws: usize, seed: u64) -> Vec<usize> {
+pub(crate) fn zipf(count: usize, exponent: f64, draws: usize, seed: u64) -> Vec<usize> {
     let mut sum = 0.0;
     let sums: Vec<f64> = (1..=count)
         .map(|rank| {
