@@ -95,8 +95,9 @@ mod tests {
         }
         let next: Vec<_> = all.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect();
         assert!(next.iter().filter(|apart| **apart < 10).count() < 50, "one is not near the next one");
-        assert_eq!(beyond(7, 10).await, all[..10], "by the seed alone");
-        assert_ne!(beyond(8, 10).await, all[..10]);
+        let again = |other: &[u128]| other.iter().zip(&all).all(|(one, other)| one.abs_diff(*other) <= 1);
+        assert!(again(&beyond(7, 10).await), "by the seed alone, but for a step of the clock");
+        assert!(!again(&beyond(8, 10).await));
     }
 
     #[tokio::test(start_paused = true)]
