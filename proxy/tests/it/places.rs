@@ -196,7 +196,8 @@ async fn two_pops_have_the_places_of_one_limit() {
 #[tokio::test]
 async fn some_clients_have_other_places() {
     let mut held = Held::none().await;
-    let others = "overrides = [{ key = [\"127.0.0.7\"], in_flight = 1 }, { key = [\"127.0.0.8\"], in_flight = 3 }, { key = [\"127.0.0.9\"], unlimited = true }]\n";
+    let others = "overrides = [{ key = [\"127.0.0.7\"], in_flight = 1 }, { key = [\"127.0.0.8\"], in_flight = 3 }, \
+                  { key = [\"127.0.0.9\"], unlimited = true }]\n";
     let edge = Edge::before(&held.origin.url(), &(limit("open", 2) + others)).await;
     for (client, most) in [(6, 2), (7, 1), (8, 3)] {
         for _ in 0..most {
