@@ -100,6 +100,7 @@ mod tests {
     fn a_panic_gives_back_what_is_held() {
         let (store, clock) = (store(), Clock::start());
         let plan = plan(&store);
+        plan.filters.begin(&store, clock.now());
         let headers = http::HeaderMap::new();
         let head = Head::plain("GET", "test", "/", &headers, [192, 0, 2, 1].into());
         let ask = || plan.filters.decide(&head, &store, clock.now());

@@ -32,12 +32,22 @@ async fn go_on(one: &Edge, two: &Edge) {
 async fn agree_again(one: &Edge, two: &Edge) {
     for edge in [one, two] {
         hears(edge, 2, 2).await;
+        is_settled(edge).await;
         counts(edge, 4).await;
         bans(edge, 2).await;
     }
     assert_eq!(asks(one, 3).await, 2, "two are left of six");
     counts(two, 6).await;
     assert_eq!(asks(two, 1).await, 0);
+}
+
+/// Waits until all have told an edge what they know: until then it goes by its share.
+async fn is_settled(edge: &Edge) {
+    eventually(DEADLINE, async || {
+        let cluster = edge.status().await.cluster.unwrap();
+        if cluster.standing == "settled" { Ok(()) } else { Err(format!("{cluster:?}")) }
+    })
+    .await;
 }
 
 async fn is_connected(edge: &Edge) -> bool {
