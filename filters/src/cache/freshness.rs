@@ -96,6 +96,8 @@ pub enum NotStored {
     NoLifetime,
     /// Stale on arrival, or of a lifetime that cannot be read.
     Stale,
+    /// A 304 that speaks of another response than the stored one.
+    Validator,
 }
 
 impl NotStored {
@@ -113,6 +115,7 @@ impl NotStored {
             NotStored::VaryTooWide => "vary-too-wide",
             NotStored::NoLifetime => "no-lifetime",
             NotStored::Stale => "stale",
+            NotStored::Validator => "validator",
         }
     }
 }

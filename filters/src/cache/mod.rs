@@ -31,7 +31,7 @@ pub use invalidation::{Place, invalidated};
 pub use key::{KeyParts, Scheme};
 pub use lifetime::Lifetime;
 pub use personal::of_one_client;
-pub use renewal::renewed;
+pub use renewal::{renewed, validates};
 pub use request::{Bypass, Lookup, request_admits};
 pub use status::{Forward, Outcome, cache_status};
 pub use vary::{VARY_FIELDS_MAX, Vary, Varying, variance, vary};

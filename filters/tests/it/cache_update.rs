@@ -1,7 +1,7 @@
 //! What changes stored responses: a validation that updates one, a request that puts some out of date.
 
 use http::StatusCode;
-use selvedge_filters::cache::{KeyParts, Scheme, invalidated, renewed};
+use selvedge_filters::cache::{KeyParts, Scheme, invalidated, renewed, validates};
 
 use crate::cache::fields;
 
@@ -33,6 +33,30 @@ fn a_304_brings_every_field_but_those_of_the_connection_the_bytes_and_one_client
     let expected = ["age", "cache-control", "content-security-policy", "content-type", "date", "etag", "x-two"];
     assert_eq!(names, expected);
     assert!(renewed(&fields(&[])).is_empty());
+}
+
+/// RFC 9111 section 4.3.4: a 304 with another validator must not update what is stored.
+#[test]
+fn a_304_with_another_tag_speaks_of_another_response() {
+    for (stored, validation, speaks) in [
+        (Some("\"a\""), Some("\"a\""), true),
+        (Some("W/\"a\""), Some("W/\"a\""), true),
+        (Some("W/\"a\""), Some("\"a\""), true),
+        (Some("\"a\""), Some("W/\"a\""), true),
+        (Some("\"a\""), None, true),
+        (None, Some("\"a\""), true),
+        (None, None, true),
+        (Some("\"a\""), Some("\"b\""), false),
+        (Some("W/\"a\""), Some("W/\"b\""), false),
+        (Some("\"a\""), Some("\"A\""), false),
+        (Some("\"a\""), Some("a"), false),
+    ] {
+        let tagged = |tag: Option<&str>| match tag {
+            Some(tag) => fields(&[&format!("etag: {tag}"), "x-a: 1"]),
+            None => fields(&["x-a: 1"]),
+        };
+        assert_eq!(validates(&tagged(stored), &tagged(validation)), speaks, "{stored:?} {validation:?}");
+    }
 }
 
 const TARGET: KeyParts<'_> =

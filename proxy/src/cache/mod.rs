@@ -23,7 +23,7 @@
 //! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, is_lost, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
 //! | `upstream_peer` | `if ctx.next == Next::StandIn { return Err(`[`stand_in`]`()) }`, before anything else |
 //! | `upstream_request_filter` | [`Exchange::sent`]`(now)` |
-//! | `upstream_response_filter` | [`Exchange::received`]`(response, now)`; it runs for a 304 too |
+//! | `upstream_response_filter` | [`Exchange::received`]`(response, session.cache.maybe_cache_meta(), now)`; it runs for a 304 too |
 //! | `response_cache_filter` | `Ok(`[`Cache::response_cacheable`]`(&ctx.exchange, response))` |
 //! | `response_filter`, `response_body_filter` | [`Cache::deposit`]`(..)` where [`deposit`](selvedge_filters::cache::deposit) says so, then [`Deposit::add`] |
 //! | `range_header_filter` | [`range_type`]`(session.req_header(), response)`, in place of the default |

@@ -10,7 +10,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::cache::{
-    Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, variance,
+    Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, validates,
+    variance,
 };
 
 use super::hit::Hit;
@@ -25,12 +26,14 @@ pub struct Exchange {
     response_time: Option<SystemTime>,
     /// The fields of a 304, of which Pingora merges but five into the stored header.
     validation: Option<HeaderMap>,
+    /// Whether it speaks of another response than the stored one.
+    is_of_another: bool,
 }
 
 impl Exchange {
     /// Begins with what is known of the request.
     pub fn new(asked: Asked, now: SystemTime) -> Exchange {
-        Exchange { asked, request_time: now, response_time: None, validation: None }
+        Exchange { asked, request_time: now, response_time: None, validation: None, is_of_another: false }
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
@@ -38,11 +41,19 @@ impl Exchange {
         self.request_time = now;
     }
 
-    /// The origin's header is here. For `upstream_response_filter`.
-    pub fn received(&mut self, response: &ResponseHeader, now: SystemTime) {
+    /// The origin's header is here; `stored` is what it may validate. One that speaks of another response loses its fields, or
+    /// Pingora would merge some of them. For `upstream_response_filter`.
+    pub fn received(&mut self, response: &mut ResponseHeader, stored: Option<&CacheMeta>, now: SystemTime) {
         self.response_time = Some(now);
-        let validated = response.status == http::StatusCode::NOT_MODIFIED;
-        self.validation = validated.then(|| response.headers.clone());
+        let validates_stored = response.status == http::StatusCode::NOT_MODIFIED && stored.is_some();
+        self.validation = validates_stored.then(|| response.headers.clone());
+        self.is_of_another =
+            validates_stored && stored.is_some_and(|stored| !validates(stored.headers(), &response.headers));
+        if self.is_of_another {
+            for name in response.headers.keys().cloned().collect::<Vec<_>>() {
+                response.remove_header(&name);
+            }
+        }
     }
 }
 
@@ -67,6 +78,9 @@ pub fn vary(meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
 /// What is stored of a response, without the fields of one hop (RFC 9111 section 3.1) and without those that are computed
 /// anew for each use: `Age`, and `Date`, which Pingora sets; nor those that speak of one client.
 pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<CacheMeta, NotStored> {
+    if exchange.is_of_another {
+        return Err(NotStored::Validator);
+    }
     let response_time = exchange.response_time.unwrap_or(exchange.request_time);
     let mut header = response.clone();
     if let Some(validation) = &exchange.validation {

@@ -129,13 +129,13 @@ impl ProxyHttp for Edge {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
         tries::answered(context);
         if let Some(exchange) = &mut context.exchange {
-            exchange.received(response, SystemTime::now());
+            exchange.received(response, session.cache.maybe_cache_meta(), SystemTime::now());
         }
         Ok(())
     }

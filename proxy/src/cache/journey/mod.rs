@@ -188,11 +188,11 @@ impl ProxyHttp for App {
 
     async fn upstream_response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        ctx.exchange.received(response, now());
+        ctx.exchange.received(response, session.cache.maybe_cache_meta(), now());
         Ok(())
     }
 

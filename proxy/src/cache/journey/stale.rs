@@ -128,6 +128,26 @@ async fn a_304_renews_all_fields_and_nothing_of_one_client() {
     assert_eq!(origin.asked(), 2);
 }
 
+/// RFC 9111 section 4.3.4: old bytes never get a new tag; the next request fetches the new ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_304_of_another_response_updates_nothing_and_ends_the_use_of_the_old_one() {
+    let origin = Origin::start(|nth, _| match nth {
+        1 => ok("Cache-Control: max-age=60\r\nETag: \"a\"\r\nX-Rev: 1\r\n", b"old"),
+        2 => vec![Step::Write(b"HTTP/1.1 304 Not Modified\r\nETag: \"b\"\r\nX-Rev: 2\r\n\r\n".to_vec())],
+        _ => ok("Cache-Control: max-age=60\r\nETag: \"b\"\r\nX-Rev: 2\r\n", b"new"),
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    edge.get("/").await;
+    edge.expire("/").await;
+    for (body, tag, rev) in [("old", "\"a\"", "1"), ("new", "\"b\"", "2"), ("new", "\"b\"", "2")] {
+        let got = edge.get("/").await;
+        assert_eq!((got.whole(), got.field("etag"), got.field("x-rev")), (body.as_bytes(), tag, rev));
+    }
+    assert_eq!(origin.asked(), 3);
+    assert!(!origin.heads.lock().expect("not poisoned")[2].to_ascii_lowercase().contains("if-none-match"));
+}
+
 /// RFC 9111 section 4.2.4: an answer that does not come may be stood in for without a grant, an error that comes may not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_answer_stands_in_for_an_origin_that_does_not_answer() {
