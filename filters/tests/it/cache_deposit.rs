@@ -8,13 +8,16 @@ use selvedge_filters::cache::{Asked, KeyParts, NoDeposit, Scheme, deposit};
 
 use crate::cache::fields;
 
+/// Method, status, the request's fields and the response's, and whether it is stored.
+type Row<'a> = (&'a str, u16, &'a [&'a str], &'a [&'a str], Result<(), NoDeposit>);
+
 /// RFC 9110 section 9.3.3: where its `Content-Location` is its target.
 #[test]
 fn a_post_answers_gets_where_it_says_so_and_nobody_asked_as_himself() {
     let target =
         KeyParts { scheme: Scheme::Http, authority: "a.example", path: "/dir/it", query: Some("q"), origin: None };
     let here = "content-location: /dir/it?q";
-    let table: &[(&str, u16, &[&str], &[&str], Result<(), NoDeposit>)] = &[
+    let table: &[Row<'_>] = &[
         ("POST", 200, &[], &[here], Ok(())),
         ("POST", 200, &["content-length: 3"], &["content-location: http://A.example:80/dir/./it?q"], Ok(())),
         ("POST", 200, &[], &["content-location: it?q"], Ok(())),
