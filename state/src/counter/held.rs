@@ -2,9 +2,8 @@
 //! alone, so they are in no row: never sent, compared or saved.
 
 use super::widths::Widths;
-use super::{More, SlotCounter};
+use super::{Asker, More, SlotCounter};
 use crate::bucket::{Bucket, Charge};
-use crate::identity::Actor;
 use crate::time::Time;
 
 impl SlotCounter {
@@ -13,15 +12,9 @@ impl SlotCounter {
         self.more.as_ref().map_or(0, |more| more.held)
     }
 
-    /// Checks, and holds the cost where there is room; `elsewhere` is what is held of the key in other tables.
-    pub(crate) fn hold(
-        &mut self,
-        widths: Widths,
-        (bucket, cost): (&Bucket, u32),
-        (me, elsewhere): (Actor, u64),
-        now: Time,
-    ) -> Charge {
-        let charge = self.ask(widths, (bucket, cost), (me, elsewhere), now);
+    /// Checks, and holds the cost where there is room.
+    pub(crate) fn hold(&mut self, widths: Widths, (bucket, cost): (&Bucket, u32), asker: Asker, now: Time) -> Charge {
+        let charge = self.ask(widths, (bucket, cost), asker, now);
         if let (Charge::Admitted { .. }, true) = (charge, cost > 0) {
             let more = self.more.get_or_insert_default();
             more.held = more.held.saturating_add(cost.into());

@@ -119,6 +119,16 @@ pub(crate) enum Joined {
     Crowded,
 }
 
+/// Who asks a bucket, and what it knows beside the counter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) me: Actor,
+    /// What is held of the key in other tables, in tokens.
+    pub(crate) elsewhere: u64,
+    /// The greatest rate that the bucket had, as far as is known: tokens a ms.
+    pub(crate) past: f64,
+}
+
 impl SlotCounter {
     /// An empty counter whose newest fine slot is `head`.
     pub(crate) fn new(head: u64) -> SlotCounter {
@@ -164,15 +174,9 @@ impl SlotCounter {
         self.head
     }
 
-    /// Checks and charges in one step, at a node; `elsewhere` is what is held of the key in other tables.
-    pub(crate) fn charge(
-        &mut self,
-        widths: Widths,
-        (bucket, cost): (&Bucket, u32),
-        (me, elsewhere): (Actor, u64),
-        now: Time,
-    ) -> Charge {
-        let charge = self.ask(widths, (bucket, cost), (me, elsewhere), now);
+    /// Checks and charges in one step, at a node.
+    pub(crate) fn charge(&mut self, widths: Widths, (bucket, cost): (&Bucket, u32), asker: Asker, now: Time) -> Charge {
+        let charge = self.ask(widths, (bucket, cost), asker, now);
         if let Charge::Admitted { .. } = charge {
             self.record(widths, cost.into(), Some(bucket.rate_per_ms), widths.fine_slot(now), now);
         }
@@ -185,13 +189,17 @@ impl SlotCounter {
         &mut self,
         widths: Widths,
         (bucket, cost): (&Bucket, u32),
-        (me, elsewhere): (Actor, u64),
+        Asker { me, elsewhere, past }: Asker,
         now: Time,
     ) -> Charge {
-        self.begin(widths, Some(bucket.rate_per_ms), widths.fine_slot(now));
+        let rates = (bucket.rate_per_ms, past.max(bucket.rate_per_ms));
+        self.build_carry(widths, Some(rates.1));
+        self.advance(widths, widths.fine_slot(now), Some(rates.0));
         let held = self.held().saturating_add(elsewhere);
-        let level = self.level(widths, bucket.rate_per_ms, now) + held as f64;
-        self.judge((bucket, cost), (me, level), now)
+        let level = |counter: &Self| counter.level_since(widths, rates, now) + held as f64;
+        let known = level(self);
+        let is_less = self.doubt(widths, (bucket, cost), (me, known), now);
+        self.judge((bucket, cost), (me, if is_less { level(self) } else { known }), now)
     }
 
     /// Counts without asking. `rate` is the table's, when one is known.

@@ -10,11 +10,18 @@
 //! for the cost is free: a node whose turn nobody takes leaves its tokens in the bucket, where the others find them. So nothing is lost to
 //! pacing but room in the upper quarter, and a bucket that holds one cost is not paced at all.
 //!
+//! Nodes need not agree on the backlog: one that begins anew knows less of what is older than the ring, and finds room where another finds
+//! none, which then never has a turn. So a node that has admitted nothing for a while, while the others were admitted half of the rate or
+//! more, forgets by how much its backlog is above theirs. What it admits then the others count: no more comes of it than they find room
+//! for.
+//!
 //! The bucket is asked first: pacing admits nothing that it refuses, and nobody whom it never refused is paced. It ends where the bucket is
 //! found with a quarter free, or when nothing was refused for as long as a quarter takes to drain once there is room. It is this node's own:
 //! never sent, never saved.
 
+use super::carry::Carry;
 use super::cells::{Counts, Ring};
+use super::widths::Widths;
 use super::{SlotCounter, sum};
 use crate::bucket::{Bucket, Charge};
 use crate::identity::Actor;
@@ -22,6 +29,13 @@ use crate::time::Time;
 
 /// The part of a bucket in which a key is paced: its upper quarter.
 const PACED: f64 = 0.25;
+
+/// A node doubts its backlog when it has admitted nothing for so long, ms, for as many of its turns, and for the fine ring.
+const SHUT: u64 = 2_000;
+const TURNS: f64 = 10.0;
+
+/// The part of the rate that others are admitted meanwhile.
+const SERVED: f64 = 0.5;
 
 /// Rounding must not refuse whose turn it is: ms.
 const EDGE: f64 = 1e-6;
@@ -35,6 +49,8 @@ pub(super) struct Pace {
     gap: f64,
     /// When it is paced no more, unless it is refused before.
     until: Time,
+    /// Since when nothing of it was admitted here.
+    shut: Time,
 }
 
 /// The part of this node.
@@ -44,6 +60,8 @@ struct Part {
     of_rate: f64,
     /// How many of the nodes go before it, by all of them: those that begin to wait at one instant shall not all end at one.
     before: f64,
+    /// What the others were admitted in the fine ring.
+    others: u64,
 }
 
 /// A cost that a bucket is asked for.
@@ -88,7 +106,7 @@ impl SlotCounter {
         let next = (asked.taken() > 0.0).then(|| {
             // Where all counts are its own, or over, the others may only be late. If they are not, the bucket drains, and it is alone.
             let gap = self.part(me).map_or(pace.gap, |part| asked.gap(part));
-            Pace { since: asked.now, gap, ..pace }
+            Pace { since: asked.now, gap, shut: asked.now, ..pace }
         });
         self.set_pace(next);
         said
@@ -102,11 +120,35 @@ impl SlotCounter {
         let pace = known.filter(|pace| asked.now.since(pace.since) as f64 <= pace.gap).or_else(|| {
             let Some(part) = self.part(me) else { return known };
             let gap = asked.gap(part);
-            Some(Pace { since: asked.now.minus((gap * part.before) as u64), gap, until: asked.now })
+            let since = asked.now.minus((gap * part.before) as u64);
+            Some(Pace { since, gap, until: asked.now, shut: known.map_or(asked.now, |known| known.shut) })
         });
         let pace = pace.map(|pace| pace.refused(room_in, asked));
         self.set_pace(pace);
         Charge::Refused { retry_after_ms: pace.map_or(0, |pace| pace.wait(asked)).max(room_in) }
+    }
+
+    /// Where the others are admitted and nothing is here, the backlog is more than they know of: forgets what of it leaves no room for the
+    /// cost. Says whether it did.
+    pub(super) fn doubt(
+        &mut self,
+        widths: Widths,
+        (bucket, cost): (&Bucket, u32),
+        (me, level): (Actor, f64),
+        now: Time,
+    ) -> bool {
+        let Some(pace) = self.pace(now) else { return false };
+        let (ring, surplus) =
+            (now.0.saturating_sub(widths.fine_start(self.oldest())), level + f64::from(cost) - bucket.depth());
+        if surplus <= 0.0 || now.since(pace.shut) < ring.max(SHUT).max((TURNS * pace.gap) as u64) {
+            return false;
+        }
+        self.set_pace(Some(Pace { shut: now, ..pace }));
+        let others = self.part(me).map_or(0, |part| part.others);
+        let are_served = others as f64 >= SERVED * bucket.rate_per_ms * ring as f64;
+        let Some(carry) = self.carry().filter(|carry| are_served && carry.backlog > 0.0) else { return false };
+        self.set_carry(Some(Carry { backlog: (carry.backlog - surplus).max(0.0), ..carry }));
+        true
     }
 
     fn pace(&self, now: Time) -> Option<Pace> {
@@ -138,7 +180,7 @@ impl SlotCounter {
         }
         let even = 1.0 / f64::from(nodes);
         let of_rate = even.max(own as f64 / own.saturating_add(others).max(1) as f64);
-        (others > 0).then_some(Part { of_rate, before: f64::from(before) * even })
+        (others > 0).then_some(Part { of_rate, before: f64::from(before) * even, others })
     }
 }
 

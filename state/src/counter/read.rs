@@ -12,13 +12,20 @@ impl SlotCounter {
     /// empty at the start of one of the slots, or before the ring; of what came since then, less what drained, the greatest.
     #[inline]
     pub(crate) fn level(&self, widths: Widths, rate: f64, now: Time) -> f64 {
-        let carry = self.carry().unwrap_or_else(|| self.carry_of_coarse(widths, rate));
+        self.level_since(widths, (rate, rate), now)
+    }
+
+    /// The same where the rate was greater before: what the coarse cells alone tell was admitted at a rate of `past` at most, and is no more
+    /// than that leaves of it.
+    #[inline]
+    pub(crate) fn level_since(&self, widths: Widths, (rate, past): (f64, f64), now: Time) -> f64 {
+        let carry = self.carry().unwrap_or_else(|| self.carry_of_coarse(widths, past));
         let total = self.total();
         let cells = (self.oldest()..=self.head).map(|slot| (widths.fine_start(slot), total.get(Ring::Fine, slot)));
         let (arrived, most) = unrolled(cells, rate, now);
         let drained = rate * now.0.saturating_sub(widths.fine_start(self.oldest())) as f64;
         let fine = most.max(carry.backlog + arrived as f64 - drained);
-        if self.others().is_some() { fine.max(self.coarse_level(widths, rate, now)) } else { fine }
+        if self.others().is_some() { fine.max(self.coarse_level(widths, past, now)) } else { fine }
     }
 
     /// The backlog that the coarse cells alone tell, all arrivals at their slots' starts: a lower bound like the other one. It

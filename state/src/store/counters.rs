@@ -7,7 +7,7 @@ use super::shards::Shards;
 use super::table::{Coverage, Table};
 use super::{Overshot, Store, TableFull, TableId, TableSpec};
 use crate::bucket::{Bucket, Charge};
-use crate::counter::{Lane, Row, SlotCounter};
+use crate::counter::{Asker, Lane, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Domain, Key, Key64};
 use crate::time::Time;
@@ -146,8 +146,9 @@ impl Store {
         let Some(at) = self.at(table) else { return Charge::Full };
         let elsewhere = self.prepare(table, at, key, bucket, now);
         let key = key.now;
+        let asker = Asker { me: self.me.actor, elsewhere, past: at.past(bucket.rate_per_ms) };
         let visit = |counter: &mut _| {
-            let charge = SlotCounter::charge(counter, at.widths(), (bucket, cost), (self.me.actor, elsewhere), now);
+            let charge = SlotCounter::charge(counter, at.widths(), (bucket, cost), asker, now);
             let lane = match charge {
                 Charge::Admitted { remaining, .. } if cost > 0 && bucket.is_near(remaining) => Some(Lane::NearLimit),
                 Charge::Admitted { .. } if cost > 0 => Some(Lane::Rest),

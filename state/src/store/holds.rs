@@ -4,7 +4,7 @@
 use super::table::Table;
 use super::{Store, TableId};
 use crate::bucket::{Bucket, Charge};
-use crate::counter::{Lane, SlotCounter};
+use crate::counter::{Asker, Lane, SlotCounter};
 use crate::key::{Key, Key64};
 use crate::time::Time;
 
@@ -20,8 +20,8 @@ impl Store {
         let Some(at) = self.at(table) else { return Charge::Full };
         let elsewhere = self.prepare(table, at, key, bucket, now);
         at.remember_burst(bucket.burst);
-        let hold =
-            |counter: &mut SlotCounter| counter.hold(at.widths(), (bucket, cost), (self.me.actor, elsewhere), now);
+        let asker = Asker { me: self.me.actor, elsewhere, past: at.past(bucket.rate_per_ms) };
+        let hold = |counter: &mut SlotCounter| counter.hold(at.widths(), (bucket, cost), asker, now);
         let in_crowd = || at.peek_crowd(key.now, (bucket, cost), elsewhere, now);
         let head = || at.widths().fine_slot(now);
         at.visit_unless(key.now, in_crowd, head, now, hold).unwrap_or(Charge::Full)

@@ -11,7 +11,7 @@ use super::peak::Peak;
 use super::room::{Generations, Rate};
 use super::shards::{GiveWay, SHARDS, Shards};
 use crate::bucket::{Bucket, Charge};
-use crate::counter::{SLOTS, SlotCounter, Widths};
+use crate::counter::{Asker, SLOTS, SlotCounter, Widths};
 use crate::identity::{Actor, Nameable};
 use crate::key::{Domain, Key64, Names, Sharded};
 use crate::rung::Rung;
@@ -172,6 +172,11 @@ impl Table {
 
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate.get()
+    }
+
+    /// The greatest rate that its buckets had, this one included.
+    pub(super) fn past(&self, rate: f64) -> f64 {
+        self.rate().map_or(rate, |known| known.max(rate))
     }
 
     pub(super) fn read<R>(&self, key: Key64, read: impl FnOnce(&SlotCounter) -> R) -> Option<R> {
@@ -365,7 +370,7 @@ impl Table {
 
     /// The backlog of a key, whether or not it has a counter.
     pub(super) fn level(&self, key: Key64, rate: f64, now: Time) -> f64 {
-        let known = self.read(key, |counter| counter.level(self.widths, rate, now));
+        let known = self.read(key, |counter| counter.level_since(self.widths, (rate, self.past(rate)), now));
         known.or_else(|| Some(self.crowd.get()?.level(key, rate, now))).unwrap_or(0.0)
     }
 
@@ -421,10 +426,10 @@ impl Table {
         now: Time,
     ) -> Charge {
         // The charge would have its rate remembered first.
-        let rate = self.rate().map_or(bucket.rate_per_ms, |rate| rate.max(bucket.rate_per_ms));
+        let rate = self.past(bucket.rate_per_ms);
         let charge = |mut counter: SlotCounter| {
             counter.owes_at_least(self.widths, kin, now, rate);
-            counter.charge(self.widths, (bucket, cost), (me, elsewhere), now)
+            counter.charge(self.widths, (bucket, cost), Asker { me, elsewhere, past: rate }, now)
         };
         if let Some(known) = self.read(key, SlotCounter::clone) {
             return charge(known);

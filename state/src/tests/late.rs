@@ -4,13 +4,15 @@ use proptest::prelude::*;
 
 use super::given::{ME, author};
 use crate::bucket::Bucket;
-use crate::counter::{Carry, Row, SlotCounter, Widths};
+use crate::counter::{Asker, Carry, Row, SlotCounter, Widths};
 use crate::identity::Actor;
 use crate::rung::Rung;
 use crate::time::Time;
 
 /// Tokens a ms.
 const RATE: f64 = 0.01;
+
+const NOBODY: Asker = Asker { me: Actor::NOBODY, elsewhere: 0, past: RATE };
 
 #[test]
 fn what_is_late_adds_in_full_to_a_backlog_that_lasted() {
@@ -82,7 +84,7 @@ proptest! {
                 far.join(widths, author(1, 1), &row, Some(bucket.rate_per_ms));
             } else {
                 let counter = if what == 1 { &mut near } else { &mut far };
-                if matches!(counter.charge(widths, (&bucket, n), (Actor::NOBODY, 0), now), crate::bucket::Charge::Admitted { .. }) {
+                if matches!(counter.charge(widths, (&bucket, n), NOBODY, now), crate::bucket::Charge::Admitted { .. }) {
                     real += f64::from(n);
                 }
                 // A whole row, or the part that can have changed lately.
@@ -105,9 +107,9 @@ fn a_part_of_a_row_and_then_all_of_it_count_once() {
     let bucket = Bucket::new(20.0 / 60_000.0, 10.0);
     let start = Time(600_000);
     let (mut near, mut far) = (SlotCounter::new(widths.fine_slot(start)), SlotCounter::new(widths.fine_slot(start)));
-    far.charge(widths, (&bucket, 1), (Actor::NOBODY, 0), start);
+    far.charge(widths, (&bucket, 1), NOBODY, start);
     for second in 0..5 {
-        near.charge(widths, (&bucket, 1), (Actor::NOBODY, 0), start.plus(second * 1_000));
+        near.charge(widths, (&bucket, 1), NOBODY, start.plus(second * 1_000));
     }
     let now = start.plus(4_100);
     far.join(widths, author(1, 1), &near.own_row(widths, ME, start.plus(4_000)).1, Some(bucket.rate_per_ms));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use selvedge_state::{Bucket, Charge, Key, Rung, Time};
 
-use crate::sim::{Network, World};
+use crate::sim::{Network, Secrets, World};
 use crate::support::{seeds, spec_for};
 
 const POPS: usize = 10;
@@ -204,4 +204,61 @@ fn parts_follow_the_traffic() {
     let got = limited.over_rate(since);
     println!("{:.3} while it moves, {got:.3} after", limited.over_rate(moved));
     assert!((0.97..=1.03).contains(&got), "{got}");
+}
+
+/// What each of two POPs was admitted in so many ms, in which both ask for five times the rate.
+fn shares_of_two(limited: &mut Limited, ms: u64) -> [f64; 2] {
+    let (from, until) = (limited.world.now, limited.world.now.plus(ms));
+    let mut admitted = [0_u32; 2];
+    while limited.world.now < until {
+        limited.world.run(limited.world.now.plus(20));
+        for (pop, admitted) in admitted.iter_mut().enumerate() {
+            *admitted += u32::from(limited.admits(pop));
+        }
+    }
+    let given = limited.bucket.rate_per_ms * until.since(from) as f64;
+    admitted.map(|count| f64::from(count) / given)
+}
+
+/// One begins anew, and does not know what the bucket owed beyond what the slots tell: the other one does, and must not be shut out for it.
+#[test]
+fn nodes_that_disagree_about_a_backlog_are_both_served() {
+    for seed in seeds(&[7, 8, 9]) {
+        let mut limited = Limited::new(seed, Bucket::new(0.01, 20.0), 20);
+        let [one, other] = shares_of_two(&mut limited, 60_000);
+        assert!((0.4..=0.6).contains(&one) && (0.4..=0.6).contains(&other), "seed {seed}: {one}, {other} before");
+        limited.world.restart(0, Secrets::ONE);
+        let store = &limited.world.nodes[0].store;
+        store.drains(limited.world.nodes[0].tables[0], limited.bucket.rate_per_ms);
+        let _ = shares_of_two(&mut limited, 20_000);
+        let [one, other] = shares_of_two(&mut limited, 60_000);
+        println!("seed {seed}: {one:.2}, {other:.2} after");
+        assert!(one >= 0.3 && other >= 0.3, "seed {seed}: {one}, {other} after");
+        assert!((0.95..=1.05).contains(&(one + other)), "seed {seed}: {one}, {other} after");
+    }
+}
+
+/// A POP that is cut off goes on by its part of the rate: what was admitted before, by the whole rate, is not judged by the part.
+#[test]
+fn a_part_of_the_rate_is_no_judge_of_the_past() {
+    for seed in seeds(&[10, 11, 12]) {
+        let whole = Bucket::new(0.01, 20.0);
+        let mut limited = Limited::new(seed, whole, 20);
+        let _ = shares_of_two(&mut limited, 120_000);
+        let part = Bucket::new(whole.rate_per_ms / 3.0, whole.burst / 3.0);
+        let (of, mut now) = (&limited.world.nodes[0], limited.world.now);
+        // It owes what is above its part of the burst, no more.
+        let owes = ((whole.burst - part.burst + 2.0) / part.rate_per_ms) as u64;
+        let ask = |now: Time| of.store.charge(of.tables[0], limited.key, &part, 1, now);
+        let mut admitted = 0_u32;
+        let until = now.plus(owes + 30_000);
+        while now < until {
+            now = now.plus(100);
+            admitted += u32::from(matches!(ask(now), Charge::Admitted { .. }));
+        }
+        let due = part.rate_per_ms * 30_000.0;
+        println!("seed {seed}: {admitted} admitted, {due} due");
+        assert!(f64::from(admitted) >= 0.95 * due, "seed {seed}: {admitted} of {due}");
+        assert!(f64::from(admitted) <= due + part.burst + 1.0, "seed {seed}: {admitted} of {due}");
+    }
 }
