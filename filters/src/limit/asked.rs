@@ -2,7 +2,8 @@
 
 use selvedge_state::{Ban, Key, Key64, Store, Time};
 
-use super::{Limit, Overrides, Reset, Resets, Seen, Whose};
+use super::special::RETOLD_MAX;
+use super::{Limit, Overrides, Reset, Resets, Seen, Told, Whose};
 
 /// What a hash is written behind, so that no value is taken for one.
 const HASH: char = '#';
@@ -11,6 +12,21 @@ impl Limit {
     /// What is said of its keys at run time.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
+    }
+
+    /// Whether this node heeds what would be said of a key: of one limit 64 rates that are in force at once are.
+    ///
+    /// # Errors
+    /// In words, when it does not.
+    pub fn heeds(&self, told: Told, store: &Store, now: Time) -> Result<(), String> {
+        let is_heeded = told == Told::Unlimited || self.retold(told, store, now).is_some();
+        let name = &self.facts().name;
+        let full = || {
+            format!(
+                "keys of limit {name:?} have {RETOLD_MAX} different rates by what was said of them already, the most that are heeded"
+            )
+        };
+        is_heeded.then_some(()).ok_or_else(full)
     }
 
     /// Which of its keys were reset.

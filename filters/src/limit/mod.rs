@@ -25,7 +25,7 @@ mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_conf::{self as conf, Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over, Rate};
+use selvedge_conf::{self as conf, Deny, Limit as Facts, Measure as Written, Mode, OnMissing, Over};
 use selvedge_state::{Key, Store, TableFull, TableId, Time};
 
 pub use bound::Bound;
@@ -251,13 +251,24 @@ impl Limit {
     fn special(&self, named: Key, store: &Store, now: Time) -> Option<Special> {
         let told = self.overrides.of(named, store, now).and_then(|told| match told {
             Told::Unlimited => Some(Special::Everything),
-            Told::Rate { .. } if !self.has_one_bucket() => None,
-            Told::Rate { count, per, burst } => {
-                let tier = conf::Tier { rate: Rate { count, per }, burst, width: None };
-                self.retold.tier(&self.facts, tier, &self.key, store).map(Special::Tier)
-            }
+            Told::Rate { .. } => self.retold(told, store, now).map(Special::Tier),
         });
         told.or_else(|| self.specials.of(named))
+    }
+
+    /// The bucket of a rate that was said at run time; `None` where there is no room for it, or its keys have not one each.
+    fn retold(&self, told: Told, store: &Store, now: Time) -> Option<Tier> {
+        let make = |written: &conf::Tier| {
+            let tier = Tier::special(&self.facts, written, &self.key, store).ok()?;
+            store.drains(tier.table, tier.bucket.rate_per_ms);
+            Some(tier)
+        };
+        let in_force = || {
+            let all = self.overrides.all(store, now);
+            all.into_iter().filter_map(|held| held.told.tier()).collect()
+        };
+        let written = told.tier().filter(|_| self.has_one_bucket())?;
+        self.retold.tier(written, make, in_force, now)
     }
 
     /// Whether it has one bucket for each key, which may be another one for some.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use selvedge_conf::{Allows, Limit as Facts, Measure, Quota, Tier as Written};
-use selvedge_state::{Key, Store, TableFull};
+use selvedge_state::{Key, Store, TableFull, Time};
 
 use super::budget::Budget;
 use super::tier::Tier;
@@ -25,34 +25,54 @@ pub(super) enum Special {
 
 /// Buckets of rates that were said at run time, made when they are first needed: a table drains at one rate.
 #[derive(Debug, Default)]
-pub(super) struct Retold(RwLock<Vec<(Written, Tier)>>);
+pub(super) struct Retold(RwLock<Rates>);
 
-/// Rates of one limit that were said at run time, since its config was loaded. One too many is left unheeded.
-const RETOLD_MAX: usize = 64;
+#[derive(Debug, Default)]
+struct Rates {
+    known: Vec<(Written, Tier)>,
+    /// When those that are in force no more made room the last time.
+    swept: Time,
+}
+
+/// Rates of one limit that are in force at run time. One too many is left unheeded.
+pub(super) const RETOLD_MAX: usize = 64;
+
+/// Room is not looked for more often, ms.
+const SWEEP: u64 = 1_000;
 
 impl Retold {
-    /// The bucket of a rate; `None` when there is no room for its table.
-    pub(super) fn tier(&self, facts: &Facts, written: Written, key: &KeyShape, store: &Store) -> Option<Tier> {
+    /// The bucket of a rate; `None` when there is no room for it. `in_force` tells the rates of keys that are in force now: the others make room.
+    pub(super) fn tier(
+        &self,
+        written: Written,
+        make: impl FnOnce(&Written) -> Option<Tier>,
+        in_force: impl FnOnce() -> Vec<Written>,
+        now: Time,
+    ) -> Option<Tier> {
         let find = |known: &[(Written, Tier)]| known.iter().find(|(of, _)| *of == written).map(|(_, tier)| *tier);
-        if let Some(tier) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(tier) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner).known) {
             return Some(tier);
         }
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tier) = find(&known) {
+        let mut rates = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tier) = find(&rates.known) {
             return Some(tier);
         }
-        if known.len() >= RETOLD_MAX {
+        if rates.known.len() >= RETOLD_MAX && now.since(rates.swept) >= SWEEP {
+            let in_force = in_force();
+            rates.known.retain(|(written, _)| in_force.contains(written));
+            rates.swept = now;
+        }
+        if rates.known.len() >= RETOLD_MAX {
             return None;
         }
-        let tier = Tier::special(facts, &written, key, store).ok()?;
-        store.drains(tier.table, tier.bucket.rate_per_ms);
-        known.push((written, tier));
+        let tier = make(&written)?;
+        rates.known.push((written, tier));
         Some(tier)
     }
 
     /// Those that were made.
     pub(super) fn tiers(&self) -> Vec<Tier> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(_, tier)| *tier).collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).known.iter().map(|(_, tier)| *tier).collect()
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use selvedge_conf::{Rate, Tier};
 use selvedge_state::{Key, Key64, VALUE_MAX};
 
 /// The encoding that is written; others are not read.
@@ -55,6 +56,14 @@ pub(super) enum Saying {
 }
 
 impl Told {
+    /// The rate, as a config would write it.
+    pub(super) fn tier(self) -> Option<Tier> {
+        match self {
+            Told::Rate { count, per, burst } => Some(Tier { rate: Rate { count, per }, burst, width: None }),
+            Told::Unlimited => None,
+        }
+    }
+
     /// A rate, if it is one that a config could have.
     pub fn rate(count: u32, per: Duration, burst: u32) -> Option<Told> {
         let ms = u64::try_from(per.as_millis()).ok()?;

@@ -316,3 +316,28 @@ fn rules_read_what_was_counted_since_the_reset() {
     pops.wait(100);
     twice(&mut pops);
 }
+
+/// Rates that are in force no more make room for others; one too many is refused, and says so.
+#[test]
+fn so_many_rates_are_heeded_at_a_time() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    let rate = |count: u32| Told::rate(count, Duration::from_secs(3_600), 1).unwrap();
+    let heeds = |pops: &Pops, count: u32| limit(pops, 0).heeds(rate(count), &pops.each[0].store, pops.now);
+    let until = pops.now.plus(HOUR);
+    for count in 1..=64 {
+        heeds(&pops, count).unwrap();
+        set(&pops, 0, &client(&pops, 0, &format!("192.0.2.{count}")), rate(count), until);
+    }
+    let full =
+        "keys of limit \"api\" have 64 different rates by what was said of them already, the most that are heeded";
+    assert_eq!(heeds(&pops, 65), Err(full.to_owned()));
+    assert_eq!(
+        (heeds(&pops, 64), limit(&pops, 0).heeds(Told::Unlimited, &pops.each[0].store, pops.now)),
+        (Ok(()), Ok(()))
+    );
+    assert_eq!(passes(&pops, 0, "192.0.2.64"), 1);
+    pops.now = until;
+    assert_eq!(heeds(&pops, 65), Ok(()));
+    set(&pops, 0, &client(&pops, 0, "192.0.2.65"), rate(65), until.plus(HOUR));
+    assert_eq!(passes(&pops, 0, "192.0.2.65"), 1);
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use selvedge_conf::{Mode, Scope};
+use selvedge_conf::{Class, Measure, Mode, Scope};
 use selvedge_filters::limit::{Limit as Filter, Whose};
 use selvedge_state::{Coverage, Time};
 
@@ -90,7 +90,11 @@ fn report(node: &Node, limit: &Filter, which: Which, lag_ms: u64) -> Limit {
         name: facts.name.clone(),
         measure: facts.measure.text(),
         scope: scope.to_owned(),
-        class: facts.class.text(),
+        class: match facts.measure {
+            // Its rights are in one hand each.
+            Measure::Quota(_) => Class::Strict.text(),
+            Measure::Rates(_) | Measure::InFlight(_) => facts.class.text(),
+        },
         mode: mode.to_owned(),
         place: facts.place.to_string(),
         keys: limit.keys(&node.store),

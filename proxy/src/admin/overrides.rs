@@ -34,6 +34,7 @@ pub(super) async fn set(
         let now = node.clock.now();
         let whose = limit.whose(&new.key, &node.store, now)?;
         let until = now.plus(new.for_ms);
+        limit.heeds(told, &node.store, now)?;
         limit.overrides().set(&whose, told, until, &node.store, now).map_err(|error| error.to_string())?;
         let held = of(node, limit).into_iter().find(|held| held.hash == whose.key.to_string());
         held.ok_or_else(|| "it was said, and something else since".to_owned())

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use selvedge_conf::Class;
+
 use super::overrides::{self, Set, Which, key_text};
 use super::render::{Failure, Render, instant};
 use super::socket::{Socket, ask};
@@ -94,6 +96,9 @@ fn page(limit: &Limit) -> String {
             Some(so_far) => writeln!(page, "  so far: {:.2}, known since {}", so_far.by, instant(so_far.at)),
             None => writeln!(page, "  so far: nothing, since the start"),
         };
+    }
+    if limit.bound.is_none() && limit.class == Class::Strict.text() {
+        let _ = writeln!(page, "  beyond the quota: what is on its way costs more than was reserved, and nothing else");
     }
     if limit.partial {
         let _ = writeln!(page, "  PARTIAL: more keys than fit are counted");

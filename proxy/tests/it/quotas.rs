@@ -101,6 +101,7 @@ async fn what_was_used_counts_for_another_number() {
         assert_eq!(run(&edge, to).await, usize::from(to), "another client has all of it");
     }
     let used = json(&edge, &["limits", "show", "plan", "127.0.0.7"]).await;
+    assert_eq!(used["class"], "strict");
     assert_eq!((&used["top"][0]["count"], &used["top"][0]["refused"]), (&24.into(), &true.into()));
 }
 
