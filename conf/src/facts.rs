@@ -25,6 +25,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let cluster = optional(sections.cluster.take(), check, |raw, _, check| raw.lower(check));
     let storage =
         section(sections.storage.take().unwrap_or_else(absent::<RawStorage>), check, |raw, _, check| raw.lower(check));
+    let purge = optional(sections.purge.take(), check, |raw, _, check| raw.lower(check));
     let geoip = optional(sections.geoip.take(), check, |raw, head, check| raw.lower(head, check));
     let geoip = geoip.map(Option::unwrap_or_default);
     let lists = list::lower(&sections.lists, check);
@@ -49,6 +50,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         admin: admin?,
         cluster: cluster?,
         storage: storage?,
+        purge: purge?,
         origins: origins?,
         sites: sites?,
         limits: limits?,

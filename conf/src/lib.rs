@@ -30,6 +30,7 @@ mod load;
 mod origin;
 mod place;
 mod pop;
+mod purge;
 mod raw;
 mod report;
 mod rule;
@@ -61,6 +62,7 @@ pub use load::load;
 pub use origin::{Eject, HostHeader, ORIGINS_MAX, Origin, OriginTimeouts, OriginTls, SERVERS_MAX, Scheme, Server};
 pub use place::Place;
 pub use pop::Pop;
+pub use purge::{PURGERS_MAX, Purge};
 pub use report::{PROBLEMS_MAX, Problem, Report};
 pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode};
 pub use schema::schema;
@@ -83,6 +85,8 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// What the node may keep.
     pub storage: Storage,
+    /// Who may send `PURGE` requests; absent where they go to origins as all others do.
+    pub purge: Option<Purge>,
     /// The origins, in file order; at most [`ORIGINS_MAX`].
     pub origins: Vec<Origin>,
     /// The sites, in file order, no two with the same pattern; at most [`SITES_MAX`].

@@ -16,6 +16,7 @@ use crate::list::RawList;
 use crate::listen::RawListen;
 use crate::origin::RawOrigin;
 use crate::pop::RawPop;
+use crate::purge::RawPurge;
 use crate::raw::{At, Text};
 use crate::rule::RawRule;
 use crate::site::RawSite;
@@ -43,6 +44,8 @@ pub(crate) struct RawFile {
     cluster: Option<RawCluster>,
     /// What the node may keep.
     storage: Option<RawStorage>,
+    /// Who may purge by request.
+    purge: Option<RawPurge>,
     /// The origins, by name.
     #[schemars(default)]
     origin: BTreeMap<String, RawOrigin>,

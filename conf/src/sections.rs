@@ -20,6 +20,7 @@ use crate::list::RawList;
 use crate::listen::RawListen;
 use crate::origin::RawOrigin;
 use crate::pop::RawPop;
+use crate::purge::RawPurge;
 use crate::rule::{self, RawRule};
 use crate::site::RawSite;
 use crate::storage::RawStorage;
@@ -48,6 +49,7 @@ pub(crate) struct Sections {
     pub(crate) admin: Option<Section<RawAdmin>>,
     pub(crate) cluster: Option<Section<RawCluster>>,
     pub(crate) storage: Option<Section<RawStorage>>,
+    pub(crate) purge: Option<Section<RawPurge>>,
     pub(crate) origins: Vec<Section<RawOrigin>>,
     pub(crate) sites: Vec<Section<RawSite>>,
     pub(crate) lists: Vec<Section<RawList>>,
@@ -60,9 +62,9 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 16] = [
-    "include", "pop", "listen", "admin", "cluster", "storage", "origin", "site", "list", "geoip", "jwt", "counter",
-    "unique", "rule", "limit", "test",
+const NAMES: [&str; 17] = [
+    "include", "pop", "listen", "admin", "cluster", "storage", "purge", "origin", "site", "list", "geoip", "jwt",
+    "counter", "unique", "rule", "limit", "test",
 ];
 
 impl Sections {
@@ -76,6 +78,7 @@ impl Sections {
                 "admin" => single(&mut self.admin, key, value, inner, check),
                 "cluster" => single(&mut self.cluster, key, value, inner, check),
                 "storage" => single(&mut self.storage, key, value, inner, check),
+                "purge" => single(&mut self.purge, key, value, inner, check),
                 "origin" => named(&mut self.origins, key, value, inner, check),
                 "site" => named(&mut self.sites, key, value, inner, check),
                 "list" => named(&mut self.lists, key, value, inner, check),

@@ -2,7 +2,8 @@
 //! head, the store and the instant. The store is read **and charged**; that is the only effect.
 //!
 //! [`Filters::decide`] is the only entry for requests, beside [`Filters::connect`] for connections and [`Filters::respond`] for
-//! responses; [`Filters::explain`] is the same code with nothing done. `cache` holds the decisions about stored responses.
+//! responses; [`Filters::explain`] is the same code with nothing done. `cache` holds the decisions about stored responses,
+//! `purge` what they are purged by.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,6 +12,7 @@ pub mod cache;
 pub mod limit;
 pub mod list;
 pub mod path;
+pub mod purge;
 pub mod rule;
 
 mod ban;

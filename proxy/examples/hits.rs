@@ -2,6 +2,7 @@
 //! ours and once with Pingora's `MemCache`, and compares what a hit takes.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use selvedge::cache::{MemoryStorage, cache_key};
 use selvedge_filters::cache::{KeyParts, Scheme};
+use selvedge_state::{Actor, Incarnation, PopId, StoreConfig};
 
 /// Bytes that ours may take; `MemCache` has no bound.
 const CAPACITY: u64 = 64 << 20;
@@ -45,10 +47,25 @@ enum Store {
 impl Store {
     fn leak(self) -> &'static (dyn Storage + Sync) {
         match self {
-            Store::Own => Box::leak(Box::new(MemoryStorage::new(CAPACITY, OBJECT_MAX))),
+            Store::Own => Box::leak(Box::new(MemoryStorage::new(CAPACITY, OBJECT_MAX, Arc::new(purges())))),
             Store::Memcache => Box::leak(Box::new(MemCache::new())),
         }
     }
+}
+
+/// Where ours looks for purges; there are none.
+fn purges() -> selvedge_state::Store {
+    selvedge_state::Store::new(StoreConfig {
+        me: Actor { pop: PopId(0), node: 0 },
+        incarnation: Incarnation(1),
+        cluster: String::new(),
+        secret: [0; 16],
+        secret_beside: None,
+        salt: 0,
+        keys_max: 1,
+        bans_max: 1,
+        roster: 1,
+    })
 }
 
 struct App {

@@ -15,6 +15,7 @@ pub mod node;
 pub mod observe;
 mod pem;
 pub mod plan;
+mod purge;
 pub mod rehearse;
 pub mod serve;
 pub mod stop;

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use selvedge_filters::limit::Limit;
 use selvedge_state::{Actor, Clocks, Coverage, Incarnation, Overshot, PeerState, PopId, Standing, Store, Time};
 
-use crate::admin::report;
+use crate::admin::{Repeats, report};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::Waiting;
@@ -62,6 +62,8 @@ pub struct Node {
     pub witness: Witness,
     /// The admin socket.
     pub socket: PathBuf,
+    /// What was answered there under a key.
+    pub(crate) repeats: Repeats,
     pub(crate) links: std::sync::OnceLock<Arc<Links>>,
     pub(crate) ready: AtomicBool,
     /// Whether a successor took over from this process.

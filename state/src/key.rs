@@ -73,6 +73,15 @@ impl Key64 {
     }
 }
 
+impl Key128 {
+    /// Of the text that it is shown as: 32 hex digits. `None` when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Key128> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u128::from_str_radix(text, 16).ok())?.map(Key128)
+    }
+}
+
 impl Key {
     /// The name in force, for those who tell keys apart and need not know them.
     #[must_use]

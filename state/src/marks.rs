@@ -87,6 +87,12 @@ impl Marked {
         self.rows.iter().filter_map(|row| row.applied).map(|applied| applied.number).max().unwrap_or(0)
     }
 
+    /// Its first application here after that number.
+    pub(crate) fn first_since(&self, number: u64) -> Option<Application> {
+        let applied = self.rows.iter().filter_map(|row| row.applied);
+        applied.filter(|applied| applied.number > number).min_by_key(|applied| applied.number)
+    }
+
     /// When a dot, or a later one of its actor, was applied.
     pub(crate) fn application(&self, dot: Dot) -> Option<Application> {
         self.row(dot.author.actor).filter(|row| row.dot >= dot).and_then(|row| row.applied)

@@ -2,8 +2,8 @@
 
 use selvedge_conf::{
     ADDRESSES_MAX, BANS_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX, KEY_PARTS_MAX, KEYS_MAX,
-    LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, RULES_MAX, SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX, TRUSTED_MAX,
-    UNIQUES_MAX,
+    LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX,
+    TRUSTED_MAX, UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -50,6 +50,12 @@ fn certificates() {
 fn trusted_proxies() {
     let nets = |n| list(n, |n| format!("\"10.{}.{}.0/24\"", n / 256, n % 256));
     bounded(TRUSTED_MAX, |n| base(&format!("trusted_proxies = {}", nets(n))));
+}
+
+#[test]
+fn purgers() {
+    let nets = |n| list(n, |n| format!("\"10.{}.{}.0/24\"", n / 256, n % 256));
+    bounded(PURGERS_MAX, |n| base(&format!("[purge]\nfrom = {}", nets(n))));
 }
 
 #[test]

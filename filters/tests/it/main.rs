@@ -25,6 +25,7 @@ mod lists;
 mod network;
 mod partition;
 mod pops;
+mod purge;
 mod random;
 mod responses;
 mod rules;

@@ -110,8 +110,22 @@ pub async fn send<Q: Serialize, A: DeserializeOwned>(
     path: &str,
     question: &Q,
 ) -> Result<A, ClientError> {
+    send_patiently(socket, method, path, question, Duration::ZERO).await
+}
+
+/// The same for an answer that may take so much longer than others.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn send_patiently<Q: Serialize, A: DeserializeOwned>(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    question: &Q,
+    longer: Duration,
+) -> Result<A, ClientError> {
     let body = serde_json::to_vec(question).map_err(|error| unreachable(socket, &error))?;
-    parse(socket, &call(socket, method, path, body.into(), PATIENCE).await?)
+    parse(socket, &call(socket, method, path, body.into(), PATIENCE.saturating_add(longer)).await?)
 }
 
 fn parse<A: DeserializeOwned>(socket: &Path, answer: &[u8]) -> Result<A, ClientError> {

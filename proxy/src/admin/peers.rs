@@ -1,4 +1,4 @@
-//! What other POPs may ask: what goes by here, and what became of one request. Nothing else of the admin socket is reachable
+//! What other POPs may ask: what goes by here, what became of one request, and whether a purge holds. Nothing else of the admin socket is reachable
 //! from there, and nothing can be changed.
 
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
 use super::server::failure;
-use super::{explain, tail};
+use super::{explain, receipts, tail};
 use crate::link::watch::WatchStream;
 use crate::node::Node;
 
@@ -23,6 +23,8 @@ pub(crate) async fn answer(node: Arc<Node>, stream: WatchStream) {
     let routes = Router::new()
         .route("/v1/tail", get(tail::here))
         .route("/v1/explain", get(explain::here))
+        // A POST for its length: it changes nothing either.
+        .route("/v1/purged", post(receipts::here))
         .fallback(async || failure(StatusCode::NOT_FOUND, "other POPs may not ask this".to_owned()))
         .method_not_allowed_fallback(async || {
             failure(StatusCode::METHOD_NOT_ALLOWED, "other POPs may only look".to_owned())

@@ -1,4 +1,4 @@
-//! Asking other POPs: the same GET over a connection that watches, and what came of it. The admin socket of one POP is enough to
+//! Asking other POPs: the same question over a connection that watches, and what came of it. The admin socket of one POP is enough to
 //! ask all of them.
 
 use std::error::Error;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Empty};
+use http::request;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -53,9 +54,31 @@ type Connection = JoinHandle<Result<(), hyper::Error>>;
 
 /// Asks a POP and waits for its answer to begin.
 pub(super) async fn ask(links: &Arc<Links>, pop: PopId, path: &str) -> Result<Coming, Unanswered> {
-    let begun = timeout(PATIENCE, begin(links, pop, path)).await;
+    coming(links, pop, Request::get(path), Bytes::new(), PATIENCE).await
+}
+
+/// Asks a POP what takes more words than fit into a path.
+pub(super) async fn put(
+    links: &Arc<Links>,
+    pop: PopId,
+    path: &str,
+    question: Bytes,
+    patience: Duration,
+) -> Result<Coming, Unanswered> {
+    let request = Request::post(path).header("content-type", "application/json");
+    coming(links, pop, request, question, patience).await
+}
+
+async fn coming(
+    links: &Arc<Links>,
+    pop: PopId,
+    request: request::Builder,
+    question: Bytes,
+    patience: Duration,
+) -> Result<Coming, Unanswered> {
+    let begun = timeout(patience, begin(links, pop, request, question)).await;
     let (response, connection) =
-        begun.map_err(|_| Unanswered::Unreachable(format!("it does not answer within {} s", PATIENCE.as_secs())))??;
+        begun.map_err(|_| Unanswered::Unreachable(format!("it does not answer within {} s", patience.as_secs())))??;
     let status = response.status();
     let mut coming = Coming { body: response.into_body(), buffer: BytesMut::new(), connection };
     if status.is_success() {
@@ -69,12 +92,17 @@ pub(super) async fn ask(links: &Arc<Links>, pop: PopId, path: &str) -> Result<Co
     Err(Unanswered::Refused(status, cause))
 }
 
-async fn begin(links: &Links, pop: PopId, path: &str) -> Result<(Response<Incoming>, Connection), Unanswered> {
+async fn begin(
+    links: &Links,
+    pop: PopId,
+    request: request::Builder,
+    question: Bytes,
+) -> Result<(Response<Incoming>, Connection), Unanswered> {
     let stream = links.watch(pop).await.map_err(|error| Unanswered::Unreachable(error.to_string()))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
     let connection = tokio::spawn(connection);
-    let request = Request::get(path).header("host", "watch").body(Empty::<Bytes>::new());
+    let request = request.header("host", "watch").body(Full::new(question));
     let request = request.map_err(|error| Unanswered::Unreachable(error.to_string()))?;
     match sender.send_request(request).await {
         Ok(response) => Ok((response, connection)),

@@ -3,6 +3,7 @@
 mod bans;
 pub mod explanation;
 mod limits;
+mod purges;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bans::{Ban, BanHistory, BanStep, NewBan, Unban};
 pub use limits::{Bound, Key, Limit, NewOverride, OneKey, Override, Overshot, Reset, Row};
+pub use purges::{Missing, NewPurge, OnePurge, Purged, PurgedUrl, Purger, Receipt, What};
 
 /// `/v1/status`: one node at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use tokio::net::UnixListener;
 
+use super::purges::PURGE_QUESTION_MAX;
 use super::report::{Apart, Failure};
 use crate::node::Node;
 use crate::observe::log;
@@ -80,11 +81,12 @@ pub async fn serve(listener: std::os::unix::net::UnixListener, node: Arc<Node>) 
         .route("/v1/counters/{name}", get(super::counters::show))
         .route("/v1/explain", get(super::explain::anywhere).post(super::explain::made_up))
         .route("/v1/tail", get(super::tail::anywhere))
+        .route("/v1/purge", post(super::purges::add).layer(DefaultBodyLimit::max(PURGE_QUESTION_MAX)))
         .fallback(async || failure(StatusCode::NOT_FOUND, "there is no such path".to_owned()))
         .method_not_allowed_fallback(async || {
             failure(StatusCode::METHOD_NOT_ALLOWED, "not with this method".to_owned())
         })
-        .layer(axum::extract::DefaultBodyLimit::max(QUESTION_MAX))
+        .layer(DefaultBodyLimit::max(QUESTION_MAX))
         .with_state(node);
     axum::serve(UnixListener::from_std(listener)?, routes).await
 }

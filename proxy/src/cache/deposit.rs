@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use pingora::cache::{CacheKey, RespCacheable};
 use pingora::http::ResponseHeader;
+use selvedge_filters::cache::KeyParts;
 
 use super::miss::Miss;
 use super::parts::Cache;
@@ -30,15 +31,15 @@ impl Deposit {
 }
 
 impl Cache {
-    /// Begins to store a response that is fresh. `None` when it may not or cannot be. For `response_filter`.
+    /// Begins to store a response that is fresh, for these places. `None` when it may not or cannot be. For `response_filter`.
     pub fn deposit(
         &'static self,
         key: &CacheKey,
-        exchange: &Exchange,
+        (exchange, places): (&Exchange, &[KeyParts<'_>]),
         response: &ResponseHeader,
         now: SystemTime,
     ) -> Option<Deposit> {
-        match self.response_cacheable(exchange, response) {
+        match self.stamped(self.response_cacheable(exchange, response), exchange, places) {
             RespCacheable::Cacheable(meta) if meta.is_fresh(now) => self.storage.write(key, &meta).map(Deposit),
             RespCacheable::Cacheable(_) | RespCacheable::Uncacheable(_) => None,
         }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::budget::Charge;
 use super::object::{Body, Header, Object, Terms, Times};
 use super::pieces::Pieces;
+use super::stamp::Stamped;
 use super::storage::EntryKey;
 
 /// Names one fill of this storage.
@@ -89,6 +90,7 @@ pub(crate) struct Fill {
     pub(crate) key: EntryKey,
     pub(crate) times: Times,
     pub(crate) header: Arc<Header>,
+    pub(crate) stamped: Arc<Stamped>,
     declared: Option<usize>,
     follow: Follow,
     state: Mutex<State>,
@@ -101,7 +103,7 @@ impl Fill {
         id: FillId,
         key: EntryKey,
         times: Times,
-        header: Header,
+        (header, stamped): (Header, Arc<Stamped>),
         declared: Option<usize>,
         charge: Charge,
         follow: Follow,
@@ -112,6 +114,7 @@ impl Fill {
             key,
             times,
             header: Arc::new(header),
+            stamped,
             declared,
             follow,
             state: Mutex::new(State { content: Content::Open(growing), readers: BTreeMap::new(), next_reader: 0 }),
@@ -176,7 +179,8 @@ impl Fill {
             Fate::PassThrough => (Content::Passed(growing), Ok(None)),
             Fate::Store => {
                 let body = Arc::new(Body::new(growing.pieces.into_full(), growing.charge));
-                let object = Object { times: self.times, header: Arc::clone(&self.header), body: Arc::clone(&body) };
+                let (header, stamped) = (Arc::clone(&self.header), Arc::clone(&self.stamped));
+                let object = Object { times: self.times, header, stamped, body: Arc::clone(&body) };
                 (Content::Whole(body), Ok(Some(object)))
             }
         }

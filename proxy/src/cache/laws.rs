@@ -1,6 +1,7 @@
 //! What the storage promises, tried through Pingora's own trait.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use pingora::cache::storage::{MissHandler, PurgeOutcome, PurgeTarget};
 use pingora::cache::trace::{Span, SpanHandle};
 use pingora::cache::{CacheKey, CacheMeta, HitHandler, HttpCache, PurgeType, Storage};
 use pingora::http::ResponseHeader;
+use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig};
 
 use super::parts::{Cache, Settings};
 use super::pieces::PIECE;
@@ -17,7 +19,22 @@ use super::storage::MemoryStorage;
 const MIB: usize = 1 << 20;
 
 fn storage(capacity: usize, object_max: usize) -> &'static MemoryStorage {
-    Box::leak(Box::new(MemoryStorage::new(capacity as u64, object_max)))
+    Box::leak(Box::new(MemoryStorage::new(capacity as u64, object_max, empty_store())))
+}
+
+/// An empty store, of one POP alone.
+pub(super) fn empty_store() -> Arc<Store> {
+    Arc::new(Store::new(StoreConfig {
+        me: Actor { pop: PopId(1), node: 0 },
+        incarnation: Incarnation(1),
+        cluster: String::from("test"),
+        secret: [3; 16],
+        secret_beside: None,
+        salt: 0,
+        keys_max: 10,
+        bans_max: 10,
+        roster: 1,
+    }))
 }
 
 fn trace() -> SpanHandle {
@@ -421,7 +438,8 @@ async fn at_random_the_cap_holds_and_nothing_is_mixed_up() {
 /// Pingora's own state machine, without a network: many requests miss one key at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_miss_together_one_leads() {
-    let cache = Cache::leak(Settings { capacity: MIB as u64, object_max: MIB, wait: Duration::from_secs(60) });
+    let cache =
+        Cache::leak(Settings { capacity: MIB as u64, object_max: MIB, wait: Duration::from_secs(60) }, empty_store());
     let leaders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let all = body(1, 70_000);
     let mut requests = tokio::task::JoinSet::new();

@@ -9,7 +9,8 @@
 //! - the bytes held (headers, bodies, fills in progress, evicted objects still being read) never pass the cap;
 //! - a response that breaks off is never served as a whole one, neither to those who read along nor later;
 //! - of requests that miss together one goes to the origin, and at most two within one wait;
-//! - a response that cannot be stored still reaches the clients that asked for it.
+//! - a response that cannot be stored still reaches the clients that asked for it;
+//! - what was asked for before a purge of it came to be known here is not served to anybody who comes after that.
 //!
 //! # Which hook calls what
 //!
@@ -22,9 +23,9 @@
 //! | `cache_miss` | [`Cache::miss`]`(session)`, in place of the default |
 //! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, is_lost, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
 //! | `upstream_peer` | `if ctx.next == Next::StandIn { return Err(`[`stand_in`]`()) }`, before anything else |
-//! | `upstream_request_filter` | [`Exchange::sent`]`(now)` |
+//! | `upstream_request_filter` | [`Exchange::sent`]`(store.fill(), now)`, before the request goes out |
 //! | `upstream_response_filter` | [`Exchange::received`]`(response, session.cache.maybe_cache_meta(), now)`; it runs for a 304 too |
-//! | `response_cache_filter` | `Ok(`[`Cache::response_cacheable`]`(&ctx.exchange, response))` |
+//! | `response_cache_filter` | `Ok(`[`Cache::stamped`]`(`[`Cache::response_cacheable`]`(&ctx.exchange, response), &ctx.exchange, places))` |
 //! | `response_filter`, `response_body_filter` | [`Cache::deposit`]`(..)` where [`deposit`](selvedge_filters::cache::deposit) says so, then [`Deposit::add`] |
 //! | `range_header_filter` | [`range_type`]`(session.req_header(), response)`, in place of the default |
 //! | `should_serve_stale` | [`may_serve_stale`]`(session, ctx.next, error, now)` |
@@ -46,8 +47,10 @@ mod object;
 mod parts;
 mod pieces;
 mod policy;
+mod purged;
 mod range;
 mod shelf;
+mod stamp;
 mod stats;
 mod storage;
 mod wait;

@@ -13,6 +13,7 @@ use selvedge_filters::cache::Reuse;
 
 use super::budget::Charge;
 use super::pieces::{self, PIECE};
+use super::stamp::Stamped;
 
 /// What an entry costs beside its header and body: the map's slot with its spare room, the queue's place, the ghost's
 /// place, three shared allocations.
@@ -77,7 +78,7 @@ impl Times {
     }
 }
 
-/// A header that shares no buffer with the connection it came from.
+/// A header that shares no buffer with the connection it came from. Its charge is also for the stamp beside it.
 #[derive(Debug)]
 pub(crate) struct Header {
     header: ResponseHeader,
@@ -140,11 +141,12 @@ impl Body {
     }
 }
 
-/// A stored response. Copies share header and body.
+/// A stored response. Copies share all but the instants.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) times: Times,
     pub(crate) header: Arc<Header>,
+    pub(crate) stamped: Arc<Stamped>,
     pub(crate) body: Arc<Body>,
 }
 

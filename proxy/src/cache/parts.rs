@@ -1,5 +1,6 @@
 //! The parts of a cache that Pingora wants to live for ever, made together and leaked once at boot.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
@@ -9,6 +10,7 @@ use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use selvedge_filters::cache::{Asked, NotStored, Reuse};
+use selvedge_state::Store;
 
 use super::lock::Collapse;
 use super::policy::{self, Exchange};
@@ -57,10 +59,10 @@ impl std::fmt::Debug for Uncacheable {
 }
 
 impl Cache {
-    /// Makes a cache that lives as long as the process. Once at boot, never per config reload.
-    pub fn leak(settings: Settings) -> &'static Cache {
+    /// Makes a cache that lives as long as the process, over the store that remembers purges. Once at boot, never per config reload.
+    pub fn leak(settings: Settings, store: Arc<Store>) -> &'static Cache {
         Box::leak(Box::new(Cache {
-            storage: MemoryStorage::new(settings.capacity, settings.object_max),
+            storage: MemoryStorage::new(settings.capacity, settings.object_max, store),
             collapse: Collapse::new(settings.wait),
             uncacheable: Uncacheable::new(),
             uncacheable_to_cookies: Uncacheable::new(),

@@ -13,6 +13,7 @@ use selvedge_filters::cache::{
     Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, validates,
     variance,
 };
+use selvedge_state::Fill;
 
 use super::hit::Hit;
 use super::object::Terms;
@@ -28,17 +29,25 @@ pub struct Exchange {
     validation: Option<HeaderMap>,
     /// Whether it speaks of another response than the stored one.
     is_of_another: bool,
+    /// Which purges were known here when the request went out.
+    fill: Option<Fill>,
 }
 
 impl Exchange {
     /// Begins with what is known of the request.
     pub fn new(asked: Asked, now: SystemTime) -> Exchange {
-        Exchange { asked, request_time: now, response_time: None, validation: None, is_of_another: false }
+        Exchange { asked, request_time: now, response_time: None, validation: None, is_of_another: false, fill: None }
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
-    pub fn sent(&mut self, now: SystemTime) {
+    pub fn sent(&mut self, fill: Fill, now: SystemTime) {
         self.request_time = now;
+        self.fill = Some(fill);
+    }
+
+    /// Which purges were known here when the request went out; `None` before.
+    pub(crate) fn fill(&self) -> Option<Fill> {
+        self.fill
     }
 
     /// The origin's header is here; `stored` is what it may validate. One that speaks of another response loses its fields, or

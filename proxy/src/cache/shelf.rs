@@ -52,12 +52,15 @@ impl Shelf {
         self.entries(key).get(&key).map(|entry| entry.object.clone())
     }
 
-    /// Stores an object; one that replaces another keeps its place. What is returned is for the caller to drop when it
-    /// holds no lock.
+    /// Stores an object; one that replaces another keeps its place, and none replaces one that was asked for after a later purge.
+    /// What is returned is for the caller to drop when it holds no lock.
     pub(crate) fn put(&self, key: EntryKey, object: Object) -> Option<Object> {
         let mut order = self.order();
         let mut entries = self.entries(key);
         if let Some(entry) = entries.get_mut(&key) {
+            if entry.object.stamped.fill() > object.stamped.fill() {
+                return Some(object);
+            }
             return Some(replace(&mut order, entry, object));
         }
         let weight = object.weight();
@@ -66,19 +69,27 @@ impl Shelf {
         None
     }
 
-    /// Replaces a stored object by a change of it; returns what it was.
-    pub(crate) fn change(&self, key: EntryKey, change: impl FnOnce(&Object) -> Object) -> Option<Object> {
+    /// Replaces a stored object by a change of it, if there is one to make; returns what it was.
+    pub(crate) fn change(&self, key: EntryKey, change: impl FnOnce(&Object) -> Option<Object>) -> Option<Object> {
         let mut order = self.order();
         let mut entries = self.entries(key);
         let entry = entries.get_mut(&key)?;
-        let changed = change(&entry.object);
+        let changed = change(&entry.object)?;
         Some(replace(&mut order, entry, changed))
     }
 
     /// Takes an object out.
     pub(crate) fn remove(&self, key: EntryKey) -> Option<Object> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Takes an object out if it is the one that is meant.
+    pub(crate) fn remove_if(&self, key: EntryKey, is_meant: impl FnOnce(&Object) -> bool) -> Option<Object> {
         let mut order = self.order();
-        let entry = self.entries(key).remove(&key)?;
+        let mut entries = self.entries(key);
+        let _: &Entry = entries.get(&key).filter(|entry| is_meant(&entry.object))?;
+        let entry = entries.remove(&key)?;
+        drop(entries);
         order.leave(entry.queue, entry.weight, |place| self.has(place));
         Some(entry.object)
     }

@@ -10,6 +10,8 @@ pub(crate) struct Counters {
     pub(crate) aborted: Counter,
     pub(crate) outgrown: Counter,
     pub(crate) refused: Counter,
+    pub(crate) purged: Counter,
+    pub(crate) purged_softly: Counter,
 }
 
 /// A number that only grows.
@@ -47,4 +49,8 @@ pub struct Stats {
     pub outgrown: u64,
     /// Responses not admitted because they are too large or no room could be made, since boot.
     pub refused: u64,
+    /// Objects that were asked for and found purged, since boot.
+    pub purged: u64,
+    /// Objects that were asked for and found purged softly, since boot.
+    pub purged_softly: u64,
 }

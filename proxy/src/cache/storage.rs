@@ -4,8 +4,10 @@
 //! until there is enough, and when nothing is left to go, the response is not admitted and streams past the cache.
 //!
 //! A fill is *listed* from its header on: lookups find it and read along. A purge or a newer fill of the same key takes it
-//! off the list, and only a fill that is still listed when it ends becomes an object. So a purge also covers what is on its
-//! way, and an older answer never replaces a newer one.
+//! off the list, and only a fill that is still listed when it ends becomes an object. So what takes an object out also covers what
+//! is on its way, and an older answer never replaces a newer one.
+//!
+//! Purges by name do not look for what they are about (see `purged`): fills and objects carry a stamp, and are looked at by it.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -23,14 +25,16 @@ use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, CacheMeta, HitHandler, PurgeType, Storage};
 use pingora::{Error, ErrorType, Result};
 use selvedge_filters::cache::Reuse;
+use selvedge_state::Store;
 
 use super::budget::{Budget, Charge};
 use super::fill::{Fate, Fill, FillId, Follow, GivenUp};
 use super::hit::Hit;
 use super::miss::Miss;
-use super::object::{Header, OBJECT_OVERHEAD, Object, Times};
+use super::object::{Header, OBJECT_OVERHEAD, Times};
 use super::pieces;
 use super::shelf::Shelf;
+use super::stamp::{Stamp, Stamped, Standing};
 use super::stats::{Counters, Stats};
 
 /// How many locks the fills in progress have; keys are hashes, so they spread evenly.
@@ -74,18 +78,21 @@ impl Fills {
 pub struct MemoryStorage {
     budget: Budget,
     object_max: usize,
-    shelf: Shelf,
+    /// Where purges are remembered.
+    pub(super) store: Arc<Store>,
+    pub(super) shelf: Shelf,
     fills: Box<[Mutex<Fills>]>,
     next_fill: AtomicU64,
-    counters: Counters,
+    pub(super) counters: Counters,
 }
 
 impl MemoryStorage {
     /// A storage of `capacity` bytes in all, for bodies of at most `object_max` bytes.
-    pub fn new(capacity: u64, object_max: usize) -> MemoryStorage {
+    pub fn new(capacity: u64, object_max: usize, store: Arc<Store>) -> MemoryStorage {
         MemoryStorage {
             budget: Budget::new(capacity),
             object_max,
+            store,
             shelf: Shelf::new(),
             fills: (0..SHARDS).map(|_| Mutex::default()).collect(),
             next_fill: AtomicU64::new(0),
@@ -112,6 +119,8 @@ impl MemoryStorage {
             aborted: self.counters.aborted.get(),
             outgrown: self.counters.outgrown.get(),
             refused: self.counters.refused.get(),
+            purged: self.counters.purged.get(),
+            purged_softly: self.counters.purged_softly.get(),
         }
     }
 
@@ -133,14 +142,14 @@ impl MemoryStorage {
         result
     }
 
-    /// Ends a fill: stores it if it is still listed. The lock is held until then, or a purge could slip in between.
+    /// Ends a fill: stores it if it is still listed and was not purged. The lock is held until then, or a purge could slip in between.
     pub(crate) fn finish(&self, fill: &Fill) -> Result<(), GivenUp> {
         let result = fill.finish();
         let mut fills = self.fills(fill.key);
         fills.all.remove(&fill.id);
         let listed = fills.unlist(fill);
         let replaced = match result {
-            Ok(Some(object)) if listed => {
+            Ok(Some(object)) if listed && !fill.stamped.is_gone(&self.store) => {
                 self.counters.stored.add();
                 self.shelf.put(fill.key, object)
             }
@@ -227,14 +236,18 @@ impl MemoryStorage {
         if declared.is_some_and(|declared| declared > self.object_max) {
             return Err(Refused::TooLarge);
         }
-        let head = self.room(Header::cost(header) + OBJECT_OVERHEAD).ok_or(Refused::NoRoom)?;
+        let stamp = Stamp::of(meta);
+        let head = self.room(Header::cost(header) + stamp.cost() + OBJECT_OVERHEAD).ok_or(Refused::NoRoom)?;
         let body = self.room(body).ok_or(Refused::NoRoom)?;
         let id = FillId(self.next_fill.fetch_add(1, Ordering::Relaxed));
         let header = Header::new(header, head).map_err(|_| Refused::Header)?;
-        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), header, declared, body, follow));
+        let head = (header, Stamped::new(stamp));
+        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), head, declared, body, follow));
         let mut fills = self.fills(fill.key);
         fills.all.insert(id, Arc::clone(&fill));
-        fills.listed.insert(fill.key, id);
+        if fills.listed(fill.key).is_none_or(|listed| listed.stamped.fill() <= fill.stamped.fill()) {
+            fills.listed.insert(fill.key, id);
+        }
         drop(fills);
         Ok(fill)
     }
@@ -276,12 +289,13 @@ pub(crate) fn error(cause: impl std::error::Error) -> Box<Error> {
 impl Storage for MemoryStorage {
     async fn lookup(&'static self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
         let key = EntryKey::of(key);
-        // A fill in progress is newer than what is stored. One that just ended badly has no reader to offer.
-        let fill = self.fills(key).listed(key);
+        // A fill in progress is newer than what is stored. One that just ended badly has no reader to offer, and one that was purged,
+        // however softly, has none for those who come now.
+        let fill = self.fills(key).listed(key).filter(|fill| fill.stamped.standing(&self.store) == Standing::Valid);
         if let Some(found) = fill.and_then(|fill| read_along(&fill)) {
             return Ok(Some(found));
         }
-        Ok(self.shelf.get(key).map(|object| (object.meta(), Hit::object(object))))
+        Ok(self.usable(key).map(|object| (object.meta(), Hit::object(object))))
     }
 
     async fn lookup_streaming_write(
@@ -329,21 +343,20 @@ impl Storage for MemoryStorage {
         let expired = self.shelf.change(EntryKey::of(target.key()), |object| {
             let mut object = object.clone();
             object.times.expire_at(now);
-            object
+            Some(object)
         });
         Ok(if expired.is_some() { PurgeOutcome::Expired } else { PurgeOutcome::NotFound })
     }
 
-    /// A 304 renews the header and the instants (RFC 9111 section 4.3.4). `false`: the object is gone, or its new header
+    /// A 304 renews the header and the instants (RFC 9111 section 4.3.4). `false`: the object is gone or purged, or its new header
     /// finds no room; the response is served all the same.
     async fn update_meta(&'static self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
         let header = meta.response_header();
-        let Some(charge) = self.room(Header::cost(header) + OBJECT_OVERHEAD) else {
+        let stamp = Stamp::of(meta);
+        let Some(charge) = self.room(Header::cost(header) + stamp.cost() + OBJECT_OVERHEAD) else {
             return Ok(false);
         };
-        let (times, header) = (Times::of(meta), Arc::new(Header::new(header, charge)?));
-        let renewed = |object: &Object| Object { times, header, body: Arc::clone(&object.body) };
-        Ok(self.shelf.change(EntryKey::of(key), renewed).is_some())
+        Ok(self.renew(EntryKey::of(key), Times::of(meta), Header::new(header, charge)?, stamp))
     }
 
     fn support_streaming_partial_write(&self) -> bool {

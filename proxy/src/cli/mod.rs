@@ -14,6 +14,7 @@ mod lists;
 mod metrics;
 mod overrides;
 mod page;
+mod purge;
 mod reload;
 mod remembered;
 mod render;
@@ -72,6 +73,8 @@ enum Command {
     /// Bans, at every POP at once.
     #[command(subcommand)]
     Bans(bans::Command),
+    /// Have stored responses not be served any more, at every POP.
+    Purge(purge::Args),
     /// Counters of a running node.
     #[command(subcommand)]
     Counters(counters::Command),
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Limits(command) => limits::limits(&command),
         Command::Cluster(command) => cluster::cluster(&command),
         Command::Bans(command) => bans::bans(&command),
+        Command::Purge(args) => purge::purge(&args),
         Command::Counters(command) => counters::counters(&command),
         Command::Lists(command) => lists::lists(&command),
         Command::Tail(args) => tail::tail(&args, json),

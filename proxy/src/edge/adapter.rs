@@ -103,7 +103,7 @@ impl ProxyHttp for Edge {
         context: &mut Context,
     ) -> Result<()> {
         if let Some(exchange) = &mut context.exchange {
-            exchange.sent(SystemTime::now());
+            exchange.sent(self.node.store.fill(), SystemTime::now());
         }
         // A second try sends the body once more.
         context.body = 0;
@@ -142,11 +142,11 @@ impl ProxyHttp for Edge {
 
     fn response_cache_filter(
         &self,
-        _: &Session,
+        session: &Session,
         response: &ResponseHeader,
         context: &mut Context,
     ) -> Result<RespCacheable> {
-        Ok(caching::storable(self.node.cache, context, response))
+        Ok(caching::storable(self.node.cache, session, context, response))
     }
 
     fn range_header_filter(&self, session: &mut Session, response: &mut ResponseHeader, _: &mut Context) -> RangeType {

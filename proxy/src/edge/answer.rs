@@ -60,6 +60,10 @@ pub(super) enum Answer {
     NoSite,
     /// 400.
     BadRequest(BadTarget),
+    /// 200: the URL is purged, as this says.
+    Purged(Bytes),
+    /// 403: a client that may not purge.
+    MayNotPurge,
     /// 400: Pingora could not make a request of it.
     Malformed,
     /// 413.
@@ -111,6 +115,8 @@ impl Answer {
             Answer::Banned { origin: BanOrigin::Penalty, .. } => StatusCode::TOO_MANY_REQUESTS,
             // The config holds only statuses there are.
             Answer::Limited { deny, .. } => StatusCode::from_u16(deny.status).unwrap_or(StatusCode::TOO_MANY_REQUESTS),
+            Answer::Purged(_) => StatusCode::OK,
+            Answer::MayNotPurge => StatusCode::FORBIDDEN,
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
             Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
@@ -133,6 +139,8 @@ impl Answer {
             Answer::Unkeyed { .. } => "unkeyed",
             Answer::Partitioned { .. } => "partitioned",
             Answer::NoSite => "no-site",
+            Answer::Purged(_) => "purged",
+            Answer::MayNotPurge => "may-not-purge",
             Answer::BadRequest(_) | Answer::Malformed => "bad-request",
             Answer::BodyTooLarge { .. } => "body-too-large",
             Answer::FormTooLarge => "form-too-large",
@@ -161,6 +169,8 @@ impl Answer {
                 format!("Limit \"{limit}\" admits nothing while other points of presence cannot be heard.")
             }
             Answer::NoSite => "No site is configured for this host.".to_owned(),
+            Answer::Purged(_) => "What was asked for is purged.".to_owned(),
+            Answer::MayNotPurge => "This client may not purge.".to_owned(),
             Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
             Answer::Malformed => "The request is malformed.".to_owned(),
             Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
@@ -205,6 +215,7 @@ impl Answer {
             Answer::Limited { deny: Deny { body: Some(own), .. }, .. } => {
                 (own.content_type.as_str(), own.text.clone().into_bytes())
             }
+            Answer::Purged(which) => ("application/json", which.to_vec()),
             _ => ("application/problem+json", self.problem(pop, id)),
         };
         let mut header = ResponseHeader::build(status, Some(8))?;

@@ -15,6 +15,7 @@ use selvedge_filters::{From, Head};
 
 use super::context::Context;
 use super::outbound::pseudonym;
+use super::purging;
 use super::target::Target;
 use crate::cache::{self, Cache, Exchange, Next};
 
@@ -66,7 +67,8 @@ pub(super) fn deposit(
     let request = session.req_header();
     let Some(head) = context.head(request).map(|head| Head { headers: &request.headers, ..head }) else { return };
     if selvedge_filters::cache::deposit(&head, &target(context), response.status, &response.headers).is_ok() {
-        context.deposit = cache.deposit(&key(session, context), exchange, response, now);
+        let places = purging::places(session, context);
+        context.deposit = cache.deposit(&key(session, context), (exchange, &places), response, now);
     }
 }
 
@@ -105,9 +107,17 @@ pub(super) fn keep_no_promise(session: &mut Session, context: &Context, error: O
 }
 
 /// Whether a response is stored.
-pub(super) fn storable(cache: &'static Cache, context: &Context, response: &ResponseHeader) -> RespCacheable {
+pub(super) fn storable(
+    cache: &'static Cache,
+    session: &Session,
+    context: &Context,
+    response: &ResponseHeader,
+) -> RespCacheable {
     match &context.exchange {
-        Some(exchange) => cache.response_cacheable(exchange, response),
+        Some(exchange) => {
+            let places = purging::places(session, context);
+            cache.stamped(cache.response_cacheable(exchange, response), exchange, &places)
+        }
         // Not asked when the cache was never turned on.
         None => RespCacheable::Uncacheable(NoCacheReason::InternalError),
     }
@@ -123,6 +133,7 @@ pub(super) fn on_response(
     context: &mut Context,
     now: SystemTime,
 ) -> Result<Option<String>> {
+    purging::untag(response);
     if let Some(age) = cache::age(session, now) {
         response.insert_header("age", age)?;
     }

@@ -19,6 +19,7 @@ mod interim;
 mod made_up;
 pub mod origin;
 mod outbound;
+mod purging;
 mod request_id;
 mod steer;
 mod target;
@@ -98,7 +99,8 @@ impl Edge {
                 let holds = std::mem::take(&mut decision.holds);
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
                 self.wait(&decision, context).await;
-                return Ok(verdict::follow(decision, session, context));
+                let answer = verdict::follow(decision, session, context);
+                return Ok(answer.or_else(|| purging::asked(&self.node, session, context)));
             }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
                 // Its beginning was taken out of the stream and is not kept, so it cannot go on, whoever asked.

@@ -31,8 +31,11 @@ pub(super) fn tell(node: &Node, session: &Session, context: &Context, line: &Lin
     node.witness.hub.tell(line, &context.plan, |program| asked.as_ref().is_some_and(|asked| program.holds(asked)));
 }
 
-/// Remembers a request that the edge answers by itself.
+/// Remembers a request that the edge answers by itself, and not as it was wished.
 pub(super) fn keep(node: &Node, session: &Session, context: &Context, answer: &Answer) {
+    if answer.status().is_success() {
+        return;
+    }
     let request = session.req_header();
     let plan = &context.plan;
     let rule = |what, id: &RuleId| {

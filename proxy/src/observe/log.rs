@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_subscriber::EnvFilter;
 
+use selvedge_filters::purge::{Reach, Wanted};
 use selvedge_state::{Event, Time};
 
 use super::Metrics;
@@ -171,6 +172,12 @@ pub fn apart(apart: bool) {
         true => tracing::warn!("this POP keeps apart: it exchanges nothing with the others"),
         false => tracing::info!("this POP exchanges with the others again"),
     }
+}
+
+/// Something was purged here.
+pub(crate) fn purged(wanted: &[Wanted], reach: Reach, by: &str) {
+    let first = wanted.first().map(|wanted| wanted.name().to_string()).unwrap_or_default();
+    tracing::info!(purges = wanted.len(), first, reach = reach.as_str(), by, "purged");
 }
 
 /// The peer links cannot start; the node goes on alone.

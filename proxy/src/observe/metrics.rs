@@ -37,6 +37,7 @@ pub struct Metrics {
     events: IntCounterVec,
     peer_events: IntCounterVec,
     origin_failures: IntCounterVec,
+    purges: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
     snapshot_failures: IntCounter,
@@ -58,6 +59,7 @@ struct Gauges {
     log_dropped: IntCounter,
     cache_fills: IntCounterVec,
     cache_evicted: IntCounter,
+    cache_purged: IntCounterVec,
     peers_heard: IntGauge,
     peers_roster: IntGauge,
     lag: IntGauge,
@@ -134,6 +136,7 @@ impl Metrics {
             events: counters(&series::CLUSTER_EVENTS)?,
             peer_events: counters(&series::PEER_EVENTS_TOTAL)?,
             origin_failures: counters(&series::ORIGIN_FAILURES)?,
+            purges: counters(&series::PURGES)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
             snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
@@ -206,6 +209,11 @@ impl Metrics {
         self.origin_failures.with_label_values(&[origin, kind]).inc();
     }
 
+    /// Something was purged here, of a kind and as far as this.
+    pub fn purged(&self, kind: &str, reach: &str) {
+        self.purges.with_label_values(&[kind, reach]).inc();
+    }
+
     /// Something happened to the replicated state.
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
@@ -248,6 +256,7 @@ impl Gauges {
             log_dropped: counter(&series::LOG_DROPPED)?,
             cache_fills: counters(registry, &series::CACHE_FILLS)?,
             cache_evicted: counter(&series::CACHE_EVICTIONS)?,
+            cache_purged: counters(registry, &series::CACHE_PURGED)?,
             peers_heard: gauge(&series::CLUSTER_HEARD)?,
             peers_roster: gauge(&series::CLUSTER_ROSTER)?,
             lag: gauge(&series::CLUSTER_LAG_MS)?,
@@ -276,6 +285,9 @@ impl Gauges {
         self.cache_bytes.set(whole(cache.bytes));
         self.cache_objects.set(whole(cache.objects));
         raise(&self.cache_evicted, cache.evicted);
+        for (reach, count) in [("hard", cache.purged), ("soft", cache.purged_softly)] {
+            raise(&self.cache_purged.with_label_values(&[reach]), count);
+        }
         let fills = [
             ("stored", cache.stored),
             ("aborted", cache.aborted),

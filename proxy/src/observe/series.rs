@@ -48,6 +48,10 @@ const CLASSES: usize = 6;
 const RESULTS: usize = 5;
 /// stored, aborted, outgrown, refused.
 const FILLS: usize = 4;
+/// hard, soft.
+const REACHES: usize = 2;
+/// url, tag, group, prefix, host, all.
+const PURGE_KINDS: usize = 6;
 /// refused, would_refuse, uncounted, delayed, tagged.
 const DECISIONS: usize = 5;
 /// connect, timeout, broken, invalid, ejected.
@@ -77,6 +81,12 @@ pub(super) const CACHE_FILLS: Family = family(
 );
 pub(super) const CACHE_OBJECTS: Family =
     family("selvedge_cache_objects", "Objects the cache holds.", &[], By::Fixed(1));
+pub(super) const CACHE_PURGED: Family = family(
+    "selvedge_cache_purged_total",
+    "Objects that were asked for and found purged.",
+    &["reach"],
+    By::Fixed(REACHES),
+);
 pub(super) const CACHE_REQUESTS: Family =
     family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
 pub(super) const CLOCK_OFFSET_MS: Family = family(
@@ -155,6 +165,8 @@ pub(super) const NATS_NODES: Family =
     family("selvedge_nats_nodes", "Other nodes that are there over NATS.", &[], By::Fixed(1));
 pub(super) const ORIGIN_FAILURES: Family =
     family("selvedge_origin_failures_total", "Tries that an origin failed.", &["origin", "kind"], By::Origin(FAILURES));
+pub(super) const PURGES: Family =
+    family("selvedge_purges_total", "Purges made at this node.", &["kind", "reach"], By::Fixed(PURGE_KINDS * REACHES));
 pub(super) const RULE_EFFECTS_UNDONE: Family = family(
     "selvedge_rule_effects_undone_total",
     "Effects of rules that could not be carried out.",
@@ -183,12 +195,13 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 37] = [
+pub const FAMILIES: [Family; 39] = [
     BANS,
     CACHE_BYTES,
     CACHE_EVICTIONS,
     CACHE_FILLS,
     CACHE_OBJECTS,
+    CACHE_PURGED,
     CACHE_REQUESTS,
     CLOCK_OFFSET_MS,
     CLOCK_WALL_AHEAD_MS,
@@ -215,6 +228,7 @@ pub const FAMILIES: [Family; 37] = [
     NATS_NODES,
     ORIGIN_FAILURES,
     PEER_EVENTS_TOTAL,
+    PURGES,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
     SNAPSHOT_FAILURES,

@@ -29,6 +29,7 @@ mod overrides;
 mod paths;
 mod places;
 mod proxying;
+mod purge;
 mod quotas;
 mod rehearsal;
 mod reload;

@@ -6,13 +6,21 @@ use super::Store;
 use super::facts::{Offered, Said};
 use crate::fact::Kind;
 use crate::identity::Seq;
-use crate::key::{Domain, PurgeKey};
+use crate::key::{Domain, Key128, PurgeKey};
 use crate::marks::{Application, Dot, FLOOR_DOTS_MAX, Marked};
 use crate::time::Time;
 
-/// How many purges were applied at this node when a fill began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How many purges were applied at this node when a fill began. The default is that none was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fill(u64);
+
+impl Fill {
+    /// How many: the numbers of those applications are at most this one.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
 
 /// Why something could not be purged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +65,21 @@ impl Store {
         }
         let since = |mark: &Marked| mark.last() > fill.0;
         key.each().any(|key| self.marks.read(key, since) == Some(true)) || self.marks.floor(None, since) == Some(true)
+    }
+
+    /// The first application here, after a fill began, of a purge of any of these names, or of one that took all with it. Of each
+    /// actor only the last purge of a name is remembered, so there may have been an earlier one.
+    ///
+    /// Whoever takes [`fill`](Self::fill) before asking and is told of none knows that up to it there was none: a purge has its
+    /// number and its mark before anything else is read of its key.
+    #[must_use]
+    pub fn first_purge(&self, keys: &[Key128], fill: Fill) -> Option<Application> {
+        if self.marks.last_number() == fill.0 {
+            return None;
+        }
+        let since = |mark: &Marked| mark.first_since(fill.0);
+        let of_keys = keys.iter().filter_map(|key| self.marks.read(*key, since).flatten());
+        of_keys.min_by_key(|application| application.number).or_else(|| self.marks.floor(None, since).flatten())
     }
 
     /// When a purge, or a later one of its author, of this key was applied here; for receipts.

@@ -170,6 +170,10 @@ proptest! {
             for (key, fill, purged) in &fills {
                 let read = store.is_purged(store.purge_key(&[b"tag", &[*key]]), *fill);
                 prop_assert!(read || !purged);
+                let names: Vec<_> = store.purge_key(&[b"tag", &[*key]]).each().collect();
+                let first = store.first_purge(&names, *fill);
+                prop_assert_eq!(first.is_some(), read);
+                prop_assert!(first.is_none_or(|first| first.number > fill.number()));
                 prop_assert!(keys.len() > max || read == *purged);
             }
         }

@@ -25,9 +25,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::laws::empty_store;
 use super::{Cache, Exchange, Next, Settings};
 
 mod collapse;
+mod purge;
 mod stale;
 mod store;
 
@@ -182,7 +184,7 @@ impl ProxyHttp for App {
     }
 
     async fn upstream_request_filter(&self, _: &mut Session, _: &mut RequestHeader, ctx: &mut Context) -> Result<()> {
-        ctx.exchange.sent(now());
+        ctx.exchange.sent(self.cache.storage.store.fill(), now());
         Ok(())
     }
 
@@ -198,11 +200,12 @@ impl ProxyHttp for App {
 
     fn response_cache_filter(
         &self,
-        _: &Session,
+        session: &Session,
         response: &ResponseHeader,
         ctx: &mut Context,
     ) -> Result<RespCacheable> {
-        Ok(self.cache.response_cacheable(&ctx.exchange, response))
+        let cacheable = self.cache.response_cacheable(&ctx.exchange, response);
+        Ok(self.cache.stamped(cacheable, &ctx.exchange, &[parts(session.req_header().uri.path())]))
     }
 
     fn range_header_filter(&self, session: &mut Session, response: &mut ResponseHeader, _: &mut Context) -> RangeType {
@@ -243,7 +246,11 @@ impl ProxyHttp for App {
 }
 
 fn key(path: &str) -> CacheKey {
-    super::cache_key(&KeyParts { scheme: Scheme::Http, authority: "a", path, query: None, origin: None })
+    super::cache_key(&parts(path))
+}
+
+fn parts(path: &str) -> KeyParts<'_> {
+    KeyParts { scheme: Scheme::Http, authority: "a", path, query: None, origin: None }
 }
 
 struct Edge {
@@ -276,7 +283,7 @@ impl Reply {
 
 impl Edge {
     fn new(origin: &Origin, wait: Duration) -> Edge {
-        let cache = Cache::leak(Settings { capacity: 16 << 20, object_max: 1 << 20, wait });
+        let cache = Cache::leak(Settings { capacity: 16 << 20, object_max: 1 << 20, wait }, empty_store());
         let app = App { cache, origin: origin.address, lost: AtomicBool::new(false) };
         Edge { proxy: Arc::new(http_proxy(&Arc::new(ServerConf::default()), app)), cache }
     }

@@ -1,0 +1,25 @@
+//! The authority of a URL in the spelling that stored responses have.
+
+use crate::cache::Scheme;
+
+/// Lower case, no trailing dot, no port that is the scheme's own; `None` when no host is spelled like this. Where no scheme is
+/// named, a port stays.
+pub(super) fn authority(text: &str, scheme: Option<Scheme>) -> Option<String> {
+    let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
+    let (host, rest) = text.split_at_checked(end)?;
+    let port = match rest.strip_prefix(':') {
+        Some("") => None,
+        Some(port) if port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port),
+        None if rest.is_empty() => None,
+        _ => return None,
+    };
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if host.is_empty() || !host.bytes().all(is_known) {
+        return None;
+    }
+    Some(match port.filter(|port| scheme.is_none_or(|scheme| scheme.port() != *port)) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    })
+}

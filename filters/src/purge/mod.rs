@@ -1,0 +1,16 @@
+//! What stored responses are purged by.
+//!
+//! In: a response's URL and fields, or what somebody wants purged. Out: [`Name`]s. A response has a purge's name exactly if the
+//! purge is about it; so whoever stores it keeps the keys of all its names, and nobody keeps an index from names to responses.
+//! Nothing is forgotten: a response with more tags than are kept is not stored.
+
+mod authority;
+mod name;
+mod names;
+mod tags;
+mod wanted;
+
+pub use name::{Name, Reach};
+pub use names::{DEPTH_MAX, names, runs};
+pub use tags::{TAG_MAX, TAGS_MAX, TagFlaw, Tags, tags};
+pub use wanted::{TEXT_MAX, Unfit, Wanted};

@@ -1,0 +1,136 @@
+//! `/v1/purge`: what is stored and shall not be served any more, here and at every POP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use selvedge_filters::purge::{Reach, Unfit, Wanted};
+
+use super::receipts;
+use super::repeats::{self, Asked};
+use super::report::{NewPurge, OnePurge, Purged, Purger, What};
+use super::server::{answer, aside, failure};
+use crate::node::Node;
+use crate::purge::{Made, purge};
+
+/// The most that one question purges.
+pub(super) const PURGES_MAX: usize = 10_000;
+
+/// The longest question, bytes.
+pub(super) const PURGE_QUESTION_MAX: usize = 4 * 1024 * 1024;
+
+/// The longest that an answer waits for receipts.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Purges, and waits for receipts if it shall; a second question under the same key is answered as the first one was.
+pub(super) async fn add(
+    State(node): State<Arc<Node>>,
+    headers: HeaderMap,
+    new: Result<Json<NewPurge>, JsonRejection>,
+) -> Response {
+    let (new, key) = match (new, repeats::key(&headers)) {
+        (Ok(Json(new)), Ok(key)) => (new, key),
+        (Err(rejection), _) => return failure(StatusCode::BAD_REQUEST, rejection.body_text()),
+        (_, Err(error)) => return failure(StatusCode::BAD_REQUEST, error),
+    };
+    let Some(key) = key else { return answer(purged(&node, new).await, StatusCode::UNPROCESSABLE_ENTITY) };
+    let question = serde_json::to_vec(&new).unwrap_or_default();
+    match node.repeats.ask(key, &question, node.clock.now()) {
+        Asked::First(turn) => match purged(&node, new).await {
+            Ok(purged) => {
+                let said = Bytes::from(serde_json::to_vec(&purged).unwrap_or_default());
+                turn.keep(said.clone());
+                json(said)
+            }
+            Err(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, error),
+        },
+        Asked::Again(said) => json(said),
+        Asked::Running => {
+            failure(StatusCode::CONFLICT, "the first question with this Idempotency-Key is not answered yet".to_owned())
+        }
+        Asked::Other => {
+            failure(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was another question's".to_owned())
+        }
+    }
+}
+
+fn json(said: Bytes) -> Response {
+    ([("content-type", "application/json")], said).into_response()
+}
+
+async fn purged(node: &Arc<Node>, new: NewPurge) -> Result<Purged, String> {
+    let wait = Duration::from_millis(new.wait_ms);
+    if wait > WAIT_MAX {
+        return Err(format!("wait_ms is {} at most", WAIT_MAX.as_millis()));
+    }
+    let wanted = all_wanted(&new.purges)?;
+    let reach = if new.soft { Reach::Soft } else { Reach::Hard };
+    let here = Arc::clone(node);
+    // Many at once take their time; the peer links must not wait for it.
+    let made = aside(move || {
+        purge(&here, &wanted, reach, "operator")
+            .map_err(|(made, error)| format!("purges[{made}]: {error}; the {made} before it were made"))
+    });
+    let made = made.await?;
+    let mut purged = report(node, &new, &made);
+    if !wait.is_zero() {
+        (purged.receipts, purged.missing) = receipts::collect(node, &made, wait).await;
+    }
+    Ok(purged)
+}
+
+/// What a question is about.
+///
+/// # Errors
+/// In words, with the place of the first that does not fit: nothing is purged then.
+fn all_wanted(purges: &[What]) -> Result<Vec<Wanted>, String> {
+    if !(1..=PURGES_MAX).contains(&purges.len()) {
+        return Err(format!("purges: 1 to {PURGES_MAX} at once, not {}", purges.len()));
+    }
+    let each = purges.iter().enumerate();
+    each.map(|(nth, what)| wanted(what).map_err(|unfit| format!("purges[{nth}]: {unfit}"))).collect()
+}
+
+fn wanted(what: &What) -> Result<Wanted, String> {
+    let (text, wanted) = match what {
+        What::Url(text) => (text, Wanted::url(text)),
+        What::Tag(text) => (text, Wanted::tag(text)),
+        What::Group(text) => {
+            let group = text.split_once('/').ok_or(Unfit::Host);
+            (text, group.and_then(|(host, group)| Wanted::group(host, group)))
+        }
+        What::Prefix(text) => (text, Wanted::prefix(text)),
+        What::Host(text) => (text, Wanted::host(text)),
+        What::All(true) => return Ok(Wanted::All),
+        What::All(false) => return Err("all is true or not there".to_owned()),
+    };
+    wanted.map_err(|unfit| format!("{:?}: {unfit}", shortened(text)))
+}
+
+/// What of a text is repeated in an error.
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+fn report(node: &Node, new: &NewPurge, made: &[Made]) -> Purged {
+    let incarnation = made.first().map(|made| made.dot.author.incarnation);
+    let applied = made.iter().filter_map(|made| node.store.purge_applied(made.key, made.dot));
+    let purges = new.purges.iter().zip(made).map(|(what, made)| OnePurge { of: what.clone(), seq: made.dot.seq.0 });
+    Purged {
+        by: Purger {
+            pop: node.pops.name(node.me.pop),
+            node: node.me.node,
+            incarnation: incarnation.unwrap_or(node.incarnation).0,
+        },
+        at: applied.map(|applied| applied.at.0).max().unwrap_or_default(),
+        soft: new.soft,
+        purges: purges.collect(),
+        receipts: Vec::new(),
+        missing: Vec::new(),
+    }
+}

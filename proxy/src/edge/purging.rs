@@ -1,0 +1,66 @@
+//! Purging's part of a request: what its response is purged by, and what of that clients do not see.
+
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use selvedge_filters::cache::KeyParts;
+use selvedge_filters::purge::{Reach, Wanted};
+
+use super::answer::Answer;
+use super::context::Context;
+use super::target::Target;
+use crate::admin::report::{PurgedUrl, Purger};
+use crate::node::Node;
+use crate::purge::purge;
+
+/// Fields by which an origin speaks to the caches that it has purged, and to nobody behind them.
+const TAG_FIELDS: [&str; 2] = ["surrogate-key", "cache-tag"];
+
+/// What a request's response is stored for: the URL that the origin was asked for, and the client's where rules changed it.
+pub(super) fn places<'a>(session: &'a Session, context: &'a Context) -> [KeyParts<'a>; 2] {
+    let uri = &session.req_header().uri;
+    let Target { authority, scheme, path, query, .. } = &context.target;
+    let asked = KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None };
+    [KeyParts { path: uri.path(), query: uri.query(), ..asked }, asked]
+}
+
+/// Fields that ask for a soft purge, with the value `1`.
+const SOFT_FIELDS: [&str; 2] = ["selvedge-soft", "fastly-soft-purge"];
+
+/// Obeys a `PURGE` request from those who may send one; nothing where the config does not speak of them.
+pub(super) fn asked(node: &Node, session: &Session, context: &Context) -> Option<Answer> {
+    let request = session.req_header();
+    let config = context.plan.config.purge.as_ref().filter(|_| request.method.as_str() == "PURGE")?;
+    let may = context.client.is_some_and(|client| config.from.iter().any(|net| net.contains(&client.address)));
+    if !may {
+        return Some(Answer::MayNotPurge);
+    }
+    let [stored, asked] = places(session, context);
+    let mut wanted = vec![url(stored)];
+    if asked != stored {
+        wanted.push(url(asked));
+    }
+    let reach = if is_soft(request) { Reach::Soft } else { Reach::Hard };
+    let last = purge(node, &wanted, reach, "request").ok().and_then(|made| made.last().map(|made| made.dot));
+    let Some(dot) = last else { return Some(Answer::Internal) };
+    let (pop, incarnation) = (node.pops.name(node.me.pop), dot.author.incarnation.0);
+    let by = Purger { pop, node: node.me.node, incarnation };
+    let said = PurgedUrl { by, seq: dot.seq.0, soft: reach == Reach::Soft };
+    Some(Answer::Purged(serde_json::to_vec(&said).map_or_else(|_| Bytes::new(), Bytes::from)))
+}
+
+fn url(KeyParts { scheme, authority, path, query, .. }: KeyParts<'_>) -> Wanted {
+    let (authority, path) = (authority.to_owned(), path.to_owned());
+    Wanted::Url { scheme, authority, path, query: query.map(str::to_owned) }
+}
+
+fn is_soft(request: &RequestHeader) -> bool {
+    SOFT_FIELDS.iter().any(|field| request.headers.get(*field).is_some_and(|value| value == "1"))
+}
+
+/// Takes off what is for caches only.
+pub(super) fn untag(response: &mut ResponseHeader) {
+    for field in TAG_FIELDS {
+        response.remove_header(field);
+    }
+}
