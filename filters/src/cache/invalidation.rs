@@ -6,7 +6,8 @@
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, StatusCode};
 
-use super::key::{KeyParts, Scheme};
+use super::authority::authority;
+use super::key::KeyParts;
 use crate::path;
 
 /// Methods that change nothing: RFC 9110 section 9.2.1, WebDAV's (RFC 4918, 3253 and 5323). An unknown one may change anything.
@@ -51,7 +52,7 @@ pub(crate) fn resolved(target: &KeyParts<'_>, reference: &str) -> Option<Place> 
         Some(rest) => {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (named, rest) = rest.split_at_checked(end)?;
-            if authority(named, target.scheme) != target.authority {
+            if authority(named, Some(target.scheme)).as_deref() != Some(target.authority) {
                 return None;
             }
             let (path, query) = cut(rest);
@@ -79,13 +80,4 @@ fn scheme(reference: &str) -> Option<(&str, &str)> {
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some((scheme, rest))
-}
-
-/// An authority in the key's spelling: lower case, no trailing dot, no port that is the scheme's own.
-fn authority(named: &str, scheme: Scheme) -> String {
-    let named = named.to_ascii_lowercase();
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let (host, port) = named.rsplit_once(':').filter(|(_, port)| is_port(port)).unwrap_or((&named, ""));
-    let host = host.strip_suffix('.').unwrap_or(host);
-    if port.is_empty() || port == scheme.port() { host.to_owned() } else { format!("{host}:{port}") }
 }

@@ -6,6 +6,7 @@
 //! Freshness is explicit unless guessing is asked for: a response without a lifetime of its own is not stored. Where directives
 //! contradict each other or values cannot be read, the answer is the one that stores less.
 
+pub(crate) mod authority;
 mod date;
 mod deposit;
 mod directives;

@@ -4,7 +4,6 @@
 //! purge is about it; so whoever stores it keeps the keys of all its names, and nobody keeps an index from names to responses.
 //! Nothing is forgotten: a response with more tags than are kept is not stored.
 
-mod authority;
 mod name;
 mod names;
 mod tags;

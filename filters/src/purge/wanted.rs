@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::authority::authority;
 use super::name::Name;
 use super::names::{DEPTH_MAX, runs};
 use super::tags::TAG_MAX;
 use crate::cache::Scheme;
+use crate::cache::authority::authority;
 use crate::path;
 
 /// The longest URL, prefix or host that is purged, bytes.

@@ -82,16 +82,6 @@ async fn until(edge: &Edge, name: &str, client: u8, count: u64) {
     .await;
 }
 
-/// Another config, in which the limits are these, where they were those.
-async fn reload(edge: &Edge, from: &str, to: &str) {
-    let path = edge.folder.path().join("selvedge.toml");
-    let config = std::fs::read_to_string(&path).unwrap();
-    assert!(config.contains(from), "{config}");
-    std::fs::write(&path, config.replace(from, to)).unwrap();
-    let (code, _, error) = edge.command(&["reload"]).await;
-    assert_eq!(code, 0, "{error}");
-}
-
 #[tokio::test]
 async fn held_places_count_for_another_number() {
     let mut held = Held::none().await;
@@ -99,10 +89,10 @@ async fn held_places_count_for_another_number() {
     held.take(&edge, 7).await;
     held.take(&edge, 7).await;
     refuses(&edge, 7).await;
-    reload(&edge, "in_flight = 2", "in_flight = 3").await;
+    edge.edit("in_flight = 2", "in_flight = 3").await;
     held.take(&edge, 7).await;
     refuses(&edge, 7).await;
-    reload(&edge, "in_flight = 3", "in_flight = 1").await;
+    edge.edit("in_flight = 3", "in_flight = 1").await;
     for left in [2, 1] {
         refuses(&edge, 7).await;
         held.let_one_go().await;
@@ -123,11 +113,11 @@ async fn a_place_goes_back_to_a_limit_that_was_taken_out_meanwhile() {
     let edge = Edge::before(&held.origin.url(), &limit("open", 2)).await;
     held.take(&edge, 7).await;
     held.take(&edge, 7).await;
-    reload(&edge, &limit("open", 2), "").await;
+    edge.edit(&limit("open", 2), "").await;
     // Nobody counts this one.
     held.take(&edge, 7).await;
     held.let_one_go().await;
-    reload(&edge, "[admin]", &format!("{}[admin]", limit("open", 2))).await;
+    edge.edit("[admin]", &format!("{}[admin]", limit("open", 2))).await;
     until(&edge, "open", 7, 1).await;
     held.take(&edge, 7).await;
     refuses(&edge, 7).await;
@@ -149,7 +139,7 @@ async fn a_place_goes_back_to_the_name_by_which_it_was_taken() {
     let edge = Edge::before(&held.origin.url(), &limit("open", 2)).await;
     held.take(&edge, 7).await;
     held.take(&edge, 7).await;
-    reload(&edge, "\"open\"", "\"other\"").await;
+    edge.edit("\"open\"", "\"other\"").await;
     until(&edge, "other", 7, 0).await;
     held.take(&edge, 7).await;
     held.take(&edge, 7).await;
@@ -159,9 +149,9 @@ async fn a_place_goes_back_to_the_name_by_which_it_was_taken() {
     held.let_one_go().await;
     until(&edge, "other", 7, 2).await;
     refuses(&edge, 7).await;
-    reload(&edge, "\"other\"", "\"open\"").await;
+    edge.edit("\"other\"", "\"open\"").await;
     until(&edge, "open", 7, 0).await;
-    reload(&edge, "\"open\"", "\"other\"").await;
+    edge.edit("\"open\"", "\"other\"").await;
     held.let_one_go().await;
     held.let_one_go().await;
     until(&edge, "other", 7, 0).await;

@@ -80,23 +80,13 @@ async fn run(edge: &Edge, client: u8) -> usize {
     passed
 }
 
-/// A config in which the limit says otherwise.
-async fn reload(edge: &Edge, from: &str, to: &str) {
-    let path = edge.folder.path().join("selvedge.toml");
-    let config = std::fs::read_to_string(&path).unwrap();
-    assert!(config.contains(from), "{config}");
-    std::fs::write(&path, config.replace(from, to)).unwrap();
-    let (code, _, error) = edge.command(&["reload"]).await;
-    assert_eq!(code, 0, "{error}");
-}
-
 #[tokio::test]
 async fn what_was_used_counts_for_another_number() {
     let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
     let edge = Edge::before(&origin.url(), QUOTA).await;
     assert_eq!(run(&edge, 7).await, 20);
     for (from, to, more) in [(20, 23, 3), (23, 10, 0), (10, 24, 1), (24, 20, 0)] {
-        reload(&edge, &format!("{from}/month"), &format!("{to}/month")).await;
+        edge.edit(&format!("{from}/month"), &format!("{to}/month")).await;
         assert_eq!(run(&edge, 7).await, more, "{from} to {to}");
         assert_eq!(run(&edge, to).await, usize::from(to), "another client has all of it");
     }
@@ -154,7 +144,7 @@ async fn one_of_two_pops_is_upgraded_edited_and_a_client_is_reset() {
     assert_eq!(all(&both, 7, 19).await, 19, "twenty less one");
     // Another number, first at one POP and then at the other.
     for edge in both {
-        reload(edge, "20/month", "24/month").await;
+        edge.edit("20/month", "24/month").await;
     }
     assert_eq!(all(&both, 7, 4).await, 4);
     json(&new, &["limits", "reset", "plan", "127.0.0.7"]).await;

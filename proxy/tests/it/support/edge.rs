@@ -149,6 +149,16 @@ impl Edge {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
+
+    /// Loads another config: the one in its folder, with `to` where it says `from`.
+    pub(crate) async fn edit(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("selvedge.toml");
+        let config = std::fs::read_to_string(&path).expect("its config");
+        assert!(config.contains(from), "{config}");
+        std::fs::write(&path, config.replace(from, to)).expect("its folder");
+        let (code, _, error) = self.command(&["reload"]).await;
+        assert_eq!(code, 0, "{error}");
+    }
 }
 
 /// All metrics of an edge, as text.

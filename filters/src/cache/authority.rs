@@ -1,10 +1,10 @@
 //! The authority of a URL in the spelling that stored responses have.
 
-use crate::cache::Scheme;
+use super::key::Scheme;
 
 /// Lower case, no trailing dot, no port that is the scheme's own; `None` when no host is spelled like this. Where no scheme is
 /// named, a port stays.
-pub(super) fn authority(text: &str, scheme: Option<Scheme>) -> Option<String> {
+pub(crate) fn authority(text: &str, scheme: Option<Scheme>) -> Option<String> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, rest) = text.split_at_checked(end)?;
     let port = match rest.strip_prefix(':') {
