@@ -28,7 +28,7 @@ pub(super) enum Command {
         /// An address, or a network as clients are counted: IPv4 /32, IPv6 /64.
         subject: String,
         /// How long, as in the config: 30s, 15m, 1h.
-        #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = duration)]
+        #[arg(long = "for", value_name = "DURATION", default_value = "15m", value_parser = selvedge_conf::duration)]
         duration: Duration,
         /// Why, for the list; 64 bytes at most.
         #[arg(long, default_value = "operator")]
@@ -113,8 +113,4 @@ fn told(BanStep { ban, by, lifted_at, lifted_by }: &BanStep, in_force: bool) -> 
 
 fn seconds(millis: u64) -> String {
     format!("{} s", millis as f64 / 1000.0)
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    selvedge_conf::duration(text)
 }

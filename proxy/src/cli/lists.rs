@@ -39,7 +39,7 @@ pub(super) struct Change {
     /// For a list of addresses an address, or an IPv6 network of /64; for one of strings a text of at most 128 bytes.
     element: String,
     /// How long, as in the config: 30s, 15m, 1h.
-    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = selvedge_conf::duration)]
     duration: Duration,
     #[command(flatten)]
     socket: Socket,
@@ -94,8 +94,4 @@ fn line(entry: &ListEntry) -> String {
     let ListEntry { element, present, until, made_at, made_by } = entry;
     let what = if *present { "in" } else { "out" };
     format!("{}  {what}  by {made_by} at {}, until {}\n", printable(element), instant(*made_at), instant(*until))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    selvedge_conf::duration(text)
 }

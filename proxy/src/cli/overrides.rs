@@ -36,7 +36,7 @@ pub(super) struct Set {
     #[arg(long, conflicts_with_all = ["unlimited", "clear"], value_parser = clap::value_parser!(u32).range(1..))]
     burst: Option<u32>,
     /// How long, as in the config: 30s, 15m, 1h.
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, required_unless_present = "clear", conflicts_with = "clear")]
+    #[arg(long = "for", value_name = "DURATION", value_parser = selvedge_conf::duration, required_unless_present = "clear", conflicts_with = "clear")]
     duration: Option<Duration>,
 }
 
@@ -109,8 +109,4 @@ pub(super) fn key_text(key: Option<&Vec<String>>, hash: &str) -> String {
 
 fn rate(text: &str) -> Result<String, String> {
     selvedge_conf::rate(text).map(|_| text.to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    selvedge_conf::duration(text)
 }

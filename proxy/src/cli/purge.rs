@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(long)]
     soft: bool,
     /// Wait until every POP has applied it, so long at most; at most 60s.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = selvedge_conf::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     socket: Socket,
@@ -103,8 +103,4 @@ fn place(pop: &str, node: Option<u32>) -> String {
         None | Some(0) => pop.to_owned(),
         Some(node) => format!("{pop} node {node}"),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    selvedge_conf::duration(text)
 }

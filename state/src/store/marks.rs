@@ -57,16 +57,6 @@ impl Store {
         Fill(self.marks.last_number())
     }
 
-    /// Whether a purge of this key was applied here after a fill began: what was filled then is void.
-    #[must_use]
-    pub fn is_purged(&self, key: PurgeKey, fill: Fill) -> bool {
-        if self.marks.last_number() == fill.0 {
-            return false;
-        }
-        let since = |mark: &Marked| mark.last() > fill.0;
-        key.each().any(|key| self.marks.read(key, since) == Some(true)) || self.marks.floor(None, since) == Some(true)
-    }
-
     /// The first application here, after a fill began, of a purge of any of these names, or of one that took all with it. Of each
     /// actor only the last purge of a name is remembered, so there may have been an earlier one.
     ///

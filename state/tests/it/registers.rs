@@ -9,7 +9,7 @@ use selvedge_state::{
     Void,
 };
 
-use crate::support::{START, actor, store, store_bounded};
+use crate::support::{START, actor, is_purged, store, store_bounded};
 use selvedge_sim::{Network, World};
 
 const HOUR: u64 = 3_600_000;
@@ -168,7 +168,7 @@ proptest! {
                 fills.iter_mut().filter(|(of, ..)| *of == key).for_each(|(.., purged)| *purged = true);
             }
             for (key, fill, purged) in &fills {
-                let read = store.is_purged(store.purge_key(&[b"tag", &[*key]]), *fill);
+                let read = is_purged(&store, store.purge_key(&[b"tag", &[*key]]), *fill);
                 prop_assert!(read || !purged);
                 let names: Vec<_> = store.purge_key(&[b"tag", &[*key]]).each().collect();
                 let first = store.first_purge(&names, *fill);
@@ -261,7 +261,7 @@ fn nodes_agree_after_losses_cuts_and_a_crash() {
         }
         for (node, life, name, fill) in fills {
             let node = &world.nodes[node];
-            assert!(node.life != life || node.store.is_purged(name, fill), "seed {seed}");
+            assert!(node.life != life || is_purged(&node.store, name, fill), "seed {seed}");
         }
     }
 }
@@ -277,7 +277,7 @@ fn a_purge_is_applied_everywhere_after_one_trip_whatever_its_order() {
     // A fill that begins now, and an earlier-stamped purge that arrives after it.
     let fills: Vec<_> = world.nodes.iter().map(|node| node.store.fill()).collect();
     let purged = |world: &World| {
-        world.nodes.iter().zip(&fills).map(|(node, fill)| node.store.is_purged(key, *fill)).collect::<Vec<_>>()
+        world.nodes.iter().zip(&fills).map(|(node, fill)| is_purged(&node.store, key, *fill)).collect::<Vec<_>>()
     };
     assert_eq!(purged(&world), [false; 3]);
     let dot = world.nodes[0].store.purge(key, world.now.plus(HOUR), world.now).unwrap();
@@ -309,7 +309,8 @@ fn facts_of_an_author_are_void_from_a_life_on_and_all_outlive_a_restart() {
         let _ = again.restore(frame, now);
     }
     let (space, numbers) = (again.registers("s").unwrap(), again.maxima("n", Most::Value(9), now).unwrap());
-    let read = || (again.register_get(space, b"k", now), again.max_get(numbers, b"k", now), again.is_purged(key, fill));
+    let read =
+        || (again.register_get(space, b"k", now), again.max_get(numbers, b"k", now), is_purged(&again, key, fill));
     assert_eq!(read(), (value("v"), 7, true));
     assert!(again.purge_applied(key, dot).is_some());
     let void = |pop, from| Void { actor: actor(pop), from: Incarnation(from), to: Incarnation(u64::MAX) };

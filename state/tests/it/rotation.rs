@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use selvedge_state::{Bucket, Charge, GaugeId, LedgerSpec, MaxId, Most, Raised, RegistersId, Rung, TableSpec, Time};
 
 use crate::sim::{Network, Node, Secrets, World};
-use crate::support::spec;
+use crate::support::{is_purged, spec};
 
 const NET: Network = Network { lost: 0, doubled: 0, delay: (10, 40) };
 const LOSSY: Network = Network { lost: 10, doubled: 10, delay: (5, 60) };
@@ -305,7 +305,7 @@ fn gauges_are_the_sum_over_both_names_and_purges_by_either() {
         assert_eq!(of.store.height(gauges[node], key, world.now), 7);
         assert_eq!(of.store.heights(gauges[node], key, world.now).len(), 2);
         assert_eq!(of.store.raise(gauges[node], key, 4, 10, world.now), Raised::Over(7));
-        let is_purged = |tag: u8| of.store.is_purged(of.store.purge_key(&[b"tag", &[tag]]), fills[node]);
+        let is_purged = |tag: u8| is_purged(&of.store, of.store.purge_key(&[b"tag", &[tag]]), fills[node]);
         assert_eq!([0, 1, 2].map(is_purged), [true, true, false]);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::{Bucket, Incarnation, Rung, Store, StoreBounds, StoreConfig, TableSpec};
+use selvedge_state::{Bucket, Fill, Incarnation, PurgeKey, Rung, Store, StoreBounds, StoreConfig, TableSpec};
 
 pub(crate) use selvedge_sim::{SECRET, START, actor, config, replica, seeds, spec, store_of, uniques_spec};
 
@@ -32,4 +32,9 @@ pub(crate) fn store() -> Arc<Store> {
 /// A table as a limit of this rate and burst would have it.
 pub(crate) fn spec_for(bucket: &Bucket, window: Duration) -> TableSpec {
     spec("limit", Rung::fine_for(bucket.rate_per_ms, bucket.burst), Rung::coarse_for(window))
+}
+
+/// Whether a purge of this key was applied at a node after a fill began.
+pub(crate) fn is_purged(store: &Store, key: PurgeKey, fill: Fill) -> bool {
+    store.first_purge(&key.each().collect::<Vec<_>>(), fill).is_some()
 }
