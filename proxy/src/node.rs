@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::edge::Waiting;
 use crate::edge::origin::Origin;
 use crate::front::Certificates;
-use crate::keep::Keeper;
+use crate::keep::{Keeper, PurgeLog};
 use crate::link::nats::FabricStatus;
 use crate::link::secret::SecretId;
 use crate::link::{Links, Refusal};
@@ -46,6 +46,8 @@ pub struct Node {
     pub store: Arc<Store>,
     /// What writes the state where it outlives the process; nothing where the config names no folder.
     pub keeper: Option<Keeper>,
+    /// The log of purges, where the cache has a disk tier.
+    pub purge_log: Option<Arc<PurgeLog>>,
     /// The cache.
     pub cache: &'static Cache,
     /// Requests that wait for room under a limit.

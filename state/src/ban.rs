@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::counter::DRIFT_MAX;
 use crate::fact::{self, Flaw, Joined, Stated};
 use crate::identity::Actor;
+use crate::journal::Numbers;
 use crate::key::{Domain, Key128, Secret};
 use crate::time::Time;
 use crate::trail::{self, BanStep};
@@ -204,7 +205,7 @@ impl Stated for Banning {
         if order == Ordering::Greater { Joined::Changed } else { Joined::Unchanged }
     }
 
-    fn applied(&mut self, now: Time, _next: &mut dyn FnMut() -> u64) {
+    fn applied(&mut self, now: Time, _numbers: &Numbers) {
         self.ban.applied_at = now;
     }
 

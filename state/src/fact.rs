@@ -8,6 +8,7 @@
 
 use crate::ban::Banning;
 use crate::identity::{Actor, Author};
+use crate::journal::Numbers;
 use crate::key::{Domain, Key128, Secret};
 use crate::list::Listing;
 use crate::marks::Marked;
@@ -44,9 +45,11 @@ pub(crate) trait Stated: Clone + PartialEq {
     /// The join of the lattice: commutative, associative, idempotent.
     fn join(&mut self, other: Self) -> Joined;
 
-    /// Notes that this came to be known here just now; `next` gives the next number of this node. What is noted is not
-    /// replicated.
-    fn applied(&mut self, _now: Time, _next: &mut dyn FnMut() -> u64) {}
+    /// Notes that this came to be known here just now, by the next numbers of this node. What is noted is not replicated.
+    fn applied(&mut self, _now: Time, _numbers: &Numbers) {}
+
+    /// This took `sunk` in, which was applied here before: what it is now is noted in the journal.
+    fn took(&self, _sunk: &Self, _numbers: &Numbers) {}
 
     /// Its part of a digest.
     fn digest(&self, secret: &Secret) -> u64;

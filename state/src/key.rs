@@ -74,6 +74,18 @@ impl Key64 {
 }
 
 impl Key128 {
+    /// As bytes, the same at every node.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// Of such bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Key128 {
+        Key128(u128::from_le_bytes(bytes))
+    }
+
     /// Of the text that it is shown as: 32 hex digits. `None` when it is something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Key128> {

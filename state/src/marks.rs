@@ -10,6 +10,7 @@
 
 use crate::fact::{self, About, FACT_LONGEST, FACT_MEMORY, Flaw, Joined, Stated};
 use crate::identity::{Actor, Author, Incarnation, Seq};
+use crate::journal::{Applied, Numbers};
 use crate::key::{Key128, Secret};
 use crate::time::Time;
 use crate::void::Voids;
@@ -82,6 +83,11 @@ impl Marked {
         Marked { about: About { space: 0, key: Some(key) }, rows: vec![Row { dot, made_at: now, applied: None }], kept }
     }
 
+    /// What was applied in a life before, as a peer would say it.
+    pub(crate) fn of(Applied { key, dot, made_at, kept, .. }: Applied) -> Marked {
+        Marked { about: About { space: 0, key }, rows: vec![Row { dot, made_at, applied: None }], kept }
+    }
+
     /// Its last application here.
     pub(crate) fn last(&self) -> u64 {
         self.rows.iter().filter_map(|row| row.applied).map(|applied| applied.number).max().unwrap_or(0)
@@ -96,6 +102,17 @@ impl Marked {
     /// When a dot, or a later one of its actor, was applied.
     pub(crate) fn application(&self, dot: Dot) -> Option<Application> {
         self.row(dot.author.actor).filter(|row| row.dot >= dot).and_then(|row| row.applied)
+    }
+
+    /// How each of its dots was applied here.
+    pub(crate) fn each_applied(&self) -> impl Iterator<Item = Applied> {
+        self.rows.iter().filter_map(|row| self.applied_as(row))
+    }
+
+    fn applied_as(&self, Row { dot, made_at, applied }: &Row) -> Option<Applied> {
+        let Application { number, at } = (*applied)?;
+        let (dot, made_at) = (*dot, *made_at);
+        Some(Applied { number, key: self.about.key, dot, at, made_at, kept: self.kept })
     }
 
     fn row(&self, actor: Actor) -> Option<&Row> {
@@ -181,10 +198,19 @@ impl Stated for Marked {
         joined
     }
 
-    fn applied(&mut self, now: Time, next: &mut dyn FnMut() -> u64) {
+    fn applied(&mut self, now: Time, numbers: &Numbers) {
+        let (key, kept) = (self.about.key, self.kept);
         for row in self.rows.iter_mut().filter(|row| row.applied.is_none()) {
-            row.applied = Some(Application { number: next(), at: now });
+            let (dot, made_at) = (row.dot, row.made_at);
+            let number = numbers.next(|number| Applied { number, key, dot, at: now, made_at, kept });
+            row.applied = Some(Application { number, at: now });
         }
+    }
+
+    fn took(&self, sunk: &Marked, numbers: &Numbers) {
+        let before = sunk.rows.iter().filter(|row| row.applied.is_some());
+        let now = before.filter_map(|row| self.row(row.actor()));
+        now.filter_map(|row| self.applied_as(row)).for_each(|applied| numbers.note(applied));
     }
 
     fn digest(&self, secret: &Secret) -> u64 {

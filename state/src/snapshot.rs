@@ -326,7 +326,7 @@ impl Restored {
         self.left += u64::from(left);
     }
 
-    fn offered(&mut self, offered: Offered) {
+    pub(crate) fn offered(&mut self, offered: Offered) {
         match offered {
             Offered::Taken | Offered::Known => self.taken += 1,
             Offered::Refused | Offered::Ahead | Offered::Full | Offered::Void(_) => self.left += 1,

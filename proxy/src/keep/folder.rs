@@ -194,7 +194,7 @@ impl Found {
     }
 
     /// The life that wrote it.
-    pub(super) fn life(&self) -> Option<Incarnation> {
+    pub fn life(&self) -> Option<Incarnation> {
         match self {
             Found::Snapshot { head, .. } => Some(head.incarnation),
             Found::Nothing | Found::Refused(_) => None,

@@ -10,10 +10,12 @@ mod estate;
 mod file;
 mod folder;
 mod keeper;
+mod purges;
 mod stream;
 
 pub use file::ReadError;
 pub use folder::{Folder, FolderError, Found};
 pub use keeper::Keeper;
 pub(crate) use keeper::{close, keep};
+pub use purges::{Broken, Earlier, EarlierStanding, Forgotten, PurgeLog};
 pub(crate) use stream::{receive, send};

@@ -5,7 +5,7 @@
 //! load: each entry of a named space holds a reference to it, and the number of references is the answer. It also says how many
 //! entries the space has: one takes half of the room at most, so that whoever can make a rule fill one leaves the others theirs.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::TableFull;
@@ -13,6 +13,7 @@ use super::registry::Registry;
 use super::shards::Shards;
 use crate::fact::{Flaw, Joined, Stated};
 use crate::identity::Author;
+use crate::journal::Numbers;
 use crate::key::{Key128, Secret, Sharded, Spread};
 use crate::maximum::Most;
 use crate::time::Time;
@@ -80,10 +81,10 @@ impl<F: Stated> Entry<F> {
         self.fact.space() == Some(space.identity)
     }
 
-    fn join(&mut self, fact: F, now: Time, numbers: &AtomicU64) -> Joined {
+    fn join(&mut self, fact: F, now: Time, numbers: &Numbers) -> Joined {
         let joined = self.fact.join(fact);
         if joined == Joined::Changed {
-            self.fact.applied(now, &mut || next(numbers));
+            self.fact.applied(now, numbers);
         }
         joined
     }
@@ -100,8 +101,8 @@ pub(super) struct Facts<F> {
     secret: Secret,
     spaces: Registry<Arc<Space>>,
     entries: Shards<Key128, Entry<F>>,
-    /// The last number that was given to what came to be known here.
-    numbers: AtomicU64,
+    /// Those that were given to what came to be known here.
+    pub(super) numbers: Numbers,
     /// Held while a floor is raised, and while something new is looked at against it and made.
     pub(super) raising: Mutex<()>,
     has_floors: AtomicBool,
@@ -125,10 +126,6 @@ enum Made {
     Full,
 }
 
-fn next(numbers: &AtomicU64) -> u64 {
-    numbers.fetch_add(1, Ordering::SeqCst).saturating_add(1)
-}
-
 impl<F: Stated> Facts<F> {
     pub(super) fn new(max: usize, me: Author, (secret, spread): (&Secret, Spread)) -> Facts<F> {
         Facts {
@@ -136,7 +133,7 @@ impl<F: Stated> Facts<F> {
             secret: secret.clone(),
             spaces: Registry::new(),
             entries: Shards::new(max, spread),
-            numbers: AtomicU64::new(0),
+            numbers: Numbers::default(),
             raising: Mutex::default(),
             has_floors: AtomicBool::new(false),
         }
@@ -152,11 +149,6 @@ impl<F: Stated> Facts<F> {
 
     pub(super) fn has_floors(&self) -> bool {
         self.has_floors.load(Ordering::Relaxed)
-    }
-
-    /// The last number that was given to what came to be known here.
-    pub(super) fn last_number(&self) -> u64 {
-        self.numbers.load(Ordering::SeqCst)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -336,7 +328,7 @@ impl<F: Stated> Facts<F> {
             }
             let new = || {
                 let mut fact = fact.clone();
-                fact.applied(now, &mut || next(&self.numbers));
+                fact.applied(now, &self.numbers);
                 Entry { fact, dirty: false, space: space.cloned() }
             };
             self.entries.change_or(key, new, |entry| {
@@ -362,11 +354,14 @@ impl<F: Stated> Facts<F> {
         let make = || {
             is_new = true;
             let mut fact = floor.clone();
-            fact.applied(now, &mut || next(&self.numbers));
+            fact.applied(now, &self.numbers);
             Entry { fact, dirty: false, space }
         };
         let joined = self.entries.change_always(key, make, |entry| {
             let joined = entry.join(floor.clone(), now, &self.numbers);
+            if joined != Joined::Crowded {
+                entry.fact.took(floor, &self.numbers);
+            }
             (joined, said == Said::Here && joined != Joined::Crowded && entry.mark())
         });
         let (joined, newly) = joined.unwrap_or((Joined::Unchanged, false));

@@ -54,7 +54,7 @@ impl Store {
     /// What a fill remembers, taken before its request is sent.
     #[must_use]
     pub fn fill(&self) -> Fill {
-        Fill(self.marks.last_number())
+        Fill(self.marks.numbers.last())
     }
 
     /// The first application here, after a fill began, of a purge of any of these names, or of one that took all with it. Of each
@@ -64,7 +64,7 @@ impl Store {
     /// number and its mark before anything else is read of its key.
     #[must_use]
     pub fn first_purge(&self, keys: &[Key128], fill: Fill) -> Option<Application> {
-        if self.marks.last_number() == fill.0 {
+        if self.marks.numbers.last() == fill.0 {
             return None;
         }
         let since = |mark: &Marked| mark.first_since(fill.0);

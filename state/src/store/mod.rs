@@ -20,6 +20,7 @@ mod facts;
 mod floors;
 mod gauges;
 mod holds;
+mod journal;
 mod ledgers;
 mod lineage;
 mod lists;

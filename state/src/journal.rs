@@ -1,0 +1,108 @@
+//! The journal of purges: what was applied at this node since it was read last, in the order of its numbers, for whoever writes it down.
+//!
+//! A number is given and noted in one step, so whoever reads the journal has all of what was numbered until then. What is not read in time
+//! is not kept: the journal says up to which number it forgot, which has to be taken as a purge of all.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::key::Key128;
+use crate::marks::Dot;
+use crate::time::Time;
+
+/// Applications that wait to be read at most.
+pub(crate) const JOURNAL_MAX: usize = 100_000;
+
+/// One application of a purge at this node, and all that it takes to make its mark again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Its number among the applications of this life.
+    pub number: u64,
+    /// The name of what was purged; None for all that there is.
+    pub key: Option<Key128>,
+    /// Which purge it was.
+    pub dot: Dot,
+    /// When it was applied, node time.
+    pub at: Time,
+    /// When it was made, by the clock of who made it.
+    pub made_at: Time,
+    /// Until when its mark is remembered.
+    pub kept: Time,
+}
+
+/// What was applied since the journal was read last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    /// Applications, as they came. Those of one name and author rise.
+    pub applied: Vec<Applied>,
+    /// What had a number up to this one was forgotten, since too much waited: it counts as a purge of all.
+    pub lost: Option<u64>,
+    /// The last number that was given. All up to it are here, or were read before.
+    pub up_to: u64,
+}
+
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// Gives applications their numbers, and notes them where somebody reads the journal.
+#[derive(Default)]
+pub(crate) struct Numbers {
+    last: AtomicU64,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    /// Who is told that something waits; nobody where nothing is noted.
+    wake: Option<Wake>,
+    applied: Vec<Applied>,
+    lost: Option<u64>,
+}
+
+impl Numbers {
+    /// The last one that was given.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+
+    /// The next one. What was applied by it is noted.
+    pub(crate) fn next(&self, applied: impl FnOnce(u64) -> Applied) -> u64 {
+        let mut noted = self.lock();
+        let number = self.last.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        noted.push(|| applied(number));
+        number
+    }
+
+    /// Notes an application that has its number already.
+    pub(crate) fn note(&self, applied: Applied) {
+        self.lock().push(|| applied);
+    }
+
+    /// Notes from here on. `wake` is called when something waits and nothing did before.
+    pub(crate) fn journal(&self, wake: Wake) {
+        self.lock().wake = Some(wake);
+    }
+
+    /// What waits.
+    pub(crate) fn take(&self) -> Journal {
+        let mut noted = self.lock();
+        Journal { applied: std::mem::take(&mut noted.applied), lost: noted.lost.take(), up_to: self.last() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Noted {
+    fn push(&mut self, applied: impl FnOnce() -> Applied) {
+        let Some(wake) = &self.wake else { return };
+        if self.applied.len() >= JOURNAL_MAX {
+            let last = self.applied.drain(..).map(|applied| applied.number).max();
+            self.lost = self.lost.max(last);
+        }
+        self.applied.push(applied());
+        if self.applied.len() == 1 {
+            wake();
+        }
+    }
+}
