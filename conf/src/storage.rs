@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::disk::{Disk, RawDisk};
 use crate::finding::Check;
 use crate::raw::{At, DurationText, Number, SizeText, Text};
 use crate::value::{Wrong, duration, shown, size, timeout};
@@ -15,8 +16,10 @@ use crate::value::{Wrong, duration, shown, size, timeout};
 pub struct Storage {
     /// Memory for cached responses, in bytes; at least 1 MiB. Default 256 MiB.
     pub memory: u64,
-    /// The largest response that is cached, in bytes; at most `memory`. Default an eighth of it.
+    /// The largest response that is cached in memory, in bytes; at most `memory`. Default an eighth of it.
     pub object_max: u64,
+    /// Where responses are kept on the disk beside, and outlive the process; nowhere when absent.
+    pub disk: Option<Disk>,
     /// How long a request waits for another one's fetch of the same response. Default 10 s.
     pub fill_wait: Duration,
     /// Whether a response that names no lifetime gets one by its `Last-Modified`. Default no.
@@ -55,8 +58,10 @@ const STATE_EVERY_MOST: Duration = Duration::from_secs(3600);
 pub(crate) struct RawStorage {
     /// Memory for cached responses, at least `1MiB`. Default `256MiB`.
     memory: Option<At<SizeText>>,
-    /// The largest response that is cached, at most `memory`. Default an eighth of it.
+    /// The largest response that is cached in memory, at most `memory`. Default an eighth of it.
     object_max: Option<At<SizeText>>,
+    /// A folder in which responses are kept, too, and outlive the process, such as `{ path = "/var/cache/selvedge", size = "100GiB" }`. Needs `state`. Default none.
+    disk: Option<At<RawDisk>>,
     /// How long a request waits for another one's fetch of the same response. Default `10s`.
     fill_wait: Option<At<DurationText>>,
     /// Whether a response that names no lifetime is cached for a tenth of its age by `Last-Modified`, at most an hour. Default `false`; `run --origin` has it on.
@@ -94,6 +99,14 @@ impl RawStorage {
             large if large > whole => Err(Wrong::new(format!("`{}` is more than `memory`", shown(text)))),
             object_max => Ok(object_max),
         });
+        let disk = match &self.disk {
+            None => Some(None),
+            Some(disk) => disk.value.lower(check).map(Some),
+        };
+        if let Some(disk) = self.disk.as_ref().filter(|_| self.state.is_none()) {
+            let wrong = Wrong::new("a cache on the disk has to remember purges, and nothing outlives the process here");
+            check.note(disk.span(), wrong.advice("name a folder for that in `state`, such as \"/var/lib/selvedge\""));
+        }
         let fill_wait = check.value_or(self.fill_wait.as_ref(), FILL_WAIT_DEFAULT, timeout);
         let keys = 1..KEYS_MAX as u64 + 1;
         let keys_max = check.number(self.keys_max.as_ref(), keys.clone(), 1_000_000);
@@ -115,6 +128,7 @@ impl RawStorage {
         Some(Storage {
             memory: memory?,
             object_max: object_max?,
+            disk: disk?,
             fill_wait: fill_wait?,
             heuristic_freshness: self.heuristic_freshness.is_some_and(|written| written.value),
             keys_max: keys_max?,

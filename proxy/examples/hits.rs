@@ -15,7 +15,7 @@ use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
 use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
-use selvedge::cache::{MemoryStorage, cache_key};
+use selvedge::cache::{Tiers, cache_key};
 use selvedge_filters::cache::{KeyParts, Scheme};
 use selvedge_state::{Actor, Incarnation, PopId, StoreConfig};
 
@@ -47,7 +47,7 @@ enum Store {
 impl Store {
     fn leak(self) -> &'static (dyn Storage + Sync) {
         match self {
-            Store::Own => Box::leak(Box::new(MemoryStorage::new(CAPACITY, OBJECT_MAX, Arc::new(purges())))),
+            Store::Own => Box::leak(Box::new(Tiers::new(CAPACITY, OBJECT_MAX, None, Arc::new(purges())))),
             Store::Memcache => Box::leak(Box::new(MemCache::new())),
         }
     }

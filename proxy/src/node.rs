@@ -201,6 +201,7 @@ impl Node {
                 bytes_max: plan.config.storage.memory,
                 objects: cache.objects,
                 evicted: cache.evicted,
+                disk: cache.disk.map(report::DiskCache::from),
             },
             kept: self.keeper.as_ref().map(Keeper::status),
             took_over: self.took_over(),

@@ -14,7 +14,7 @@ use selvedge_state::{
 };
 
 use crate::background::{Background, Parts};
-use crate::cache::{Cache, Settings};
+use crate::cache::{Cache, Disk, DiskError, DiskSettings, Settings};
 use crate::clock::Clock;
 use crate::edge::{Edge, TRIES, Waiting};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
@@ -66,6 +66,9 @@ pub enum BootError {
     /// The folder for what outlives the process cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The folder for the cache on the disk cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The system gives no randomness.
     #[error("no randomness from the system: {0}")]
     Randomness(#[from] getrandom::Error),
@@ -127,8 +130,12 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         incarnation,
         secrets: (secret.id(), beside.as_ref().map(Secret::id)),
         keeper,
+        cache: Cache::leak(
+            cache_settings(config),
+            disk(config, purge_log.as_ref(), incarnation, &store)?,
+            Arc::clone(&store),
+        ),
         purge_log,
-        cache: Cache::leak(cache_settings(config), Arc::clone(&store)),
         waiting: Waiting::default(),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
         listening: listening.iter().map(|listening| listening.address).collect(),
@@ -234,9 +241,24 @@ fn bounds(config: &Config) -> StoreBounds {
 }
 
 /// Whether the cache has a tier on disk.
-fn has_disk(_config: &Config) -> bool {
-    let disk: Option<()> = None;
-    disk.is_some()
+fn has_disk(config: &Config) -> bool {
+    config.storage.disk.is_some()
+}
+
+/// The disk tier of the cache.
+fn disk(
+    config: &Config,
+    purges: Option<&Arc<PurgeLog>>,
+    life: Incarnation,
+    store: &Arc<Store>,
+) -> Result<Option<Disk>, DiskError> {
+    let Some((disk, purges)) = config.storage.disk.as_ref().zip(purges) else { return Ok(None) };
+    let settings = DiskSettings {
+        path: disk.path.clone(),
+        capacity: disk.size,
+        object_max: usize::try_from(disk.object_max).unwrap_or(usize::MAX),
+    };
+    Disk::open(&settings, Arc::clone(purges), life, Arc::clone(store)).map(Some)
 }
 
 fn cache_settings(config: &Config) -> Settings {

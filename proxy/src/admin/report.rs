@@ -301,6 +301,29 @@ pub struct Cache {
     pub objects: u64,
     /// Objects evicted since the start.
     pub evicted: u64,
+    /// What is on the disk; absent where the config names no folder for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskCache>,
+}
+
+/// The cache on the disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DiskCache {
+    /// Whether it takes and gives anything.
+    pub on: bool,
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Bytes they may have.
+    pub bytes_max: u64,
+    /// Files.
+    pub objects: u64,
+}
+
+impl From<crate::cache::DiskStats> for DiskCache {
+    fn from(stats: crate::cache::DiskStats) -> DiskCache {
+        let crate::cache::DiskStats { is_on, bytes, capacity, objects, .. } = stats;
+        DiskCache { on: is_on, bytes, bytes_max: capacity, objects }
+    }
 }
 
 /// `/v1/lists`: one list.

@@ -48,6 +48,11 @@ impl Charge {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
+    /// Takes all of it out.
+    pub(crate) fn split_off(&mut self) -> Charge {
+        Charge { budget: self.budget, bytes: std::mem::take(&mut self.bytes) }
+    }
+
     /// Gives back what is above `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);

@@ -3,20 +3,24 @@
 //! One writer, any number of readers, each at its own position. A reader sees the end only after the writer finished; when
 //! the writer gives up, its readers get an error, so that no client takes a part for the whole.
 //!
-//! A body of unknown length may outgrow what is stored. Then it stays readable for those who already read it, and the
-//! pieces that all of them have passed are let go. The writer cannot be slowed down (Pingora runs it in the task of its own
-//! reader), so if the slowest reader falls behind by more than the largest object, the fill is given up.
+//! A body that outgrows memory goes to the disk as it comes, where there is one, and its readers follow it there. One that outgrows
+//! everything stays readable for those who already read it, and the pieces that all of them have passed are let go. The writer cannot be
+//! slowed down by readers (Pingora runs it in the task of its own reader), so if the slowest falls behind by more than the largest object,
+//! the fill is given up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use pingora::http::ResponseHeader;
 use tokio::sync::watch;
 
 use super::budget::Charge;
-use super::object::{Body, Header, Object, Terms, Times};
-use super::pieces::Pieces;
-use super::stamp::Stamped;
+use super::disk::Draft;
+use super::growing::{Fate, Growing, Largest, Part};
+use super::object::{Body, Header, Object, Times};
+use super::reader::Reader;
+use super::stamp::{Stamp, Stamped};
 use super::storage::EntryKey;
 
 /// Names one fill of this storage.
@@ -25,7 +29,7 @@ pub(crate) struct FillId(pub(crate) u64);
 
 /// Names one reader of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct ReaderId(u64);
+pub(super) struct ReaderId(u64);
 
 /// Who may read a fill before it is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,15 +38,6 @@ pub(crate) enum Follow {
     Anybody,
     /// Nobody: it breaks off with its client.
     Nobody,
-}
-
-/// Whether a fill may still be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// All of it is kept.
-    Store,
-    /// It outgrew the largest object or the room there is; only what its readers have not read is kept.
-    PassThrough,
 }
 
 /// Why a fill was given up.
@@ -56,13 +51,27 @@ pub(crate) enum GivenUp {
     TooFarBehind,
     #[error("the cache has no room left for a response that its readers still need")]
     NoRoom,
+    #[error("what was written of the response cannot be read from the disk")]
+    Disk,
 }
 
+/// What became of a whole body.
 #[derive(Debug)]
-struct Growing {
-    pieces: Pieces,
-    charge: Charge,
-    fate: Fate,
+pub(crate) enum Ended {
+    /// It is to be stored in memory.
+    Memory(Object),
+    /// It is on the disk.
+    Disk,
+    /// It was passed through.
+    Passed,
+}
+
+/// What a look at the content found.
+#[derive(Debug)]
+pub(super) enum Look {
+    Part(Part),
+    End,
+    NotYet,
 }
 
 #[derive(Debug)]
@@ -98,17 +107,16 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    /// A fill without a body yet. A declared length must be charged in full, for it is not charged again.
+    /// A fill without a body yet. A declared length that goes to memory must be charged in full, for it is not charged again.
     pub(crate) fn new(
         id: FillId,
         key: EntryKey,
         times: Times,
         (header, stamped): (Header, Arc<Stamped>),
         declared: Option<usize>,
-        charge: Charge,
+        growing: Growing,
         follow: Follow,
     ) -> Fill {
-        let growing = Growing { pieces: Pieces::default(), charge, fate: Fate::Store };
         Fill {
             id,
             key,
@@ -129,9 +137,11 @@ impl Fill {
     pub(crate) fn append(
         &self,
         data: &[u8],
-        object_max: usize,
+        largest: Largest,
         take: impl Fn(u64) -> Option<Charge>,
     ) -> Result<Fate, GivenUp> {
+        // What nobody may follow is written where nobody can wait for the disk.
+        let largest = if self.follow == Follow::Nobody { Largest { disk: 0, ..largest } } else { largest };
         let mut state = self.state();
         let State { content, readers, .. } = &mut *state;
         let growing = match content {
@@ -140,7 +150,7 @@ impl Fill {
             Content::Passed(_) | Content::Whole(_) => return Err(GivenUp::Abandoned),
         };
         let slowest = readers.values().min().copied().unwrap_or(usize::MAX);
-        let result = growing.append(data, self.declared, object_max, slowest, take);
+        let result = growing.append(data, self.declared, largest, slowest, take);
         if let Err(why) = result {
             *content = Content::GivenUp(why);
         }
@@ -149,11 +159,63 @@ impl Fill {
         result
     }
 
-    /// The body is complete. Returns it to be stored, unless it outgrew that.
+    /// What is to be written to the disk now, and how much of it is left to come if that is known. `is_end`: nothing is.
+    pub(crate) fn batch(&self, is_end: bool) -> Vec<Bytes> {
+        match &self.state().content {
+            Content::Open(growing) => growing.batch(is_end),
+            Content::Passed(_) | Content::Whole(_) | Content::GivenUp(_) => Vec::new(),
+        }
+    }
+
+    /// The bytes before `written` can be read from a draft.
+    pub(crate) fn is_drafted(&self, draft: &Arc<Draft>, written: usize) {
+        self.change(|growing| growing.is_drafted(draft, written));
+    }
+
+    /// The disk does not take it: only what its readers have not read is kept from here on.
+    pub(crate) fn is_refused(&self) {
+        self.change(Growing::is_refused);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Growing)) {
+        if let Content::Open(growing) = &mut self.state().content {
+            change(growing);
+        }
+        self.progress.send_replace(());
+    }
+
+    /// How long the response said that its body is.
+    pub(crate) fn declared(&self) -> Option<usize> {
+        self.declared
+    }
+
+    /// What becomes of it, as far as is known.
+    pub(crate) fn fate(&self) -> Fate {
+        match &self.state().content {
+            Content::Open(growing) | Content::Passed(growing) => growing.fate,
+            Content::Whole(_) => Fate::Memory,
+            Content::GivenUp(_) => Fate::PassThrough,
+        }
+    }
+
+    /// Whether what has come is as long as was declared.
+    pub(crate) fn is_whole(&self) -> bool {
+        match &self.state().content {
+            Content::Open(growing) => self.declared.is_none_or(|declared| growing.pieces.len() == declared),
+            Content::Passed(_) | Content::Whole(_) | Content::GivenUp(_) => false,
+        }
+    }
+
+    /// What is written behind its body.
+    pub(crate) fn head(&self) -> (Times, ResponseHeader, Stamp) {
+        (self.times, self.header.get().clone(), self.stamped.stamp().clone())
+    }
+
+    /// The body is complete: says what of it is to be stored where.
     ///
     /// # Errors
     /// [`GivenUp`] when it was given up, or when its length is not the declared one.
-    pub(crate) fn finish(&self) -> Result<Option<Object>, GivenUp> {
+    pub(crate) fn finish(&self) -> Result<Ended, GivenUp> {
         let mut state = self.state();
         let content = std::mem::replace(&mut state.content, Content::GivenUp(GivenUp::Abandoned));
         let (content, result) = match content {
@@ -169,19 +231,20 @@ impl Fill {
         result
     }
 
-    fn close(&self, growing: Growing) -> (Content, Result<Option<Object>, GivenUp>) {
+    fn close(&self, growing: Growing) -> (Content, Result<Ended, GivenUp>) {
         let have = growing.pieces.len();
         if let Some(declared) = self.declared.filter(|declared| *declared != have) {
             let why = GivenUp::Framing { declared, have };
             return (Content::GivenUp(why), Err(why));
         }
         match growing.fate {
-            Fate::PassThrough => (Content::Passed(growing), Ok(None)),
-            Fate::Store => {
+            Fate::PassThrough => (Content::Passed(growing), Ok(Ended::Passed)),
+            Fate::Disk => (Content::Passed(growing), Ok(Ended::Disk)),
+            Fate::Memory => {
                 let body = Arc::new(Body::new(growing.pieces.into_full(), growing.charge));
                 let (header, stamped) = (Arc::clone(&self.header), Arc::clone(&self.stamped));
                 let object = Object { times: self.times, header, stamped, body: Arc::clone(&body) };
-                (Content::Whole(body), Ok(Some(object)))
+                (Content::Whole(body), Ok(Ended::Memory(object)))
             }
         }
     }
@@ -205,7 +268,7 @@ impl Fill {
         }
         let mut state = self.state();
         match &state.content {
-            Content::Open(growing) if growing.fate == Fate::Store || growing.pieces.len() == 0 => {}
+            Content::Open(growing) if growing.is_readable() => {}
             Content::Whole(_) => {}
             Content::Open(_) | Content::Passed(_) | Content::GivenUp(_) => return None,
         }
@@ -213,151 +276,40 @@ impl Fill {
         state.next_reader += 1;
         state.readers.insert(id, 0);
         drop(state);
-        Some(Reader { progress: self.progress.subscribe(), fill: Arc::clone(self), id, at: 0, end: usize::MAX })
+        Some(Reader::new(Arc::clone(self), id, self.progress.subscribe()))
+    }
+
+    /// What a reader finds at `at` and before `end`.
+    ///
+    /// # Errors
+    /// [`GivenUp`]: it will never be there.
+    pub(super) fn look(&self, at: usize, end: usize) -> Result<Look, GivenUp> {
+        let (part, is_complete) = match &self.state().content {
+            Content::Open(growing) => (growing.read(at, end), false),
+            Content::Passed(growing) => (growing.read(at, end), true),
+            Content::Whole(body) => (body.read(at, end).map(Part::Here), true),
+            Content::GivenUp(why) => return Err(*why),
+        };
+        Ok(match part {
+            Some(part) => Look::Part(part),
+            None if is_complete => Look::End,
+            None => Look::NotYet,
+        })
+    }
+
+    /// A reader has passed what is before `at`.
+    pub(super) fn reader_at(&self, id: ReaderId, at: usize) {
+        if let Some(known) = self.state().readers.get_mut(&id) {
+            *known = at;
+        }
+    }
+
+    /// A reader is gone.
+    pub(super) fn reader_gone(&self, id: ReaderId) {
+        self.state().readers.remove(&id);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Growing {
-    fn append(
-        &mut self,
-        data: &[u8],
-        declared: Option<usize>,
-        object_max: usize,
-        slowest: usize,
-        take: impl Fn(u64) -> Option<Charge>,
-    ) -> Result<Fate, GivenUp> {
-        let have = self.pieces.len() + data.len();
-        if let Some(declared) = declared {
-            if have > declared {
-                return Err(GivenUp::Framing { declared, have });
-            }
-            self.pieces.append(data, Some(declared - self.pieces.len()));
-            return Ok(self.fate);
-        }
-        if have > object_max {
-            self.fate = Fate::PassThrough;
-        }
-        self.let_go(slowest);
-        if self.fate == Fate::PassThrough && self.unread(slowest) + data.len() > object_max {
-            return Err(GivenUp::TooFarBehind);
-        }
-        if !self.charge_for(data.len(), &take) {
-            self.fate = Fate::PassThrough;
-            self.let_go(slowest);
-            if !self.charge_for(data.len(), &take) {
-                return Err(GivenUp::NoRoom);
-            }
-        }
-        self.pieces.append(data, None);
-        Ok(self.fate)
-    }
-
-    /// Without a future in the storage, keeps only what has not been read.
-    fn let_go(&mut self, slowest: usize) {
-        if self.fate == Fate::PassThrough {
-            self.pieces.forget_before(slowest);
-            self.charge.shrink_to(self.pieces.cost());
-        }
-    }
-
-    fn unread(&self, slowest: usize) -> usize {
-        self.pieces.len().saturating_sub(slowest)
-    }
-
-    fn charge_for(&mut self, bytes: usize, take: &impl Fn(u64) -> Option<Charge>) -> bool {
-        let lacking = self.pieces.cost_after(bytes).saturating_sub(self.charge.bytes());
-        match take(lacking) {
-            Some(charge) => {
-                self.charge.merge(charge);
-                true
-            }
-            None => false,
-        }
-    }
-}
-
-/// What a look at the content found.
-enum Look {
-    Part(Bytes),
-    End,
-    NotYet,
-}
-
-/// Reads a fill from where it is to its end, or to the end of the range it was set to.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    fill: Arc<Fill>,
-    id: ReaderId,
-    progress: watch::Receiver<()>,
-    at: usize,
-    end: usize,
-}
-
-impl Reader {
-    pub(crate) fn terms(&self) -> Terms {
-        self.fill.times.terms
-    }
-
-    /// The next part, when it is there. `None` at the end. May be cancelled without losing bytes.
-    ///
-    /// # Errors
-    /// [`GivenUp`]: the rest will never come.
-    pub(crate) async fn read(&mut self) -> Result<Option<Bytes>, GivenUp> {
-        loop {
-            // Marked as seen before the look: what changes during it wakes us.
-            self.progress.borrow_and_update();
-            match self.look()? {
-                Look::Part(part) => return Ok(Some(part)),
-                Look::End => return Ok(None),
-                Look::NotYet => {}
-            }
-            if self.progress.changed().await.is_err() {
-                return Err(GivenUp::Abandoned);
-            }
-        }
-    }
-
-    /// The length the response declared, which is what makes a range of it meaningful.
-    pub(crate) fn declared(&self) -> Option<usize> {
-        self.fill.declared
-    }
-
-    /// Goes on at `start` and ends before `end`. The caller has checked `start` against the declared length.
-    pub(crate) fn seek(&mut self, start: usize, end: usize) {
-        (self.at, self.end) = (start, end);
-        if let Some(at) = self.fill.state().readers.get_mut(&self.id) {
-            *at = start;
-        }
-    }
-
-    fn look(&mut self) -> Result<Look, GivenUp> {
-        if self.at >= self.end {
-            return Ok(Look::End);
-        }
-        let mut state = self.fill.state();
-        let (part, complete) = match &state.content {
-            Content::Open(growing) => (growing.pieces.read(self.at, self.end), false),
-            Content::Passed(growing) => (growing.pieces.read(self.at, self.end), true),
-            Content::Whole(body) => (body.read(self.at, self.end), true),
-            Content::GivenUp(why) => return Err(*why),
-        };
-        let Some(part) = part else {
-            return Ok(if complete { Look::End } else { Look::NotYet });
-        };
-        self.at += part.len();
-        if let Some(at) = state.readers.get_mut(&self.id) {
-            *at = self.at;
-        }
-        Ok(Look::Part(part))
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.fill.state().readers.remove(&self.id);
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a response from the cache: a stored object, or a fill as it comes in.
+//! Reading a response from the cache: a stored object, in memory or on the disk, or a fill as it comes in.
 
 use std::any::Any;
 
@@ -9,14 +9,28 @@ use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, HitHandler, Storage};
 use pingora::{Error, ErrorType, Result};
 
-use super::fill::Reader;
+use super::budget::Charge;
+use super::disk::DiskBody;
 use super::object::{Object, Terms};
+use super::reader::Reader;
 use super::storage;
 
 /// Where the bytes come from.
 #[derive(Debug)]
 enum Source {
-    Object { object: Object, at: usize, end: usize },
+    Object {
+        object: Object,
+        at: usize,
+        end: usize,
+    },
+    /// Charged for the chunk that it holds in memory.
+    Disk {
+        body: DiskBody,
+        terms: Terms,
+        at: usize,
+        end: usize,
+        _charge: Charge,
+    },
     Fill(Reader),
 }
 
@@ -30,6 +44,11 @@ impl Hit {
         Box::new(Hit(Source::Object { object, at: 0, end }))
     }
 
+    pub(crate) fn disk(body: DiskBody, terms: Terms, charge: Charge) -> HitHandler {
+        let end = body.len();
+        Box::new(Hit(Source::Disk { body, terms, at: 0, end, _charge: charge }))
+    }
+
     pub(crate) fn fill(reader: Reader) -> HitHandler {
         Box::new(Hit(Source::Fill(reader)))
     }
@@ -38,6 +57,7 @@ impl Hit {
     pub(crate) fn terms(handler: &HitHandler) -> Option<Terms> {
         Some(match &handler.as_any().downcast_ref::<Hit>()?.0 {
             Source::Object { object, .. } => object.times.terms,
+            Source::Disk { terms, .. } => *terms,
             Source::Fill(reader) => reader.terms(),
         })
     }
@@ -46,6 +66,7 @@ impl Hit {
     fn len(&self) -> Option<usize> {
         match &self.0 {
             Source::Object { object, .. } => Some(object.body.len()),
+            Source::Disk { body, .. } => Some(body.len()),
             Source::Fill(reader) => reader.declared(),
         }
     }
@@ -59,6 +80,14 @@ impl HandleHit for Hit {
                 let part = object.body.read(*at, *end);
                 *at += part.as_ref().map_or(0, Bytes::len);
                 Ok(part)
+            }
+            Source::Disk { body, at, end, .. } => {
+                if at >= end {
+                    return Ok(None);
+                }
+                let part = body.read(*at, *end).await.map_err(storage::error)?;
+                *at += part.len();
+                Ok(Some(part))
             }
             Source::Fill(reader) => reader.read().await.map_err(storage::error),
         }
@@ -84,7 +113,7 @@ impl HandleHit for Hit {
         };
         let stop = end.unwrap_or(len).min(len);
         match &mut self.0 {
-            Source::Object { at, end, .. } => (*at, *end) = (start, stop),
+            Source::Object { at, end, .. } | Source::Disk { at, end, .. } => (*at, *end) = (start, stop),
             Source::Fill(reader) => reader.seek(start, stop),
         }
         Ok(())

@@ -12,14 +12,15 @@ use pingora::cache::{CacheKey, CacheMeta, HitHandler, HttpCache, PurgeType, Stor
 use pingora::http::ResponseHeader;
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig};
 
+use super::disk::CHUNK;
 use super::parts::{Cache, Settings};
 use super::pieces::PIECE;
-use super::storage::MemoryStorage;
+use super::storage::Tiers;
 
-const MIB: usize = 1 << 20;
+pub(super) const MIB: usize = 1 << 20;
 
-fn storage(capacity: usize, object_max: usize) -> &'static MemoryStorage {
-    Box::leak(Box::new(MemoryStorage::new(capacity as u64, object_max, empty_store())))
+fn storage(capacity: usize, object_max: usize) -> &'static Tiers {
+    Box::leak(Box::new(Tiers::new(capacity as u64, object_max, None, empty_store())))
 }
 
 /// An empty store, of one POP alone.
@@ -37,15 +38,15 @@ pub(super) fn empty_store() -> Arc<Store> {
     }))
 }
 
-fn trace() -> SpanHandle {
+pub(super) fn trace() -> SpanHandle {
     Span::inactive().handle()
 }
 
-fn key(name: impl std::fmt::Display) -> CacheKey {
+pub(super) fn key(name: impl std::fmt::Display) -> CacheKey {
     CacheKey::new(name.to_string(), "")
 }
 
-fn meta(fields: &[(&'static str, String)]) -> CacheMeta {
+pub(super) fn meta(fields: &[(&'static str, String)]) -> CacheMeta {
     let mut header = ResponseHeader::build(200, None).expect("a header");
     for (name, value) in fields {
         header.append_header(*name, value.as_str()).expect("a field");
@@ -54,42 +55,42 @@ fn meta(fields: &[(&'static str, String)]) -> CacheMeta {
     CacheMeta::new(now + Duration::from_secs(60), now, 7, 9, header)
 }
 
-fn sized(length: usize) -> CacheMeta {
+pub(super) fn sized(length: usize) -> CacheMeta {
     meta(&[("Content-Length", length.to_string())])
 }
 
 /// Bytes that tell their position and whose they are.
-fn body(seed: usize, len: usize) -> Bytes {
+pub(super) fn body(seed: usize, len: usize) -> Bytes {
     (0..len).map(|n| ((n * 31 + n / 251 + seed * 7) % 253) as u8).collect()
 }
 
-async fn start(storage: &'static MemoryStorage, name: &str, meta: &CacheMeta) -> (MissHandler, HitHandler) {
+pub(super) async fn start(storage: &'static Tiers, name: &str, meta: &CacheMeta) -> (MissHandler, HitHandler) {
     let writer = storage.get_miss_handler(&key(name), meta, &trace()).await.expect("admitted");
     let tag = writer.streaming_write_tag().map(<[u8]>::to_vec);
     let reader = storage.lookup_streaming_write(&key(name), tag.as_deref(), &trace()).await;
     (writer, reader.expect("no error").expect("its own reader").1)
 }
 
-async fn store(storage: &'static MemoryStorage, name: &str, meta: &CacheMeta, body: &Bytes) {
+pub(super) async fn store(storage: &'static Tiers, name: &str, meta: &CacheMeta, body: &Bytes) {
     let (mut writer, _) = start(storage, name, meta).await;
     writer.write_body(body.clone(), true).await.expect("written");
     writer.finish().await.expect("finished");
 }
 
-async fn find(storage: &'static MemoryStorage, name: &str) -> Option<(CacheMeta, HitHandler)> {
+pub(super) async fn find(storage: &'static Tiers, name: &str) -> Option<(CacheMeta, HitHandler)> {
     storage.lookup(&key(name), &trace()).await.expect("no error")
 }
 
-async fn read(hit: &mut HitHandler) -> pingora::Result<Vec<u8>> {
+pub(super) async fn read(hit: &mut HitHandler) -> pingora::Result<Vec<u8>> {
     let mut all = Vec::new();
     while let Some(part) = hit.read_body().await? {
-        assert!(!part.is_empty() && part.len() <= PIECE);
+        assert!(!part.is_empty() && part.len() <= CHUNK);
         all.extend_from_slice(&part);
     }
     Ok(all)
 }
 
-async fn found(storage: &'static MemoryStorage, name: &str) -> Option<Vec<u8>> {
+pub(super) async fn found(storage: &'static Tiers, name: &str) -> Option<Vec<u8>> {
     let (_, mut hit) = find(storage, name).await?;
     Some(read(&mut hit).await.expect("a whole body"))
 }
@@ -438,8 +439,11 @@ async fn at_random_the_cap_holds_and_nothing_is_mixed_up() {
 /// Pingora's own state machine, without a network: many requests miss one key at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_miss_together_one_leads() {
-    let cache =
-        Cache::leak(Settings { capacity: MIB as u64, object_max: MIB, wait: Duration::from_secs(60) }, empty_store());
+    let cache = Cache::leak(
+        Settings { capacity: MIB as u64, object_max: MIB, wait: Duration::from_secs(60) },
+        None,
+        empty_store(),
+    );
     let leaders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let all = body(1, 70_000);
     let mut requests = tokio::task::JoinSet::new();

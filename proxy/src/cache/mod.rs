@@ -1,6 +1,6 @@
-//! The cache in memory: Pingora's state machine over our storage, collapsing and policy.
+//! The cache: Pingora's state machine over our storage, in memory and on the disk, collapsing and policy.
 //!
-//! In: responses on their way from the origin, a byte cap, a largest object, a longest wait. Out: stored responses, ready to
+//! In: responses on their way from the origin, byte caps, a largest object, a longest wait. Out: stored responses, ready to
 //! be sent; [`Stats`]; and for each request what it may do next. Which response is stored for how long is decided in
 //! `selvedge_filters::cache`; here it is carried out.
 //!
@@ -38,8 +38,11 @@
 
 mod budget;
 mod deposit;
+mod disk;
 mod evict;
 mod fill;
+mod from_disk;
+mod growing;
 mod hit;
 mod lock;
 mod miss;
@@ -49,6 +52,7 @@ mod pieces;
 mod policy;
 mod purged;
 mod range;
+mod reader;
 mod shelf;
 mod stamp;
 mod stats;
@@ -61,9 +65,10 @@ mod journey;
 mod laws;
 
 pub use deposit::Deposit;
+pub use disk::{Disk, DiskError, DiskSettings};
 pub use parts::{Cache, Settings};
 pub use policy::{Exchange, age, cache_key, may_serve_stale, outcome, vary};
 pub use range::{RANGES_MAX, range_type};
-pub use stats::Stats;
-pub use storage::MemoryStorage;
+pub use stats::{DiskStats, Stats};
+pub use storage::Tiers;
 pub use wait::{Next, stand_in};

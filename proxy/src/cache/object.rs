@@ -13,6 +13,7 @@ use selvedge_filters::cache::Reuse;
 
 use super::budget::Charge;
 use super::pieces::{self, PIECE};
+use super::shelf::Shelved;
 use super::stamp::Stamped;
 
 /// What an entry costs beside its header and body: the map's slot with its spare room, the queue's place, the ghost's
@@ -39,11 +40,21 @@ pub(crate) struct Times {
     epoch: SystemTime,
     stale_while_revalidate_s: u32,
     stale_if_error_s: u32,
-    variance: Option<HashBinary>,
+    pub(crate) variance: Option<HashBinary>,
     pub(crate) terms: Terms,
 }
 
 impl Times {
+    /// Of when it is no longer fresh, when it was made and when its age began; of the windows after that, while it is validated and for
+    /// errors, in seconds.
+    pub(crate) fn new(
+        (fresh_until, created, epoch): (SystemTime, SystemTime, SystemTime),
+        (stale_while_revalidate_s, stale_if_error_s): (u32, u32),
+        terms: Terms,
+    ) -> Times {
+        Times { fresh_until, created, epoch, stale_while_revalidate_s, stale_if_error_s, variance: None, terms }
+    }
+
     pub(crate) fn of(meta: &CacheMeta) -> Times {
         Times {
             fresh_until: meta.fresh_until(),
@@ -135,6 +146,11 @@ impl Body {
         self.len
     }
 
+    /// Its pieces in order.
+    pub(crate) fn pieces(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
     /// What is at `at` and before `end`, up to the end of its piece; `None` at the end.
     pub(crate) fn read(&self, at: usize, end: usize) -> Option<Bytes> {
         pieces::slice(self.pieces.get(at / PIECE)?, at, end)
@@ -150,12 +166,19 @@ pub(crate) struct Object {
     pub(crate) body: Arc<Body>,
 }
 
-impl Object {
+impl Shelved for Object {
     /// Bytes counted for it.
-    pub(crate) fn weight(&self) -> u64 {
+    fn weight(&self) -> u64 {
         self.header.charge.bytes() + self.body.charge.bytes()
     }
 
+    /// What was asked for after more purges stays.
+    fn gives_way_to(&self, other: &Object) -> bool {
+        self.stamped.fill() <= other.stamped.fill()
+    }
+}
+
+impl Object {
     /// Pingora's form of all but the body.
     pub(crate) fn meta(&self) -> CacheMeta {
         self.times.meta(self.header.get().clone())

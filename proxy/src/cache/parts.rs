@@ -12,10 +12,11 @@ use pingora::proxy::Session;
 use selvedge_filters::cache::{Asked, NotStored, Reuse};
 use selvedge_state::Store;
 
+use super::disk::Disk;
 use super::lock::Collapse;
 use super::policy::{self, Exchange};
 use super::stats::Stats;
-use super::storage::{EntryKey, MemoryStorage};
+use super::storage::{EntryKey, Tiers};
 
 /// Shards of the table of keys whose last response was not storable, and keys in each. The least recent go first.
 const PREDICTOR_SHARDS: usize = 16;
@@ -26,7 +27,7 @@ const PREDICTOR_KEYS: usize = 4096;
 pub struct Settings {
     /// All memory for responses, in bytes.
     pub capacity: u64,
-    /// The largest body that is stored, in bytes.
+    /// The largest body that is stored in memory, in bytes.
     pub object_max: usize,
     /// How long a request waits for the answer to another one's fetch. The origin has two thirds of it before it is asked
     /// a second time.
@@ -36,7 +37,7 @@ pub struct Settings {
 /// A cache: storage, collapsing, and the memory of what is not worth a lookup.
 #[derive(Debug)]
 pub struct Cache {
-    pub(crate) storage: MemoryStorage,
+    pub(crate) storage: Tiers,
     pub(crate) collapse: Collapse,
     uncacheable: Uncacheable,
     /// The same of requests with a cookie, whose answers are kept less often: what they learn is not for the others.
@@ -60,13 +61,22 @@ impl std::fmt::Debug for Uncacheable {
 
 impl Cache {
     /// Makes a cache that lives as long as the process, over the store that remembers purges. Once at boot, never per config reload.
-    pub fn leak(settings: Settings, store: Arc<Store>) -> &'static Cache {
-        Box::leak(Box::new(Cache {
-            storage: MemoryStorage::new(settings.capacity, settings.object_max, store),
+    pub fn leak(settings: Settings, disk: Option<Disk>, store: Arc<Store>) -> &'static Cache {
+        let cache: &'static Cache = Box::leak(Box::new(Cache {
+            storage: Tiers::new(settings.capacity, settings.object_max, disk, store),
             collapse: Collapse::new(settings.wait),
             uncacheable: Uncacheable::new(),
             uncacheable_to_cookies: Uncacheable::new(),
-        }))
+        }));
+        if let Some(disk) = cache.disk() {
+            disk.start();
+        }
+        cache
+    }
+
+    /// The disk tier, if there is one.
+    pub fn disk(&'static self) -> Option<&'static Disk> {
+        self.storage.disk()
     }
 
     /// What metrics show.

@@ -10,6 +10,9 @@ use bytes::Bytes;
 /// The size of a piece in bytes, and so the most that one read returns.
 pub(crate) const PIECE: usize = 32 * 1024;
 
+/// Pieces that make a chunk of what is on the disk.
+pub(crate) const CHUNK_PIECES: usize = 2;
+
 /// What a piece costs beside its bytes: its handle, and the counter its owners share.
 const PIECE_OVERHEAD: usize = 64;
 
@@ -83,6 +86,18 @@ impl Pieces {
         let take = end.checked_sub(at)?.min(self.tail.len().checked_sub(skip)?);
         let part = self.tail.get(skip..skip + take)?;
         (!part.is_empty()).then(|| Bytes::copy_from_slice(part))
+    }
+
+    /// The full pieces from `at` on, as many as make whole chunks; with `is_end` all that there is. `at` is where a chunk begins.
+    pub(crate) fn chunks_from(&self, at: usize, is_end: bool) -> Vec<Bytes> {
+        let skip = (at / PIECE).saturating_sub(self.gone);
+        let full = self.full.len().saturating_sub(skip);
+        let whole = if is_end { full } else { full - full % CHUNK_PIECES };
+        let mut chunks: Vec<Bytes> = self.full.iter().skip(skip).take(whole).cloned().collect();
+        if is_end && !self.tail.is_empty() {
+            chunks.push(Bytes::copy_from_slice(&self.tail));
+        }
+        chunks
     }
 
     /// Lets the full pieces before `at` go.

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use super::object::{Header, Object, Times};
 use super::stamp::{Stamp, Stamped, Standing, instant};
-use super::storage::{EntryKey, MemoryStorage};
+use super::storage::{EntryKey, Tiers};
 
-impl MemoryStorage {
+impl Tiers {
     /// What is stored under a key and may be used. What a hard purge is about goes; what a soft one is about is stale from the
     /// instant on at which that was applied here.
     pub(super) fn usable(&self, key: EntryKey) -> Option<Object> {
@@ -22,7 +22,7 @@ impl MemoryStorage {
             }
             Standing::Stale(applied) => {
                 let mut stale = object;
-                stale.times.expire_at(instant(applied, SystemTime::now()));
+                stale.times.expire_at(instant(applied.at, SystemTime::now()));
                 let is_same = |known: &Object| Arc::ptr_eq(&known.stamped, &stale.stamped);
                 // Another thread that finds it purged does the same.
                 if self.shelf.change(key, |known| is_same(known).then(|| stale.clone())).is_some() {

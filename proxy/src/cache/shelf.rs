@@ -5,33 +5,40 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::evict::{HITS_MAX, Order, Place, Queue, Turn};
-use super::object::Object;
 use super::storage::EntryKey;
 
 /// How many maps there are; keys are hashes, so they spread evenly.
 const SHARDS: usize = 32;
 
+/// What can be stored here.
+pub(crate) trait Shelved: Clone {
+    /// What it takes of the room that is shared.
+    fn weight(&self) -> u64;
+    /// Whether another of its key takes its place, or is turned away.
+    fn gives_way_to(&self, other: &Self) -> bool;
+}
+
 #[derive(Debug)]
-struct Entry {
-    object: Object,
+struct Entry<T> {
+    object: T,
     ticket: u64,
     queue: Queue,
     hits: u8,
     weight: u64,
 }
 
-type Entries = HashMap<EntryKey, Entry>;
+type Entries<T> = HashMap<EntryKey, Entry<T>>;
 
 /// All stored objects.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct Shelf<T> {
     order: Mutex<Order>,
-    shards: Box<[Mutex<Entries>]>,
+    shards: Box<[Mutex<Entries<T>>]>,
 }
 
-impl Shelf {
-    pub(crate) fn new() -> Shelf {
-        Shelf { order: Mutex::default(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+impl<T: Shelved> Shelf<T> {
+    pub(crate) fn new() -> Shelf<T> {
+        Shelf { order: Mutex::default(), shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
     }
 
     /// How many objects are stored.
@@ -40,7 +47,7 @@ impl Shelf {
     }
 
     /// Looks up, and counts the use.
-    pub(crate) fn get(&self, key: EntryKey) -> Option<Object> {
+    pub(crate) fn get(&self, key: EntryKey) -> Option<T> {
         let mut entries = self.entries(key);
         let entry = entries.get_mut(&key)?;
         entry.hits = (entry.hits + 1).min(HITS_MAX);
@@ -48,17 +55,17 @@ impl Shelf {
     }
 
     /// Looks up without counting the use.
-    pub(crate) fn peek(&self, key: EntryKey) -> Option<Object> {
+    pub(crate) fn peek(&self, key: EntryKey) -> Option<T> {
         self.entries(key).get(&key).map(|entry| entry.object.clone())
     }
 
     /// Stores an object; one that replaces another keeps its place, and none replaces one that was asked for after a later purge.
     /// What is returned is for the caller to drop when it holds no lock.
-    pub(crate) fn put(&self, key: EntryKey, object: Object) -> Option<Object> {
+    pub(crate) fn put(&self, key: EntryKey, object: T) -> Option<T> {
         let mut order = self.order();
         let mut entries = self.entries(key);
         if let Some(entry) = entries.get_mut(&key) {
-            if entry.object.stamped.fill() > object.stamped.fill() {
+            if !entry.object.gives_way_to(&object) {
                 return Some(object);
             }
             return Some(replace(&mut order, entry, object));
@@ -70,7 +77,7 @@ impl Shelf {
     }
 
     /// Replaces a stored object by a change of it, if there is one to make; returns what it was.
-    pub(crate) fn change(&self, key: EntryKey, change: impl FnOnce(&Object) -> Option<Object>) -> Option<Object> {
+    pub(crate) fn change(&self, key: EntryKey, change: impl FnOnce(&T) -> Option<T>) -> Option<T> {
         let mut order = self.order();
         let mut entries = self.entries(key);
         let entry = entries.get_mut(&key)?;
@@ -79,15 +86,15 @@ impl Shelf {
     }
 
     /// Takes an object out.
-    pub(crate) fn remove(&self, key: EntryKey) -> Option<Object> {
+    pub(crate) fn remove(&self, key: EntryKey) -> Option<T> {
         self.remove_if(key, |_| true)
     }
 
     /// Takes an object out if it is the one that is meant.
-    pub(crate) fn remove_if(&self, key: EntryKey, is_meant: impl FnOnce(&Object) -> bool) -> Option<Object> {
+    pub(crate) fn remove_if(&self, key: EntryKey, is_meant: impl FnOnce(&T) -> bool) -> Option<T> {
         let mut order = self.order();
         let mut entries = self.entries(key);
-        let _: &Entry = entries.get(&key).filter(|entry| is_meant(&entry.object))?;
+        let _: &Entry<T> = entries.get(&key).filter(|entry| is_meant(&entry.object))?;
         let entry = entries.remove(&key)?;
         drop(entries);
         order.leave(entry.queue, entry.weight, |place| self.has(place));
@@ -95,7 +102,7 @@ impl Shelf {
     }
 
     /// Takes out the object that is due. `None`: nothing is stored.
-    pub(crate) fn evict(&self) -> Option<Object> {
+    pub(crate) fn evict(&self) -> Option<T> {
         let mut order = self.order();
         let mut out = None;
         let (_, queue) = order.evict(|place, queue| {
@@ -125,7 +132,7 @@ impl Shelf {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entries(&self, key: EntryKey) -> MutexGuard<'_, Entries> {
+    fn entries(&self, key: EntryKey) -> MutexGuard<'_, Entries<T>> {
         let index = (key.0 % SHARDS as u128) as usize;
         // SHARDS maps were made, so the index is always one of them.
         #[allow(clippy::indexing_slicing)]
@@ -133,7 +140,7 @@ impl Shelf {
     }
 }
 
-fn replace(order: &mut Order, entry: &mut Entry, object: Object) -> Object {
+fn replace<T: Shelved>(order: &mut Order, entry: &mut Entry<T>, object: T) -> T {
     let old = std::mem::replace(&mut entry.weight, object.weight());
     order.reweigh(entry.queue, old, entry.weight);
     std::mem::replace(&mut entry.object, object)

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use pingora::cache::{CacheMeta, NoCacheReason, RespCacheable};
 use selvedge_filters::cache::KeyParts;
 use selvedge_filters::purge::{Reach, names, tags};
-use selvedge_state::{Application, Fill, Key128, Store};
+use selvedge_state::{Application, Fill, Key128, Store, Time};
 
 use super::parts::Cache;
 use super::policy::Exchange;
@@ -57,6 +57,21 @@ impl Stamp {
         Ok(Stamp { fill, keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect() })
     }
 
+    /// One that was written down. The keys are as [`keys`](Stamp::keys) gives them.
+    pub(super) fn restored(fill: Fill, keys: Arc<[Key128]>) -> Stamp {
+        Stamp { fill, keys }
+    }
+
+    /// When the response was asked for.
+    pub(super) fn fill(&self) -> Fill {
+        self.fill
+    }
+
+    /// What it is purged by: the hard ones, then as many soft ones.
+    pub(super) fn keys(&self) -> &[Key128] {
+        &self.keys
+    }
+
     /// The one that a response carries.
     pub(crate) fn of(meta: &CacheMeta) -> Stamp {
         meta.extensions().get::<Stamp>().cloned().unwrap_or_default()
@@ -77,6 +92,10 @@ impl Stamped {
     /// When it was asked for.
     pub(crate) fn fill(&self) -> Fill {
         self.stamp.fill
+    }
+
+    pub(super) fn stamp(&self) -> &Stamp {
+        &self.stamp
     }
 
     /// What purges made of it. While no purge comes to be known, one comparison.
@@ -106,14 +125,19 @@ impl Stamped {
 
     /// Nothing up to there needs to be looked at again.
     pub(crate) fn found_clean(&self, up_to: Fill) {
-        self.clean.fetch_max(up_to.number(), Ordering::AcqRel);
+        self.found_clean_before(up_to.number());
+    }
+
+    /// The same by the number of the last application that was looked at.
+    pub(super) fn found_clean_before(&self, number: u64) {
+        self.clean.fetch_max(number, Ordering::AcqRel);
     }
 }
 
 /// The instant of an application on this machine's clock, and before now: Pingora takes the instant itself as fresh.
-pub(crate) fn instant(applied: Application, now: SystemTime) -> SystemTime {
+pub(crate) fn instant(applied: Time, now: SystemTime) -> SystemTime {
     let ended = now.checked_sub(Duration::from_millis(1)).unwrap_or(SystemTime::UNIX_EPOCH);
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(applied.at.0)).map_or(ended, |at| at.min(ended))
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(applied.0)).map_or(ended, |at| at.min(ended))
 }
 
 impl Cache {
@@ -138,10 +162,9 @@ mod tests {
     use pingora::cache::trace::Span;
     use pingora::cache::{CacheKey, Storage};
     use pingora::http::ResponseHeader;
-    use selvedge_state::Time;
 
     use super::super::laws::empty_store;
-    use super::super::storage::MemoryStorage;
+    use super::super::storage::Tiers;
     use super::*;
 
     /// A response that says which one it is, asked for at `fill`.
@@ -154,7 +177,7 @@ mod tests {
         meta
     }
 
-    async fn found(storage: &'static MemoryStorage, key: &CacheKey) -> String {
+    async fn found(storage: &'static Tiers, key: &CacheKey) -> String {
         let (meta, _) = storage.lookup(key, &Span::inactive().handle()).await.expect("no error").expect("found");
         meta.headers()["x-which"].to_str().expect("text").to_owned()
     }
@@ -162,7 +185,7 @@ mod tests {
     /// Whichever began or ended last: what was asked for after more purges stays.
     #[tokio::test]
     async fn an_older_answer_takes_no_newer_ones_place() {
-        let storage: &'static MemoryStorage = Box::leak(Box::new(MemoryStorage::new(1 << 20, 1 << 20, empty_store())));
+        let storage: &'static Tiers = Box::leak(Box::new(Tiers::new(1 << 20, 1 << 20, None, empty_store())));
         let store = &storage.store;
         let before = store.fill();
         store.purge(store.purge_key(&[b"another"]), Time(2), Time(1)).expect("room");
@@ -188,7 +211,7 @@ mod tests {
     #[test]
     fn a_soft_purge_ends_freshness_before_now() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let at = |at: u64| instant(Application { number: 1, at: Time(at) }, now);
+        let at = |at: u64| instant(Time(at), now);
         assert_eq!(now.duration_since(at(1_799_999_990_000)).ok(), Some(Duration::from_secs(10)));
         for ahead in [1_800_000_000_000, 1_800_000_005_000, u64::MAX] {
             assert_eq!(now.duration_since(at(ahead)).ok(), Some(Duration::from_millis(1)));

@@ -53,4 +53,29 @@ pub struct Stats {
     pub purged: u64,
     /// Objects that were asked for and found purged softly, since boot.
     pub purged_softly: u64,
+    /// The disk tier, if there is one.
+    pub disk: Option<DiskStats>,
+}
+
+/// The disk tier at one instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskStats {
+    /// Whether it takes and gives anything.
+    pub is_on: bool,
+    /// Bytes of files that are stored, in the making, or gone and still being read.
+    pub bytes: u64,
+    /// The cap on [`bytes`](Self::bytes).
+    pub capacity: u64,
+    /// Stored files.
+    pub objects: u64,
+    /// Times that one was found and used, since boot.
+    pub hits: u64,
+    /// Files written, since boot.
+    pub stored: u64,
+    /// Objects that were not written since too much waited to be, since boot.
+    pub dropped: u64,
+    /// Files that made room for others, since boot.
+    pub evicted: u64,
+    /// Files that could not be read or were not what they said, since boot.
+    pub damaged: u64,
 }

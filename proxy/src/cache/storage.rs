@@ -1,4 +1,7 @@
-//! The memory tier behind Pingora's `Storage`: stored objects and fills in progress, under one byte cap.
+//! The tiers behind Pingora's `Storage`: stored objects and fills in progress in memory, under one byte cap, and the disk if there is one.
+//!
+//! What is stored in memory is written to the disk behind the requests' backs; what is too large for memory goes there as it comes. What is
+//! found on the disk and fits one chunk comes back to memory, the rest is read from there.
 //!
 //! Bytes are counted in before they are held (see `budget`), so the cap is never passed: when room is needed, objects go
 //! until there is enough, and when nothing is left to go, the response is not admitted and streams past the cache.
@@ -28,10 +31,12 @@ use selvedge_filters::cache::Reuse;
 use selvedge_state::Store;
 
 use super::budget::{Budget, Charge};
-use super::fill::{Fate, Fill, FillId, Follow, GivenUp};
+use super::disk::{Disk, DiskFile};
+use super::fill::{Ended, Fill, FillId, Follow, GivenUp};
+use super::growing::{Fate, Growing, Largest, RESERVE};
 use super::hit::Hit;
 use super::miss::Miss;
-use super::object::{Header, OBJECT_OVERHEAD, Times};
+use super::object::{Header, OBJECT_OVERHEAD, Object, Times};
 use super::pieces;
 use super::shelf::Shelf;
 use super::stamp::{Stamp, Stamped, Standing};
@@ -52,7 +57,7 @@ impl EntryKey {
 
 /// Fills in progress. Each is charged for, so the cap bounds them.
 #[derive(Debug, Default)]
-struct Fills {
+pub(super) struct Fills {
     all: HashMap<FillId, Arc<Fill>>,
     /// The fill that answers lookups of a key.
     listed: HashMap<EntryKey, FillId>,
@@ -75,23 +80,25 @@ impl Fills {
 
 /// Responses in memory, under a hard cap in bytes. Made once at boot and leaked: Pingora wants `&'static`.
 #[derive(Debug)]
-pub struct MemoryStorage {
+pub struct Tiers {
     budget: Budget,
     object_max: usize,
+    disk: Option<Disk>,
     /// Where purges are remembered.
     pub(super) store: Arc<Store>,
-    pub(super) shelf: Shelf,
+    pub(super) shelf: Shelf<Object>,
     fills: Box<[Mutex<Fills>]>,
     next_fill: AtomicU64,
     pub(super) counters: Counters,
 }
 
-impl MemoryStorage {
-    /// A storage of `capacity` bytes in all, for bodies of at most `object_max` bytes.
-    pub fn new(capacity: u64, object_max: usize, store: Arc<Store>) -> MemoryStorage {
-        MemoryStorage {
+impl Tiers {
+    /// A storage of `capacity` bytes of memory in all, for bodies of at most `object_max` bytes there, and the disk.
+    pub fn new(capacity: u64, object_max: usize, disk: Option<Disk>, store: Arc<Store>) -> Tiers {
+        Tiers {
             budget: Budget::new(capacity),
             object_max,
+            disk,
             store,
             shelf: Shelf::new(),
             fills: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -102,7 +109,20 @@ impl MemoryStorage {
 
     /// The largest body that is stored, in bytes.
     pub fn object_max(&self) -> usize {
-        self.object_max
+        self.largest().of_all()
+    }
+
+    fn largest(&self) -> Largest {
+        Largest { memory: self.object_max, disk: self.disk_on().map_or(0, Disk::object_max) }
+    }
+
+    /// The disk, if there is one, whether it takes anything or not.
+    pub(crate) fn disk(&'static self) -> Option<&'static Disk> {
+        self.disk.as_ref()
+    }
+
+    fn disk_on(&self) -> Option<&Disk> {
+        self.disk.as_ref().filter(|disk| disk.is_on())
     }
 
     /// Counters and gauges now. Takes the locks one after the other.
@@ -121,47 +141,68 @@ impl MemoryStorage {
             refused: self.counters.refused.get(),
             purged: self.counters.purged.get(),
             purged_softly: self.counters.purged_softly.get(),
+            disk: self.disk.as_ref().map(Disk::stats),
         }
     }
 
     /// Whether a body of `declared` bytes could be stored if everything stored made way. What is being filled or read
     /// does not.
     pub fn admits(&self, declared: usize) -> bool {
-        declared <= self.object_max && pieces::cost(declared).saturating_add(OBJECT_OVERHEAD) <= self.budget.capacity()
+        let fits = pieces::cost(declared).saturating_add(OBJECT_OVERHEAD) <= self.budget.capacity();
+        declared <= self.object_max && fits || self.disk_on().is_some_and(|disk| disk.admits(declared))
     }
 
     /// Adds to a fill; takes it off the list once it cannot be stored any more.
     pub(crate) fn append(&'static self, fill: &Fill, data: &[u8]) -> Result<Fate, GivenUp> {
-        let result = fill.append(data, self.object_max, |bytes| self.room(bytes));
+        let result = fill.append(data, self.largest(), |bytes| self.room(bytes));
         if result.is_err() {
             self.counters.aborted.add();
         }
-        if result != Ok(Fate::Store) {
-            self.fills(fill.key).unlist(fill);
+        if !matches!(result, Ok(Fate::Memory | Fate::Disk)) {
+            self.unlist(fill);
         }
         result
     }
 
+    /// It answers no lookups any more, and is not stored.
+    pub(crate) fn unlist(&self, fill: &Fill) {
+        self.fills(fill.key).unlist(fill);
+    }
+
     /// Ends a fill: stores it if it is still listed and was not purged. The lock is held until then, or a purge could slip in between.
-    pub(crate) fn finish(&self, fill: &Fill) -> Result<(), GivenUp> {
+    pub(crate) fn finish(&self, fill: &Fill, file: Option<DiskFile>) -> Result<(), GivenUp> {
         let result = fill.finish();
         let mut fills = self.fills(fill.key);
         fills.all.remove(&fill.id);
-        let listed = fills.unlist(fill);
-        let replaced = match result {
-            Ok(Some(object)) if listed && !fill.stamped.is_gone(&self.store) => {
-                self.counters.stored.add();
-                self.shelf.put(fill.key, object)
-            }
-            Ok(_) => None,
-            Err(why) => {
-                self.counters.aborted.add();
-                return Err(why);
-            }
-        };
+        let is_listed = fills.unlist(fill) && !fill.stamped.is_gone(&self.store);
+        let ended = result.inspect_err(|_| self.counters.aborted.add())?;
+        let replaced = if is_listed { self.put(fill, ended, file) } else { None };
         drop(fills);
         drop(replaced);
         Ok(())
+    }
+
+    /// Stores what a fill came to, in the one tier or the other. What it takes the place of is dropped when no lock is held.
+    fn put(&self, fill: &Fill, ended: Ended, file: Option<DiskFile>) -> Option<Object> {
+        match (ended, self.disk_on()) {
+            (Ended::Memory(object), disk) => {
+                self.counters.stored.add();
+                if let Some(disk) = disk {
+                    // It must not come back if this one is gone before it is written.
+                    disk.take_out(fill.key);
+                    disk.offer(fill.key, object.clone());
+                }
+                self.shelf.put(fill.key, object)
+            }
+            (Ended::Disk, Some(disk)) => {
+                let file = file?;
+                self.counters.stored.add();
+                let older = self.shelf.remove(fill.key);
+                disk.publish(file, fill.key, fill.stamped.fill(), fill.times.terms.reuse);
+                older
+            }
+            (Ended::Disk, None) | (Ended::Passed, _) => None,
+        }
     }
 
     /// Ends a fill whose writer is gone.
@@ -177,17 +218,19 @@ impl MemoryStorage {
     /// When what is found under a key is an answer.
     pub(crate) fn reuse(&self, key: EntryKey) -> Reuse {
         let filling = self.fills(key).listed(key).map(|fill| fill.times.terms);
-        let terms = filling.or_else(|| self.shelf.peek(key).map(|object| object.times.terms));
-        terms.map_or(Reuse::WhileFresh, |terms| terms.reuse)
+        let reuse = filling.or_else(|| self.shelf.peek(key).map(|object| object.times.terms)).map(|terms| terms.reuse);
+        let of_disk = || self.disk.as_ref().and_then(|disk| disk.reuse(key));
+        reuse.or_else(of_disk).unwrap_or(Reuse::WhileFresh)
     }
 
     /// Takes out what is stored under a key, and has what is on its way to it not be stored. Says whether there was anything.
     pub(crate) fn take_out(&self, key: EntryKey) -> bool {
-        let (listed, removed) = {
+        let (listed, removed, on_disk) = {
             let mut fills = self.fills(key);
-            (fills.listed.remove(&key), self.shelf.remove(key))
+            let on_disk = self.disk.as_ref().is_some_and(|disk| disk.take_out(key));
+            (fills.listed.remove(&key), self.shelf.remove(key), on_disk)
         };
-        listed.is_some() || removed.is_some()
+        listed.is_some() || removed.is_some() || on_disk
     }
 
     /// Counts a fill that changed its fate.
@@ -196,7 +239,7 @@ impl MemoryStorage {
     }
 
     /// Charges bytes, evicting objects until they fit. `None`: nothing is left to evict.
-    fn room(&'static self, bytes: u64) -> Option<Charge> {
+    pub(super) fn room(&'static self, bytes: u64) -> Option<Charge> {
         if bytes > self.budget.capacity() {
             return None;
         }
@@ -209,7 +252,7 @@ impl MemoryStorage {
         }
     }
 
-    fn fills(&self, key: EntryKey) -> MutexGuard<'_, Fills> {
+    pub(super) fn fills(&self, key: EntryKey) -> MutexGuard<'_, Fills> {
         let index = (key.0 % SHARDS as u128) as usize;
         // SHARDS tables were made, so the index is always one of them.
         #[allow(clippy::indexing_slicing)]
@@ -232,17 +275,20 @@ impl MemoryStorage {
     fn begin(&'static self, key: &CacheKey, meta: &CacheMeta, follow: Follow) -> Result<Arc<Fill>, Refused> {
         let header = meta.response_header();
         let declared = declared_length(meta);
-        let body = pieces::cost(declared.unwrap_or(0));
-        if declared.is_some_and(|declared| declared > self.object_max) {
-            return Err(Refused::TooLarge);
-        }
+        let largest = if follow == Follow::Nobody { Largest { disk: 0, ..self.largest() } } else { self.largest() };
+        let fate = largest.fate(declared.unwrap_or(0));
+        let body = match fate {
+            Fate::Memory => pieces::cost(declared.unwrap_or(0)),
+            Fate::Disk => RESERVE,
+            Fate::PassThrough => return Err(Refused::TooLarge),
+        };
         let stamp = Stamp::of(meta);
         let head = self.room(Header::cost(header) + stamp.cost() + OBJECT_OVERHEAD).ok_or(Refused::NoRoom)?;
-        let body = self.room(body).ok_or(Refused::NoRoom)?;
+        let growing = Growing::new(self.room(body).ok_or(Refused::NoRoom)?, fate);
         let id = FillId(self.next_fill.fetch_add(1, Ordering::Relaxed));
         let header = Header::new(header, head).map_err(|_| Refused::Header)?;
         let head = (header, Stamped::new(stamp));
-        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), head, declared, body, follow));
+        let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), head, declared, growing, follow));
         let mut fills = self.fills(fill.key);
         fills.all.insert(id, Arc::clone(&fill));
         if fills.listed(fill.key).is_none_or(|listed| listed.stamped.fill() <= fill.stamped.fill()) {
@@ -286,7 +332,7 @@ pub(crate) fn error(cause: impl std::error::Error) -> Box<Error> {
 }
 
 #[async_trait]
-impl Storage for MemoryStorage {
+impl Storage for Tiers {
     async fn lookup(&'static self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
         let key = EntryKey::of(key);
         // A fill in progress is newer than what is stored. One that just ended badly has no reader to offer, and one that was purged,
@@ -295,7 +341,12 @@ impl Storage for MemoryStorage {
         if let Some(found) = fill.and_then(|fill| read_along(&fill)) {
             return Ok(Some(found));
         }
-        Ok(self.usable(key).map(|object| (object.meta(), Hit::object(object))))
+        if let Some(object) = self.usable(key) {
+            return Ok(Some((object.meta(), Hit::object(object))));
+        }
+        let Some(disk) = self.disk() else { return Ok(None) };
+        let Some(found) = disk.find(key).await else { return Ok(None) };
+        Ok(self.from_disk(key, found).await)
     }
 
     async fn lookup_streaming_write(
@@ -345,6 +396,9 @@ impl Storage for MemoryStorage {
             object.times.expire_at(now);
             Some(object)
         });
+        if let Some(disk) = &self.disk {
+            disk.take_out(EntryKey::of(target.key()));
+        }
         Ok(if expired.is_some() { PurgeOutcome::Expired } else { PurgeOutcome::NotFound })
     }
 
@@ -356,7 +410,11 @@ impl Storage for MemoryStorage {
         let Some(charge) = self.room(Header::cost(header) + stamp.cost() + OBJECT_OVERHEAD) else {
             return Ok(false);
         };
-        Ok(self.renew(EntryKey::of(key), Times::of(meta), Header::new(header, charge)?, stamp))
+        let (key, times) = (EntryKey::of(key), Times::of(meta));
+        let in_memory = self.renew(key, times, Header::new(header, charge)?, stamp.clone());
+        let Some(disk) = self.disk() else { return Ok(in_memory) };
+        let on_disk = disk.renew(key, (times, header.clone(), stamp)).await;
+        Ok(in_memory || on_disk)
     }
 
     fn support_streaming_partial_write(&self) -> bool {

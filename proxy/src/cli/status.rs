@@ -50,6 +50,10 @@ fn page(status: &Status) -> String {
         "cache {} objects, {} of {} bytes; {} bans",
         cache.objects, cache.bytes, cache.bytes_max, status.bans
     );
+    if let Some(disk) = &cache.disk {
+        let off = if disk.on { "" } else { "; OFF, see the log" };
+        let _ = writeln!(page, "on the disk {} objects, {} of {} bytes{off}", disk.objects, disk.bytes, disk.bytes_max);
+    }
     if !status.partial.is_empty() {
         let _ = writeln!(page, "PARTIAL: more keys than fit are counted by {}", status.partial.join(", "));
     }

@@ -47,6 +47,25 @@ pub fn snapshot_refused(folder: &std::path::Path, cause: &str) {
     tracing::error!(folder = %folder.display(), cause, "the snapshot there is not taken");
 }
 
+/// The folder of the cache on the disk is this process's; `forgotten` is why nothing that was there may be used, if so.
+pub fn disk_opened(folder: &std::path::Path, objects: u64, bytes: u64, forgotten: Option<&crate::keep::Forgotten>) {
+    let folder = folder.display();
+    match forgotten {
+        None => tracing::info!(%folder, objects, bytes, "the cache on the disk is open"),
+        Some(cause) => tracing::info!(%folder, %cause, "the cache on the disk is open and begins empty"),
+    }
+}
+
+/// The cache on the disk is off until the next start.
+pub fn disk_off(folder: &std::path::Path, cause: &str) {
+    tracing::error!(folder = %folder.display(), cause, "the cache on the disk is off until the next start");
+}
+
+/// A file of the cache on the disk is not what was written, and is gone.
+pub fn disk_damaged(file: &std::path::Path, cause: &str) {
+    tracing::warn!(file = %file.display(), cause, "a file of the cache is damaged: it is a miss");
+}
+
 /// What became of what the life before had left of quotas.
 pub fn inherited(kept: &crate::admin::report::Kept) {
     if let Some(inherited) = &kept.inherited {

@@ -13,6 +13,7 @@ use prometheus::{
 use selvedge_conf::Config;
 use selvedge_state::{Coverage, Time};
 
+use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
 use crate::cache::Stats;
@@ -54,12 +55,8 @@ struct ConfigMetrics {
 
 #[derive(Debug)]
 struct Gauges {
-    cache_bytes: IntGauge,
-    cache_objects: IntGauge,
+    cache: CacheGauges,
     log_dropped: IntCounter,
-    cache_fills: IntCounterVec,
-    cache_evicted: IntCounter,
-    cache_purged: IntCounterVec,
     peers_heard: IntGauge,
     peers_roster: IntGauge,
     lag: IntGauge,
@@ -251,12 +248,8 @@ impl Gauges {
         let gauge = |family: &Family| registered(registry, IntGauge::with_opts(opts(family))?);
         let counter = |family: &Family| registered(registry, IntCounter::with_opts(opts(family))?);
         Ok(Gauges {
-            cache_bytes: gauge(&series::CACHE_BYTES)?,
-            cache_objects: gauge(&series::CACHE_OBJECTS)?,
+            cache: CacheGauges::new(registry)?,
             log_dropped: counter(&series::LOG_DROPPED)?,
-            cache_fills: counters(registry, &series::CACHE_FILLS)?,
-            cache_evicted: counter(&series::CACHE_EVICTIONS)?,
-            cache_purged: counters(registry, &series::CACHE_PURGED)?,
             peers_heard: gauge(&series::CLUSTER_HEARD)?,
             peers_roster: gauge(&series::CLUSTER_ROSTER)?,
             lag: gauge(&series::CLUSTER_LAG_MS)?,
@@ -281,22 +274,7 @@ impl Gauges {
 
     fn set(&self, config: &Config, reading: &Reading) {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let cache = &reading.cache;
-        self.cache_bytes.set(whole(cache.bytes));
-        self.cache_objects.set(whole(cache.objects));
-        raise(&self.cache_evicted, cache.evicted);
-        for (reach, count) in [("hard", cache.purged), ("soft", cache.purged_softly)] {
-            raise(&self.cache_purged.with_label_values(&[reach]), count);
-        }
-        let fills = [
-            ("stored", cache.stored),
-            ("aborted", cache.aborted),
-            ("outgrown", cache.outgrown),
-            ("refused", cache.refused),
-        ];
-        for (outcome, count) in fills {
-            raise(&self.cache_fills.with_label_values(&[outcome]), count);
-        }
+        self.cache.set(&reading.cache);
         raise(&self.log_dropped, reading.log_dropped);
         raise(&self.tail_dropped, reading.tail_dropped);
         self.tails.set(whole(reading.tails as u64));
@@ -351,11 +329,11 @@ fn retain_all(counters: &IntCounterVec, keep: impl Fn(&Labels<'_>) -> bool) {
 }
 
 /// Sets a counter to what is counted elsewhere; it never falls.
-fn raise(counter: &IntCounter, to: u64) {
+pub(super) fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
 }
 
-fn counters(registry: &Registry, family: &Family) -> Result<IntCounterVec, prometheus::Error> {
+pub(super) fn counters(registry: &Registry, family: &Family) -> Result<IntCounterVec, prometheus::Error> {
     registered(registry, IntCounterVec::new(opts(family), family.labels)?)
 }
 
@@ -363,11 +341,14 @@ fn gauges(registry: &Registry, family: &Family) -> Result<IntGaugeVec, prometheu
     registered(registry, IntGaugeVec::new(opts(family), family.labels)?)
 }
 
-fn opts(family: &Family) -> Opts {
+pub(super) fn opts(family: &Family) -> Opts {
     Opts::new(family.name, family.help)
 }
 
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+pub(super) fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }

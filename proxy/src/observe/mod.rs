@@ -4,6 +4,7 @@
 //! and nothing here ever makes a request wait.
 
 pub mod access;
+mod cached;
 #[cfg(test)]
 mod labels;
 pub mod log;

@@ -71,6 +71,22 @@ const fn family(name: &'static str, help: &'static str, labels: &'static [&'stat
 
 pub(super) const BANS: Family = family("selvedge_bans", "Bans in force.", &[], By::Fixed(1));
 pub(super) const CACHE_BYTES: Family = family("selvedge_cache_bytes", "Bytes the cache holds.", &[], By::Fixed(1));
+pub(super) const CACHE_DISK_BYTES: Family =
+    family("selvedge_cache_disk_bytes", "Bytes the cache has on the disk.", &[], By::Fixed(1));
+pub(super) const CACHE_DISK_FILES: Family = family(
+    "selvedge_cache_disk_files_total",
+    "Files of the cache on the disk by event: hit, stored, dropped (too much waited to be written), evicted, damaged.",
+    &["event"],
+    By::Fixed(5),
+);
+pub(super) const CACHE_DISK_OBJECTS: Family =
+    family("selvedge_cache_disk_objects", "Objects the cache has on the disk.", &[], By::Fixed(1));
+pub(super) const CACHE_DISK_ON: Family = family(
+    "selvedge_cache_disk_on",
+    "1 while the cache on the disk takes and gives objects; 0 where it is off, or there is none.",
+    &[],
+    By::Fixed(1),
+);
 pub(super) const CACHE_EVICTIONS: Family =
     family("selvedge_cache_evictions_total", "Objects that made room for others.", &[], By::Fixed(1));
 pub(super) const CACHE_FILLS: Family = family(
@@ -195,9 +211,13 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 39] = [
+pub const FAMILIES: [Family; 43] = [
     BANS,
     CACHE_BYTES,
+    CACHE_DISK_BYTES,
+    CACHE_DISK_FILES,
+    CACHE_DISK_OBJECTS,
+    CACHE_DISK_ON,
     CACHE_EVICTIONS,
     CACHE_FILLS,
     CACHE_OBJECTS,

@@ -15,6 +15,12 @@ use crate::time::Time;
 pub struct Fill(u64);
 
 impl Fill {
+    /// One that was written down in this life of the node.
+    #[must_use]
+    pub fn numbered(number: u64) -> Fill {
+        Fill(number)
+    }
+
     /// How many: the numbers of those applications are at most this one.
     #[must_use]
     pub fn number(self) -> u64 {

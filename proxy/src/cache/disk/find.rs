@@ -1,0 +1,162 @@
+//! Finding a stored file, and reading it.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
+
+use super::super::object::Times;
+use super::super::stamp::{Stamp, Stamped, Standing, instant};
+use super::super::storage::EntryKey;
+use super::chunks::ChunkError;
+use super::file::Kept;
+use super::head::{Head, HeadError};
+use super::{Disk, chunks, file};
+use crate::keep::EarlierStanding;
+
+/// What is stored under a key and may be used.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) times: Times,
+    pub(crate) header: ResponseHeader,
+    pub(crate) stamped: Arc<Stamped>,
+    pub(crate) body: DiskBody,
+}
+
+/// A body to be read.
+#[derive(Debug, Clone)]
+pub(crate) struct DiskBody {
+    disk: &'static Disk,
+    file: Arc<File>,
+    kept: Arc<Kept>,
+    len: usize,
+}
+
+impl DiskBody {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What is at `at` and before `end`, up to the end of its chunk.
+    ///
+    /// # Errors
+    /// [`ChunkError`]; the file is taken out then.
+    pub(crate) async fn read(&self, at: usize, end: usize) -> Result<Bytes, ChunkError> {
+        let read = chunks::read(&self.file, at, end, self.len).await;
+        read.inspect_err(|error| self.disk.is_damaged(&self.kept, error))
+    }
+
+    /// Whether it is still what is stored.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.disk.has(&self.kept)
+    }
+}
+
+impl Disk {
+    /// What is stored under a key and may be used: what a hard purge is about goes, what a soft one is about is stale.
+    pub(crate) async fn find(&'static self, key: EntryKey) -> Option<Found> {
+        if !self.is_on() || !self.purges.may_serve() {
+            return None;
+        }
+        let kept = self.shelf.get(key)?;
+        let (file, head, len) = match self.open_file(&kept).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.is_damaged(&kept, &error);
+                return None;
+            }
+        };
+        kept.set_reuse(head.times.terms.reuse);
+        let body = DiskBody { disk: self, file, len: usize::try_from(len).ok()?, kept };
+        let found = self.judge(head, body)?;
+        self.counters.hits.add();
+        Some(found)
+    }
+
+    async fn open_file(&self, kept: &Arc<Kept>) -> Result<(Arc<File>, Head, u64), HeadError> {
+        let file = Arc::new(File::open(self.path_of(kept.name))?);
+        let key = kept.name.key;
+        if let Some((head, len)) = Head::read(&file, key, false)? {
+            return Ok((file, head, len));
+        }
+        let cold = Arc::clone(&file);
+        let read = tokio::task::spawn_blocking(move || Head::read(&cold, key, true)).await.map_err(io::Error::other)?;
+        let (head, len) = read?.ok_or(HeadError::Damaged)?;
+        Ok((file, head, len))
+    }
+
+    /// What purges made of it, in this life and in those before.
+    fn judge(&self, Head { mut times, header, stamp, life }: Head, body: DiskBody) -> Option<Found> {
+        let now = SystemTime::now();
+        let mut stamp = stamp;
+        if life != self.life {
+            let (hard, soft) = stamp.keys().split_at(stamp.keys().len() / 2);
+            let earlier = self.purges.earlier();
+            match earlier.standing(life, stamp.fill().number(), hard, soft) {
+                EarlierStanding::Gone => return self.is_gone(&body),
+                EarlierStanding::Stale(at) => times.expire_at(instant(at, now)),
+                EarlierStanding::Valid => {}
+            }
+            stamp = Stamp::restored(earlier.fill(), stamp.keys().into());
+        }
+        let stamped = Stamped::new(stamp);
+        stamped.found_clean_before(body.kept.clean());
+        // Taken first: a purge that comes meanwhile is for the next look.
+        let up_to = self.store.fill();
+        match stamped.standing(&self.store) {
+            Standing::Gone => return self.is_gone(&body),
+            Standing::Stale(applied) => times.expire_at(instant(applied.at, now)),
+            Standing::Valid => body.kept.found_clean(up_to.number()),
+        }
+        Some(Found { times, header, stamped, body })
+    }
+
+    fn is_gone(&self, body: &DiskBody) -> Option<Found> {
+        self.discard(&body.kept);
+        None
+    }
+
+    /// What cannot be read is taken out, and counted unless somebody else did that meanwhile.
+    fn is_damaged(&self, kept: &Arc<Kept>, error: &dyn std::fmt::Display) {
+        if self.has(kept) {
+            self.counters.damaged.add();
+            crate::observe::log::disk_damaged(&self.path_of(kept.name), &error.to_string());
+            self.discard(kept);
+        }
+    }
+
+    /// Renews the header and the instants of what is stored after a 304 to a request that carries this stamp. `false`: nothing was.
+    pub(crate) async fn renew(&'static self, key: EntryKey, head: (Times, ResponseHeader, Stamp)) -> bool {
+        let Some(kept) = self.shelf.peek(key).filter(|_| self.is_on() && self.purges.may_serve()) else { return false };
+        let renewing = tokio::task::spawn_blocking(move || self.append(&kept, head));
+        // A panic there would leave the file as it is or damaged, which is found.
+        renewing.await.unwrap_or(false)
+    }
+
+    fn append(&'static self, kept: &Arc<Kept>, (times, header, stamp): (Times, ResponseHeader, Stamp)) -> bool {
+        if kept.fill().is_some_and(|fill| fill > stamp.fill()) {
+            return false;
+        }
+        let (fill, reuse) = (stamp.fill(), times.terms.reuse);
+        let head = Head { times, header, stamp, life: self.life };
+        let opened = File::options().read(true).write(true).open(self.path_of(kept.name)).map_err(HeadError::Io);
+        let size = match opened.and_then(|file| head.append(&file, kept.name.key)) {
+            Ok(size) => size,
+            Err(HeadError::Full) => {
+                self.discard(kept);
+                return false;
+            }
+            Err(error) => {
+                self.is_damaged(kept, &error);
+                return false;
+            }
+        };
+        let Some(more) = self.room(file::weight(size).saturating_sub(kept.held())) else { return false };
+        let is_same = |known: &Arc<Kept>| Arc::ptr_eq(known, kept);
+        let renewed = |known: &Arc<Kept>| is_same(known).then(|| Arc::new(known.renewed(fill, reuse, more)));
+        self.shelf.change(kept.name.key, renewed).is_some()
+    }
+}
