@@ -17,6 +17,7 @@ mod gauges;
 mod greet;
 mod handover;
 mod holds;
+mod journal;
 mod lanes;
 mod lists;
 mod load;
