@@ -26,6 +26,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let storage =
         section(sections.storage.take().unwrap_or_else(absent::<RawStorage>), check, |raw, _, check| raw.lower(check));
     let purge = optional(sections.purge.take(), check, |raw, _, check| raw.lower(check));
+    let compression = optional(sections.compression.take(), check, |raw, _, check| raw.lower(check));
     let geoip = optional(sections.geoip.take(), check, |raw, head, check| raw.lower(head, check));
     let geoip = geoip.map(Option::unwrap_or_default);
     let lists = list::lower(&sections.lists, check);
@@ -51,6 +52,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         cluster: cluster?,
         storage: storage?,
         purge: purge?,
+        compression: compression?,
         origins: origins?,
         sites: sites?,
         limits: limits?,

@@ -10,6 +10,7 @@
 mod admin;
 mod asked;
 mod cluster;
+mod compression;
 mod counter;
 mod directory;
 mod disk;
@@ -47,6 +48,7 @@ mod value;
 
 pub use admin::{AccessLog, Admin};
 pub use cluster::{Cluster, Fabric, Nats};
+pub use compression::{Compression, Encoding, MediaRange, TYPES_MAX};
 pub use counter::{COUNTERS_MAX, Counter};
 pub use disk::Disk;
 pub use geoip::GeoIp;
@@ -89,6 +91,8 @@ pub struct Config {
     pub storage: Storage,
     /// Who may send `PURGE` requests; absent where they go to origins as all others do.
     pub purge: Option<Purge>,
+    /// Which responses are compressed; none when absent.
+    pub compression: Option<Compression>,
     /// The origins, in file order; at most [`ORIGINS_MAX`].
     pub origins: Vec<Origin>,
     /// The sites, in file order, no two with the same pattern; at most [`SITES_MAX`].

@@ -7,6 +7,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::admin::RawAdmin;
 use crate::cluster::RawCluster;
+use crate::compression::RawCompression;
 use crate::counter::RawCounter;
 use crate::expr;
 use crate::geoip::RawGeoIp;
@@ -46,6 +47,8 @@ pub(crate) struct RawFile {
     storage: Option<RawStorage>,
     /// Who may purge by request.
     purge: Option<RawPurge>,
+    /// Which responses are compressed, and how.
+    compression: Option<RawCompression>,
     /// The origins, by name.
     #[schemars(default)]
     origin: BTreeMap<String, RawOrigin>,

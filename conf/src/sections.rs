@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::admin::RawAdmin;
 use crate::cluster::RawCluster;
+use crate::compression::RawCompression;
 use crate::counter::RawCounter;
 use crate::document::{Key, Value, in_order};
 use crate::finding::Check;
@@ -50,6 +51,7 @@ pub(crate) struct Sections {
     pub(crate) cluster: Option<Section<RawCluster>>,
     pub(crate) storage: Option<Section<RawStorage>>,
     pub(crate) purge: Option<Section<RawPurge>>,
+    pub(crate) compression: Option<Section<RawCompression>>,
     pub(crate) origins: Vec<Section<RawOrigin>>,
     pub(crate) sites: Vec<Section<RawSite>>,
     pub(crate) lists: Vec<Section<RawList>>,
@@ -62,9 +64,25 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 17] = [
-    "include", "pop", "listen", "admin", "cluster", "storage", "purge", "origin", "site", "list", "geoip", "jwt",
-    "counter", "unique", "rule", "limit", "test",
+const NAMES: [&str; 18] = [
+    "include",
+    "pop",
+    "listen",
+    "admin",
+    "cluster",
+    "storage",
+    "purge",
+    "compression",
+    "origin",
+    "site",
+    "list",
+    "geoip",
+    "jwt",
+    "counter",
+    "unique",
+    "rule",
+    "limit",
+    "test",
 ];
 
 impl Sections {
@@ -79,6 +97,7 @@ impl Sections {
                 "cluster" => single(&mut self.cluster, key, value, inner, check),
                 "storage" => single(&mut self.storage, key, value, inner, check),
                 "purge" => single(&mut self.purge, key, value, inner, check),
+                "compression" => single(&mut self.compression, key, value, inner, check),
                 "origin" => named(&mut self.origins, key, value, inner, check),
                 "site" => named(&mut self.sites, key, value, inner, check),
                 "list" => named(&mut self.lists, key, value, inner, check),

@@ -33,7 +33,7 @@ pub(crate) fn languages(request: &HeaderMap) -> Option<String> {
 }
 
 /// A weight (RFC 9110 section 12.4.2): `q=`, then 0 to 1 with at most three digits after the point.
-fn thousandths(weight: &str) -> Option<u16> {
+pub(super) fn thousandths(weight: &str) -> Option<u16> {
     let value = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?;
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {

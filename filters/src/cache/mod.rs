@@ -7,6 +7,7 @@
 //! contradict each other or values cannot be read, the answer is the one that stores less.
 
 pub(crate) mod authority;
+mod coding;
 mod date;
 mod deposit;
 mod directives;
@@ -25,6 +26,7 @@ mod status;
 mod targeted;
 mod vary;
 
+pub use coding::{NotCoded, is_coded, preferred};
 pub use deposit::{NoDeposit, deposit};
 pub use freshness::{Answer, Asked, NotStored, Reuse, Stored, freshness};
 pub use hop::hop_by_hop;

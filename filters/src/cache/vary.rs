@@ -3,7 +3,9 @@
 
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, VARY};
 use http::{HeaderMap, HeaderName};
+use selvedge_conf::Encoding;
 
+use super::coding::preferred;
 use super::languages::languages;
 
 /// The most fields one `Vary` may name. A wider one is not stored: each field multiplies the variants.
@@ -52,8 +54,9 @@ pub struct Varying {
     pub value: Vec<u8>,
 }
 
-/// What tells this request's variant of a stored response from the others; `None` when there is one for all.
-pub fn variance(stored: &HeaderMap, request: &HeaderMap) -> Option<Vec<Varying>> {
+/// What tells this request's variant of a stored response from the others; `None` when there is one for all. `offered` is what the edge codes
+/// responses in, if it does: then the one coding of them that the request gets tells it from others, whatever else it names.
+pub fn variance(stored: &HeaderMap, request: &HeaderMap, offered: Option<&[Encoding]>) -> Option<Vec<Varying>> {
     let Vary::Fields(fields) = vary(stored) else {
         // Such a response is not stored. Should one be found, no request matches it: the value below is not a field's.
         return Some(vec![Varying { field: VARY, value: b"*".to_vec() }]);
@@ -61,7 +64,7 @@ pub fn variance(stored: &HeaderMap, request: &HeaderMap) -> Option<Vec<Varying>>
     if fields.is_empty() {
         return None;
     }
-    Some(fields.into_iter().map(|field| Varying { value: normalised(&field, request), field }).collect())
+    Some(fields.into_iter().map(|field| Varying { value: normalised(&field, request, offered), field }).collect())
 }
 
 /// Fields that say who asks. Their text is compared as it is: what looks alike may be somebody else.
@@ -69,7 +72,11 @@ const OF_ONE_CLIENT: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATI
 
 /// Lines are joined and white space that means nothing is left out, as section 4.1 allows; `Accept-Encoding` and `Accept-Language`
 /// are understood.
-fn normalised(field: &HeaderName, request: &HeaderMap) -> Vec<u8> {
+fn normalised(field: &HeaderName, request: &HeaderMap, offered: Option<&[Encoding]>) -> Vec<u8> {
+    if let Some(offered) = offered.filter(|_| field == ACCEPT_ENCODING) {
+        let coding = preferred(request, offered).map_or("", Encoding::as_str);
+        return format!("~{coding}").into_bytes();
+    }
     if !request.contains_key(field) {
         return b"-".to_vec();
     }

@@ -218,7 +218,7 @@ fn a_wide_vary_is_refused_at_its_bound() {
 #[test]
 fn requests_that_mean_the_same_share_a_variant() {
     let stored = fields(&["vary: Accept-Encoding", "vary: x-lang, accept-encoding"]);
-    let of = |lines: &[&str]| variance(&stored, &fields(lines)).expect("varies");
+    let of = |lines: &[&str]| variance(&stored, &fields(lines), None).expect("varies");
     let base = of(&["accept-encoding: gzip, br", "x-lang: de"]);
     let same: &[&[&str]] = &[
         &["accept-encoding: br,gzip", "x-lang: de"],
@@ -242,7 +242,7 @@ fn requests_that_mean_the_same_share_a_variant() {
         assert_ne!(of(lines), base, "{lines:?}");
     }
     assert_ne!(of(&["x-lang:"]), of(&[]), "an empty field is not an absent one");
-    assert_eq!(variance(&fields(&["x-a: 1"]), &fields(&["x-lang: de"])), None);
+    assert_eq!(variance(&fields(&["x-a: 1"]), &fields(&["x-lang: de"]), None), None);
 }
 
 #[test]

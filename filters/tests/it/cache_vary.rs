@@ -7,7 +7,7 @@ use crate::cache::fields;
 fn of(field: &str, lines: &[&str]) -> Vec<Varying> {
     let lines: Vec<String> = lines.iter().map(|line| format!("{field}: {line}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    variance(&fields(&[&format!("vary: {field}")]), &fields(&lines)).expect("varies")
+    variance(&fields(&[&format!("vary: {field}")]), &fields(&lines), None).expect("varies")
 }
 
 /// Lines of the first request, those of others, and whether they share.
@@ -78,4 +78,20 @@ fn what_tells_clients_apart_is_compared_as_it_is() {
     for field in ["cookie", "authorization", "proxy-authorization"] {
         check(field, &[(&["a=1, 2"], &[&["a=1,2"], &["a=1 , 2"]], false), (&["a=1, 2"], &[&["  a=1, 2 "]], true)]);
     }
+}
+
+/// Where the edge codes responses, the one coding that a request gets is what tells it from others.
+#[test]
+fn what_is_offered_makes_one_variant_for_each_coding() {
+    use selvedge_conf::Encoding::{Brotli, Gzip};
+    let of = |accept: &str| {
+        let request = fields(&[&format!("accept-encoding: {accept}")]);
+        variance(&fields(&["vary: accept-encoding"]), &request, Some(&[Brotli, Gzip])).expect("varies")
+    };
+    let none = variance(&fields(&["vary: accept-encoding"]), &fields(&[]), Some(&[Brotli, Gzip])).expect("varies");
+    assert_eq!(of("gzip, deflate, br, zstd"), of("br"));
+    assert_eq!(of("gzip;q=0.9, br;q=0.1, x-unknown"), of("gzip"));
+    assert_eq!(of("deflate"), none);
+    assert_eq!(of("identity"), none);
+    assert!(of("br") != of("gzip") && of("gzip") != none && of("br") != none);
 }

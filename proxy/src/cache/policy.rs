@@ -9,6 +9,7 @@ use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBui
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
+use selvedge_conf::Encoding;
 use selvedge_filters::cache::{
     Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, validates,
     variance,
@@ -75,10 +76,13 @@ pub fn cache_key(parts: &KeyParts<'_>) -> CacheKey {
     key
 }
 
+/// What responses are coded in on their way into the cache, the best first; `None` where they are stored as they come.
+pub type Offered<'a> = Option<&'a [Encoding]>;
+
 /// Which variant of a stored response a request wants; `None` when there is one for all. For `cache_vary_filter`.
-pub fn vary(meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
+pub fn vary(meta: &CacheMeta, request: &RequestHeader, offered: Offered<'_>) -> Option<HashBinary> {
     let mut builder = VarianceBuilder::new();
-    for varying in variance(meta.headers(), &request.headers)? {
+    for varying in variance(meta.headers(), &request.headers, offered)? {
         builder.add_owned_name_value(varying.field.as_str().to_owned(), varying.value);
     }
     builder.finalize()
@@ -126,7 +130,7 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
 
 /// Puts a 304's fields in the place of the stored ones (RFC 9111 section 3.2).
 fn renew(header: &mut ResponseHeader, validation: &HeaderMap) {
-    for name in renewed(validation) {
+    for name in renewed(&header.headers, validation) {
         header.remove_header(&name);
         for value in validation.get_all(&name) {
             // A name and a value taken from another header: appending them cannot fail.

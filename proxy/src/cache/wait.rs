@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType};
 
 use super::hit::Hit;
 use super::parts::Cache;
-use super::policy;
+use super::policy::{self, Offered};
 
 /// What a request that is not answered from the cache does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,14 +37,20 @@ pub fn stand_in() -> Box<Error> {
 impl Cache {
     /// Decides where a request goes that the cache did not answer. For `proxy_upstream_filter`, also when caching is off.
     /// `is_lost`: the newest try at the request's origin brought no answer.
-    pub async fn before_origin(&'static self, session: &mut Session, is_lost: bool, now: SystemTime) -> Next {
+    pub async fn before_origin(
+        &'static self,
+        session: &mut Session,
+        is_lost: bool,
+        offered: Offered<'_>,
+        now: SystemTime,
+    ) -> Next {
         match session.cache.phase() {
             CachePhase::Miss | CachePhase::Stale => {
                 Cache::unlimited(session);
                 Next::Origin
             }
             CachePhase::Disabled(NoCacheReason::CacheLockTimeout | NoCacheReason::CacheLockRetryLimit) => {
-                if self.hold_stored(session, is_lost, now).await {
+                if self.hold_stored(session, is_lost, offered, now).await {
                     Next::StandIn
                 } else {
                     Next::Refused { retry_after: self.collapse.age().max(Duration::from_secs(1)) }
@@ -70,7 +76,13 @@ impl Cache {
     }
 
     /// Looks up once more, without a lock, and holds what is found as a stale response that may be served on error.
-    async fn hold_stored(&'static self, session: &mut Session, is_lost: bool, now: SystemTime) -> bool {
+    async fn hold_stored(
+        &'static self,
+        session: &mut Session,
+        is_lost: bool,
+        offered: Offered<'_>,
+        now: SystemTime,
+    ) -> bool {
         let Some(mut key) = session.cache.maybe_cache_key().cloned() else {
             return false;
         };
@@ -78,7 +90,7 @@ impl Cache {
         key.remove_variance_key();
         session.cache.enable(&self.storage, None, None, None, None);
         session.cache.set_cache_key(key);
-        if let Some((mut meta, handler)) = look_up(session).await {
+        if let Some((mut meta, handler)) = look_up(session, offered).await {
             let is_fresh = meta.is_fresh(now);
             if is_fresh {
                 // Stored while this request gave up. A second of grace makes Pingora take it for servable.
@@ -98,9 +110,9 @@ impl Cache {
 }
 
 /// The variant of this request, by way of the primary. A storage error counts as nothing found.
-async fn look_up(session: &mut Session) -> Option<(CacheMeta, HitHandler)> {
+async fn look_up(session: &mut Session, offered: Offered<'_>) -> Option<(CacheMeta, HitHandler)> {
     let (meta, handler) = session.cache.cache_lookup().await.ok().flatten()?;
-    let Some(variance) = policy::vary(&meta, session.req_header()) else {
+    let Some(variance) = policy::vary(&meta, session.req_header(), offered) else {
         return Some((meta, handler));
     };
     if session.cache.cache_vary_lookup(variance, &meta) {

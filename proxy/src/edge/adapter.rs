@@ -13,7 +13,7 @@ use pingora::{Error, ErrorType, Result};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::{Edge, caching, finish, has_begun, interim, outbound, peer, stream, tries, wants_web_socket};
+use super::{Edge, caching, coding, finish, has_begun, interim, outbound, peer, stream, tries, wants_web_socket};
 use crate::cache::{self, Next};
 
 /// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
@@ -61,8 +61,13 @@ impl ProxyHttp for Edge {
         Ok(caching::key(session, context))
     }
 
-    fn cache_vary_filter(&self, meta: &CacheMeta, _: &mut Context, request: &RequestHeader) -> Option<HashBinary> {
-        cache::vary(meta, request)
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        context: &mut Context,
+        request: &RequestHeader,
+    ) -> Option<HashBinary> {
+        cache::vary(meta, request, coding::offered(&context.plan))
     }
 
     fn cache_miss(&self, session: &mut Session, _: &mut Context) {
@@ -71,7 +76,8 @@ impl ProxyHttp for Edge {
 
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let is_lost = context.origin.as_ref().is_some_and(|origin| origin.is_lost());
-        context.next = self.node.cache.before_origin(session, is_lost, SystemTime::now()).await;
+        let offered = coding::offered(&context.plan);
+        context.next = self.node.cache.before_origin(session, is_lost, offered, SystemTime::now()).await;
         match context.next {
             Next::Origin | Next::StandIn => Ok(true),
             Next::Refused { retry_after } => {
@@ -98,10 +104,11 @@ impl ProxyHttp for Edge {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
+        coding::ask(session, request, context);
         if let Some(exchange) = &mut context.exchange {
             exchange.sent(self.node.store.fill(), SystemTime::now());
         }
@@ -124,6 +131,17 @@ impl ProxyHttp for Edge {
         if context.body > context.plan.config.listen.bounds.body_max {
             return Err(Error::explain(ErrorType::HTTPStatus(413), "request body too large").into_down());
         }
+        Ok(())
+    }
+
+    async fn adjust_upstream_modules(
+        &self,
+        session: &mut Session,
+        response: &ResponseHeader,
+        _end: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        coding::decide(session, response, context);
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 mod adapter;
 mod answer;
 mod caching;
+mod coding;
 mod context;
 mod door;
 mod errand;

@@ -7,6 +7,7 @@ mod cache_semantics;
 mod clocks;
 mod cluster;
 mod commands;
+mod compression;
 mod crowd;
 mod explain;
 mod fleet;

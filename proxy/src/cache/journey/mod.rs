@@ -159,7 +159,7 @@ impl ProxyHttp for App {
     }
 
     fn cache_vary_filter(&self, meta: &CacheMeta, _ctx: &mut Context, request: &RequestHeader) -> Option<HashBinary> {
-        super::vary(meta, request)
+        super::vary(meta, request, None)
     }
 
     fn cache_miss(&self, session: &mut Session, _ctx: &mut Context) {
@@ -167,7 +167,7 @@ impl ProxyHttp for App {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        ctx.next = self.cache.before_origin(session, self.lost.load(Ordering::SeqCst), now()).await;
+        ctx.next = self.cache.before_origin(session, self.lost.load(Ordering::SeqCst), None, now()).await;
         let Next::Refused { retry_after } = ctx.next else { return Ok(true) };
         let mut refusal = ResponseHeader::build(503, None)?;
         refusal.insert_header("retry-after", retry_after.as_secs())?;

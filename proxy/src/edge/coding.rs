@@ -1,0 +1,54 @@
+//! Compression's part of a request: the one coding that is asked for and stored, and whether what comes is coded here.
+//!
+//! The origin is asked for no other coding than the one that the client gets, so that what is stored under it is one thing: coded by the
+//! origin, or here on the way into the cache. A hit is sent as it is stored.
+
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::compression::Algorithm;
+use pingora::proxy::Session;
+use selvedge_conf::Encoding;
+use selvedge_filters::cache::{is_coded, preferred};
+
+use super::context::Context;
+use crate::cache::Offered;
+use crate::plan::Plan;
+
+/// How hard the coders work: what costs a few times the work of copying, not the most that can be had. The scales are their own.
+fn level(encoding: Encoding) -> (Algorithm, u32) {
+    match encoding {
+        Encoding::Zstd => (Algorithm::Zstd, 3),
+        Encoding::Brotli => (Algorithm::Brotli, 4),
+        Encoding::Gzip => (Algorithm::Gzip, 6),
+    }
+}
+
+/// What responses are coded in, if they are.
+pub(super) fn offered(plan: &Plan) -> Offered<'_> {
+    plan.config.compression.as_ref().map(|compression| compression.encodings.as_slice())
+}
+
+/// Asks the origin for the coding that the client gets, and makes ready to code what it sends. For `upstream_request_filter`.
+pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &Context) {
+    let Some(offered) = offered(&context.plan) else { return };
+    let Some(encoding) = preferred(&session.req_header().headers, offered) else {
+        request.remove_header("accept-encoding");
+        return;
+    };
+    // A name of a coding is a value.
+    let _ = request.insert_header("accept-encoding", encoding.as_str());
+    // A second try comes before any response.
+    if session.upstream_compression.is_header_phase() {
+        let (algorithm, level) = level(encoding);
+        session.upstream_compression.adjust_algorithm_level(algorithm, level);
+    }
+}
+
+/// Has a response pass as it is, unless it is to be coded. For `adjust_upstream_modules`.
+pub(super) fn decide(session: &mut Session, response: &ResponseHeader, context: &Context) {
+    let Some(rules) = &context.plan.config.compression else { return };
+    let passes = is_coded(response.status, &response.headers, rules).is_err();
+    let compression = &mut session.upstream_compression;
+    if passes && !response.status.is_informational() && compression.is_header_phase() {
+        compression.adjust_level(0);
+    }
+}
