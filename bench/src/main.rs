@@ -8,6 +8,7 @@ mod heap;
 mod limits;
 mod peers;
 mod programs;
+mod purge;
 mod reload;
 mod rules;
 mod server;
@@ -43,6 +44,8 @@ enum Name {
     Reload(reload::Args),
     /// The cache: a hit beside Pingora's own storage; how much of a load is answered, beside Varnish and LRU.
     Cache(cache::Args),
+    /// Purges: a lookup beside a million of them, what each takes, and how fast 100 POPs apply one.
+    Purge(purge::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Name::Rules(args) => rules::measure(&args),
         Name::Reload(args) => reload::measure(&args),
         Name::Cache(args) => cache::measure(&args),
+        Name::Purge(args) => purge::measure(&args),
         Name::Peers(args) => peers::measure(&args),
     };
     match measured {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use selvedge_sim::converge::{self, Spread, quantile};
+use selvedge_sim::converge::{self, Spread, Watched, quantile};
 use selvedge_sim::load::{self, Links, Load, Weather};
 use selvedge_sim::stopped::Stopped;
 
@@ -86,7 +86,8 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
 }
 
 fn spread(args: &Args, figures: &mut Figures) -> Result<(), String> {
-    let spreads = converge::run(Spread { nodes: POPS, seed: args.seed, seconds: args.seconds, updates: args.updates });
+    let (seed, seconds, updates) = (args.seed, args.seconds, args.updates);
+    let spreads = converge::run(Spread { nodes: POPS, seed, seconds, updates, watched: Watched::Counts });
     if spreads.lost > 0 {
         return Err(format!("seed {}: {} changes did not get everywhere", args.seed, spreads.lost));
     }

@@ -4,7 +4,7 @@
 //! is not kept: the journal says up to which number it forgot, which has to be taken as a purge of all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::key::Key128;
 use crate::marks::Dot;
@@ -43,10 +43,16 @@ pub struct Journal {
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
+/// Parts by which the last application of a name is known without looking it up; a power of two. Half a MiB, from the first purge on: it stays
+/// in the caches of a processor, and what was looked at lately meets few purges of other names in its part.
+const PARTS: usize = 1 << 16;
+
 /// Gives applications their numbers, and notes them where somebody reads the journal.
 #[derive(Default)]
 pub(crate) struct Numbers {
     last: AtomicU64,
+    /// The last number of each part of the names.
+    parts: OnceLock<Box<[AtomicU64]>>,
     noted: Mutex<Noted>,
 }
 
@@ -67,9 +73,25 @@ impl Numbers {
     /// The next one. What was applied by it is noted.
     pub(crate) fn next(&self, applied: impl FnOnce(u64) -> Applied) -> u64 {
         let mut noted = self.lock();
-        let number = self.last.fetch_add(1, Ordering::SeqCst).saturating_add(1);
-        noted.push(|| applied(number));
+        let number = self.last().saturating_add(1);
+        let applied = applied(number);
+        if let Some(part) = applied.key.and_then(|key| self.part(key)) {
+            part.store(number, Ordering::Release);
+        }
+        // Behind its part: who sees the number sees that too.
+        self.last.store(number, Ordering::SeqCst);
+        noted.push(|| applied);
         number
+    }
+
+    /// Whether a purge of this name may have been applied after a number that was the [last](Numbers::last) once; if not, none was. One load.
+    pub(crate) fn may_be_since(&self, key: Key128, number: u64) -> bool {
+        let Some(parts) = self.parts.get() else { return false };
+        parts.get(part_of(key)).is_none_or(|part| part.load(Ordering::Acquire) > number)
+    }
+
+    fn part(&self, key: Key128) -> Option<&AtomicU64> {
+        self.parts.get_or_init(|| (0..PARTS).map(|_| AtomicU64::new(0)).collect()).get(part_of(key))
     }
 
     /// Notes an application that has its number already.
@@ -91,6 +113,11 @@ impl Numbers {
     fn lock(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Names are hashes, so they spread evenly.
+fn part_of(key: Key128) -> usize {
+    (key.0 % PARTS as u128) as usize
 }
 
 impl Noted {

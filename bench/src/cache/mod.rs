@@ -1,5 +1,6 @@
-//! The cache: what a hit costs beside Pingora's own storage, and how much of a load it answers beside Varnish and LRU.
+//! The cache: what a hit costs beside Pingora's own storage, and on the disk beside nginx, and how much of a load it answers beside Varnish and LRU.
 
+mod disk;
 mod lru;
 mod mix;
 mod origin;
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     /// Where the mixes come from; the same seed gives the same requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The figures of these names alone, `hit` or `ratio`; all otherwise.
+    /// The figures of these names alone, `hit`, `disk` or `ratio`; all otherwise.
     #[arg(long)]
     only: Vec<String>,
     /// The selvedge binary; the one beside this program unless named.
@@ -46,6 +47,9 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     let mut figures = Figures::default();
     if asked("hit") {
         figures.group("hit", hit(args)?);
+    }
+    if asked("disk") {
+        figures.group("disk", disk::measure(args.selvedge.clone(), args.rounds, args.seconds)?);
     }
     if asked("ratio") {
         figures.group("ratio", ratio::measure(args.selvedge.clone(), args.requests, args.seed)?);

@@ -58,7 +58,8 @@ impl Miss {
         self.drafting = writing.await.ok().flatten();
         match &self.drafting {
             Some(drafting) => {
-                self.fill.is_drafted(drafting.draft(), usize::try_from(drafting.len()).unwrap_or(usize::MAX))
+                let readable = usize::try_from(drafting.readable()).unwrap_or(usize::MAX);
+                self.fill.is_drafted(drafting.draft(), readable);
             }
             None => {
                 self.fill.is_refused();

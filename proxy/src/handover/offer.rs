@@ -133,8 +133,8 @@ async fn offered(
     let (giver, gift) = (Arc::clone(node), Arc::clone(gift));
     let mut given = tokio::task::spawn_blocking(move || {
         let given = give(stream, &giver, &gift.0, gift.1.as_ref(), &head);
-        if let (Err(_), Some(keeper)) = (&given, &giver.keeper) {
-            keeper.retake();
+        if given.is_err() {
+            retake(&giver);
         }
         given
     });
@@ -149,6 +149,26 @@ async fn offered(
     given.inspect_err(log::successor_failed).ok()
 }
 
+/// Leaves the folders to a successor.
+fn release(node: &Node) {
+    if let Some(keeper) = &node.keeper {
+        keeper.release();
+    }
+    if let Some(disk) = node.cache.disk() {
+        disk.release();
+    }
+}
+
+/// Takes the folders back from one that did not take over.
+fn retake(node: &Node) {
+    if let Some(keeper) = &node.keeper {
+        keeper.retake();
+    }
+    if let Some(disk) = node.cache.disk() {
+        disk.retake();
+    }
+}
+
 /// Gives all that a successor needs, and waits until it serves.
 fn give(
     mut stream: UnixStream,
@@ -160,9 +180,7 @@ fn give(
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(READY_WITHIN))?;
     stream.set_write_timeout(Some(UNREAD_MAX))?;
-    if let Some(keeper) = &node.keeper {
-        keeper.release();
-    }
+    release(node);
     let card = Card {
         form: FORM,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -221,8 +239,8 @@ async fn finish((mut stream, heir): (UnixStream, Option<Incarnation>), node: Arc
             stream.shutdown(Shutdown::Write)
         };
         let told = tell();
-        if let (Err(_), Some(keeper)) = (&told, &node.keeper) {
-            keeper.retake();
+        if told.is_err() {
+            retake(&node);
         }
         told
     });

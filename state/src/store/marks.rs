@@ -74,7 +74,8 @@ impl Store {
             return None;
         }
         let since = |mark: &Marked| mark.first_since(fill.0);
-        let of_keys = keys.iter().filter_map(|key| self.marks.read(*key, since).flatten());
+        let may_be = |key: &&Key128| self.marks.numbers.may_be_since(**key, fill.0);
+        let of_keys = keys.iter().filter(may_be).filter_map(|key| self.marks.read(*key, since).flatten());
         of_keys.min_by_key(|application| application.number).or_else(|| self.marks.floor(None, since).flatten())
     }
 

@@ -112,8 +112,13 @@ impl Drafting {
     }
 
     /// Bytes of the body that are written.
-    pub(crate) fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.writer.len()
+    }
+
+    /// Bytes of the body that can be read: those of whole chunks.
+    pub(crate) fn readable(&self) -> u64 {
+        self.len() - self.len() % chunks::CHUNK as u64
     }
 
     /// Adds to the body; all of it is in the file then, but for a chunk that is not full. `take` charges bytes, making room if it must.

@@ -1,6 +1,6 @@
 //! How fast a change spreads over a wide area: what the network must take, and what is on top of it.
 
-use selvedge_state::{Rung, TableId, Time};
+use selvedge_state::{Dot, FACT_LONGEST, PurgeKey, Rung, TableId, Time};
 
 use crate::{Tcp, World, spec};
 
@@ -30,6 +30,17 @@ pub struct Spread {
     pub seconds: u64,
     /// Updates a second over the whole cluster beside the changes that are watched.
     pub updates: u64,
+    /// What the changes are.
+    pub watched: Watched,
+}
+
+/// Which changes are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// Counts of keys that nobody counted before.
+    Counts,
+    /// Purges, seen where they are applied.
+    Purges,
 }
 
 /// What was seen.
@@ -46,11 +57,18 @@ pub struct Spreads {
 
 /// A change that is watched.
 struct Change {
-    key: u16,
+    made: Made,
     from: usize,
     at: Time,
     /// The nodes that have not read it.
     missing: Vec<usize>,
+}
+
+/// What was changed.
+#[derive(Clone, Copy)]
+enum Made {
+    Count(u16),
+    Purge(PurgeKey, Dot),
 }
 
 struct Run {
@@ -76,7 +94,7 @@ pub fn run(spread: Spread) -> Spreads {
             run.count(node, key);
         }
         if run.world.now.since(began) / BETWEEN > u64::from(watched) {
-            run.watch(WATCHED + watched);
+            run.watch(WATCHED + watched, spread.watched);
             watched += 1;
         }
     }
@@ -98,11 +116,22 @@ impl Run {
     }
 
     /// Makes a change that nobody made before.
-    fn watch(&mut self, key: u16) {
+    fn watch(&mut self, key: u16, watched: Watched) {
         let (from, at) = (self.any_node(), self.world.now);
-        self.count(from, key);
+        let made = match watched {
+            Watched::Counts => {
+                self.count(from, key);
+                Made::Count(key)
+            }
+            Watched::Purges => {
+                let store = &self.world.nodes[from].store;
+                let name = store.purge_key(&[&key.to_le_bytes()]);
+                let dot = store.purge(name, at.plus(FACT_LONGEST), at).expect("a node that may purge");
+                Made::Purge(name, dot)
+            }
+        };
         let missing = (0..self.world.nodes.len()).filter(|node| *node != from).collect();
-        self.pending.push(Change { key, from, at, missing });
+        self.pending.push(Change { made, from, at, missing });
     }
 
     /// Lets time pass, and looks who reads what.
@@ -115,12 +144,16 @@ impl Run {
     }
 
     fn is_everywhere(&mut self, change: &mut Change) -> bool {
-        let (key, now) = (self.world.key(change.key), self.world.now);
+        let now = self.world.now;
         let heard = self.world.heard();
         let over_way = &mut self.spreads.over_way;
         change.missing.retain(|node| {
-            let reads =
-                heard.contains(node) && self.world.nodes[*node].store.count(self.tables[*node], key, 60_000, now) > 0;
+            let store = &self.world.nodes[*node].store;
+            let reads = heard.contains(node)
+                && match change.made {
+                    Made::Count(key) => store.count(self.tables[*node], self.world.key(key), 60_000, now) > 0,
+                    Made::Purge(key, dot) => store.purge_applied(key, dot).is_some(),
+                };
             if reads {
                 over_way.push(now.since(change.at) as i64 - self.world.one_way(change.from, *node) as i64);
             }
