@@ -48,6 +48,11 @@ pub(crate) trait Stated: Clone + PartialEq {
     /// Notes that this came to be known here just now, by the next numbers of this node. What is noted is not replicated.
     fn applied(&mut self, _now: Time, _numbers: &Numbers) {}
 
+    /// What goes into a floor: what lives before knew becomes news, for what they filled is told apart by name alone.
+    fn surfaced(self, _numbers: &Numbers) -> Self {
+        self
+    }
+
     /// This took `sunk` in, which was applied here before: what it is now is noted in the journal.
     fn took(&self, _sunk: &Self, _numbers: &Numbers) {}
 

@@ -53,6 +53,8 @@ pub(crate) struct Numbers {
     last: AtomicU64,
     /// The last number of each part of the names.
     parts: OnceLock<Box<[AtomicU64]>>,
+    /// The last one when the journal began.
+    before: AtomicU64,
     noted: Mutex<Noted>,
 }
 
@@ -68,6 +70,12 @@ impl Numbers {
     /// The last one that was given.
     pub(crate) fn last(&self) -> u64 {
         self.last.load(Ordering::SeqCst)
+    }
+
+    /// The last one that was given before the journal began: up to there are purges of lives before, whose place among what those lives
+    /// filled only the reader of the journal knows. 0 without one.
+    pub(crate) fn before(&self) -> u64 {
+        self.before.load(Ordering::SeqCst)
     }
 
     /// The next one. What was applied by it is noted.
@@ -101,7 +109,9 @@ impl Numbers {
 
     /// Notes from here on. `wake` is called when something waits and nothing did before.
     pub(crate) fn journal(&self, wake: Wake) {
-        self.lock().wake = Some(wake);
+        let mut noted = self.lock();
+        self.before.store(self.last(), Ordering::SeqCst);
+        noted.wake = Some(wake);
     }
 
     /// What waits.

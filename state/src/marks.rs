@@ -207,6 +207,13 @@ impl Stated for Marked {
         }
     }
 
+    fn surfaced(mut self, numbers: &Numbers) -> Marked {
+        for row in &mut self.rows {
+            row.applied = row.applied.filter(|applied| applied.number > numbers.before());
+        }
+        self
+    }
+
     fn took(&self, sunk: &Marked, numbers: &Numbers) {
         let before = sunk.rows.iter().filter(|row| row.applied.is_some());
         let now = before.filter_map(|row| self.row(row.actor()));

@@ -46,7 +46,7 @@ impl<F: Stated> Facts<F> {
         sunk.extend(Some(new).filter(|new| sinks(new)).cloned());
         let mut floor: Option<F> = None;
         for fact in sunk {
-            let next = fact.into_floor(self.me(), now);
+            let next = fact.surfaced(&self.numbers).into_floor(self.me(), now);
             match &mut floor {
                 // A floor that is crowded takes no more: what it lacks stays where it is.
                 Some(floor) => drop(floor.join(next)),
@@ -66,7 +66,7 @@ impl<F: Stated> Facts<F> {
         if self.is_covered(fact) {
             return (Offered::Known, Vec::new());
         }
-        let floor = fact.clone().into_floor(self.me(), now);
+        let floor = fact.clone().surfaced(&self.numbers).into_floor(self.me(), now);
         let key = floor.key(self.secret());
         let (joined, newly) = self.put_floor(key, &floor, Said::Here, now);
         self.drop_covered(key);

@@ -11,7 +11,8 @@ use crate::snapshot::Restored;
 use crate::time::Time;
 
 impl Store {
-    /// Notes each application of a purge from here on. `wake` is called when some wait to be [taken](Store::take_journal) and none did
+    /// Notes each application of a purge from here on, and takes those of before for purges of lives before this one: where the room for marks
+    /// is full and one of them becomes part of the floor, that is an application of its own. `wake` is called when some wait to be [taken](Store::take_journal) and none did
     /// before, by the thread that applied it and under a lock, so it must not block.
     pub fn journal_purges(&self, wake: Box<dyn Fn() + Send + Sync>) {
         self.marks.numbers.journal(wake);

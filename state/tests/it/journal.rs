@@ -86,6 +86,24 @@ proptest! {
     }
 }
 
+/// What a life before filled is told apart from its purges by their names alone: what takes their names away has to purge all of it.
+#[test]
+fn what_lives_before_purged_is_news_where_it_sinks_into_the_floor() {
+    let before = store();
+    purge(&before, b"a");
+    let store = store_bounded(1, StoreBounds { marks_max: 3, ..StoreBounds::default() });
+    store.restore_purges(before.purges(), START);
+    journal(&store);
+    let fill = store.fill();
+    let other = store.purge_key(&[b"other"]);
+    [&b"b"[..], b"c"].iter().for_each(|name| purge(&store, name));
+    assert!(!is_purged(&store, other, fill));
+    purge(&store, b"d");
+    assert!(is_purged(&store, other, fill));
+    let floors: Vec<_> = store.take_journal().applied.into_iter().filter(|applied| applied.key.is_none()).collect();
+    assert!(!floors.is_empty() && floors.iter().all(|applied| applied.number > fill.number()));
+}
+
 /// A purge that nobody heard of before a crash is not lost where it was written down.
 #[test]
 fn what_was_written_down_reaches_those_who_never_heard_of_it() {
