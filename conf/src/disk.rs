@@ -18,6 +18,8 @@ pub struct Disk {
     pub size: u64,
     /// The largest response that is kept there, in bytes; less than `size`. Default an eighth of it.
     pub object_max: u64,
+    /// Whether it is served from before other POPs have said what they know of purges. Default no.
+    pub alone: bool,
 }
 
 const SIZE_LEAST: u64 = 16 << 20;
@@ -32,6 +34,8 @@ pub(crate) struct RawDisk {
     size: At<SizeText>,
     /// The largest response that is kept there, less than `size`. Default an eighth of it.
     object_max: Option<At<SizeText>>,
+    /// Whether it is served from after a start before other POPs have said what was purged meanwhile. Default `false`.
+    alone: Option<At<bool>>,
 }
 
 impl RawDisk {
@@ -50,6 +54,7 @@ impl RawDisk {
             large if large >= whole => Err(Wrong::new(format!("`{}` is not less than `size`", shown(text)))),
             object_max => Ok(object_max),
         });
-        Some(Disk { path: path?, size: all?, object_max: object_max? })
+        let alone = self.alone.as_ref().is_some_and(|written| written.value);
+        Some(Disk { path: path?, size: all?, object_max: object_max?, alone })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
-use selvedge_state::Replica;
+use selvedge_state::{Replica, Standing};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -24,6 +24,9 @@ use crate::stop::{Last, hangup, heard};
 
 /// How often expired state is swept. Each sweep does a bounded piece of work.
 const SWEEP: Duration = Duration::from_millis(250);
+
+/// Between two looks at whether the peers were heard.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long the process before may take to answer that this one serves.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -86,6 +89,7 @@ impl Parts {
             }
         }
         tokio::spawn(sweep(Arc::clone(&node)));
+        tokio::spawn(hear_peers(Arc::clone(&node)));
         let keeping = tokio::spawn(keep::keep(Arc::clone(&node)));
         // A name that does not resolve must not keep the other origins from being served.
         let origins = node.plan.load().origins.clone();
@@ -200,6 +204,17 @@ async fn reload_on_signal(node: Arc<Node>) {
         // What went wrong is logged and in the status already.
         let _ = reload(&node, Cause::Signal).await;
     }
+}
+
+/// Waits until each peer has said what it knows, or had the time to: what may be served from disk has to have heard of their purges.
+async fn hear_peers(node: Arc<Node>) {
+    let Some(log) = &node.purge_log else { return };
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while node.store.peers(node.clock.now()).standing != Standing::Settled {
+        looks.tick().await;
+    }
+    log.heard_peers();
 }
 
 async fn sweep(node: Arc<Node>) {

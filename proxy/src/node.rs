@@ -161,6 +161,7 @@ impl Node {
             wall_ahead_ms: self.clock.wall_ahead_ms(),
             offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
             nats: self.links.get().and_then(|links| links.fabric()),
+            purge_log: self.purge_log.as_ref().map(|log| log.standing()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             limit_keys: plan.filters.limits().iter().map(|limit| limit.keys(&self.store)).collect(),

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::edge::{Edge, TRIES, Waiting};
 use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
 use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
-use crate::keep::{Folder, FolderError, Found, Keeper, PurgeLog};
+use crate::keep::{Before, Company, Folder, FolderError, Found, Keeper, PurgeLog};
 use crate::link::membership::Membership;
 use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
@@ -114,16 +114,16 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
     plan.filters.begin(&store, started);
     let config = &plan.config;
-    // Those of the life before, where it runs or left something.
-    let before = inherited.as_ref().map(Inherited::incarnation).or(found.life());
-    let state = folder.as_ref().map(|folder| folder.path().to_owned());
+    let running = inherited.as_ref().map(|inherited| Before::Running(inherited.incarnation()));
+    let before = running.or(found.life().map(Before::Ended)).unwrap_or(Before::Unknown);
     // The tables are there now.
-    let keeper = folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
+    let mut keeper =
+        folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
     let is_first = inherited.is_none();
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
     // After all that is known from before, and before anybody says anything.
-    let purge_log = state.filter(|_| has_disk(config)).map(|state| PurgeLog::open(&state, &head, before, &store));
+    let purge_log = keeper.as_mut().and_then(|keeper| keeper.log(company(config), before, &store));
     let node = Node {
         clock,
         me,
@@ -240,11 +240,6 @@ fn bounds(config: &Config) -> StoreBounds {
     StoreBounds { uniques_max, lists_max, ledgers_max, ..StoreBounds::default() }
 }
 
-/// Whether the cache has a tier on disk.
-fn has_disk(config: &Config) -> bool {
-    config.storage.disk.is_some()
-}
-
 /// The disk tier of the cache.
 fn disk(
     config: &Config,
@@ -259,6 +254,12 @@ fn disk(
         object_max: usize::try_from(disk.object_max).unwrap_or(usize::MAX),
     };
     Disk::open(&settings, Arc::clone(purges), life, Arc::clone(store)).map(Some)
+}
+
+/// Whom the disk tier of the cache has to hear before it serves, if there is one.
+fn company(config: &Config) -> Option<Company> {
+    let disk = config.storage.disk.as_ref()?;
+    Some(if config.cluster.is_none() || disk.alone { Company::Alone } else { Company::Peers })
 }
 
 fn cache_settings(config: &Config) -> Settings {

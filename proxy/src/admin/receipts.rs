@@ -1,5 +1,8 @@
 //! Receipts: proof that each POP has applied a purge, collected over connections that watch. Who has not applied it yet when asked
 //! waits until it has, so that one question to each POP is enough.
+//!
+//! Where the cache has a tier on disk, a purge is applied for good when the log of purges has it: before that, a crash could bring back what was
+//! purged. Where that log cannot be written it is removed, and then nothing that is on disk is ever served: a receipt is right without it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use selvedge_state::{Actor, Application, Author, Dot, Incarnation, Key128, PopId, PurgeKey, Seq};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 use super::purges::{PURGES_MAX, WAIT_MAX};
 use super::relay;
@@ -48,30 +51,33 @@ pub(super) struct Said {
     at: Option<u64>,
     /// How many do.
     applied: usize,
+    /// Why that they do may not outlive a crash there; absent when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unlogged: Option<String>,
 }
 
 /// Asks all other POPs; says who has applied all, this node first, and of whom that is not known.
 pub(super) async fn collect(node: &Arc<Node>, made: &[Made], wait: Duration) -> (Vec<Receipt>, Vec<Missing>) {
     let marks: Vec<_> = made.iter().map(|made| (made.key, made.dot)).collect();
-    let mut receipts: Vec<Receipt> = receipt(node, node.me.pop, &applied(node, &marks)).into_iter().collect();
-    let mut missing = Vec::new();
-    let Some(links) = node.links.get() else { return (receipts, missing) };
+    let (mut receipts, mut missing) = (Vec::new(), Vec::new());
+    let mut note = |pop, said: Result<Said, String>| match said.and_then(|said| receipt(node, pop, &said, made.len())) {
+        Ok(receipt) => receipts.push(receipt),
+        Err(cause) => missing.push(Missing { pop: node.pops.name(pop), node: None, cause }),
+    };
+    let Some(links) = node.links.get() else {
+        note(node.me.pop, Ok(until_applied(node, &marks, wait).await));
+        return (receipts, missing);
+    };
     let body = bytes::Bytes::from(serde_json::to_vec(&question(made, wait)).unwrap_or_default());
     let mut asking = JoinSet::new();
     for pop in node.pops.others(node.me.pop) {
         let (links, body) = (Arc::clone(links), body.clone());
         asking.spawn(async move { (pop, ask(&links, pop, body, wait).await) });
     }
+    note(node.me.pop, Ok(until_applied(node, &marks, wait).await));
     while let Some(joined) = asking.join_next().await {
         let Ok((pop, said)) = joined else { continue };
-        let found = said.and_then(|said| {
-            let short = format!("{} of {} purges are applied there", said.applied, made.len());
-            receipt(node, pop, &said).ok_or(short)
-        });
-        match found {
-            Ok(receipt) => receipts.push(receipt),
-            Err(cause) => missing.push(Missing { pop: node.pops.name(pop), node: None, cause }),
-        }
+        note(pop, said);
     }
     missing.extend(unasked(node, links, &receipts, &missing));
     receipts.sort_by(|a, b| (&a.pop, a.node).cmp(&(&b.pop, b.node)));
@@ -141,23 +147,41 @@ async fn until_applied(node: &Node, marks: &[(PurgeKey, Dot)], wait: Duration) -
         let fill = node.store.fill();
         // Nothing was applied since the last look, so that would find the same.
         if looked_at.replace(fill) != Some(fill) || Instant::now() >= deadline {
-            let said = applied(node, marks);
-            if said.at.is_some() || Instant::now() >= deadline {
+            let (said, last) = applied(node, marks);
+            if said.at.is_some() {
+                return logged(node, said, last, deadline).await;
+            }
+            if Instant::now() >= deadline {
                 return said;
             }
         }
     }
 }
 
-/// What is applied here now.
-fn applied(node: &Node, marks: &[(PurgeKey, Dot)]) -> Said {
-    let found: Vec<Application> = marks.iter().filter_map(|(key, dot)| node.store.purge_applied(*key, *dot)).collect();
-    let at = found.iter().map(|applied| applied.at.0).max().filter(|_| found.len() == marks.len());
-    Said { node: node.me.node, incarnation: node.incarnation.0, at, applied: found.len() }
+/// Waits until what is applied is so for good.
+async fn logged(node: &Node, said: Said, last: u64, deadline: Instant) -> Said {
+    let Some(log) = &node.purge_log else { return said };
+    let unlogged = match timeout_at(deadline, log.until_safe(last)).await {
+        Ok(Ok(())) => return said,
+        Ok(Err(broken)) => broken.to_string(),
+        Err(_) => "the log of purges has not got it yet".to_owned(),
+    };
+    Said { at: None, unlogged: Some(unlogged), ..said }
 }
 
-/// The receipt that a node gives, if it has applied all.
-fn receipt(node: &Node, pop: PopId, said: &Said) -> Option<Receipt> {
-    let Said { node: number, incarnation, at, .. } = said;
-    Some(Receipt { pop: node.pops.name(pop), node: *number, incarnation: *incarnation, at: (*at)? })
+/// What is applied here now, and the last number of its applications.
+fn applied(node: &Node, marks: &[(PurgeKey, Dot)]) -> (Said, u64) {
+    let found: Vec<Application> = marks.iter().filter_map(|(key, dot)| node.store.purge_applied(*key, *dot)).collect();
+    let at = found.iter().map(|applied| applied.at.0).max().filter(|_| found.len() == marks.len());
+    let last = found.iter().map(|applied| applied.number).max().unwrap_or_default();
+    let (number, incarnation) = (node.me.node, node.incarnation.0);
+    (Said { node: number, incarnation, at, applied: found.len(), unlogged: None }, last)
+}
+
+/// The receipt that a node gives, if it has applied all `made` of them for good.
+fn receipt(node: &Node, pop: PopId, said: &Said, made: usize) -> Result<Receipt, String> {
+    let Said { node: number, incarnation, at, applied, unlogged } = said;
+    let cause = || unlogged.clone().unwrap_or_else(|| format!("{applied} of {made} purges are applied there"));
+    let at = at.ok_or_else(cause)?;
+    Ok(Receipt { pop: node.pops.name(pop), node: *number, incarnation: *incarnation, at })
 }

@@ -83,6 +83,22 @@ pub struct Kept {
     pub inherited: Option<Inherited>,
     /// The same of a life that did not end in order: nobody has it until the periods end.
     pub void: Option<Inherited>,
+    /// The log of purges, where the cache has a tier on disk.
+    #[serde(default)]
+    pub purges: Option<PurgesKept>,
+}
+
+/// The log of purges, and what follows for what is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgesKept {
+    /// How long it is, bytes.
+    pub bytes: u64,
+    /// Whether anything is served from disk: not before all others said what they purged meanwhile.
+    pub serves: bool,
+    /// Why nothing of what earlier processes stored on disk is.
+    pub forgotten: Option<String>,
+    /// Why purges are not logged any more.
+    pub error: Option<String>,
 }
 
 /// What a life had left of quotas.

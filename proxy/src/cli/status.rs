@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::overrides;
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, Status};
+use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, PurgesKept, Status};
 
 /// A wall clock that is this far away is not just being followed: it was set, ms.
 const WALL_OFF_MS: u64 = 500;
@@ -121,6 +121,18 @@ fn kept_page(page: &mut String, kept: &Kept, now: u64) {
     }
     if let Some(cause) = &kept.refused {
         let _ = writeln!(page, "  NOT TAKEN OVER: {cause}");
+    }
+    match &kept.purges {
+        Some(PurgesKept { error: Some(error), .. }) => {
+            let _ = writeln!(page, "  PURGES NOT LOGGED: {error}; nothing is served from disk until the next start");
+        }
+        Some(PurgesKept { serves: false, .. }) => {
+            page.push_str("  nothing is served from disk until all others said what they purged\n")
+        }
+        _ => {}
+    }
+    if let Some(forgotten) = kept.purges.as_ref().and_then(|purges| purges.forgotten.as_ref()) {
+        let _ = writeln!(page, "  nothing that was stored on disk before is served: {forgotten}");
     }
     if let Some(error) = &kept.error {
         let _ = writeln!(page, "  NOT WRITTEN: {error}");

@@ -21,6 +21,9 @@ use crate::observe::log;
 /// How long the other process may say nothing. It waits for its last request in between.
 const SILENCE_MAX: Duration = Duration::from_mins(2);
 
+/// Why nothing that was stored on disk is served.
+const UNTOLD: &str = "the process before did not say all that it purged";
+
 /// Why nothing can be taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -201,6 +204,9 @@ pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>
     if heard.is_err() || said != [offer::LEFT] {
         log::predecessor_lost(heard.err().as_ref());
         let goes_on = is_alive(pid);
+        if let Some(log) = node.purge_log.as_ref().filter(|_| !goes_on) {
+            log.lose(UNTOLD);
+        }
         if let Some(estate) = alone().filter(|_| !goes_on) {
             node.store.inherit(estate, node.clock.now());
         }
@@ -209,9 +215,11 @@ pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>
     }
     let _ = begun.send(Begun::Alone);
     let mut left = if leaves { left(&mut stream).unwrap_or_else(|error| told_nothing(&error)) } else { alone() };
+    let mut told_all = true;
     for _ in 0..offer::LATER {
         let restored = receive(&mut stream, (&mine, beside), &node.store, node.clock.now());
         let is_over = restored.as_ref().is_err_and(ReadError::is_broken_off);
+        told_all &= restored.is_ok();
         // It goes with all that the other one said when it took no more work.
         if let Some(estate) = left.take().filter(|_| restored.is_ok()) {
             node.store.inherit(estate, node.clock.now());
@@ -221,6 +229,11 @@ pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>
         if is_over {
             break;
         }
+    }
+    match &node.purge_log {
+        Some(log) if told_all => log.heard_before(),
+        Some(log) => log.lose(UNTOLD),
+        None => {}
     }
     log::predecessor_ended(node.took_over().as_ref());
 }

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::file;
 use super::folder::{Folder, Found};
+use super::purges::{Before, Company, LogStatus, Opening, PurgeLog};
 use crate::admin::report;
 use crate::node::Node;
 use crate::observe::log;
@@ -38,12 +39,29 @@ pub struct Keeper {
     /// Held while one is written: there is one file beside.
     writing: Mutex<Owner>,
     standing: Mutex<report::Kept>,
+    /// What is written there of purges, where a tier of the cache on disk needs it.
+    log: Option<Arc<PurgeLog>>,
 }
 
 impl Keeper {
     /// Of a folder, with what came of what was found there.
     fn new(folder: Folder, every: Duration, head: SnapshotHead, standing: report::Kept) -> Keeper {
-        Keeper { folder, every, head, writing: Mutex::new(Owner::Me), standing: Mutex::new(standing) }
+        let (writing, standing) = (Mutex::new(Owner::Me), Mutex::new(standing));
+        Keeper { folder, every, head, writing, standing, log: None }
+    }
+
+    /// Logs purges in its folder from here on, see [`PurgeLog::open`]; without `company` no tier on disk needs that, and what is there is
+    /// removed: purges of this life would be missing in it.
+    pub fn log(&mut self, company: Option<Company>, before: Before, store: &Arc<Store>) -> Option<Arc<PurgeLog>> {
+        let Some(company) = company else {
+            if let Err(error) = PurgeLog::forget(self.folder.path()) {
+                log::purges_remembered(self.folder.path(), &error);
+            }
+            return None;
+        };
+        let opening = Opening { mine: &self.head, before, company };
+        self.log = Some(PurgeLog::open(self.folder.path(), &opening, store));
+        self.log.clone()
     }
 
     /// Takes what was found in a folder into a store whose tables are there, and keeps the store there from now on.
@@ -67,8 +85,9 @@ impl Keeper {
         if let Some(cause) = &refused {
             log::snapshot_refused(&path, cause);
         }
-        let (inherited, void) = (None, None);
-        let standing = report::Kept { path, written_at, took_ms, bytes, error, restored, refused, inherited, void };
+        let (inherited, void, purges) = (None, None, None);
+        let standing =
+            report::Kept { path, written_at, took_ms, bytes, error, restored, refused, inherited, void, purges };
         Keeper::new(folder, every, head, standing)
     }
 
@@ -100,12 +119,24 @@ impl Keeper {
 
     /// What became of the newest snapshot.
     pub fn status(&self) -> report::Kept {
-        self.lock().clone()
+        let purges = self.log.as_ref().map(|log| {
+            let LogStatus { bytes, broken, durable: _ } = log.standing();
+            let (error, forgotten) = (broken.as_ref(), log.earlier().forgotten());
+            report::PurgesKept {
+                bytes,
+                serves: log.may_serve(),
+                forgotten: forgotten.map(ToString::to_string),
+                error: error.map(ToString::to_string),
+            }
+        });
+        report::Kept { purges, ..self.lock().clone() }
     }
 
     /// Leaves the folder to a process that takes over; nothing is written from here on.
     pub(crate) fn release(&self) {
         let mut owner = self.owner();
+        // Whoever has the folder reads it, and begins another one.
+        self.close_log();
         match self.folder.release() {
             Ok(()) => *owner = Owner::Successor,
             Err(error) => log::snapshot_failed(self.folder.path(), &error),
@@ -123,7 +154,12 @@ impl Keeper {
     fn look(&self, owner: &mut Owner) -> Owner {
         if *owner == Owner::Wanted {
             match self.folder.retake() {
-                Ok(()) => *owner = Owner::Me,
+                Ok(()) => {
+                    *owner = Owner::Me;
+                    if let Some(log) = &self.log {
+                        log.lose("it was left to a process that did not take over");
+                    }
+                }
                 Err(error) => self.lock().error = Some(error.to_string()),
             }
         }
@@ -155,6 +191,13 @@ impl Keeper {
         let estate = node.store.estate(now).filter(|_| is_written && !node.has_handed_over());
         if let Some(Err(error)) = estate.map(|estate| self.folder.leave_estate(&estate)) {
             log::estate_lost(self.folder.path(), &error);
+        }
+        self.close_log();
+    }
+
+    fn close_log(&self) {
+        if let Some(log) = &self.log {
+            log.close();
         }
     }
 

@@ -10,6 +10,7 @@ use selvedge_state::{Event, Time};
 
 use super::Metrics;
 use crate::admin::report::Reloaded;
+use crate::keep::{Broken, Forgotten};
 use crate::link::LinkEvent;
 use crate::node::{Node, Pops};
 use crate::plan::{Cause, ReloadError};
@@ -83,6 +84,25 @@ pub fn inherited(kept: &crate::admin::report::Kept) {
 /// What is left of quotas cannot be passed on from one life to the next.
 pub fn estate_lost(folder: &std::path::Path, error: &std::io::Error) {
     tracing::error!(folder = %folder.display(), %error, "what is left of quotas is not passed on to the next start");
+}
+
+/// Nothing is known of purges in the lives before this one, so all that they stored on disk is gone.
+pub(crate) fn purges_forgotten(folder: &std::path::Path, forgotten: &Forgotten) {
+    let folder = folder.display();
+    match forgotten {
+        Forgotten::NoLog => tracing::info!(%folder, "there is no log of purges; nothing that is on disk is served"),
+        _ => tracing::warn!(%folder, cause = %forgotten, "nothing that was stored on disk before is served"),
+    }
+}
+
+/// Purges are not logged any more.
+pub(crate) fn purges_unlogged(path: &std::path::Path, broken: &Broken) {
+    tracing::error!(path = %path.display(), cause = %broken, "nothing is served from disk until the next start");
+}
+
+/// A log that must not be gone by is still there.
+pub(crate) fn purges_remembered(folder: &std::path::Path, error: &std::io::Error) {
+    tracing::error!(folder = %folder.display(), %error, "the log of purges cannot be removed; do not go back to what is stored on disk");
 }
 
 /// A snapshot could not be written.

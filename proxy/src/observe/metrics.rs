@@ -17,6 +17,7 @@ use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
 use crate::cache::Stats;
+use crate::keep::LogStatus;
 use crate::link::nats::FabricStatus;
 
 /// All metrics of one process.
@@ -65,6 +66,8 @@ struct Gauges {
     nats_connected: IntGaugeVec,
     nats_nodes: IntGaugeVec,
     nats_lost: IntCounterVec,
+    purge_log_bytes: IntGaugeVec,
+    purge_log_broken: IntGaugeVec,
     settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
@@ -94,6 +97,8 @@ pub struct Reading {
     pub offset_ms: i64,
     /// NATS, where peers are reached over it.
     pub nats: Option<FabricStatus>,
+    /// The log of purges, where there is one.
+    pub purge_log: Option<LogStatus>,
     /// Neither warming nor with a clock that differs from most.
     pub settled: bool,
     /// Bans in force.
@@ -258,6 +263,8 @@ impl Gauges {
             nats_connected: gauges(registry, &series::NATS_CONNECTED)?,
             nats_nodes: gauges(registry, &series::NATS_NODES)?,
             nats_lost: counters(registry, &series::NATS_LOST)?,
+            purge_log_bytes: gauges(registry, &series::PURGE_LOG_BYTES)?,
+            purge_log_broken: gauges(registry, &series::PURGE_LOG_BROKEN)?,
             settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
@@ -288,6 +295,10 @@ impl Gauges {
             self.nats_connected.with_label_values::<&str>(&[]).set(nats.connected.is_some().into());
             self.nats_nodes.with_label_values::<&str>(&[]).set(whole(nats.members as u64));
             raise(&self.nats_lost.with_label_values::<&str>(&[]), nats.lost);
+        }
+        if let Some(log) = &reading.purge_log {
+            self.purge_log_bytes.with_label_values::<&str>(&[]).set(whole(log.bytes));
+            self.purge_log_broken.with_label_values::<&str>(&[]).set(log.broken.is_some().into());
         }
         self.settled.set(reading.settled.into());
         self.bans.set(whole(reading.bans as u64));

@@ -181,6 +181,14 @@ pub(super) const NATS_NODES: Family =
     family("selvedge_nats_nodes", "Other nodes that are there over NATS.", &[], By::Fixed(1));
 pub(super) const ORIGIN_FAILURES: Family =
     family("selvedge_origin_failures_total", "Tries that an origin failed.", &["origin", "kind"], By::Origin(FAILURES));
+pub(super) const PURGE_LOG_BROKEN: Family = family(
+    "selvedge_purge_log_broken",
+    "1 when purges cannot be logged, so that nothing is served from disk; absent without a log.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const PURGE_LOG_BYTES: Family =
+    family("selvedge_purge_log_bytes", "Length of the log of purges; absent without one.", &[], By::Fixed(1));
 pub(super) const PURGES: Family =
     family("selvedge_purges_total", "Purges made at this node.", &["kind", "reach"], By::Fixed(PURGE_KINDS * REACHES));
 pub(super) const RULE_EFFECTS_UNDONE: Family = family(
@@ -211,7 +219,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 43] = [
+pub const FAMILIES: [Family; 45] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -248,6 +256,8 @@ pub const FAMILIES: [Family; 43] = [
     NATS_NODES,
     ORIGIN_FAILURES,
     PEER_EVENTS_TOTAL,
+    PURGE_LOG_BROKEN,
+    PURGE_LOG_BYTES,
     PURGES,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,

@@ -1,0 +1,79 @@
+//! What a log says, read to its end: of each name the last purge of each actor, and the place before which all is gone.
+
+use std::collections::HashMap;
+
+use selvedge_state::{Actor, Applied, Incarnation, Key128};
+
+use super::earlier::{Known, Place};
+use super::record::Record;
+
+/// Purges that a log keeps: twice as many as names that a store remembers, since several actors may purge one. Those that were applied
+/// longest ago give way, and all that was filled before them is gone with them.
+pub(super) const LOGGED_MAX: usize = 200_000;
+
+/// The content of a log.
+#[derive(Debug, Default)]
+pub(super) struct Logged {
+    last: HashMap<(Option<Key128>, Actor), (Place, Applied)>,
+    all: Option<Place>,
+}
+
+impl Logged {
+    /// Takes a record. What is known better stays.
+    pub(super) fn add(&mut self, record: Record) {
+        match record {
+            Record::All(place) => self.all = self.all.max(Some(place)),
+            Record::Applied(life, applied) => {
+                let place = (life, applied.number);
+                let known = self.last.entry((applied.key, applied.dot.author.actor)).or_insert((place, applied));
+                let latest = if known.0 > place { known.1 } else { applied };
+                // What came again under another number is the newest dot, at the last place.
+                let newest = if known.1.dot > applied.dot { known.1 } else { applied };
+                let kept = known.1.kept.max(applied.kept);
+                *known = (known.0.max(place), Applied { at: latest.at, kept, ..newest });
+            }
+        }
+    }
+
+    /// Whether it has this purge, or a later one of its author that says the same and more: whatever was filled after that one knows of this one.
+    pub(super) fn has(&self, applied: &Applied) -> bool {
+        let actor = applied.dot.author.actor;
+        let is_in = |key| self.last.get(&(key, actor)).is_some_and(|(_, known)| known.dot >= applied.dot);
+        is_in(applied.key) || is_in(None)
+    }
+
+    /// What a store takes in again.
+    pub(super) fn purges(&self) -> impl Iterator<Item = Applied> + '_ {
+        self.last.values().map(|(_, applied)| *applied)
+    }
+
+    /// All of it, no more than fits.
+    pub(super) fn records(mut self, max: usize) -> Vec<Record> {
+        let mut last: Vec<_> = self.last.drain().map(|(_, known)| known).collect();
+        if let Some(over) = last.len().checked_sub(max).filter(|over| *over > 0) {
+            last.select_nth_unstable_by_key(over, |(place, _)| *place);
+            let gone = last.drain(..over).map(|(place, _)| place).max();
+            self.all = self.all.max(gone);
+        }
+        let applied =
+            last.into_iter().map(|((life, number), applied)| Record::Applied(life, Applied { number, ..applied }));
+        self.all.map(Record::All).into_iter().chain(applied).collect()
+    }
+
+    /// What it says of things that were stored by this life at the latest.
+    pub(super) fn known(&self, last: Incarnation) -> Known {
+        let mut known = Known { last: Some(last), keys: HashMap::with_capacity(self.last.len()), all: self.all };
+        for ((key, _), (place, applied)) in &self.last {
+            match key {
+                Some(key) => {
+                    let of_key = known.keys.entry(*key).or_insert((*place, applied.at));
+                    if *place > of_key.0 {
+                        *of_key = (*place, applied.at);
+                    }
+                }
+                None => known.all = known.all.max(Some(*place)),
+            }
+        }
+        known
+    }
+}
