@@ -54,6 +54,10 @@ pub(crate) const BATCH: usize = 4 * CHUNK_PIECES * PIECE;
 /// What a body on its way to the disk is charged for in memory at least: a batch, and what comes before that is written.
 pub(crate) const RESERVE: u64 = (BATCH + 5 * PIECE) as u64;
 
+/// How far a reader may lag behind what only passes through, bytes, however small the largest object is: one part of a body may be longer than
+/// that.
+const BEHIND_LEAST: usize = 256 * 1024;
+
 /// A body that is being written.
 #[derive(Debug)]
 pub(crate) struct Growing {
@@ -103,7 +107,7 @@ impl Growing {
             Fate::PassThrough => {}
         }
         self.let_go(slowest);
-        if self.fate == Fate::PassThrough && self.unread(slowest) + data.len() > largest.memory {
+        if self.fate == Fate::PassThrough && self.unread(slowest) + data.len() > largest.memory.max(BEHIND_LEAST) {
             return Err(GivenUp::TooFarBehind);
         }
         if !self.charge_for(data.len(), &take) {
