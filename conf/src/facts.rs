@@ -14,7 +14,7 @@ use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
 use crate::storage::RawStorage;
 use crate::value::Wrong;
-use crate::{Config, counter, jwt, limit, list, origin, rule, site, test, unique};
+use crate::{Config, cache, counter, jwt, limit, list, origin, rule, site, test, unique};
 
 /// Checks everything; `None` if anything was noted on the way to a fact.
 pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Config> {
@@ -44,6 +44,8 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let uniques = unique::lower(&sections.uniques, &mut known, check);
     let rules = rule::lower(&sections.rules, &known, check);
     let limits = limit::lower(&sections.limits, &known, check);
+    let largest = storage.as_ref().map(|storage| storage.object_max);
+    let caches = cache::lower(&sections.caches, largest, &known, check);
     let tests = test::lower(&sections.tests, &known, check);
     Some(Config {
         pop: pop?,
@@ -62,6 +64,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         counters: counters?,
         uniques: uniques?,
         rules: rules?,
+        caches: caches?,
         tests: tests?,
         files: check.sources.iter().map(|source| source.path.clone()).collect(),
         revision: revision(check.sources.iter().map(|source| &*source.text)),

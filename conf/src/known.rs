@@ -161,6 +161,7 @@ fn twice(sections: &Sections, check: &mut Check<'_>) {
     unique([labels("counter", &sections.counters), labels("limit", &sections.limits)].concat(), exact, check);
     unique(labels("unique", &sections.uniques), exact, check);
     unique(labels("rule", &sections.rules), exact, check);
+    unique(labels("cache", &sections.caches), exact, check);
     unique(labels("test", &sections.tests), exact, check);
 }
 

@@ -9,6 +9,7 @@
 
 mod admin;
 mod asked;
+mod cache;
 mod cluster;
 mod compression;
 mod counter;
@@ -47,6 +48,9 @@ mod unique;
 mod value;
 
 pub use admin::{AccessLog, Admin};
+pub use cache::{
+    CACHE_POLICIES_MAX, CachePolicy, CacheTimes, Caching, KEY_NAMES_MAX, Keying, OnError, ParamName, QueryKey, Storing,
+};
 pub use cluster::{Cluster, Fabric, Nats};
 pub use compression::{Compression, Encoding, MediaRange, TYPES_MAX};
 pub use counter::{COUNTERS_MAX, Counter};
@@ -111,6 +115,8 @@ pub struct Config {
     pub uniques: Vec<Unique>,
     /// The rules, in file order, which is the order of evaluation; at most [`RULES_MAX`].
     pub rules: Vec<Rule>,
+    /// The cache policies, in file order, of which the first that is for a request decides; at most [`CACHE_POLICIES_MAX`].
+    pub caches: Vec<CachePolicy>,
     /// Tests of the rules, in file order; at most [`TESTS_MAX`].
     pub tests: Vec<Test>,
     /// The files this was read from, the first one first.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
 use crate::admin::RawAdmin;
+use crate::cache::RawCachePolicy;
 use crate::cluster::RawCluster;
 use crate::compression::RawCompression;
 use crate::counter::RawCounter;
@@ -75,6 +76,9 @@ pub(crate) struct RawFile {
     /// Limits, in order of evaluation.
     #[schemars(default)]
     limit: Vec<RawLimit>,
+    /// How responses are cached, in order: the first policy that is for a request decides.
+    #[schemars(default)]
+    cache: Vec<RawCachePolicy>,
     /// Tests of rules and limits.
     #[schemars(default)]
     test: Vec<RawTest>,

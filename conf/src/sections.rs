@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::admin::RawAdmin;
+use crate::cache::RawCachePolicy;
 use crate::cluster::RawCluster;
 use crate::compression::RawCompression;
 use crate::counter::RawCounter;
@@ -61,10 +62,11 @@ pub(crate) struct Sections {
     pub(crate) uniques: Vec<Section<RawUnique>>,
     pub(crate) rules: Vec<Section<RawRule>>,
     pub(crate) limits: Vec<Section<RawLimit>>,
+    pub(crate) caches: Vec<Section<RawCachePolicy>>,
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "include",
     "pop",
     "listen",
@@ -82,6 +84,7 @@ const NAMES: [&str; 18] = [
     "unique",
     "rule",
     "limit",
+    "cache",
     "test",
 ];
 
@@ -107,6 +110,7 @@ impl Sections {
                 "unique" => listed(&mut self.uniques, key, value, inner, check),
                 "rule" => listed(&mut self.rules, key, value, inner, check),
                 "limit" => listed(&mut self.limits, key, value, inner, check),
+                "cache" => listed(&mut self.caches, key, value, inner, check),
                 "test" => listed(&mut self.tests, key, value, inner, check),
                 "include" => {}
                 unknown => {

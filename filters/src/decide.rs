@@ -14,6 +14,7 @@ use selvedge_conf::expr::Phase;
 use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 
 use crate::ban;
+use crate::cache::{KeyShape, Policies, Policy, PolicyId};
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
 use crate::explain::{Explanation, Note, Noting};
 use crate::form::{self, Form, FormNeed};
@@ -36,6 +37,7 @@ pub struct Filters {
     connection: Ruleset,
     request: Ruleset,
     response: Ruleset,
+    policies: Policies,
     counts_requests: bool,
     counts_responses: bool,
     reads_form: bool,
@@ -63,6 +65,7 @@ impl Filters {
             connection: rules(Phase::Connection),
             request: rules(Phase::Request),
             response: rules(Phase::Response),
+            policies: Policies::new(&config.caches),
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
             reads_form: form::is_read(config, |_| true),
@@ -91,6 +94,21 @@ impl Filters {
     /// The limit of that name.
     pub fn limit_named(&self, name: &str) -> Option<&Limit> {
         self.limits().iter().find(|limit| limit.facts().name == name)
+    }
+
+    /// One cache policy.
+    pub fn policy(&self, id: PolicyId) -> Option<&Arc<Policy>> {
+        self.policies.get(id)
+    }
+
+    /// The cache policy of that name.
+    pub fn policy_named(&self, name: &str) -> Option<&Arc<Policy>> {
+        self.policies.named(name)
+    }
+
+    /// Each key that responses are stored under, once: that of no policy, and those of policies.
+    pub fn cache_keys(&self) -> &[KeyShape] {
+        self.policies.keys()
     }
 
     /// Where a counter counts, by its place in the config, and the key that these values make, if there are any.
@@ -247,6 +265,8 @@ impl Filters {
         }
         // Everything is asked before anything is charged.
         let limits = answered.is_none().then(|| self.ledger.limits_for(site, &context));
+        let is_refused = matches!(answered, Some(Answered::Denied(..) | Answered::Redirected(..)));
+        let policy = if is_refused { None } else { self.policies.find(site, &context) };
         let due = self.counts_requests.then(|| self.ledger.due(Phase::Request, site, &context));
         if let Some(verdict) = self.form_first(site, &context, answered.as_ref()) {
             return Decision::of(verdict);
@@ -256,6 +276,7 @@ impl Filters {
             Some(Answered::Redirected(rule, status, location)) => Verdict::Redirected { site, rule, status, location },
             Some(Answered::Allowed(_)) | None => Verdict::Pass(site),
         });
+        decision.policy = policy;
         let mut limit_tags = Vec::new();
         if let Some(limits) = limits {
             self.charge(&limits, site, &context, (&mut decision, &mut limit_tags), hand);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use selvedge_state::{Ban, Time};
 
+use crate::cache::PolicyId;
 use crate::changes::{Changes, HeaderChange};
 use crate::limit::{Holds, LimitId};
 use crate::ruleset::RuleId;
@@ -29,6 +30,8 @@ pub struct Decision {
     pub would_refuse: Option<LimitId>,
     /// The first limit whose table had no room for the client's key: it did not count the request.
     pub uncounted: Option<LimitId>,
+    /// The first cache policy that is for it.
+    pub policy: Option<PolicyId>,
     /// What rules want changed; those of the response also when the edge answers itself.
     pub changes: Changes,
     /// What rules tagged the request with, each tag once.
@@ -54,6 +57,7 @@ impl Decision {
             tagged_by: None,
             would_refuse: None,
             uncounted: None,
+            policy: None,
             changes: Changes::default(),
             tags: Vec::new(),
             fired: Vec::new(),

@@ -50,7 +50,11 @@ pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
     let mut uniques = config.uniques.iter().filter(|unique| within(unique.phase));
     rules.into_iter().any(|rule| expressions(rule).any(reads))
         || within(Phase::Request)
-            && config.limits.iter().any(|limit| limit.when.iter().chain(&limit.unlimited).any(reads) || counted(limit))
+            && (config
+                .limits
+                .iter()
+                .any(|limit| limit.when.iter().chain(&limit.unlimited).any(reads) || counted(limit))
+                || config.caches.iter().any(|policy| policy.when.as_ref().is_some_and(reads)))
         || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.iter().chain(late(limit)).any(reads))
         || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
         || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))

@@ -1,9 +1,9 @@
 //! Each bound of the language: what fits is accepted, one more is refused with one problem that names the bound.
 
 use selvedge_conf::{
-    ADDRESSES_MAX, BANS_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX, KEY_PARTS_MAX, KEYS_MAX,
-    LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX,
-    TRUSTED_MAX, UNIQUES_MAX,
+    ADDRESSES_MAX, BANS_MAX, CACHE_POLICIES_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX,
+    KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SERVERS_MAX,
+    SITES_MAX, STEPS_MAX, TESTS_MAX, TRUSTED_MAX, UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -80,6 +80,22 @@ fn sites() {
 fn limits() {
     let one = |n| format!("[[limit]]\nname = \"l{n}\"\nkey = []\nrate = \"1/1s\"\n");
     bounded(LIMITS_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+}
+
+#[test]
+fn cache_policies() {
+    let one = |n| format!("[[cache]]\nname = \"c{n}\"\npass = true\n");
+    bounded(CACHE_POLICIES_MAX, |n| base(&(0..n).map(one).collect::<String>()));
+    let names = |n| list(n, |n| format!("\"x{n}\""));
+    for key in [
+        "key = { headers = NAMES }",
+        "key = { cookies = NAMES }",
+        "vary = { ignore = NAMES }",
+        "tags = NAMES",
+        "key = { query = { only = NAMES } }",
+    ] {
+        bounded(KEY_NAMES_MAX, |n| base(&format!("[[cache]]\nname = \"c\"\n{}\n", key.replace("NAMES", &names(n)))));
+    }
 }
 
 #[test]

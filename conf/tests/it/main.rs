@@ -3,6 +3,7 @@
 mod arbitrary;
 mod asked;
 mod bounds;
+mod cache;
 mod corpus;
 mod declared;
 mod docs;

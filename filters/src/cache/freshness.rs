@@ -7,12 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AGE, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
+use selvedge_conf::CacheTimes;
 
 use super::date::date;
 use super::directives::{self, Directives, Seconds};
+use super::grounds::Grounds;
 use super::heuristic::guessed;
 use super::lifetime::Lifetime;
-use super::stale::Windows;
+use super::stale::{Granted, Windows};
 use super::targeted;
 use super::vary::{Vary, vary};
 
@@ -42,6 +44,8 @@ pub struct Asked {
     pub heuristic: bool,
     /// What a rule says of the response's lifetime.
     pub ruled: Option<Lifetime>,
+    /// What a policy says of it, where no rule does.
+    pub times: CacheTimes,
 }
 
 /// How long a response lives in this cache.
@@ -59,6 +63,8 @@ pub struct Stored {
     pub stale_if_unreachable: Duration,
     /// On what terms it is used.
     pub reuse: Reuse,
+    /// Why it is fresh for so long.
+    pub grounds: Grounds,
 }
 
 /// When a stored response is an answer.
@@ -76,6 +82,8 @@ pub enum Reuse {
 pub enum NotStored {
     /// 1xx, 206 and 304 are not whole answers; with `must-understand`, a status this cache does not know.
     Status,
+    /// A status that says what is wrong with the client's own header, or its connection: the next client's may be right.
+    Request,
     /// `Cache-Control` cannot be read to its end.
     Malformed,
     /// `no-store`.
@@ -105,6 +113,7 @@ impl NotStored {
     pub fn as_str(self) -> &'static str {
         match self {
             NotStored::Status => "status",
+            NotStored::Request => "request",
             NotStored::Malformed => "malformed",
             NotStored::NoStore => "no-store",
             NotStored::Private => "private",
@@ -136,21 +145,48 @@ pub fn freshness(answer: &Answer<'_>) -> Result<Stored, NotStored> {
     if directives.no_cache {
         return validated(answer, age);
     }
-    if let Some(ruled) = answer.asked.ruled.filter(|_| is_cacheable_by_default(answer.status)) {
+    let Asked { ruled, times, .. } = answer.asked;
+    let windows = |ruled| Windows::of(&directives, Granted::of(ruled, times));
+    if let Some(ruled) = ruled.filter(|_| is_cacheable_by_default(answer.status)) {
         // What a rule says stands for all that the response says of its lifetime, its age included.
-        return worth_storing(ruled.ttl, age, Windows::of(&directives, Some(ruled)));
+        return worth_storing((ruled.ttl, Grounds::Rule), age, windows(Some(ruled)));
+    }
+    if let Some(ttl) = times.ttl.filter(|_| is_positive(answer.status)) {
+        return worth_storing((ttl, Grounds::Ttl), age, windows(None));
     }
     let expires = if targeted.is_some() { None } else { expires(answer.headers, answer.response_time) };
-    let lifetime = match lifetime(&directives, expires) {
-        Err(NotStored::NoLifetime) => guessed(answer, &directives).ok_or(NotStored::NoLifetime)?,
+    let (lifetime, grounds) = match lifetime(&directives, expires) {
+        Err(NotStored::NoLifetime) => match unsaid(answer) {
+            Some(granted) => return worth_storing(granted, age, windows(None)),
+            None => (guessed(answer, &directives).ok_or(NotStored::NoLifetime)?, Grounds::Guessed),
+        },
+        said if targeted.is_some() => (said?.0, Grounds::Targeted),
         said => said?,
     };
+    let (lifetime, grounds) = match times.ttl_max.filter(|most| *most < lifetime) {
+        Some(most) => (most, Grounds::TtlMax),
+        None => (lifetime, grounds),
+    };
     // The windows open when freshness ends, which for an old response was before it arrived.
-    let windows = Windows::of(&directives, None).overdue(age.saturating_sub(lifetime));
-    worth_storing(lifetime.saturating_sub(age), age, windows)
+    let windows = windows(None).overdue(age.saturating_sub(lifetime));
+    worth_storing((lifetime.saturating_sub(age), grounds), age, windows)
 }
 
-fn worth_storing(fresh_for: Duration, age: Duration, windows: Windows) -> Result<Stored, NotStored> {
+/// What a policy says of a response that names no lifetime itself. As with a guess, what an origin answers to a cookie may be meant for its
+/// owner.
+fn unsaid(answer: &Answer<'_>) -> Option<(Duration, Grounds)> {
+    let times = Some(answer.asked.times).filter(|_| !answer.asked.cookie)?;
+    if is_positive(answer.status) {
+        return times.ttl_default.map(|ttl| (ttl, Grounds::TtlDefault));
+    }
+    times.negative_ttl.filter(|_| is_negative(answer.status)).map(|ttl| (ttl, Grounds::NegativeTtl))
+}
+
+fn worth_storing(
+    (fresh_for, grounds): (Duration, Grounds),
+    age: Duration,
+    windows: Windows,
+) -> Result<Stored, NotStored> {
     if fresh_for.is_zero() && windows.while_revalidating.is_zero() {
         return Err(NotStored::Stale);
     }
@@ -161,6 +197,7 @@ fn worth_storing(fresh_for: Duration, age: Duration, windows: Windows) -> Result
         stale_if_error: windows.if_error,
         stale_if_unreachable: windows.if_unreachable,
         reuse: Reuse::WhileFresh,
+        grounds,
     })
 }
 
@@ -179,13 +216,30 @@ fn validated(answer: &Answer<'_>, age: Duration) -> Result<Stored, NotStored> {
         stale_if_error: never,
         stale_if_unreachable: never,
         reuse: Reuse::Validated,
+        grounds: Grounds::NoCache,
     })
 }
 
 /// Whether RFC 9111 section 3 lets a response of this status be stored that says nothing of its lifetime itself: the statuses
 /// of RFC 9110 section 15.1. A failure that says nothing is never made to last by a rule.
 pub(crate) fn is_cacheable_by_default(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+    is_positive(status) || is_negative(status)
+}
+
+/// Those of them that say what there is, or where.
+fn is_positive(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308)
+}
+
+/// Those that say that there is nothing, whoever asks.
+fn is_negative(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 404 | 405 | 410 | 414 | 501)
+}
+
+/// The statuses that answer what stands in the client's own header, or how it sent that, and nothing that is part of the key. Whatever
+/// the origin says of their lifetime, which many servers write onto every response, one client must not choose them for all.
+fn is_of_the_request(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 406 | 408 | 412 | 413 | 416 | 417 | 431)
 }
 
 /// RFC 9111 section 3, as a shared cache.
@@ -195,6 +249,9 @@ fn storable(answer: &Answer<'_>, directives: &Directives) -> Result<(), NotStore
         && !matches!(answer.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
     if !whole || (directives.must_understand && !understood(answer.status)) {
         return Err(NotStored::Status);
+    }
+    if is_of_the_request(answer.status) {
+        return Err(NotStored::Request);
     }
     // Section 5.2.2.3: `no-store` beside `must-understand` is for caches that do not know the status; this one does.
     if directives.no_store && !directives.must_understand {
@@ -225,13 +282,12 @@ fn understood(status: StatusCode) -> bool {
 }
 
 /// RFC 9111 section 4.2.1: `s-maxage`, then `max-age`, then `Expires`. A value that cannot be read makes the response stale.
-fn lifetime(directives: &Directives, expires: Option<Duration>) -> Result<Duration, NotStored> {
+fn lifetime(directives: &Directives, expires: Option<Duration>) -> Result<(Duration, Grounds), NotStored> {
     match (directives.s_maxage, directives.max_age, expires) {
-        (Seconds::Valid(seconds), _, _) | (Seconds::Absent, Seconds::Valid(seconds), _) => {
-            Ok(Duration::from_secs(seconds))
-        }
+        (Seconds::Valid(seconds), _, _) => Ok((Duration::from_secs(seconds), Grounds::SMaxage)),
+        (Seconds::Absent, Seconds::Valid(seconds), _) => Ok((Duration::from_secs(seconds), Grounds::MaxAge)),
         (Seconds::Invalid, _, _) | (Seconds::Absent, Seconds::Invalid, _) => Err(NotStored::Stale),
-        (Seconds::Absent, Seconds::Absent, Some(lifetime)) => Ok(lifetime),
+        (Seconds::Absent, Seconds::Absent, Some(lifetime)) => Ok((lifetime, Grounds::Expires)),
         (Seconds::Absent, Seconds::Absent, None) => Err(NotStored::NoLifetime),
     }
 }

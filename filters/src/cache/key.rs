@@ -50,18 +50,31 @@ pub struct KeyParts<'a> {
 impl KeyParts<'_> {
     /// The bytes to hash. Equal only for equal parts.
     pub fn encode(&self) -> Vec<u8> {
+        self.framed(None)
+    }
+
+    /// The same under a policy's key, which is spelled like this.
+    pub(super) fn encode_under(&self, key: &[u8]) -> Vec<u8> {
+        self.framed(Some(key))
+    }
+
+    fn framed(&self, key: Option<&[u8]>) -> Vec<u8> {
         let (query, origin) = (self.query.unwrap_or(""), self.origin.unwrap_or(""));
         let lengths = self.authority.len() + self.path.len() + query.len() + origin.len();
-        let mut name = Vec::with_capacity(3 + 4 * 8 + lengths);
+        let mut name = Vec::with_capacity(3 + 5 * 8 + lengths + key.map_or(0, <[u8]>::len));
         name.push(FORMAT);
         name.push(match self.scheme {
             Scheme::Http => 0,
             Scheme::Https => 1,
         });
-        name.push(u8::from(self.query.is_some()) | u8::from(self.origin.is_some()) << 1);
+        name.push(u8::from(self.query.is_some()) | u8::from(self.origin.is_some()) << 1 | u8::from(key.is_some()) << 2);
         for part in [self.authority, self.path, query, origin] {
             name.extend_from_slice(&(part.len() as u64).to_be_bytes());
             name.extend_from_slice(part.as_bytes());
+        }
+        if let Some(key) = key {
+            name.extend_from_slice(&(key.len() as u64).to_be_bytes());
+            name.extend_from_slice(key);
         }
         name
     }

@@ -3,10 +3,18 @@
 //! `no-cache`, `max-age` and `Pragma` in requests are not obeyed: they would let any client send every request to the origin
 //! (RFC 9111 section 5.2.1 makes them advice). `no-store` is, because it is about keeping, not about freshness.
 
+use http::HeaderName;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 
 use super::directives;
 use crate::head::Head;
+
+/// Fields by which frameworks let a request have another method than it came with. No document defines them.
+const OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
+];
 
 /// How a request uses the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +36,12 @@ pub enum Bypass {
     Upgrade,
     /// `Cache-Control: no-store` (RFC 9111 section 5.2.1.5).
     NoStore,
+    /// It names another method in a field: some servers answer as if it came with that one.
+    Override,
     /// A rule says so.
     Rule,
+    /// A policy says so.
+    Policy,
 }
 
 impl Bypass {
@@ -40,7 +52,9 @@ impl Bypass {
             Bypass::Body => "body",
             Bypass::Upgrade => "upgrade",
             Bypass::NoStore => "no-store",
+            Bypass::Override => "override",
             Bypass::Rule => "rule",
+            Bypass::Policy => "policy",
         }
     }
 }
@@ -60,6 +74,9 @@ pub fn request_admits(head: &Head<'_>) -> Result<Lookup, Bypass> {
     }
     if head.headers.contains_key(UPGRADE) {
         return Err(Bypass::Upgrade);
+    }
+    if OVERRIDES.iter().any(|name| head.headers.contains_key(name)) {
+        return Err(Bypass::Override);
     }
     if directives::request_no_store(head.headers) {
         return Err(Bypass::NoStore);

@@ -48,8 +48,8 @@ pub fn vary(response: &HeaderMap) -> Vary {
 /// One field that chose a response, and its normalised value in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Varying {
-    /// The request field.
-    pub field: HeaderName,
+    /// The request field, in lower case, or `cookie:` and the name of a cookie.
+    pub name: String,
     /// Its value, to be hashed; an absent field differs from an empty one.
     pub value: Vec<u8>,
 }
@@ -59,12 +59,17 @@ pub struct Varying {
 pub fn variance(stored: &HeaderMap, request: &HeaderMap, offered: Option<&[Encoding]>) -> Option<Vec<Varying>> {
     let Vary::Fields(fields) = vary(stored) else {
         // Such a response is not stored. Should one be found, no request matches it: the value below is not a field's.
-        return Some(vec![Varying { field: VARY, value: b"*".to_vec() }]);
+        return Some(vec![Varying { name: VARY.to_string(), value: b"*".to_vec() }]);
     };
     if fields.is_empty() {
         return None;
     }
-    Some(fields.into_iter().map(|field| Varying { value: normalised(&field, request, offered), field }).collect())
+    Some(
+        fields
+            .into_iter()
+            .map(|field| Varying { value: normalised(&field, request, offered), name: field.to_string() })
+            .collect(),
+    )
 }
 
 /// Fields that say who asks. Their text is compared as it is: what looks alike may be somebody else.
@@ -72,7 +77,7 @@ const OF_ONE_CLIENT: [HeaderName; 3] = [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATI
 
 /// Lines are joined and white space that means nothing is left out, as section 4.1 allows; `Accept-Encoding` and `Accept-Language`
 /// are understood.
-fn normalised(field: &HeaderName, request: &HeaderMap, offered: Option<&[Encoding]>) -> Vec<u8> {
+pub(super) fn normalised(field: &HeaderName, request: &HeaderMap, offered: Option<&[Encoding]>) -> Vec<u8> {
     if let Some(offered) = offered.filter(|_| field == ACCEPT_ENCODING) {
         let coding = preferred(request, offered).map_or("", Encoding::as_str);
         return format!("~{coding}").into_bytes();

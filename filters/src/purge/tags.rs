@@ -1,7 +1,7 @@
 //! The tags that an origin gives a response: `Surrogate-Key` (apart by spaces), `Cache-Tag` (apart by commas), and the groups of
 //! `Cache-Groups` (RFC 9875, a list of strings), which are of one authority.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 /// The most tags and groups of one response, together.
 pub const TAGS_MAX: usize = 64;
@@ -51,17 +51,20 @@ impl Tags {
     }
 }
 
-/// Reads the tags of a response over all lines of its fields.
+/// Reads the tags of a response over all lines of its fields, and of further fields in which they are apart by spaces or commas.
 ///
 /// # Errors
 /// [`TagFlaw`]: not all of them can be kept.
-pub fn tags(headers: &HeaderMap) -> Result<Tags, TagFlaw> {
+pub fn tags(headers: &HeaderMap, more: &[HeaderName]) -> Result<Tags, TagFlaw> {
     let mut tags = Tags::default();
     for line in headers.get_all("surrogate-key") {
         line.as_bytes().split(|byte| b" \t".contains(byte)).try_for_each(|tag| tags.add(tag, false))?;
     }
     for line in headers.get_all("cache-tag") {
         line.as_bytes().split(|byte| *byte == b',').try_for_each(|tag| tags.add(tag.trim_ascii(), false))?;
+    }
+    for line in more.iter().flat_map(|field| headers.get_all(field)) {
+        line.as_bytes().split(|byte| b" \t,".contains(byte)).try_for_each(|tag| tags.add(tag, false))?;
     }
     for line in headers.get_all("cache-groups") {
         groups(line.as_bytes(), |group| tags.add(group, true))?;

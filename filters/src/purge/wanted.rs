@@ -13,7 +13,7 @@ use crate::path;
 pub const TEXT_MAX: usize = 8192;
 
 /// Something to purge, in the spelling of stored responses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
     /// Everything.
     All,

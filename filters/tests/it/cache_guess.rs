@@ -3,11 +3,21 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use selvedge_conf::{CacheTimes, OnError};
 use selvedge_filters::cache::{Answer, Asked, Lifetime, NotStored, freshness};
 
 use crate::cache::{fields, now};
 
-const ASKED: Asked = Asked { authorized: false, cookie: false, heuristic: true, ruled: None };
+const NO_TIMES: CacheTimes = CacheTimes {
+    ttl: None,
+    ttl_default: None,
+    ttl_max: None,
+    negative_ttl: None,
+    stale_while_revalidate: None,
+    stale_if_error: None,
+    on_error: OnError::Said,
+};
+const ASKED: Asked = Asked { authorized: false, cookie: false, heuristic: true, ruled: None, times: NO_TIMES };
 /// 1000 seconds before now.
 const CHANGED: &str = "last-modified: Sun, 06 Nov 1994 08:32:57 GMT";
 const YEAR_AGO: &str = "last-modified: Sat, 06 Nov 1993 08:49:37 GMT";

@@ -15,7 +15,7 @@ fn place<'a>(authority: &'a str, path: &'a str, query: Option<&'a str>) -> KeyPa
 
 fn all_tags(lines: &[&str]) -> Result<(Vec<String>, Vec<String>), TagFlaw> {
     let text = |tag: &[u8]| String::from_utf8_lossy(tag).into_owned();
-    tags(&fields(lines)).map(|tags| (tags.tags().map(text).collect(), tags.groups().map(text).collect()))
+    tags(&fields(lines), &[]).map(|tags| (tags.tags().map(text).collect(), tags.groups().map(text).collect()))
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn tags_that_do_not_fit_are_said_so() {
         ("cache-groups: \"a\\b\"".to_owned(), Some(TagFlaw::Malformed)),
         ("cache-groups: \"a\";p".to_owned(), Some(TagFlaw::Malformed)),
     ] {
-        assert_eq!(tags(&fields(&[&line])).err(), expected, "{line}");
+        assert_eq!(tags(&fields(&[&line]), &[]).err(), expected, "{line}");
     }
     let both = [format!("surrogate-key: {}", many(TAGS_MAX)), "cache-groups: \"one more\"".to_owned()];
     assert_eq!(all_tags(&both.each_ref().map(String::as_str)), Err(TagFlaw::Many), "both kinds count together");
@@ -79,7 +79,7 @@ fn a_path_has_the_runs_of_its_segments() {
 
 #[test]
 fn a_response_has_each_of_its_names_once() {
-    let tags = tags(&fields(&["surrogate-key: t", "cache-groups: \"g\""])).unwrap();
+    let tags = tags(&fields(&["surrogate-key: t", "cache-groups: \"g\""]), &[]).unwrap();
     let authority = "a.example";
     let scheme = Scheme::Https;
     let one = names(&[place(authority, "/p", Some("q"))], &tags);
@@ -138,7 +138,7 @@ fn key(store: &Store, wanted: &Result<Wanted, Unfit>) -> PurgeKey {
 #[test]
 fn purges_meet_the_responses_they_are_about() {
     let world = World::alone("");
-    let tags = tags(&fields(&["surrogate-key: t u,v", "cache-tag: w x", "cache-groups: \"g\""])).unwrap();
+    let tags = tags(&fields(&["surrogate-key: t u,v", "cache-tag: w x", "cache-groups: \"g\""]), &[]).unwrap();
     let stored = place("www.example.com", "/img/a b/c.png".replace(' ', "%20").leak(), Some("v=1"));
     let keys: Vec<_> = names(&[stored], &tags).iter().map(|name| name.key(&world.store, Reach::Hard)).collect();
     let about = |wanted: Result<Wanted, Unfit>| keys.contains(&key(&world.store, &wanted));

@@ -16,10 +16,13 @@ use super::repeats::{self, Asked};
 use super::report::{NewPurge, OnePurge, Purged, Purger, What};
 use super::server::{answer, aside, failure};
 use crate::node::Node;
-use crate::purge::{Made, purge};
+use crate::purge::{Made, counted, purge};
 
 /// The most that one question purges.
 pub(super) const PURGES_MAX: usize = 10_000;
+
+/// The most marks that they leave: a URL leaves one more for each way in which cache policies count its query.
+pub(super) const MARKS_MAX: usize = 2 * PURGES_MAX;
 
 /// The longest question, bytes.
 pub(super) const PURGE_QUESTION_MAX: usize = 4 * 1024 * 1024;
@@ -70,11 +73,19 @@ async fn purged(node: &Arc<Node>, new: NewPurge) -> Result<Purged, String> {
     }
     let wanted = all_wanted(&new.purges)?;
     let reach = if new.soft { Reach::Soft } else { Reach::Hard };
+    let marks = wanted.len() + counted(&node.plan.load(), &wanted).len();
+    if marks > MARKS_MAX {
+        return Err(format!(
+            "with what cache policies make of their queries these are {marks} purges, and {MARKS_MAX} are made at once"
+        ));
+    }
     let here = Arc::clone(node);
     // Many at once take their time; the peer links must not wait for it.
     let made = aside(move || {
-        purge(&here, &wanted, reach, "operator")
-            .map_err(|(made, error)| format!("purges[{made}]: {error}; the {made} before it were made"))
+        purge(&here, &wanted, reach, "operator").map_err(|(made, error)| {
+            let nth = made.min(wanted.len().saturating_sub(1));
+            format!("purges[{nth}]: {error}; the {nth} before it were made")
+        })
     });
     let made = made.await?;
     let mut purged = report(node, &new, &made);

@@ -4,6 +4,7 @@
 //! Where the cache has a tier on disk, a purge is applied for good when the log of purges has it: before that, a crash could bring back what was
 //! purged. Where that log cannot be written it is removed, and then nothing that is on disk is ever served: a receipt is right without it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
-use super::purges::{PURGES_MAX, WAIT_MAX};
+use super::purges::{MARKS_MAX, WAIT_MAX};
 use super::relay;
 use super::report::{Missing, Receipt};
 use super::server::failure;
@@ -79,19 +80,20 @@ pub(super) async fn collect(node: &Arc<Node>, made: &[Made], wait: Duration) -> 
         let Ok((pop, said)) = joined else { continue };
         note(pop, said);
     }
-    missing.extend(unasked(node, links, &receipts, &missing));
+    let known = receipts.iter().map(|receipt| (receipt.pop.as_str(), receipt.node)).collect();
+    let more = unasked(node, links, &known, &missing);
+    missing.extend(more);
     receipts.sort_by(|a, b| (&a.pop, a.node).cmp(&(&b.pop, b.node)));
     missing.sort_by(|a, b| (&a.pop, a.node).cmp(&(&b.pop, b.node)));
     (receipts, missing)
 }
 
 /// Nodes that are known to be there and were not asked: of each POP one is, the one at its address.
-fn unasked(node: &Node, links: &Links, receipts: &[Receipt], missing: &[Missing]) -> Vec<Missing> {
+pub(super) fn unasked(node: &Node, links: &Links, known: &HashSet<(&str, u32)>, missing: &[Missing]) -> Vec<Missing> {
     let peers = links.status().state.peers.into_iter().map(|peer| peer.actor);
     let name = |actor: Actor| (node.pops.name(actor.pop), actor.node);
     let is_known = |(pop, number): &(String, u32)| {
-        receipts.iter().any(|receipt| receipt.pop == *pop && receipt.node == *number)
-            || missing.iter().any(|missing| missing.pop == *pop)
+        known.contains(&(pop.as_str(), *number)) || missing.iter().any(|missing| missing.pop == *pop)
     };
     let cause = "only the node at the address of its POP can be asked";
     let unknown = peers.map(name).filter(|name| !is_known(name));
@@ -129,9 +131,9 @@ pub(super) async fn here(State(node): State<Arc<Node>>, asked: Result<Json<Quest
     let author = Author { actor: Actor { pop: PopId(pop), node: number }, incarnation: Incarnation(incarnation) };
     let mark =
         |(key, seq): &(String, u64)| Some((PurgeKey::new(Key128::parse(key)?, None), Dot { author, seq: Seq(*seq) }));
-    let Some(marks) = marks.iter().map(mark).collect::<Option<Vec<_>>>().filter(|marks| marks.len() <= PURGES_MAX)
+    let Some(marks) = marks.iter().map(mark).collect::<Option<Vec<_>>>().filter(|marks| marks.len() <= MARKS_MAX)
     else {
-        return failure(StatusCode::UNPROCESSABLE_ENTITY, format!("no keys, or more than {PURGES_MAX}"));
+        return failure(StatusCode::UNPROCESSABLE_ENTITY, format!("no keys, or more than {MARKS_MAX}"));
     };
     let wait = Duration::from_millis(wait_ms).min(WAIT_MAX);
     Json(until_applied(&node, &marks, wait).await).into_response()

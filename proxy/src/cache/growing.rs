@@ -30,6 +30,12 @@ pub(crate) struct Largest {
 }
 
 impl Largest {
+    /// No larger than a policy has them, if it says something.
+    pub(crate) fn at_most(self, max: Option<usize>) -> Largest {
+        let max = max.unwrap_or(usize::MAX);
+        Largest { memory: self.memory.min(max), disk: self.disk.min(max) }
+    }
+
     /// Of all.
     pub(crate) fn of_all(self) -> usize {
         self.memory.max(self.disk)

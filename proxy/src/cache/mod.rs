@@ -16,12 +16,12 @@
 //!
 //! | hook of `ProxyHttp` | call |
 //! |---|---|
-//! | `new_ctx` / `request_filter` | keep [`Exchange::new`]`(asked, now)` and a [`Next::Origin`] in the context |
+//! | `new_ctx` / `request_filter` | keep [`Exchange::new`]`(asked, now)`[`.under`](Exchange::under)`(policy)` and a [`Next::Origin`] in the context |
 //! | `request_cache_filter` | [`request_admits`](selvedge_filters::cache::request_admits)`(&head)`: `Ok` -> [`Cache::enable`]`(session, asked)`; `Err(bypass)` -> keep it for `Cache-Status` |
-//! | `cache_key_callback` | `Ok(`[`cache_key`]`(&KeyParts { scheme, authority, path, query, origin }))` |
-//! | `cache_vary_filter` | [`vary`]`(meta, request, offered)` |
+//! | `cache_key_callback` | [`cache_key`]`(&KeyParts { scheme, authority, path, query, origin })`, or [`cache_key_under`] a policy's key; [`Exchange::keyed`] |
+//! | `cache_vary_filter` | [`vary`]`(variation, meta, request)` |
 //! | `cache_miss` | [`Cache::miss`]`(session)`, in place of the default |
-//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, is_lost, offered, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
+//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, (variation, is_lost), now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
 //! | `upstream_peer` | `if ctx.next == Next::StandIn { return Err(`[`stand_in`]`()) }`, before anything else |
 //! | `upstream_request_filter` | [`Exchange::sent`]`(store.fill(), now)`, before the request goes out |
 //! | `upstream_response_filter` | [`Exchange::received`]`(response, session.cache.maybe_cache_meta(), now)`; it runs for a 304 too |
@@ -54,6 +54,7 @@ mod purged;
 mod range;
 mod reader;
 mod shelf;
+mod shown;
 mod stamp;
 mod stats;
 mod storage;
@@ -67,8 +68,9 @@ mod laws;
 pub use deposit::Deposit;
 pub use disk::{Disk, DiskError, DiskSettings};
 pub use parts::{Cache, Settings};
-pub use policy::{Exchange, Offered, age, cache_key, may_serve_stale, outcome, vary};
+pub use policy::{Exchange, age, cache_key, cache_key_under, may_serve_stale, outcome, vary};
 pub use range::{RANGES_MAX, range_type};
+pub use shown::{Look, SHOWN_MAX, Shown, Tier, Wanted};
 pub use stats::{DiskStats, Stats};
 pub use storage::Tiers;
 pub use wait::{Next, stand_in};

@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::cache::CacheMeta;
 use pingora::cache::key::HashBinary;
 use pingora::http::ResponseHeader;
-use selvedge_filters::cache::Reuse;
+use selvedge_filters::cache::{Grounds, Reuse};
 
 use super::budget::Charge;
 use super::pieces::{self, PIECE};
@@ -30,6 +30,10 @@ pub(crate) struct Terms {
     /// origin that gives no answer.
     pub(crate) stale_if_error_s: u32,
     pub(crate) reuse: Reuse,
+    /// Why it is fresh for so long; nobody said where Pingora's meta data came another way.
+    pub(crate) grounds: Option<Grounds>,
+    /// The largest body that its policy has stored; the storage's own bound when absent.
+    pub(crate) object_max: Option<usize>,
 }
 
 /// The instants and windows of a stored response; all of Pingora's meta data but the header.
@@ -67,7 +71,12 @@ impl Times {
             variance: meta.variance(),
             terms: match meta.extensions().get() {
                 Some(terms) => *terms,
-                None => Terms { stale_if_error_s: meta.stale_if_error_sec(), reuse: Reuse::WhileFresh },
+                None => Terms {
+                    stale_if_error_s: meta.stale_if_error_sec(),
+                    reuse: Reuse::WhileFresh,
+                    grounds: None,
+                    object_max: None,
+                },
             },
         }
     }

@@ -101,7 +101,9 @@ impl Cache {
             Err(why) => return RespCacheable::Uncacheable(NoCacheReason::Custom(why.as_str())),
         };
         let declared = response.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|declared| !self.storage.admits(declared)) {
+        let max = exchange.policy().and_then(|policy| policy.object_max());
+        let outgrows = |declared: usize| max.is_some_and(|max| declared as u64 > max);
+        if declared.is_some_and(|declared| !self.storage.admits(declared) || outgrows(declared)) {
             return RespCacheable::Uncacheable(NoCacheReason::ResponseTooLarge);
         }
         RespCacheable::Cacheable(meta)

@@ -1,5 +1,6 @@
 //! Between Pingora's types and the decisions in `selvedge_filters::cache`. Nothing is decided here.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
@@ -9,15 +10,15 @@ use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBui
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
-use selvedge_conf::Encoding;
 use selvedge_filters::cache::{
-    Answer, Asked, Forward, KeyParts, NotStored, Outcome, freshness, hop_by_hop, of_one_client, renewed, validates,
-    variance,
+    Answer, Asked, Forward, KeyParts, KeyShape, NotStored, Outcome, Policy, Variation, freshness, hop_by_hop,
+    of_one_client, renewed, validates, variant,
 };
 use selvedge_state::Fill;
 
 use super::hit::Hit;
 use super::object::Terms;
+use super::storage::EntryKey;
 use super::wait::Next;
 
 /// What the response's decision must know of the request and of time. One per request, in its context.
@@ -32,12 +33,43 @@ pub struct Exchange {
     is_of_another: bool,
     /// Which purges were known here when the request went out.
     fill: Option<Fill>,
+    /// The cache policy that is for it.
+    policy: Option<Arc<Policy>>,
+    /// What all variants of its response are stored under.
+    primary: Option<EntryKey>,
 }
 
 impl Exchange {
     /// Begins with what is known of the request.
     pub fn new(asked: Asked, now: SystemTime) -> Exchange {
-        Exchange { asked, request_time: now, response_time: None, validation: None, is_of_another: false, fill: None }
+        Exchange {
+            asked,
+            request_time: now,
+            response_time: None,
+            validation: None,
+            is_of_another: false,
+            fill: None,
+            policy: None,
+            primary: None,
+        }
+    }
+
+    /// The cache policy that is for the request.
+    pub fn under(self, policy: Option<&Arc<Policy>>) -> Exchange {
+        Exchange { policy: policy.cloned(), ..self }
+    }
+
+    pub(crate) fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.as_ref()
+    }
+
+    /// Its response is stored under this key. For `cache_key_callback`.
+    pub fn keyed(&mut self, key: &CacheKey) {
+        self.primary = Some(EntryKey::primary(key));
+    }
+
+    pub(crate) fn primary(&self) -> Option<EntryKey> {
+        self.primary
     }
 
     /// The request goes to the origin now. For `upstream_request_filter`: each retry starts anew.
@@ -69,21 +101,31 @@ impl Exchange {
 
 /// The key of a request; hashed once, here.
 pub fn cache_key(parts: &KeyParts<'_>) -> CacheKey {
-    let name = parts.encode();
+    named(parts.encode())
+}
+
+/// The key of a request under a policy's key.
+pub fn cache_key_under(shape: &KeyShape, parts: &KeyParts<'_>) -> CacheKey {
+    named(shape.encode(parts))
+}
+
+fn named(name: Vec<u8>) -> CacheKey {
     let hash = hash_key(&name);
     let mut key = CacheKey::new(name, "");
     key.set_primary_bin_override(hash);
     key
 }
 
-/// What responses are coded in on their way into the cache, the best first; `None` where they are stored as they come.
-pub type Offered<'a> = Option<&'a [Encoding]>;
-
 /// Which variant of a stored response a request wants; `None` when there is one for all. For `cache_vary_filter`.
-pub fn vary(meta: &CacheMeta, request: &RequestHeader, offered: Offered<'_>) -> Option<HashBinary> {
+pub fn vary(of: Variation<'_>, meta: &CacheMeta, request: &RequestHeader) -> Option<HashBinary> {
+    variance(of, meta.headers(), &request.headers)
+}
+
+/// The same of a stored header.
+pub(crate) fn variance(of: Variation<'_>, stored: &HeaderMap, request: &HeaderMap) -> Option<HashBinary> {
     let mut builder = VarianceBuilder::new();
-    for varying in variance(meta.headers(), &request.headers, offered)? {
-        builder.add_owned_name_value(varying.field.as_str().to_owned(), varying.value);
+    for varying in variant(of, stored, request)? {
+        builder.add_owned_name_value(varying.name, varying.value);
     }
     builder.finalize()
 }
@@ -123,7 +165,13 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
         seconds(stored.stale_if_error.max(stored.stale_if_unreachable)),
         header,
     );
-    meta.extensions_mut().insert(Terms { stale_if_error_s: seconds(stored.stale_if_error), reuse: stored.reuse });
+    let object_max = exchange.policy.as_ref().and_then(|policy| policy.object_max());
+    meta.extensions_mut().insert(Terms {
+        stale_if_error_s: seconds(stored.stale_if_error),
+        reuse: stored.reuse,
+        grounds: Some(stored.grounds),
+        object_max: object_max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
+    });
     meta.set_epoch_override(response_time.checked_sub(stored.age).ok_or(NotStored::Stale)?);
     Ok(meta)
 }

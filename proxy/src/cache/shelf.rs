@@ -59,6 +59,17 @@ impl<T: Shelved> Shelf<T> {
         self.entries(key).get(&key).map(|entry| entry.object.clone())
     }
 
+    /// All objects that are meant, with their keys; a look at each one that is stored, for operators.
+    pub(crate) fn matching(&self, is_meant: impl Fn(&T) -> bool) -> Vec<(EntryKey, T)> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let entries = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let meant = entries.iter().filter(|(_, entry)| is_meant(&entry.object));
+            found.extend(meant.map(|(key, entry)| (*key, entry.object.clone())));
+        }
+        found
+    }
+
     /// Stores an object; one that replaces another keeps its place, and none replaces one that was asked for after a later purge.
     /// What is returned is for the caller to drop when it holds no lock.
     pub(crate) fn put(&self, key: EntryKey, object: T) -> Option<T> {

@@ -14,6 +14,7 @@ use selvedge_state::{Application, Fill, Key128, Store, Time};
 
 use super::parts::Cache;
 use super::policy::Exchange;
+use super::storage::EntryKey;
 
 /// The bytes of one key.
 const KEY: u64 = size_of::<Key128>() as u64;
@@ -24,6 +25,10 @@ pub(crate) struct Stamp {
     fill: Fill,
     /// The hard ones, then as many soft ones.
     keys: Arc<[Key128]>,
+    /// What all variants of it are stored under; unknown to none but tests.
+    primary: Option<EntryKey>,
+    /// The name of the policy that had it stored.
+    policy: Option<Arc<str>>,
 }
 
 /// The stamp of what is stored, or on its way to that.
@@ -50,16 +55,43 @@ impl Stamp {
     ///
     /// # Errors
     /// A stable name of why it cannot be stored: it has tags that it would not be purged by.
-    fn new(store: &Store, fill: Fill, places: &[KeyParts<'_>], meta: &CacheMeta) -> Result<Stamp, &'static str> {
-        let tags = tags(meta.headers()).map_err(|_| "tags")?;
+    fn new(
+        store: &Store,
+        (fill, exchange): (Fill, &Exchange),
+        places: &[KeyParts<'_>],
+        meta: &CacheMeta,
+    ) -> Result<Stamp, &'static str> {
+        let policy = exchange.policy();
+        let tags = tags(meta.headers(), policy.map_or(&[], |policy| policy.tags())).map_err(|_| "tags")?;
         let names = names(places, &tags);
         let keys = |reach| names.iter().flat_map(move |name| name.key(store, reach).each());
-        Ok(Stamp { fill, keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect() })
+        Ok(Stamp {
+            fill,
+            keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect(),
+            primary: exchange.primary(),
+            policy: policy.map(|policy| Arc::clone(policy.name())),
+        })
     }
 
-    /// One that was written down. The keys are as [`keys`](Stamp::keys) gives them.
-    pub(super) fn restored(fill: Fill, keys: Arc<[Key128]>) -> Stamp {
-        Stamp { fill, keys }
+    /// One that was written down. The keys are as [`keys`](Stamp::keys) gives them; `primary` and `policy` are what all variants are stored
+    /// under, and the policy that had it stored.
+    pub(super) fn restored(
+        fill: Fill,
+        keys: Arc<[Key128]>,
+        primary: Option<EntryKey>,
+        policy: Option<Arc<str>>,
+    ) -> Stamp {
+        Stamp { fill, keys, primary, policy }
+    }
+
+    /// The same, as if it had been asked for at another time.
+    pub(super) fn filled_at(self, fill: Fill) -> Stamp {
+        Stamp { fill, ..self }
+    }
+
+    /// What all variants of it are stored under, and the policy that had it stored.
+    pub(super) fn of_whom(&self) -> (Option<EntryKey>, Option<&str>) {
+        (self.primary, self.policy.as_deref())
     }
 
     /// When the response was asked for.
@@ -89,6 +121,16 @@ impl Stamped {
         Arc::new(Stamped { stamp, clean })
     }
 
+    /// What all variants of it are stored under.
+    pub(crate) fn primary(&self) -> Option<EntryKey> {
+        self.stamp.primary
+    }
+
+    /// The policy that had it stored.
+    pub(crate) fn policy(&self) -> Option<&str> {
+        self.stamp.policy.as_deref()
+    }
+
     /// When it was asked for.
     pub(crate) fn fill(&self) -> Fill {
         self.stamp.fill
@@ -104,7 +146,7 @@ impl Stamped {
         if self.clean.load(Ordering::Acquire) == up_to.number() {
             return Standing::Valid;
         }
-        let Stamp { fill, keys } = &self.stamp;
+        let Stamp { fill, keys, .. } = &self.stamp;
         let (hard, soft) = keys.split_at(keys.len() / 2);
         if store.first_purge(hard, *fill).is_some() {
             return Standing::Gone;
@@ -147,7 +189,7 @@ impl Cache {
         let RespCacheable::Cacheable(mut meta) = cacheable else { return cacheable };
         // Without a request on its way there is no response.
         let Some(fill) = exchange.fill() else { return RespCacheable::Uncacheable(NoCacheReason::InternalError) };
-        match Stamp::new(&self.storage.store, fill, places, &meta) {
+        match Stamp::new(&self.storage.store, (fill, exchange), places, &meta) {
             Ok(stamp) => {
                 meta.extensions_mut().insert(stamp);
                 RespCacheable::Cacheable(meta)
@@ -173,7 +215,7 @@ mod tests {
         header.insert_header("x-which", which).expect("a field");
         let now = SystemTime::now();
         let mut meta = CacheMeta::new(now + Duration::from_secs(60), now, 0, 0, header);
-        meta.extensions_mut().insert(Stamp { fill, keys: Arc::default() });
+        meta.extensions_mut().insert(Stamp { fill, ..Stamp::default() });
         meta
     }
 

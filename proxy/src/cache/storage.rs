@@ -53,6 +53,11 @@ impl EntryKey {
     pub(crate) fn of(key: &impl CacheHashKey) -> EntryKey {
         EntryKey(u128::from_be_bytes(key.combined_bin()))
     }
+
+    /// What all variants share.
+    pub(crate) fn primary(key: &impl CacheHashKey) -> EntryKey {
+        EntryKey(u128::from_be_bytes(key.primary_bin()))
+    }
 }
 
 /// Fills in progress. Each is charged for, so the cap bounds them.
@@ -154,7 +159,8 @@ impl Tiers {
 
     /// Adds to a fill; takes it off the list once it cannot be stored any more.
     pub(crate) fn append(&'static self, fill: &Fill, data: &[u8]) -> Result<Fate, GivenUp> {
-        let result = fill.append(data, self.largest(), |bytes| self.room(bytes));
+        let largest = self.largest().at_most(fill.times.terms.object_max);
+        let result = fill.append(data, largest, |bytes| self.room(bytes));
         if result.is_err() {
             self.counters.aborted.add();
         }
@@ -231,6 +237,11 @@ impl Tiers {
             (fills.listed.remove(&key), self.shelf.remove(key), on_disk)
         };
         listed.is_some() || removed.is_some() || on_disk
+    }
+
+    /// How many fills in progress are meant.
+    pub(crate) fn filling(&self, is_meant: impl Fn(&Fill) -> bool) -> usize {
+        self.fills.iter().map(|fills| lock(fills).all.values().filter(|fill| is_meant(fill)).count()).sum()
     }
 
     /// Counts a fill that changed its fate.

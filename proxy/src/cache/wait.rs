@@ -10,10 +10,11 @@ use pingora::cache::storage::HitHandler;
 use pingora::cache::{CacheMeta, CachePhase, HitStatus, NoCacheReason};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
+use selvedge_filters::cache::Variation;
 
 use super::hit::Hit;
 use super::parts::Cache;
-use super::policy::{self, Offered};
+use super::policy;
 
 /// What a request that is not answered from the cache does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +37,11 @@ pub fn stand_in() -> Box<Error> {
 
 impl Cache {
     /// Decides where a request goes that the cache did not answer. For `proxy_upstream_filter`, also when caching is off.
-    /// `is_lost`: the newest try at the request's origin brought no answer.
+    /// `variation`: what tells variants of its response apart. `is_lost`: the newest try at the request's origin brought no answer.
     pub async fn before_origin(
         &'static self,
         session: &mut Session,
-        is_lost: bool,
-        offered: Offered<'_>,
+        (variation, is_lost): (Variation<'_>, bool),
         now: SystemTime,
     ) -> Next {
         match session.cache.phase() {
@@ -50,7 +50,7 @@ impl Cache {
                 Next::Origin
             }
             CachePhase::Disabled(NoCacheReason::CacheLockTimeout | NoCacheReason::CacheLockRetryLimit) => {
-                if self.hold_stored(session, is_lost, offered, now).await {
+                if self.hold_stored(session, (variation, is_lost), now).await {
                     Next::StandIn
                 } else {
                     Next::Refused { retry_after: self.collapse.age().max(Duration::from_secs(1)) }
@@ -79,8 +79,7 @@ impl Cache {
     async fn hold_stored(
         &'static self,
         session: &mut Session,
-        is_lost: bool,
-        offered: Offered<'_>,
+        (variation, is_lost): (Variation<'_>, bool),
         now: SystemTime,
     ) -> bool {
         let Some(mut key) = session.cache.maybe_cache_key().cloned() else {
@@ -90,7 +89,7 @@ impl Cache {
         key.remove_variance_key();
         session.cache.enable(&self.storage, None, None, None, None);
         session.cache.set_cache_key(key);
-        if let Some((mut meta, handler)) = look_up(session, offered).await {
+        if let Some((mut meta, handler)) = look_up(session, variation).await {
             let is_fresh = meta.is_fresh(now);
             if is_fresh {
                 // Stored while this request gave up. A second of grace makes Pingora take it for servable.
@@ -110,9 +109,9 @@ impl Cache {
 }
 
 /// The variant of this request, by way of the primary. A storage error counts as nothing found.
-async fn look_up(session: &mut Session, offered: Offered<'_>) -> Option<(CacheMeta, HitHandler)> {
+async fn look_up(session: &mut Session, of: Variation<'_>) -> Option<(CacheMeta, HitHandler)> {
     let (meta, handler) = session.cache.cache_lookup().await.ok().flatten()?;
-    let Some(variance) = policy::vary(&meta, session.req_header(), offered) else {
+    let Some(variance) = policy::vary(of, &meta, session.req_header()) else {
         return Some((meta, handler));
     };
     if session.cache.cache_vary_lookup(variance, &meta) {

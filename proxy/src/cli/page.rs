@@ -127,12 +127,16 @@ fn limit_line(limit: &Limit) -> String {
 
 fn cache_line(explanation: &Explanation) -> String {
     let cache = &explanation.cache;
-    let policy = cache.policy.as_ref().map(|policy| format!("   ({policy})")).unwrap_or_default();
+    let ruled = cache.policy.as_ref().map(|policy| format!("   ({policy})")).unwrap_or_default();
+    let matched =
+        cache.matched.as_ref().map(|of| format!("   by policy {} ({})", of.name, of.place)).unwrap_or_default();
+    let policy = ruled + &matched;
     match (cache.outcome, &cache.key) {
         (CacheOutcome::Asked, Some(key)) => {
             let query = key.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
             let origin = key.origin.as_ref().map(|origin| format!(" of origin {origin}")).unwrap_or_default();
-            format!("looked up as {}://{}{}{query}{origin}{policy}", key.scheme, key.authority, key.path)
+            let by = if key.varies_by.is_empty() { String::new() } else { format!(" by {}", key.varies_by.join(", ")) };
+            format!("looked up as {}://{}{}{query}{by}{origin}{policy}", key.scheme, key.authority, key.path)
         }
         (CacheOutcome::NotReached, _) => "not reached".to_owned(),
         _ => format!("not asked ({}){policy}", cache.because.as_deref().unwrap_or("unknown")),

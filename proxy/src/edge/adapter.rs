@@ -58,7 +58,11 @@ impl ProxyHttp for Edge {
     }
 
     fn cache_key_callback(&self, session: &Session, context: &mut Context) -> Result<CacheKey> {
-        Ok(caching::key(session, context))
+        let key = caching::key(session, context);
+        if let Some(exchange) = &mut context.exchange {
+            exchange.keyed(&key);
+        }
+        Ok(key)
     }
 
     fn cache_vary_filter(
@@ -67,7 +71,7 @@ impl ProxyHttp for Edge {
         context: &mut Context,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        cache::vary(meta, request, coding::offered(&context.plan))
+        cache::vary(coding::variation(context), meta, request)
     }
 
     fn cache_miss(&self, session: &mut Session, _: &mut Context) {
@@ -76,8 +80,8 @@ impl ProxyHttp for Edge {
 
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         let is_lost = context.origin.as_ref().is_some_and(|origin| origin.is_lost());
-        let offered = coding::offered(&context.plan);
-        context.next = self.node.cache.before_origin(session, is_lost, offered, SystemTime::now()).await;
+        let of = (coding::variation(context), is_lost);
+        context.next = self.node.cache.before_origin(session, of, SystemTime::now()).await;
         match context.next {
             Next::Origin | Next::StandIn => Ok(true),
             Next::Refused { retry_after } => {

@@ -25,6 +25,10 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
         context.bypass = Some(Bypass::Rule);
         return;
     }
+    if context.policy().is_some_and(|policy| policy.passes()) {
+        context.bypass = Some(Bypass::Policy);
+        return;
+    }
     let request = session.req_header();
     // What rules changed counts here: it is what the origin would see.
     let Some(head) = context.head(request).map(|head| Head { headers: &request.headers, ..head }) else { return };
@@ -36,23 +40,33 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
                 cookie: head.headers.contains_key(COOKIE),
                 heuristic: context.plan.config.storage.heuristic_freshness,
                 ruled,
+                times: context.policy().map(|policy| policy.times()).unwrap_or_default(),
             };
-            context.exchange = Some(Exchange::new(asked, now));
+            context.exchange = Some(Exchange::new(asked, now).under(context.policy()));
             cache.enable(session, asked);
         }
         Err(bypass) => {
             context.bypass = Some(bypass);
-            context.exchange = Some(Exchange::new(Asked::default(), now));
+            context.exchange = Some(Exchange::new(Asked::default(), now).under(context.policy()));
         }
     }
 }
 
 /// What a request's response is stored under.
 pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
+    let parts = stored_as(session, context);
+    match context.policy() {
+        Some(policy) => cache::cache_key_under(policy.key(), &parts),
+        None => cache::cache_key(&parts),
+    }
+}
+
+/// What names its response, whatever a policy's key makes of that.
+fn stored_as<'a>(session: &'a Session, context: &'a Context) -> KeyParts<'a> {
     let uri = &session.req_header().uri;
     let Target { authority, scheme, .. } = &context.target;
     let origin = context.origin.as_ref().filter(|_| context.rerouted).map(|origin| origin.name());
-    cache::cache_key(&KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin })
+    KeyParts { scheme: *scheme, authority, path: uri.path(), query: uri.query(), origin }
 }
 
 /// Begins to store a response that answers other requests than its own (RFC 9110 section 9.3.3). For `response_filter`.
@@ -63,13 +77,23 @@ pub(super) fn deposit(
     response: &ResponseHeader,
     now: SystemTime,
 ) {
-    let (Some(Bypass::Method), Some(exchange)) = (context.bypass, &context.exchange) else { return };
+    // What a POST brings is for GETs of its URL, of which a policy's key knows more than one.
+    let is_keyed = context.policy().is_some_and(|policy| !policy.key().is_plain());
+    if context.bypass != Some(Bypass::Method) || is_keyed {
+        return;
+    }
     let request = session.req_header();
     let Some(head) = context.head(request).map(|head| Head { headers: &request.headers, ..head }) else { return };
-    if selvedge_filters::cache::deposit(&head, &target(context), response.status, &response.headers).is_ok() {
-        let places = purging::places(session, context);
-        context.deposit = cache.deposit(&key(session, context), (exchange, &places), response, now);
+    if selvedge_filters::cache::deposit(&head, &target(context), response.status, &response.headers).is_err() {
+        return;
     }
+    let key = key(session, context);
+    if let Some(exchange) = &mut context.exchange {
+        exchange.keyed(&key);
+    }
+    let Some(exchange) = &context.exchange else { return };
+    context.deposit =
+        purging::at_places(session, context, |places| cache.deposit(&key, (exchange, places), response, now));
 }
 
 /// What was asked for, as the client named it.
@@ -86,13 +110,16 @@ pub(super) fn invalidate(cache: &'static Cache, session: &Session, context: &Con
     if places.is_empty() {
         return;
     }
+    let keys = context.plan.filters.cache_keys();
+    let take_out =
+        |parts: &KeyParts<'_>| keys.iter().for_each(|key| cache.invalidate(&cache::cache_key_under(key, parts)));
     // Where rules have it go is where they have the GET go whose answer is stored.
-    cache.invalidate(&key(session, context));
+    take_out(&stored_as(session, context));
     let other = context.origin.as_ref().map(|origin| origin.name());
     for place in &places {
         for origin in [None, other] {
             let parts = KeyParts { path: &place.path, query: place.query.as_deref(), origin, ..target };
-            cache.invalidate(&cache::cache_key(&parts));
+            take_out(&parts);
         }
     }
 }
@@ -114,10 +141,9 @@ pub(super) fn storable(
     response: &ResponseHeader,
 ) -> RespCacheable {
     match &context.exchange {
-        Some(exchange) => {
-            let places = purging::places(session, context);
-            cache.stamped(cache.response_cacheable(exchange, response), exchange, &places)
-        }
+        Some(exchange) => purging::at_places(session, context, |places| {
+            cache.stamped(cache.response_cacheable(exchange, response), exchange, places)
+        }),
         // Not asked when the cache was never turned on.
         None => RespCacheable::Uncacheable(NoCacheReason::InternalError),
     }
@@ -133,7 +159,7 @@ pub(super) fn on_response(
     context: &mut Context,
     now: SystemTime,
 ) -> Result<Option<String>> {
-    purging::untag(response);
+    purging::untag(response, context);
     if let Some(age) = cache::age(session, now) {
         response.insert_header("age", age)?;
     }

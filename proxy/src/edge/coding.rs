@@ -7,10 +7,9 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::compression::Algorithm;
 use pingora::proxy::Session;
 use selvedge_conf::Encoding;
-use selvedge_filters::cache::{is_coded, preferred};
+use selvedge_filters::cache::{Variation, is_coded, preferred};
 
 use super::context::Context;
-use crate::cache::Offered;
 use crate::plan::Plan;
 
 /// How hard the coders work: what costs a few times the work of copying, not the most that can be had. The scales are their own.
@@ -22,8 +21,13 @@ fn level(encoding: Encoding) -> (Algorithm, u32) {
     }
 }
 
+/// What tells variants of a request's response apart.
+pub(super) fn variation(context: &Context) -> Variation<'_> {
+    Variation { policy: context.policy().map(|policy| &**policy), offered: offered(&context.plan) }
+}
+
 /// What responses are coded in, if they are.
-pub(super) fn offered(plan: &Plan) -> Offered<'_> {
+pub(crate) fn offered(plan: &Plan) -> Option<&[Encoding]> {
     plan.config.compression.as_ref().map(|compression| compression.encodings.as_slice())
 }
 

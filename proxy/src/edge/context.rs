@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use pingora::http::RequestHeader;
 use selvedge_conf::{CacheAction, Limit};
-use selvedge_filters::cache::{Bypass, Outcome};
+use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId};
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 
@@ -40,6 +40,8 @@ pub struct Context {
     pub(super) rerouted: bool,
     /// What a rule says of the cache.
     pub(super) cache: Option<CacheAction>,
+    /// The cache policy that is for it.
+    pub(super) policy: Option<PolicyId>,
     /// The header as the client sent it, if rules changed it.
     pub(super) original: Option<HeaderMap>,
     /// The form that the request brings.
@@ -102,6 +104,7 @@ impl Context {
             origin: None,
             rerouted: false,
             cache: None,
+            policy: None,
             original: None,
             form: Form::None,
             said: Said::default(),
@@ -125,6 +128,11 @@ impl Context {
     pub(super) fn limits(&self) -> impl Iterator<Item = (&Limit, Quota)> + Clone {
         let limit = |quota: &Quota| self.plan.filters.limit(quota.limit).map(|limit| (limit.facts(), *quota));
         self.quotas.iter().filter_map(limit)
+    }
+
+    /// The cache policy that is for it.
+    pub(super) fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.and_then(|policy| self.plan.filters.policy(policy))
     }
 
     /// The request as filters see it: as the client sent it, in the one spelling. None before it is known who asks.

@@ -13,6 +13,7 @@ use http::{HeaderMap, Version};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use selvedge_conf::CacheAction;
+use selvedge_filters::cache::PolicyId;
 
 use super::context::Context;
 use super::forwarded::Client;
@@ -34,6 +35,7 @@ struct Errand {
     origin: Option<Arc<Origin>>,
     rerouted: bool,
     cache: Option<CacheAction>,
+    policy: Option<PolicyId>,
     /// The header before rules changed it: that they did is known by it on the way to the origin.
     original: Option<HeaderMap>,
 }
@@ -75,6 +77,7 @@ impl Errands {
             origin: context.origin.clone(),
             rerouted: context.rerouted,
             cache: context.cache,
+            policy: context.policy,
             original: context.original.clone(),
         };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,10 +90,10 @@ impl Errands {
     /// Takes the orders of a revalidation, and makes its request the one that caused it.
     pub(super) fn take(&self, session: &mut Session, context: &mut Context) -> Found {
         let Some(errand) = self.oldest(&cause(session)) else { return Found::Nothing };
-        let Errand { plan, request, client, target, origin, rerouted, cache, original } = errand;
+        let Errand { plan, request, client, target, origin, rerouted, cache, policy, original } = errand;
         *session.req_header_mut() = request;
         let peer = context.peer;
-        *context = Context { peer, client, target, origin, rerouted, cache, original, ..Context::new(plan) };
+        *context = Context { peer, client, target, origin, rerouted, cache, policy, original, ..Context::new(plan) };
         Found::Orders
     }
 

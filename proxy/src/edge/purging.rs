@@ -17,11 +17,23 @@ use crate::purge::purge;
 const TAG_FIELDS: [&str; 2] = ["surrogate-key", "cache-tag"];
 
 /// What a request's response is stored for: the URL that the origin was asked for, and the client's where rules changed it.
-pub(super) fn places<'a>(session: &'a Session, context: &'a Context) -> [KeyParts<'a>; 2] {
+fn places<'a>(session: &'a Session, context: &'a Context) -> [KeyParts<'a>; 2] {
     let uri = &session.req_header().uri;
     let Target { authority, scheme, path, query, .. } = &context.target;
     let asked = KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None };
     [KeyParts { path: uri.path(), query: uri.query(), ..asked }, asked]
+}
+
+/// Gives the places of a request's response, and the same with what counts of their queries where a policy says that not all does: a purge
+/// by either is about it.
+pub(super) fn at_places<T>(session: &Session, context: &Context, then: impl FnOnce(&[KeyParts<'_>]) -> T) -> T {
+    let [stored, asked] = places(session, context);
+    let Some(key) = context.policy().map(|policy| policy.key()).filter(|key| !key.is_plain()) else {
+        return then(&[stored, asked]);
+    };
+    let (of_stored, of_asked) = (key.counted(stored.query), key.counted(asked.query));
+    let counted = |parts, query| KeyParts { query, ..parts };
+    then(&[stored, asked, counted(stored, of_stored.as_deref()), counted(asked, of_asked.as_deref())])
 }
 
 /// Fields that ask for a soft purge, with the value `1`.
@@ -59,8 +71,11 @@ fn is_soft(request: &RequestHeader) -> bool {
 }
 
 /// Takes off what is for caches only.
-pub(super) fn untag(response: &mut ResponseHeader) {
+pub(super) fn untag(response: &mut ResponseHeader, context: &Context) {
     for field in TAG_FIELDS {
+        response.remove_header(field);
+    }
+    for field in context.policy().into_iter().flat_map(|policy| policy.tags()) {
         response.remove_header(field);
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Co
         decision;
     let plan = Arc::clone(&context.plan);
     context.quotas = quotas;
+    context.policy = decision.policy;
     context.would_refuse = would_refuse;
     if let Some(limit) = would_refuse {
         plan.meters.limit(limit, LimitOutcome::WouldRefuse);

@@ -1,9 +1,10 @@
 //! What would come of a request: what [`Filters::explain`] found, told by the names and places of the config.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use selvedge_conf::{CacheAction, Config, Reply, RuleMode};
-use selvedge_filters::cache::{Scheme, request_admits};
+use selvedge_filters::cache::{Policy, Scheme, request_admits};
 use selvedge_filters::{
     Decision, EffectRecord, Explanation, Filters, HeaderChange, LimitOutcome, LimitRecord, Reason, RuleId, RuleOutcome,
     RuleRecord, Undone, Verdict,
@@ -34,7 +35,7 @@ pub fn explain(
     let asked = (&head, ask.peer_ip.unwrap_or(ask.client_ip).to_canonical());
     let decision = filters.explain(config, asked, None, store, now).decision;
     let origin = ask.status.map(|status| (status, http::HeaderMap::new()));
-    let response = Response::to(&decision, origin, asks_cache(&made_up, &decision).is_ok());
+    let response = Response::to(&decision, origin, asks_cache(filters, &made_up, &decision).is_ok());
     let reply = response.as_ref().map(Response::head);
     let found = filters.explain(config, asked, reply.as_ref(), store, now);
     let status = response.map(|response| response.status);
@@ -45,9 +46,12 @@ pub fn explain(
 ///
 /// # Errors
 /// In a word, why not.
-pub(super) fn asks_cache(made_up: &MadeUp, decision: &Decision) -> Result<MadeUp, String> {
+pub(crate) fn asks_cache(filters: &Filters, made_up: &MadeUp, decision: &Decision) -> Result<MadeUp, String> {
     if decision.changes.cache == Some(CacheAction::Pass) {
         return Err("a rule says so".to_owned());
+    }
+    if decision.policy.and_then(|id| filters.policy(id)).is_some_and(|policy| policy.passes()) {
+        return Err("a policy says so".to_owned());
     }
     let changed = made_up.changed(&decision.changes).map_err(|error| error.to_string())?;
     match request_admits(&changed.cached()) {
@@ -209,12 +213,20 @@ impl<'a> Teller<'a> {
     fn cache(self) -> report::Cache {
         let decision = &self.found.decision;
         let policy = decision.changes.cache.as_ref().map(said::policy);
-        let (outcome, because, key) = match (own_status(&decision.verdict), asks_cache(self.made_up, decision)) {
+        let of = decision.policy.and_then(|id| self.filters.policy(id));
+        let asked = asks_cache(self.filters, self.made_up, decision);
+        let (outcome, because, key) = match (own_status(&decision.verdict), asked) {
             (Some(_), _) => (report::CacheOutcome::NotReached, None, None),
             (None, Err(because)) => (report::CacheOutcome::Bypassed, Some(because), None),
-            (None, Ok(changed)) => (report::CacheOutcome::Asked, None, Some(key(&changed, self.rerouted()))),
+            (None, Ok(changed)) => {
+                (report::CacheOutcome::Asked, None, Some(key(&changed, self.rerouted(), of.map(|of| &**of))))
+            }
         };
-        report::Cache { outcome, because, key, policy }
+        let matched = of.filter(|_| outcome != report::CacheOutcome::NotReached).map(|of| {
+            let facts = of.facts();
+            report::Named { name: facts.name.clone(), place: said::place(&facts.place) }
+        });
+        report::Cache { outcome, because, key, policy, matched }
     }
 
     /// The origin that a rule chose, if it is another than the site's.
@@ -267,14 +279,16 @@ impl<'a> Teller<'a> {
     }
 }
 
-fn key(made_up: &MadeUp, origin: Option<&str>) -> report::CacheKey {
+fn key(made_up: &MadeUp, origin: Option<&str>, policy: Option<&Policy>) -> report::CacheKey {
     let key = made_up.key(origin);
+    let counted = policy.map_or(key.query.map(Cow::Borrowed), |policy| policy.key().counted(key.query));
     report::CacheKey {
         scheme: Scheme::as_str(key.scheme).to_owned(),
         authority: key.authority.to_owned(),
         path: key.path.to_owned(),
-        query: key.query.map(str::to_owned),
+        query: counted.map(Cow::into_owned),
         origin: key.origin.map(str::to_owned),
+        varies_by: policy.map(|policy| policy.varies().1).unwrap_or_default(),
     }
 }
 

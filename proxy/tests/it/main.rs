@@ -3,6 +3,8 @@
 mod agree;
 mod bounds;
 mod cache;
+mod cache_clients;
+mod cache_policy;
 mod cache_semantics;
 mod clocks;
 mod cluster;

@@ -225,6 +225,9 @@ pub struct Cache {
     pub key: Option<CacheKey>,
     /// What a rule says of the response's lifetime.
     pub policy: Option<String>,
+    /// The `[[cache]]` policy that is for the request, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<Named>,
 }
 
 /// Whether the cache is asked.
@@ -248,8 +251,11 @@ pub struct CacheKey {
     pub authority: String,
     /// The path.
     pub path: String,
-    /// The query, if there is one.
+    /// What counts of the query, if anything does.
     pub query: Option<String>,
+    /// The fields and cookies that a policy adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub varies_by: Vec<String>,
     /// The origin, if a rule chose another than the site's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,

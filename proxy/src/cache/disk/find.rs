@@ -26,6 +26,15 @@ pub(crate) struct Found {
     pub(crate) body: DiskBody,
 }
 
+/// What is stored, and what purges made of it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) times: Times,
+    pub(crate) header: ResponseHeader,
+    pub(crate) stamped: Arc<Stamped>,
+    pub(crate) standing: Standing,
+}
+
 /// A body to be read.
 #[derive(Debug, Clone)]
 pub(crate) struct DiskBody {
@@ -88,30 +97,48 @@ impl Disk {
         Ok((file, head, len))
     }
 
-    /// What purges made of it, in this life and in those before.
-    fn judge(&self, Head { mut times, header, stamp, life }: Head, body: DiskBody) -> Option<Found> {
-        let now = SystemTime::now();
-        let mut stamp = stamp;
-        if life != self.life {
-            let (hard, soft) = stamp.keys().split_at(stamp.keys().len() / 2);
-            let earlier = self.purges.earlier();
-            match earlier.standing(life, stamp.fill().number(), hard, soft) {
-                EarlierStanding::Gone => return self.is_gone(&body),
-                EarlierStanding::Stale(at) => times.expire_at(instant(at, now)),
-                EarlierStanding::Valid => {}
-            }
-            stamp = Stamp::restored(earlier.fill(), stamp.keys().into());
-        }
-        let stamped = Stamped::new(stamp);
-        stamped.found_clean_before(body.kept.clean());
+    /// What may be used of it after what purges made of it; else it is gone.
+    fn judge(&self, head: Head, body: DiskBody) -> Option<Found> {
         // Taken first: a purge that comes meanwhile is for the next look.
         let up_to = self.store.fill();
-        match stamped.standing(&self.store) {
+        let Judged { mut times, header, stamped, standing } = self.judged(head, body.kept.clean());
+        match standing {
             Standing::Gone => return self.is_gone(&body),
-            Standing::Stale(applied) => times.expire_at(instant(applied.at, now)),
+            Standing::Stale(applied) => times.expire_at(instant(applied.at, SystemTime::now())),
             Standing::Valid => body.kept.found_clean(up_to.number()),
         }
         Some(Found { times, header, stamped, body })
+    }
+
+    /// What purges made of it, in this life and in those before; up to the number `clean` of this one it was looked at.
+    fn judged(&self, Head { mut times, header, stamp, life }: Head, clean: u64) -> Judged {
+        let mut stamp = stamp;
+        let mut was = EarlierStanding::Valid;
+        if life != self.life {
+            let (hard, soft) = stamp.keys().split_at(stamp.keys().len() / 2);
+            let earlier = self.purges.earlier();
+            was = earlier.standing(life, stamp.fill().number(), hard, soft);
+            stamp = stamp.filled_at(earlier.fill());
+        }
+        let stamped = Stamped::new(stamp);
+        stamped.found_clean_before(clean);
+        let standing = match was {
+            EarlierStanding::Gone => Standing::Gone,
+            EarlierStanding::Stale(at) => {
+                times.expire_at(instant(at, SystemTime::now()));
+                stamped.standing(&self.store)
+            }
+            EarlierStanding::Valid => stamped.standing(&self.store),
+        };
+        Judged { times, header, stamped, standing }
+    }
+
+    /// What is stored under a key, as it is, and how long its body is. Counts no use and takes nothing out. Waits for the disk.
+    pub(crate) fn look(&self, key: EntryKey) -> Option<(Judged, usize)> {
+        let kept = self.shelf.peek(key).filter(|_| self.is_on() && self.purges.may_serve())?;
+        let file = File::open(self.path_of(kept.name)).ok()?;
+        let (head, len) = Head::read(&file, key, true).ok()??;
+        Some((self.judged(head, kept.clean()), usize::try_from(len).ok()?))
     }
 
     fn is_gone(&self, body: &DiskBody) -> Option<Found> {

@@ -5,12 +5,13 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bincode::{Decode, Encode};
 use http::{HeaderName, HeaderValue, Version};
 use pingora::http::ResponseHeader;
-use selvedge_filters::cache::Reuse;
+use selvedge_filters::cache::{Grounds, Reuse};
 use selvedge_state::{Fill, Incarnation, Key128};
 
 use super::super::object::{Terms, Times};
@@ -60,6 +61,9 @@ struct Saved {
     life: u64,
     fill: u64,
     keys: Vec<[u8; 16]>,
+    primary: Option<u128>,
+    policy: Option<String>,
+    grounds: Option<String>,
     fresh_until: i64,
     created: i64,
     epoch: i64,
@@ -96,6 +100,9 @@ impl Head {
             life: self.life.0,
             fill: self.stamp.fill().number(),
             keys: self.stamp.keys().iter().map(|key| key.to_bytes()).collect(),
+            primary: self.stamp.of_whom().0.map(|primary| primary.0),
+            policy: self.stamp.of_whom().1.map(str::to_owned),
+            grounds: terms.grounds.map(|grounds| grounds.as_str().to_owned()),
             fresh_until: nanoseconds(meta.fresh_until()),
             created: nanoseconds(meta.provenance()),
             epoch: nanoseconds(meta.epoch()),
@@ -158,16 +165,19 @@ impl Head {
         let mut times = Times::new(
             (instant(saved.fresh_until)?, instant(saved.created)?, instant(saved.epoch)?),
             (revalidate, error),
-            Terms { stale_if_error_s: saved.stale_if_answered_s, reuse },
+            Terms {
+                stale_if_error_s: saved.stale_if_answered_s,
+                reuse,
+                grounds: saved.grounds.as_deref().and_then(Grounds::named),
+                // It was stored, so it was no larger.
+                object_max: None,
+            },
         );
         times.variance = saved.variance;
         let keys = saved.keys.into_iter().map(Key128::from_bytes).collect();
-        Some(Head {
-            times,
-            header,
-            stamp: Stamp::restored(Fill::numbered(saved.fill), keys),
-            life: Incarnation(saved.life),
-        })
+        let (primary, policy) = (saved.primary.map(EntryKey), saved.policy.map(Arc::from));
+        let stamp = Stamp::restored(Fill::numbered(saved.fill), keys, primary, policy);
+        Some(Head { times, header, stamp, life: Incarnation(saved.life) })
     }
 
     /// Writes another head behind the one that is there. Gives the length of the file.

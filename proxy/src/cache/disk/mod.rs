@@ -38,7 +38,7 @@ use crate::observe::log;
 pub(crate) use self::chunks::CHUNK;
 pub(crate) use self::draft::{DiskFile, Draft, Drafting};
 use self::file::{FileName, FileNumber, Kept};
-pub(crate) use self::find::{DiskBody, Found};
+pub(crate) use self::find::{DiskBody, Found, Judged};
 pub use self::folder::DiskError;
 use self::folder::Folder;
 use self::write::Job;

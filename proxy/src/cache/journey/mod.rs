@@ -20,7 +20,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use selvedge_filters::Head;
-use selvedge_filters::cache::{Asked, KeyParts, Lookup, Scheme, cache_status, request_admits};
+use selvedge_filters::cache::{Asked, KeyParts, Lookup, Scheme, Variation, cache_status, request_admits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -159,7 +159,7 @@ impl ProxyHttp for App {
     }
 
     fn cache_vary_filter(&self, meta: &CacheMeta, _ctx: &mut Context, request: &RequestHeader) -> Option<HashBinary> {
-        super::vary(meta, request, None)
+        super::vary(Variation::default(), meta, request)
     }
 
     fn cache_miss(&self, session: &mut Session, _ctx: &mut Context) {
@@ -167,7 +167,8 @@ impl ProxyHttp for App {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        ctx.next = self.cache.before_origin(session, self.lost.load(Ordering::SeqCst), None, now()).await;
+        let of = (Variation::default(), self.lost.load(Ordering::SeqCst));
+        ctx.next = self.cache.before_origin(session, of, now()).await;
         let Next::Refused { retry_after } = ctx.next else { return Ok(true) };
         let mut refusal = ResponseHeader::build(503, None)?;
         refusal.insert_header("retry-after", retry_after.as_secs())?;

@@ -130,7 +130,12 @@ impl KeptOpen {
 
     /// GET, and the whole answer, which must have a length.
     pub(crate) async fn get(&mut self, host: &str, path: &str) -> Answer {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        self.get_with(host, path, "").await
+    }
+
+    /// The same with more fields.
+    pub(crate) async fn get_with(&mut self, host: &str, path: &str, more: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
         self.stream.write_all(request.as_bytes()).await.expect("to be heard");
         self.heard.clear();
         loop {

@@ -11,6 +11,11 @@ impl Noise {
         Noise(fastrand::Rng::with_seed(seed))
     }
 
+    /// One of these.
+    pub(crate) fn one_of<'a, T: ?Sized>(&mut self, all: &[&'a T]) -> &'a T {
+        all[self.0.usize(..all.len())]
+    }
+
     /// Fewer than so many bytes.
     pub(crate) fn bytes(&mut self, fewer_than: usize) -> Vec<u8> {
         let mut bytes = vec![0; self.0.usize(..fewer_than)];
