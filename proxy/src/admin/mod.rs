@@ -5,6 +5,7 @@
 
 mod asking;
 mod bans;
+mod cached;
 mod client;
 mod counters;
 mod escape;

@@ -1,4 +1,5 @@
-//! What other POPs may ask: what goes by here, what became of one request, and whether a purge holds. Nothing else of the admin socket is reachable
+//! What other POPs may ask: what goes by here, what became of one request, what is stored of a URL, and whether a purge
+//! holds. Nothing else of the admin socket is reachable
 //! from there, and nothing can be changed.
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
 use super::server::failure;
-use super::{explain, receipts, tail};
+use super::{cached, explain, receipts, tail};
 use crate::link::watch::WatchStream;
 use crate::node::Node;
 
@@ -22,6 +23,7 @@ const QUESTION_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) async fn answer(node: Arc<Node>, stream: WatchStream) {
     let routes = Router::new()
         .route("/v1/tail", get(tail::here))
+        .route("/v1/cache", get(cached::here))
         .route("/v1/explain", get(explain::here))
         // A POST for its length: it changes nothing either.
         .route("/v1/purged", post(receipts::here))

@@ -1,6 +1,7 @@
 //! What the admin socket says, as types that both ends share.
 
 mod bans;
+mod cached;
 pub mod explanation;
 mod limits;
 mod purges;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use bans::{Ban, BanHistory, BanStep, NewBan, Unban};
+pub use cached::{Cached, CachedAt, StoredResponse};
 pub use limits::{Bound, Key, Limit, NewOverride, OneKey, Override, Overshot, Reset, Row};
 pub use purges::{Missing, NewPurge, OnePurge, Purged, PurgedUrl, Purger, Receipt, What};
 

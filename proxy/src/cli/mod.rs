@@ -2,6 +2,7 @@
 //! went wrong on standard error, and ends with an exit code that scripts can use.
 
 mod bans;
+mod cache;
 mod check;
 mod cluster;
 mod cost;
@@ -75,6 +76,9 @@ enum Command {
     Bans(bans::Command),
     /// Have stored responses not be served any more, at every POP.
     Purge(purge::Args),
+    /// What a running node has stored.
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Counters of a running node.
     #[command(subcommand)]
     Counters(counters::Command),
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Cluster(command) => cluster::cluster(&command),
         Command::Bans(command) => bans::bans(&command),
         Command::Purge(args) => purge::purge(&args),
+        Command::Cache(command) => cache::cache(&command),
         Command::Counters(command) => counters::counters(&command),
         Command::Lists(command) => lists::lists(&command),
         Command::Tail(args) => tail::tail(&args, json),

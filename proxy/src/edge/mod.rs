@@ -45,6 +45,7 @@ use crate::front::ClientStream;
 use crate::node::Node;
 use crate::observe::LimitOutcome;
 use answer::{Answer, EdgeFields};
+pub(crate) use coding::offered;
 pub use context::Context;
 pub use door::admit;
 use errand::{Errands, Found};

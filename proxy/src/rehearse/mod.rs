@@ -15,6 +15,7 @@ mod stage;
 mod story;
 
 pub use coverage::{Coverage, Covered};
+pub(crate) use explain::asks_cache;
 pub use explain::explain;
 pub(crate) use said::{phase, place};
 pub use stage::Stage;

@@ -6,6 +6,7 @@ mod cache;
 mod cache_clients;
 mod cache_policy;
 mod cache_semantics;
+mod cache_show;
 mod clocks;
 mod cluster;
 mod commands;
