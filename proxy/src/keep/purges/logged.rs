@@ -77,3 +77,45 @@ impl Logged {
         known
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use selvedge_state::{Author, Dot, PopId, Seq, Time};
+
+    use super::*;
+
+    fn record(key: u8, life: u64, number: u64) -> Record {
+        let author = Author { actor: Actor { pop: PopId(1), node: 0 }, incarnation: Incarnation(life) };
+        let (key, dot) = (Some(Key128::from_bytes([key; 16])), Dot { author, seq: Seq(number) });
+        let applied = Applied { number, key, dot, at: Time(number), made_at: Time(0), kept: Time(9) };
+        Record::Applied(Incarnation(life), applied)
+    }
+
+    fn of(records: &[Record]) -> Logged {
+        let mut logged = Logged::default();
+        records.iter().for_each(|record| logged.add(*record));
+        logged
+    }
+
+    #[test]
+    fn those_applied_longest_ago_give_way_and_take_what_was_filled_before_with_them() {
+        let all = [record(1, 1, 8), record(2, 2, 3), record(3, 2, 4), record(4, 3, 1)];
+        let (two, four) = (of(&all).records(2), of(&all).records(4));
+        assert_eq!((two.len(), four.len()), (3, 4));
+        assert!(two.contains(&Record::All((Incarnation(2), 3))) && two.contains(&all[2]) && two.contains(&all[3]));
+        assert!(all.iter().all(|record| four.contains(record)));
+    }
+
+    #[test]
+    fn of_one_name_and_actor_the_newest_purge_at_its_last_place_is_left() {
+        let Record::Applied(_, again) = record(1, 1, 5) else { panic!("none") };
+        // An older one comes to be known once more, in a later life.
+        let again = Record::Applied(Incarnation(3), Applied { number: 1, at: Time(7), ..again });
+        for order in [[record(1, 2, 4), again], [again, record(1, 2, 4)]] {
+            let logged = of(&order);
+            let [Record::Applied(life, last)] = logged.records(9)[..] else { panic!("not one") };
+            assert_eq!((life, last.number, last.at), (Incarnation(3), 1, Time(7)));
+            assert_eq!((last.dot.author.incarnation, last.dot.seq), (Incarnation(2), Seq(4)));
+        }
+    }
+}
