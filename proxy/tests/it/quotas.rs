@@ -59,6 +59,25 @@ async fn two_pops_spend_one_quota_and_a_stop_loses_nothing() {
 }
 
 #[tokio::test]
+async fn the_first_request_of_a_client_is_admitted_at_each_pop() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
+    let (fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
+    eventually(DEADLINE, async || {
+        let passed = passes(&fra, 7).await && passes(&ams, 7).await;
+        if passed { Ok(()) } else { Err("they have not heard of each other".to_owned()) }
+    })
+    .await;
+    // One of the two is the home of each.
+    for client in 20..30 {
+        for edge in [&fra, &ams] {
+            assert_eq!(get_from(client, edge.address(), "/").await.status, 200, "{client}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_quota_of_two_pops_needs_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     cluster::plan_of(folder.path(), "http://127.0.0.1:9", &["fra", "ams"], QUOTA);

@@ -37,7 +37,8 @@ impl Ledger {
         let Some(mut last) = account.filter(|account| !is_over(account, now)).cloned() else { return false };
         let (ends, terms) = (last.ends, last.terms);
         if let Some(quota) = quota {
-            let left = self.left_to(from, &Account { claim: last.claim.min(quota), ..last.clone() });
+            let claim = last.claim.saturating_sub(last.terms.0.saturating_sub(quota));
+            let left = self.left_to(from, &Account { claim, ..last.clone() });
             last.want = last.want.min(number(self.received(from, |_| true).0));
             if left > 0 {
                 last.give(me, left, 0);

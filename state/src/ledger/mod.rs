@@ -16,6 +16,7 @@
 
 mod estate;
 pub(crate) mod gauge;
+pub(crate) mod opening;
 pub(crate) mod rights;
 pub(crate) mod shares;
 

@@ -4,13 +4,14 @@
 //! given, all in all. *Join:* the later version of each author. *Read:* what this life may still take is minted + received - moved - used,
 //! never below 0.
 //!
-//! *Bound.* One life mints the quota of a key and epoch, once; who, is decided by the roster alone ([`Cluster`](crate::store)), so there is
+//! *Bound.* Each part of the quota of a key and epoch is minted by one life, once: a small one by each POP of the roster, which it
+//! [opens](super::opening) with, and the rest by the key's home. Who, is decided by the roster alone ([`Cluster`](crate::store)), so there is
 //! no telling and no asking. All else is moving ([`ledger`](super)): what is moved is taken off before anybody can see it. So what all
 //! may still take and what all used add up to the quota at most; only a cost that turns out greater than what was taken for it
 //! goes beyond, is counted as used, and is told. Clocks do not matter: an epoch is a name, and each has rights of its own.
 //!
 //! *Lost.* What a life had that died is void until the epoch ends. A home that begins anew within an epoch cannot know what it had used,
-//! so it mints nothing for that epoch; nor does anybody else. A life that ends in order leaves what it has to the next one
+//! so it mints nothing for that epoch; nor does anybody else what it might have. A life that ends in order leaves what it has to the next one
 //! of its node ([`estate`](crate::store::Estate)).
 //!
 //! *Moving.* Who runs low says what it wants; whoever has something left and hears of it answers, in proportion to what it has of what
@@ -74,14 +75,23 @@ pub enum Settled {
     OutOfTime,
 }
 
+/// What a life mints of a key's quota in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mint {
+    /// At home: all that no other POP may open with.
+    Rest(u64),
+    /// What its POP opens with.
+    Opening(u64),
+}
+
 /// What an own account of rights is kept by.
 pub(crate) struct Keeper<M> {
     pub(crate) me: Author,
     pub(crate) epoch: Epoch,
     /// As this node's config has it.
     pub(crate) quota: u64,
-    /// Whether this life is at home to the key in this epoch. Asked only where it matters.
-    pub(crate) is_home: M,
+    /// What this life may mint of the key's quota in this epoch, if anything. Asked only where it matters.
+    pub(crate) mints: M,
 }
 
 fn any(_: &Account) -> bool {
@@ -108,6 +118,12 @@ impl Ledger {
         account.want.saturating_sub(number(self.received(author, any).0))
     }
 
+    /// What all have used, as far as is known here.
+    fn used(&self) -> u128 {
+        let others = self.others.iter().map(|(_, account)| account);
+        others.chain(self.own()).map(|account| u128::from(account.amount)).sum()
+    }
+
     /// The own account, begun if there was none.
     fn rights(&mut self, epoch: Epoch, quota: u64) -> &mut Account {
         let own = self.open();
@@ -116,27 +132,40 @@ impl Ledger {
         own
     }
 
-    /// Makes the claim what it has to be: the quota at home, else nothing. A home that is none any more, by a change of the roster, keeps
-    /// what it minted, unless the quota is less now. Says whether that changed anything.
-    fn mint(&mut self, keeper: &Keeper<impl Fn() -> bool>) -> bool {
+    /// Makes the claim what this life may mint, if it has minted already or that `passes`. Who may mint nothing any more, by a change of the roster, keeps what it has
+    /// minted, but for what the quota is less now. Says whether that changed anything.
+    fn mint(&mut self, keeper: &Keeper<impl Fn() -> Option<Mint>>, passes: impl Fn(Mint) -> bool) -> bool {
+        let (claim, said) = self.claimed(keeper);
+        // With more rosters in doubt a life may mint less, never more.
+        if claim > 0 && said == keeper.quota {
+            return false;
+        }
         // Another life of this node minted: that this one would, too, is against all rules, but it costs nothing to look.
         let me = keeper.me.actor;
         let minted = |(author, account): &(Author, Account)| author.actor == me && account.claim > 0;
-        let claim = self.own().map_or(0, |own| own.claim);
-        let may = claim != keeper.quota && !self.others.iter().any(minted) && (keeper.is_home)();
-        let due = if may { keeper.quota } else { claim.min(keeper.quota) };
+        let may = (!self.others.iter().any(minted)).then(|| (keeper.mints)()).flatten();
+        let due = match may.filter(|mint| claim > 0 || passes(*mint)) {
+            Some(Mint::Rest(due) | Mint::Opening(due)) => due,
+            None => claim.saturating_sub(said.saturating_sub(keeper.quota)),
+        };
         if claim != due {
             self.rights(keeper.epoch, keeper.quota).claim = due;
         }
         claim != due
     }
 
+    /// What this life has minted, and of which quota.
+    fn claimed<M>(&self, keeper: &Keeper<M>) -> (u64, u64) {
+        self.own().map_or((0, keeper.quota), |own| (own.claim, own.terms.0))
+    }
+
     /// Takes `cost` if it is there; says whether the own account has changed.
-    pub(crate) fn spend(&mut self, keeper: &Keeper<impl Fn() -> bool>, cost: u64, now: Time) -> (Spent, bool) {
+    pub(crate) fn spend(&mut self, keeper: &Keeper<impl Fn() -> Option<Mint>>, cost: u64, now: Time) -> (Spent, bool) {
         // A lower quota is heeded at once, a mint waits until it is needed: most nodes are at home to little.
-        let lowered = self.own().is_some_and(|own| own.claim > keeper.quota);
+        let (claim, of) = self.claimed(keeper);
+        let lowered = claim > 0 && of > keeper.quota;
         let said = self.own().map(|own| own.terms);
-        let mut changed = (lowered || self.left(keeper.me) < cost) && self.mint(keeper);
+        let mut changed = (lowered || self.left(keeper.me) < cost) && self.mint(keeper, |_| true);
         changed |= said != Some((keeper.quota, keeper.epoch.begins.0));
         let left = self.left(keeper.me);
         let own = self.rights(keeper.epoch, keeper.quota);
@@ -156,7 +185,7 @@ impl Ledger {
 
     /// Asks for more when little is left: as much as was used so far, so that what is asked for grows with the demand. Says whether there
     /// is something to say.
-    fn ask(&mut self, keeper: &Keeper<impl Fn() -> bool>, cost: u64, spent: Spent, now: Time) -> bool {
+    fn ask(&mut self, keeper: &Keeper<impl Fn() -> Option<Mint>>, cost: u64, spent: Spent, now: Time) -> bool {
         let received = number(self.received(keeper.me, any).0);
         let Some(own) = self.own.as_mut() else { return false };
         let portion = own.amount.max(keeper.quota / PORTIONS).min(keeper.quota).max(cost);
@@ -194,7 +223,7 @@ impl Ledger {
     /// Answers who asked just now. Says whether anything was moved or minted.
     pub(crate) fn answer_rights(
         &mut self,
-        keeper: &Keeper<impl Fn() -> bool>,
+        keeper: &Keeper<impl Fn() -> Option<Mint>>,
         is_heard: impl Fn(Author) -> bool,
         now: Time,
     ) -> bool {
@@ -206,14 +235,16 @@ impl Ledger {
         if asking.is_empty() {
             return false;
         }
-        let mut changed = self.mint(keeper);
+        // As much as there can be at all; peers may ask for more.
+        let unmet = asking.iter().fold(0, |sum, (_, unmet)| sum + u128::from(*unmet)).min(u64::MAX.into());
+        // What this POP opens with is its own as long as the rest may do: else each POP would have a part in each key.
+        let is_scarce = self.used() + unmet > u128::from(keeper.quota / 2);
+        let mut changed = self.mint(keeper, |mint| is_scarce || matches!(mint, Mint::Rest(_)));
         let mine = self.left(keeper.me);
         let others = self.others.iter().filter(|(author, _)| is_heard(*author));
         let all =
             others.fold(u128::from(mine), |sum, (author, account)| sum + u128::from(self.left_to(*author, account)));
         let own_unmet = self.own().map_or(0, |own| self.unmet(keeper.me, own));
-        // As much as there can be at all; peers may ask for more.
-        let unmet = asking.iter().fold(0, |sum, (_, unmet)| sum + u128::from(*unmet)).min(u64::MAX.into());
         // Half, rounded up where nothing is wanted here: else the last one could never leave.
         let half = if own_unmet == 0 { mine.div_ceil(2) } else { mine / 2 };
         let most = u128::from(half) * unmet / (unmet + u128::from(own_unmet)).max(1);
@@ -242,6 +273,7 @@ mod tests {
     use crate::identity::{Actor, Incarnation, PopId};
 
     const QUOTA: u64 = 100;
+    const OPENING: u64 = 7;
     const EPOCH: Epoch = Epoch { begins: Time(1_800_000_000_000), ends: Time(1_800_003_600_000) };
 
     #[derive(Debug, Clone)]
@@ -282,10 +314,14 @@ mod tests {
         Author { actor: Actor { pop: PopId(node as u16), node: 0 }, incarnation: Incarnation(life) }
     }
 
-    /// The first life of the first node is at home.
-    fn keeper(me: Author) -> Keeper<impl Fn() -> bool> {
-        let is_home = move || me == author(0, 0);
-        Keeper { me, epoch: EPOCH, quota: QUOTA, is_home }
+    /// The first life of the first node is at home, and those of the others open with a part of it.
+    fn keeper(me: Author) -> Keeper<impl Fn() -> Option<Mint>> {
+        let mints = move || match (me.actor.pop.0, me.incarnation.0) {
+            (0, 0) => Some(Mint::Rest(QUOTA - 2 * OPENING)),
+            (_, 0) => Some(Mint::Opening(OPENING)),
+            _ => None,
+        };
+        Keeper { me, epoch: EPOCH, quota: QUOTA, mints }
     }
 
     impl Node {
@@ -366,14 +402,15 @@ mod tests {
     /// A node that asked and has enough by now takes its wish back, and goes on to give.
     #[test]
     fn a_wish_is_withdrawn_when_there_is_enough() {
-        let (home, me) = (author(0, 0), author(1, 0));
+        // A later life, which mints nothing.
+        let (home, me, all) = (author(0, 0), author(1, 1), QUOTA - 2 * OPENING);
         let (mut there, mut here) = (Ledger::default(), Ledger::default());
         let mut now = EPOCH.begins;
         assert_eq!(here.spend(&keeper(me), 4, now), (Spent::Short { left: 0 }, true));
         assert_eq!(here.own().map(|own| own.want), Some(4));
         there.join(me, here.own().unwrap().clone());
         assert!(there.answer_rights(&keeper(home), |_| true, now));
-        assert_eq!((there.left(home), there.own().unwrap().claim), (QUOTA - 4, QUOTA));
+        assert_eq!((there.left(home), there.own().unwrap().claim), (all - 4, all));
         here.join(home, there.own().unwrap().clone());
         now = now.plus(1);
         assert_eq!(here.spend(&keeper(me), 1, now).0, Spent::Granted { left: 3 });

@@ -4,7 +4,7 @@ use super::ledgers::{Held, Kind, LedgerId, LedgerSpec, Table, Terms};
 use super::{Standing, Store, TableFull};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Domain, Key64};
-use crate::ledger::rights::{Epoch, Keeper, Settled, Spent};
+use crate::ledger::rights::{Epoch, Keeper, Mint, Settled, Spent};
 use crate::ledger::{EPOCH_LONGEST, Ledger};
 use crate::time::Time;
 
@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// There are so many rights for each key and epoch of a table: what was said last counts. While nodes have different configs, the quota
-    /// of an epoch is what the home of the key is told; where it is lowered, what was moved or used already stays.
+    /// of an epoch is what the home of the key is told, and what the others open with; where it is lowered, what was moved or used already stays.
     pub fn allot(&self, rights: RightsId, quota: u64) {
         if let Some(table) = self.ledgers.at(rights.0) {
             table.set_terms(Terms { said: (quota, 0), overdraft: 0 });
@@ -129,15 +129,22 @@ impl Store {
         Key64(self.names.hash64(Domain::Epoch, &parts.each_ref().map(<[u8; 8]>::as_slice)))
     }
 
-    fn keeper<'s>(&'s self, table: &Table, key: Key64, epoch: Epoch, now: Time) -> Keeper<impl Fn() -> bool + 's> {
+    fn keeper<'s>(
+        &'s self,
+        table: &Table,
+        key: Key64,
+        epoch: Epoch,
+        now: Time,
+    ) -> Keeper<impl Fn() -> Option<Mint> + 's> {
         let rank = move |pop: PopId| self.names.hash64(Domain::Home, &[&key.0.to_le_bytes(), &pop.0.to_le_bytes()]);
-        let is_now = epoch.begins <= now && now < epoch.ends;
+        let may = epoch.begins <= now && now < epoch.ends;
         let known = table.known_from();
-        let is_home = move || {
-            let is_settled = self.heard.standing() == Standing::Settled;
-            is_now && is_settled && self.cluster.with_rosters(|rosters| rosters.is_home((epoch.begins, known), rank))
+        let quota = table.terms().said.0;
+        let mints = move || {
+            let may = may && self.heard.standing() == Standing::Settled;
+            may.then(|| self.cluster.with_rosters(|rosters| rosters.mints((epoch.begins, known), quota, rank)))?
         };
-        Keeper { me: self.me, epoch, quota: table.terms().said.0, is_home }
+        Keeper { me: self.me, epoch, quota, mints }
     }
 
     /// Answers an account that was joined. The asker says which epoch it is: where it is none of this node's epochs, it is a name

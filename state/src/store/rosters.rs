@@ -14,6 +14,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::counter::DRIFT_MAX;
 use crate::identity::{Author, PopId};
+use crate::ledger::opening::{opening, rest};
+use crate::ledger::rights::Mint;
 use crate::time::Time;
 
 /// After so long, ms, all nodes have taken a new roster, and one that was taken out of it has stopped.
@@ -38,6 +40,13 @@ pub(super) struct Roster {
     pub(super) revision: u64,
     pub(super) since: Time,
     pub(super) pops: BTreeSet<PopId>,
+}
+
+impl Roster {
+    /// Which one of its POPs, in their order, this is.
+    fn place(&self, pop: PopId) -> Option<usize> {
+        self.pops.iter().position(|known| *known == pop)
+    }
 }
 
 /// What a life knew of rosters when it ended.
@@ -217,12 +226,19 @@ impl Rosters {
         Some(in_doubt.filter(move |(_, replaced)| held(*replaced)).map(|(roster, _)| roster))
     }
 
-    /// Whether this life is at home to what begins then: of each roster in doubt its POP is the one with the greatest rank (rendezvous
-    /// hashing, Thaler and Ravishankar, 1998).
-    pub(super) fn is_home(&self, (begins, known): (Time, Time), rank: impl Fn(PopId) -> u64) -> bool {
+    /// What this life mints of a quota whose epoch begins then. Its home is who has the greatest rank of each roster in doubt (rendezvous
+    /// hashing, Thaler and Ravishankar, 1998). A POP opens with its part where one roster alone is in doubt: of any two that decide, one
+    /// roster at least is in doubt at both, so whoever opens does by the same roster, and it is in doubt at home.
+    pub(super) fn mints(&self, (begins, known): (Time, Time), quota: u64, rank: impl Fn(PopId) -> u64) -> Option<Mint> {
         let mine = self.me.actor.pop;
         let home = |roster: &Roster| roster.pops.iter().copied().max_by_key(|pop| (rank(*pop), *pop));
-        self.in_doubt(begins, known).is_some_and(|mut rosters| rosters.all(|roster| home(roster) == Some(mine)))
+        let rosters: Vec<&Roster> = self.in_doubt(begins, known)?.collect();
+        if rosters.iter().all(|roster| home(roster) == Some(mine)) {
+            let rest = |roster: &&Roster| Some(rest(quota, roster.place(mine)?, roster.pops.len()));
+            return Some(Mint::Rest(rosters.iter().filter_map(rest).min()?));
+        }
+        let &[roster] = rosters.as_slice() else { return None };
+        Some(Mint::Opening(opening(quota, roster.place(mine)?, roster.pops.len())))
     }
 
     /// Since when this POP has been alone, or not alone, as it is now: alone it spends by other means.
@@ -254,6 +270,33 @@ mod tests {
         let mut rosters = Rosters::new(me);
         rosters.set(pops.iter().copied().map(PopId), (1, began));
         rosters
+    }
+
+    const QUOTA: u64 = 640;
+
+    impl Rosters {
+        fn is_home(&self, of: (Time, Time), rank: impl Fn(PopId) -> u64) -> bool {
+            matches!(self.mints(of, QUOTA, rank), Some(Mint::Rest(_)))
+        }
+    }
+
+    #[test]
+    fn a_pop_opens_with_its_part_while_one_roster_alone_is_in_doubt() {
+        let (changed, third) = (NOW.plus(5 * SPREAD), |pop: PopId| u64::from(pop.0 == 3));
+        let mints = |known: &Rosters, begins, rank: fn(PopId) -> u64| known.mints((begins, NEVER), QUOTA, rank);
+        let mut known = rosters(0, NOW, &[1, 2, 3]);
+        let settled = NOW.plus(SPREAD);
+        assert_eq!(mints(&known, settled.minus(1), third), None);
+        assert_eq!(mints(&known, settled, third), Some(Mint::Opening(10)));
+        assert_eq!(mints(&known, settled, |pop| u64::from(pop.0 == 2)), Some(Mint::Rest(620)));
+        assert_eq!(mints(&rosters(1, NOW, &[1, 2, 3]), settled, third), None, "the second node of a POP");
+        known.set([1, 2, 3, 4].map(PopId), (2, changed));
+        // Also of what began long before, for others may have gone by the new one all along.
+        for begins in [settled, changed.plus(SPREAD - 1)] {
+            assert_eq!(mints(&known, begins, third), None);
+            assert_eq!(mints(&known, begins, |pop| u64::from(pop.0 == 2)), Some(Mint::Rest(610)), "the least rest");
+        }
+        assert_eq!(mints(&known, changed.plus(SPREAD), third), Some(Mint::Opening(10)));
     }
 
     #[test]
