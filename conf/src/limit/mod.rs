@@ -8,6 +8,7 @@ mod over;
 mod overrides;
 mod penalty;
 mod reserve;
+mod sense;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -315,6 +316,8 @@ impl RawLimit {
         let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
         let reserve = self.reserve(&measure, is_late, check);
         self.fits(&measure, class, &over, is_late, check)?;
+        let price = (cost.as_ref().and_then(Option::as_ref), reserve.flatten());
+        self.makes_sense((&measure, class), (&over, mode), price, check)?;
         let condition = when.as_ref().and_then(Option::as_ref);
         self.holds((&measure, class), (scope, on_partition), (key.as_deref(), condition), known, check)?;
         Some(Limit {

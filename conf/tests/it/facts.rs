@@ -124,7 +124,7 @@ fn a_whole_limit() {
     let config = with(concat!(
         "[[limit]]\nname = \"login\"\nsites = [\"B.example\"]\nwhen = 'request.path == \"/\"'\n",
         "key = [\"client.ip\"]\nrate = \"20/1m30s\"\nburst = 7\nscope = \"pop\"\nclass = \"converge\"\n",
-        "mode = \"monitor\"\npenalty = { after = 3, within = \"10m\", ban = [\"1m\", \"1d\"] }\n",
+        "penalty = { after = 3, within = \"10m\", ban = [\"1m\", \"1d\"] }\n",
     ));
     let limit = &config.limits[0];
     assert_eq!(limit.sites, [0]);
@@ -132,10 +132,11 @@ fn a_whole_limit() {
     assert_eq!(limit.key, [KeyPart::ClientIp]);
     let rate = Rate { count: 20, per: Duration::from_secs(90) };
     assert_eq!(limit.measure, Measure::Rates(vec![Tier { rate, burst: 7, width: None }]));
-    assert_eq!((limit.scope, limit.mode), (Scope::Pop, Mode::Monitor));
+    assert_eq!((limit.scope, limit.mode), (Scope::Pop, Mode::Enforce));
     assert_eq!(limit.on_partition, OnPartition::FairShare);
-    let denies = with("[[limit]]\nname = \"l\"\nkey = []\nrate = \"5/1s\"\non_partition = \"deny\"\n");
-    assert_eq!(denies.limits[0].on_partition, OnPartition::Deny);
+    let denies = "[[limit]]\nname = \"l\"\nkey = []\nrate = \"5/1s\"\non_partition = \"deny\"\nmode = \"monitor\"\n";
+    let denies = &with(denies).limits[0];
+    assert_eq!((denies.on_partition, denies.mode), (OnPartition::Deny, Mode::Monitor));
     let ban = vec![Duration::from_secs(60), Duration::from_secs(86_400)];
     assert_eq!(limit.penalty, Some(Penalty { after: 3, within: Duration::from_secs(600), ban }));
 }
@@ -309,7 +310,8 @@ fn what_is_reserved_of_a_cost_that_the_response_tells() {
         load(&file).map(|config| config.limits[0].reserve)
     };
     let late = "cost = 'int(response.headers[\"x-cost\"])'";
-    for measure in ["quota = \"7/hour\"", "rate = \"7/1s\"", "rates = [{ rate = \"7/1s\" }, { rate = \"9/1m\" }]"] {
+    let rates = "rates = [{ rate = \"7/1s\", burst = 1000000 }, { rate = \"9/1m\", burst = 1000000 }]";
+    for measure in ["quota = \"7/hour\"", "rate = \"7/1s\"\nburst = 1000000", rates] {
         assert_eq!(reserve(&format!("{measure}\ncost = '2'")).unwrap(), None);
         assert_eq!(reserve(&format!("{measure}\n{late}")).unwrap(), Some(1));
         assert_eq!(reserve(&format!("{measure}\n{late}\nreserve = 1000000")).unwrap(), Some(1_000_000));
