@@ -17,6 +17,7 @@ mod form;
 mod forwarded;
 mod held;
 mod interim;
+mod leaving;
 mod made_up;
 pub mod origin;
 mod outbound;
@@ -100,7 +101,7 @@ impl Edge {
             if !matches!(decision.verdict, Verdict::FormUnread { .. }) {
                 let holds = std::mem::take(&mut decision.holds);
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
-                self.wait(&decision, context).await;
+                self.wait(&decision, session, context).await?;
                 let answer = verdict::follow(decision, session, context);
                 return Ok(answer.or_else(|| purging::asked(&self.node, session, context)));
             }
@@ -117,10 +118,13 @@ impl Edge {
     }
 
     /// Waits for the request's place under a limit, if it has to.
-    async fn wait(&self, decision: &Decision, context: &Context) {
-        let Some(by) = decision.waits_by else { return };
+    ///
+    /// # Errors
+    /// When the client leaves meanwhile.
+    async fn wait(&self, decision: &Decision, session: &mut Session, context: &Context) -> pingora::Result<()> {
+        let Some(by) = decision.waits_by else { return Ok(()) };
         context.plan.meters.limit(by.limit, LimitOutcome::Delayed);
-        self.node.waiting.wait(decision.wait).await;
+        self.node.waiting.wait(decision.wait, leaving::left(session)).await
     }
 
     /// A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.

@@ -33,10 +33,14 @@ impl Waiting {
         Place(self)
     }
 
-    /// Waits at least so long.
-    pub(super) async fn wait(&self, length: Duration) {
+    /// Waits at least so long; or until there is nobody to wait for any more, and says how that came.
+    pub(super) async fn wait<L>(&self, length: Duration, left: impl Future<Output = L>) -> Result<(), L> {
         let _place = self.enter();
-        tokio::time::sleep(length + length.mul_f64(fastrand::f64() / JITTER)).await;
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(length + length.mul_f64(fastrand::f64() / JITTER)) => Ok(()),
+            left = left => Err(left),
+        }
     }
 }
 
@@ -55,21 +59,19 @@ mod tests {
         assert!(waiting.has_room());
     }
 
-    /// Its client is gone, or it ended in a panic.
+    /// Its client leaves, or it ends in a panic.
     #[tokio::test(start_paused = true)]
     async fn one_that_waits_no_longer_has_no_place() {
         let waiting = Waiting::default();
         let _others: Vec<_> = (1..WAITING_MAX).map(|_| waiting.enter()).collect();
-        let look = async {
+        let leaves = async {
             tokio::task::yield_now().await;
             assert!(!waiting.has_room());
+            "left"
         };
-        tokio::select! {
-            biased;
-            () = waiting.wait(Duration::from_secs(2)) => unreachable!("it waits longer"),
-            () = look => {}
-        }
+        assert_eq!(waiting.wait(Duration::from_secs(2), leaves).await, Err("left"));
         assert!(waiting.has_room());
+        assert_eq!(waiting.wait(Duration::from_secs(2), std::future::pending::<()>()).await, Ok(()));
     }
 
     /// How long so many waits of ten seconds take beyond that, ms, in turn.
@@ -78,7 +80,7 @@ mod tests {
         let (waiting, mut all) = (Waiting::default(), Vec::new());
         for _ in 0..count {
             let began = tokio::time::Instant::now();
-            waiting.wait(Duration::from_secs(10)).await;
+            waiting.wait(Duration::from_secs(10), std::future::pending::<()>()).await.unwrap();
             all.push(began.elapsed().as_millis() - 10_000);
         }
         all
@@ -105,7 +107,7 @@ mod tests {
         let waiting = Waiting::default();
         for _ in 0..100 {
             let began = tokio::time::Instant::now();
-            waiting.wait(Duration::from_secs(2)).await;
+            waiting.wait(Duration::from_secs(2), std::future::pending::<()>()).await.unwrap();
             let took = began.elapsed();
             // The clock of tokio's timers has steps of a millisecond.
             assert!((Duration::from_millis(2000)..=Duration::from_millis(2201)).contains(&took), "{took:?}");

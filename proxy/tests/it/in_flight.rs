@@ -1,6 +1,7 @@
 //! Requests at one time: each is counted while it lasts, and no longer, whatever way it ends.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -108,6 +109,61 @@ async fn a_client_that_leaves_ends_its_request() {
     leaves("GET").await;
     gate.open();
     until(&edge, 0).await;
+}
+
+/// One in ten seconds, and those that come before wait so long.
+const WAITS: &str = "[[limit]]\nname = \"slow\"\nkey = [\"client.net\"]\nwhen = 'request.path == \"/slow\"'\nrate = \"6/1m\"\nburst = 1\n\
+    over = { delay = \"10s\" }\n";
+
+/// Gives its place back at once, and not when its turn comes.
+#[tokio::test]
+async fn a_client_that_leaves_while_it_waits_has_no_place_any_more() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), &format!("{LIMIT}{WAITS}")).await;
+    let began = Instant::now();
+    assert_eq!(get(edge.address(), "test", "/slow").await.status, 200);
+    until(&edge, 0).await;
+    let mut client = TcpStream::connect(edge.address()).await.unwrap();
+    client.write_all(b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    until(&edge, 1).await;
+    drop(client);
+    until(&edge, 0).await;
+    assert!(began.elapsed() < Duration::from_secs(9), "it may have had its turn: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_while_it_waits_has_no_place_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = tls::certificates(folder.path(), &["a.example"]);
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let config = tls::config(folder.path(), &["a.example"], &origin.url());
+    let edge = Edge::with(&format!("{config}{LIMIT}{WAITS}")).await;
+    let stream = tls::connect(&edge, &authority, "a.example", "h2").await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let began = Instant::now();
+    let ask = || hyper::Request::get("https://a.example/slow").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(sender.send_request(ask()).await.unwrap().status(), 200);
+    until(&edge, 0).await;
+    let second = tokio::spawn(sender.send_request(ask()));
+    until(&edge, 1).await;
+    second.abort();
+    until(&edge, 0).await;
+    assert!(began.elapsed() < Duration::from_secs(9), "it may have had its turn: {:?}", began.elapsed());
+}
+
+/// A request that is sent before the one that waits is answered does not keep that one from its turn.
+#[tokio::test]
+async fn a_client_that_sends_more_while_it_waits_is_answered() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    let edge = Edge::before(&origin.url(), &format!("{LIMIT}{}", WAITS.replace("6/1m", "2/1s"))).await;
+    assert_eq!(get(edge.address(), "test", "/slow").await.status, 200);
+    let mut client = TcpStream::connect(edge.address()).await.unwrap();
+    client.write_all(b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    until(&edge, 1).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    assert!(read_head(&mut client).await.starts_with(b"HTTP/1.1 200"));
 }
 
 #[tokio::test]
