@@ -330,7 +330,7 @@ impl Filters {
                     }
                 }
                 Outcome::Admitted { .. } | Outcome::Unlimited => {}
-                Outcome::WouldRefuse => decision.would_refuse = decision.would_refuse.or(Some(id)),
+                Outcome::WouldRefuse => decision.would_refuse.push(id),
                 Outcome::Tagged => {
                     decision.tagged_by = decision.tagged_by.or(Some(id));
                     tags.extend(limit.tag().cloned());

@@ -26,8 +26,8 @@ pub struct Decision {
     pub holds: Holds,
     /// The first limit that had no room, and lets such requests pass with a tag.
     pub tagged_by: Option<LimitId>,
-    /// The first limit in `monitor` mode that would have refused.
-    pub would_refuse: Option<LimitId>,
+    /// The limits in `monitor` mode that would have refused, in file order.
+    pub would_refuse: Vec<LimitId>,
     /// The first limit whose table had no room for the client's key: it did not count the request.
     pub uncounted: Option<LimitId>,
     /// The first cache policy that is for it.
@@ -55,7 +55,7 @@ impl Decision {
             waits_by: None,
             holds: Holds::default(),
             tagged_by: None,
-            would_refuse: None,
+            would_refuse: Vec::new(),
             uncounted: None,
             policy: None,
             changes: Changes::default(),

@@ -14,19 +14,29 @@ impl Limit {
         &self.overrides
     }
 
-    /// Whether this node heeds what would be said of a key: of one limit 64 rates that are in force at once are.
+    /// Whether this node heeds what would be said of a key: what its limit has another one of, and of one limit 64 rates that are in force
+    /// at once.
     ///
     /// # Errors
     /// In words, when it does not.
     pub fn heeds(&self, told: Told, store: &Store, now: Time) -> Result<(), String> {
-        let is_heeded = told == Told::Unlimited || self.retold(told, store, now).is_some();
-        let name = &self.facts().name;
-        let full = || {
-            format!(
-                "keys of limit {name:?} have {RETOLD_MAX} different rates by what was said of them already, the most that are heeded"
-            )
-        };
-        is_heeded.then_some(()).ok_or_else(full)
+        let (name, measure) = (&self.facts().name, self.facts().measure.text());
+        match told {
+            Told::Unlimited => Ok(()),
+            Told::InFlight(_) if self.is_of_places() => Ok(()),
+            Told::InFlight(_) => Err(format!("limit {name:?} ({measure}) is not of what is in flight")),
+            Told::Rate { .. } if self.is_of_places() => {
+                Err(format!("limit {name:?} ({measure}) has no rate; a key of it can have another number in flight"))
+            }
+            Told::Rate { .. } if !self.has_one_bucket() => Err(format!(
+                "limit {name:?} ({measure}) has not one rate for each key that could be another one; a key of it can be without limit"
+            )),
+            Told::Rate { .. } => self.retold(told, store, now).map(|_| ()).ok_or_else(|| {
+                format!(
+                    "keys of limit {name:?} have {RETOLD_MAX} different rates by what was said of them already, the most that are heeded"
+                )
+            }),
+        }
     }
 
     /// Which of its keys were reset.

@@ -136,15 +136,26 @@ impl Limit {
         }
     }
 
-    /// How much of what it allows a key is used now: the backlog of its bucket, what was used of its quota, or how many there are at once.
+    /// Whether what this life counted is nothing here because it is not heard: of what is in flight alone.
+    pub fn misses(&self, (actor, incarnation): (Actor, Incarnation), store: &Store) -> bool {
+        self.is_of_places() && !store.is_heard(actor, incarnation)
+    }
+
+    /// How much of what it allows a key is used now: the backlog of its bucket as it is in force here, what was used of its quota, or how many
+    /// there are at once.
     pub fn level(&self, whose: &Whose, store: &Store, now: Time) -> f64 {
         let tier = match self.special(whose.key, store, now) {
             Some(Special::Tier(tier)) => Some(tier),
             _ => self.first().copied(),
         };
-        match tier {
-            Some(tier) => store.level(tier.table, self.names(whose, store, now).key, &tier.bucket, now),
-            None => self.counted(whose, store, now).iter().map(|(_, _, n)| *n).fold(0, u64::saturating_add) as f64,
+        let key = self.names(whose, store, now).key;
+        match (&self.measure, tier) {
+            (_, Some(tier)) => {
+                let bucket = tier.bucket(Share::of(&self.facts, store, now));
+                store.level(tier.table, key, &bucket, now)
+            }
+            (Measure::InFlight(flight), None) => store.height(flight.gauge, key, now) as f64,
+            (_, None) => self.counted(whose, store, now).iter().map(|(_, _, n)| *n).fold(0, u64::saturating_add) as f64,
         }
     }
 }

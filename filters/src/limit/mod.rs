@@ -252,6 +252,7 @@ impl Limit {
         let told = self.overrides.of(named, store, now).and_then(|told| match told {
             Told::Unlimited => Some(Special::Everything),
             Told::Rate { .. } => self.retold(told, store, now).map(Special::Tier),
+            Told::InFlight(most) => self.is_of_places().then_some(Special::InFlight(most)),
         });
         told.or_else(|| self.specials.of(named))
     }
@@ -274,6 +275,10 @@ impl Limit {
     /// Whether it has one bucket for each key, which may be another one for some.
     pub fn has_one_bucket(&self) -> bool {
         matches!(&self.measure, Measure::Rates(tiers) if tiers.len() == 1)
+    }
+
+    fn is_of_places(&self) -> bool {
+        matches!(self.measure, Measure::InFlight(_))
     }
 
     /// What it costs is told by the response.

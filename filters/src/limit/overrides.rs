@@ -1,4 +1,4 @@
-//! Overrides: for one key of a limit, said at run time, another rate or none, until an instant. Facts like a ban: whoever said the last
+//! Overrides: for one key of a limit, said at run time, another rate, another number at once, or no limit, until an instant. Facts like a ban: whoever said the last
 //! one is right, and every POP comes to the same.
 //!
 //! An override is a register under the key's hash. While the cluster's secret is rotated a key has two of those; it is said under both,

@@ -96,7 +96,7 @@ impl Resets {
     fn memory_of(&self, key: Key, store: &Store, now: Time) -> u64 {
         match self.overrides.of(key, store, now) {
             Some(Told::Rate { count, per, burst }) => self.memory.max(of_bucket(Rate { count, per }, burst)),
-            Some(Told::Unlimited) | None => self.memory,
+            Some(Told::InFlight(_) | Told::Unlimited) | None => self.memory,
         }
     }
 

@@ -1,4 +1,4 @@
-//! What operators said at run time of one key of a limit: that it has another rate, or none, or that it was reset. As bytes, which are
+//! What operators said at run time of one key of a limit: that it has another rate, another number at once, or no limit, or that it was reset. As bytes, which are
 //! what the store replicates: the first byte is a version, and what cannot be read is nothing.
 //!
 //! The key goes along by its names, since a register does not keep what it is under, and in the words of whoever said it: so every POP
@@ -35,6 +35,8 @@ pub enum Told {
         /// The depth of the bucket, 1 or more.
         burst: u32,
     },
+    /// Another number of requests at once, of all POPs; 0 refuses each.
+    InFlight(u32),
     /// No limit.
     Unlimited,
 }
@@ -60,7 +62,7 @@ impl Told {
     pub(super) fn tier(self) -> Option<Tier> {
         match self {
             Told::Rate { count, per, burst } => Some(Tier { rate: Rate { count, per }, burst, width: None }),
-            Told::Unlimited => None,
+            Told::InFlight(_) | Told::Unlimited => None,
         }
     }
 
@@ -84,6 +86,10 @@ pub(super) fn encode(saying: &Saying, whose: &Whose) -> Vec<u8> {
             bytes.extend(burst.to_le_bytes());
         }
         Saying::Reset => bytes.push(2),
+        Saying::Told(Told::InFlight(most)) => {
+            bytes.push(3);
+            bytes.extend(most.to_le_bytes());
+        }
     }
     let names: Vec<Key64> = whose.key.each().collect();
     bytes.push(names.len() as u8);
@@ -154,6 +160,7 @@ impl Rest<'_> {
                 Saying::Told(Told::rate(count, per, u32::from_le_bytes(self.array()?))?)
             }
             2 => Saying::Reset,
+            3 => Saying::Told(Told::InFlight(u32::from_le_bytes(self.array()?))),
             _ => return None,
         })
     }
@@ -175,7 +182,8 @@ mod tests {
     fn sayings() -> impl Strategy<Value = Saying> {
         let rate = (1..=u32::MAX, PER_MIN..=PER_MAX, 1..=u32::MAX);
         let rate = rate.prop_map(|(count, ms, burst)| Told::Rate { count, per: Duration::from_millis(ms), burst });
-        prop_oneof![rate.prop_map(Saying::Told), Just(Saying::Told(Told::Unlimited)), Just(Saying::Reset)]
+        let at_once = any::<u32>().prop_map(|most| Saying::Told(Told::InFlight(most)));
+        prop_oneof![rate.prop_map(Saying::Told), at_once, Just(Saying::Told(Told::Unlimited)), Just(Saying::Reset)]
     }
 
     fn whose() -> impl Strategy<Value = Whose> {

@@ -111,7 +111,7 @@ fn monitor_refuses_nobody_and_says_whom_it_would() {
     assert!(
         decisions.iter().all(|decision| matches!(decision.verdict, Verdict::Pass(_)) && decision.quotas.is_empty())
     );
-    assert_eq!(decisions.iter().filter(|decision| decision.would_refuse == Some(LimitId(0))).count(), 2);
+    assert_eq!(decisions.iter().filter(|decision| decision.would_refuse == [LimitId(0)]).count(), 2);
 }
 
 #[test]

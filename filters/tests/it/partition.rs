@@ -19,6 +19,18 @@ fn fair_share_is_the_default_and_is_a_part_of_rate_and_burst() {
     assert_eq!(world.passes(20, &Ask::default()), 2, "a third of one a second");
 }
 
+/// What is shown of a key is by what is in force here.
+#[test]
+fn a_level_is_by_the_share() {
+    let mut world = World::new(3, &limit(""));
+    assert_eq!(world.passes(20, &Ask::default()), 3);
+    world.wait(3_000);
+    let limit = &world.filters.limits()[0];
+    let whose = limit.whose(&["192.0.2.1".to_owned()], &world.store, world.now).unwrap();
+    let level = limit.level(&whose, &world.store, world.now);
+    assert!((level - 2.0).abs() < 0.2, "{level}: one in three seconds drains");
+}
+
 #[test]
 fn full_goes_on_as_if_nothing_were() {
     let world = World::new(3, &limit("on_partition = \"full\""));

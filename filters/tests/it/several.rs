@@ -222,7 +222,7 @@ fn what_lacks_a_part_of_the_key() {
     assert!(matches!(denied.decide(&Ask::default()).verdict, Verdict::Unkeyed { limit: LimitId(0), .. }));
     assert_eq!(denied.explain(&Ask::default(), None).limits[0].outcome, LimitOutcome::Unkeyed);
     let watched = with("on_missing = \"deny\"\nmode = \"monitor\"");
-    assert_eq!(watched.decide(&Ask::default()).would_refuse, Some(LimitId(0)));
+    assert_eq!(watched.decide(&Ask::default()).would_refuse, [LimitId(0)]);
 }
 
 /// What a refusal costs is in what it says of when to come back, or a client that obeys would stay out for ever.

@@ -317,6 +317,48 @@ fn rules_read_what_was_counted_since_the_reset() {
     twice(&mut pops);
 }
 
+const PLACES: &str = "[[limit]]\nname = \"api\"\nkey = [\"client.net\"]\nin_flight = 2\n";
+
+#[test]
+fn another_number_at_once_is_said_of_a_key_and_holds_at_every_pop() {
+    let mut pops = Pops::new(PLACES, ONE);
+    let near = client(&pops, 0, "192.0.2.1");
+    let heeds = |pops: &Pops, told: Told| limit(pops, 0).heeds(told, &pops.each[0].store, pops.now);
+    let rate = Told::rate(1, Duration::from_secs(1), 1).unwrap();
+    let no_rate = "limit \"api\" (2 in flight) has no rate; a key of it can have another number in flight";
+    assert_eq!((heeds(&pops, Told::InFlight(5)), heeds(&pops, rate)), (Ok(()), Err(no_rate.to_owned())));
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 2);
+    set(&pops, 0, &near, Told::InFlight(5), pops.now.plus(HOUR));
+    pops.wait(100);
+    assert_eq!((passes(&pops, 1, "192.0.2.1"), passes(&pops, 1, "192.0.2.2")), (3, 2));
+    set(&pops, 1, &near, Told::InFlight(0), pops.now.plus(HOUR));
+    pops.wait(100);
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 0);
+    pops.now = pops.now.plus(HOUR);
+    assert_eq!(of(&pops, 0, near.key), None);
+    let other = Pops::new(LIMIT, ONE);
+    let no_places = "limit \"api\" (60/1m burst 3) is not of what is in flight";
+    assert_eq!(heeds(&other, Told::InFlight(5)), Err(no_places.to_owned()));
+}
+
+/// What a POP that fell silent said last is shown, and told from what counts.
+#[test]
+fn what_is_in_flight_at_a_pop_that_is_not_heard_counts_nothing_and_is_told_so() {
+    let mut pops = Pops::new(PLACES, ONE);
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 2);
+    pops.wait(100);
+    let look = |pops: &Pops| {
+        let (whose, store) = (client(pops, 0, "192.0.2.1"), &pops.each[0].store);
+        let rows = limit(pops, 0).counted(&whose, store, pops.now);
+        let [(actor, life, count)] = rows[..] else { panic!("{rows:?}") };
+        (count, limit(pops, 0).misses((actor, life), store), limit(pops, 0).level(&whose, store, pops.now))
+    };
+    assert_eq!(look(&pops), (2, false, 2.0));
+    pops.cut(true);
+    pops.wait(10_000);
+    assert_eq!(look(&pops), (2, true, 0.0));
+}
+
 /// Rates that are in force no more make room for others; one too many is refused, and says so.
 #[test]
 fn so_many_rates_are_heeded_at_a_time() {

@@ -30,7 +30,7 @@ fn what_is_only_watched_does_nothing_and_is_counted() {
             let told: Vec<LimitId> = decision.quotas.iter().map(|quota| quota.limit).collect();
             assert_eq!(told, [LimitId(1)], "{measure}: clients are told of what is enforced");
         }
-        let would: Vec<bool> = decisions.iter().map(|decision| decision.would_refuse == Some(LimitId(0))).collect();
+        let would: Vec<bool> = decisions.iter().map(|decision| decision.would_refuse == [LimitId(0)]).collect();
         let admits = if room == 2000 { 2 } else { room };
         assert_eq!(would, [0, 1, 2, 3, 4].map(|at| at >= admits), "{measure}");
         let levels = [0, 1].map(|at: usize| {
@@ -43,13 +43,25 @@ fn what_is_only_watched_does_nothing_and_is_counted() {
 }
 
 #[test]
+fn each_watched_limit_that_would_refuse_is_named() {
+    let watched = |name: &str, burst: u32| {
+        format!("[[limit]]\nname = \"{name}\"\nkey = []\nmode = \"monitor\"\nrate = \"3/1h\"\nburst = {burst}\n")
+    };
+    let world = World::alone(&format!("{}{}{}", watched("a", 1), watched("b", 3), watched("c", 2)));
+    let would: Vec<Vec<usize>> = (0..4)
+        .map(|_| world.decide(&Ask::default()).would_refuse.into_iter().map(|LimitId(at)| at).collect())
+        .collect();
+    assert_eq!(would, [vec![], vec![0], vec![0, 2], vec![0, 1, 2]]);
+}
+
+#[test]
 fn what_is_watched_in_flight_is_over_when_it_is_over() {
     let world = World::alone("[[limit]]\nname = \"watched\"\nkey = []\nmode = \"monitor\"\nin_flight = 1\n");
     let first = world.decide(&Ask::default());
     let second = world.decide(&Ask::default());
-    assert_eq!((first.would_refuse, second.would_refuse), (None, Some(LimitId(0))));
+    assert_eq!((first.would_refuse, second.would_refuse), (Vec::new(), vec![LimitId(0)]));
     world.filters.end(second.holds, 0, &world.store, world.now);
-    assert_eq!(world.decide(&Ask::default()).would_refuse, Some(LimitId(0)), "what was not let in leaves no place");
+    assert_eq!(world.decide(&Ask::default()).would_refuse, [LimitId(0)], "what was not let in leaves no place");
     world.filters.end(first.holds, 0, &world.store, world.now);
-    assert_eq!(world.decide(&Ask::default()).would_refuse, None);
+    assert_eq!(world.decide(&Ask::default()).would_refuse, []);
 }

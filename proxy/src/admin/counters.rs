@@ -53,6 +53,7 @@ fn counted(node: &Node, (table, key): (TableId, Key), window_ms: u64) -> Counted
         pop: node.pops.name(actor.pop),
         incarnation: incarnation.0,
         count,
+        silent: false,
     };
     Counted {
         hash: key.to_string(),

@@ -131,12 +131,13 @@ fn counted(node: &Node, limit: &Filter, key: Whose, now: Time) -> Key {
         pop: node.pops.name(actor.pop),
         incarnation: incarnation.0,
         count,
+        silent: limit.misses((actor, incarnation), &node.store),
     };
     let rows: Vec<Row> = limit.counted(&key, &node.store, now).into_iter().map(row).collect();
     Key {
         hash: key.key.to_string(),
         refused: limit.refuses(&key, &node.store, now),
-        count: rows.iter().map(|row| row.count).sum(),
+        count: rows.iter().filter(|row| !row.silent).map(|row| row.count).sum(),
         rows,
         level: limit.level(&key, &node.store, now),
         key: (!key.values.is_empty()).then_some(key.values),

@@ -24,10 +24,6 @@ pub(super) async fn set(
 ) -> Response {
     say(node, name, new, |node, limit, new| {
         let told = told(&new)?;
-        if told != Told::Unlimited && !limit.has_one_bucket() {
-            let (name, measure) = (&limit.facts().name, limit.facts().measure.text());
-            return Err(format!("limit {name:?} ({measure}) has not one rate for each key that could be another one; a key of it can be without limit"));
-        }
         if new.for_ms == 0 {
             return Err("what is said of a key must hold for some time".to_owned());
         }
@@ -79,9 +75,10 @@ pub(super) async fn reset(
 pub(super) fn of(node: &Node, limit: &Limit) -> Vec<Override> {
     let held = limit.overrides().all(&node.store, node.clock.now());
     let report = |held: selvedge_filters::limit::Override| {
-        let (rate, burst) = match held.told {
-            Told::Rate { count, per, burst } => (Some(Rate { count, per }.text()), Some(burst)),
-            Told::Unlimited => (None, None),
+        let (rate, burst, in_flight) = match held.told {
+            Told::Rate { count, per, burst } => (Some(Rate { count, per }.text()), Some(burst), None),
+            Told::InFlight(most) => (None, None, Some(most)),
+            Told::Unlimited => (None, None, None),
         };
         Override {
             limit: limit.facts().name.clone(),
@@ -89,6 +86,7 @@ pub(super) fn of(node: &Node, limit: &Limit) -> Vec<Override> {
             key: values(held.whose),
             rate,
             burst,
+            in_flight,
             until: held.until.0,
             made_at: held.made_at.0,
             made_by: node.pops.name(held.made_by.pop),
@@ -124,7 +122,12 @@ fn shown(whose: &Whose) -> String {
 }
 
 fn told(new: &NewOverride) -> Result<Told, String> {
-    let Some(rate) = &new.rate else { return Ok(Told::Unlimited) };
+    let rate = match (&new.rate, new.in_flight) {
+        (None, None) => return Ok(Told::Unlimited),
+        (None, Some(most)) => return Ok(Told::InFlight(most)),
+        (Some(rate), None) => rate,
+        (Some(_), Some(_)) => return Err("a limit has a rate or a number in flight".to_owned()),
+    };
     let rate = selvedge_conf::rate(rate)?;
     let burst = new.burst.unwrap_or((rate.count / 10).max(1));
     Told::rate(rate.count, rate.per, burst).ok_or_else(|| "a burst is at least 1".to_owned())

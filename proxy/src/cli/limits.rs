@@ -8,7 +8,7 @@ use super::overrides::{self, Set, Which, key_text};
 use super::render::{Failure, Render, instant};
 use super::socket::{Socket, ask};
 use crate::admin::escape;
-use crate::admin::report::{Key, Limit};
+use crate::admin::report::{Key, Limit, Row};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -16,7 +16,7 @@ pub(super) enum Command {
     Show(Show),
     /// The keys of a limit that were counted most.
     Top(Top),
-    /// Another rate for one key of a limit, or none, at every POP and for some time.
+    /// Another rate or number in flight for one key of a limit, or no limit, at every POP and for some time.
     Set(Set),
     /// Let one key of a limit start afresh at every POP.
     Reset(Which),
@@ -116,7 +116,8 @@ fn page(limit: &Limit) -> String {
 }
 
 fn key_line(key: &Key) -> String {
-    let rows: Vec<String> = key.rows.iter().map(|row| format!("{} {}", row.pop, row.count)).collect();
+    let not_heard = |row: &Row| if row.silent { " not heard" } else { "" };
+    let rows: Vec<String> = key.rows.iter().map(|row| format!("{} {}{}", row.pop, row.count, not_heard(row))).collect();
     let name = key.key.as_ref().map_or_else(|| "(not seen here)".to_owned(), |_| key_text(key.key.as_ref(), &key.hash));
     let refused = if key.refused { "  REFUSED" } else { "" };
     format!("#{}  {name}  {} ({})  level {:.1}{refused}\n", key.hash, key.count, rows.join(", "), key.level)

@@ -26,6 +26,7 @@ pub(super) struct Which {
 #[command(after_help = "Examples:\n  \
     selvedge limits set login 192.0.2.9 --rate 100/1m --for 1h\n  \
     selvedge limits set login 192.0.2.9 --unlimited --for 8h\n  \
+    selvedge limits set uploads 192.0.2.9 --in-flight 20 --for 1h\n  \
     selvedge limits set login 192.0.2.9 --clear")]
 pub(super) struct Set {
     #[command(flatten)]
@@ -33,7 +34,7 @@ pub(super) struct Set {
     #[command(flatten)]
     says: Says,
     /// Depth of the bucket. Default: a tenth of the rate, 1 at least.
-    #[arg(long, conflicts_with_all = ["unlimited", "clear"], value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, conflicts_with_all = ["unlimited", "in_flight", "clear"], value_parser = clap::value_parser!(u32).range(1..))]
     burst: Option<u32>,
     /// How long, as in the config: 30s, 15m, 1h.
     #[arg(long = "for", value_name = "DURATION", value_parser = selvedge_conf::duration, required_unless_present = "clear", conflicts_with = "clear")]
@@ -46,6 +47,9 @@ struct Says {
     /// Another rate, as in the config.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<String>,
+    /// Another number of requests at once, of all POPs; 0 refuses each.
+    #[arg(long, value_name = "N")]
+    in_flight: Option<u32>,
     /// No limit.
     #[arg(long)]
     unlimited: bool,
@@ -65,7 +69,8 @@ pub(super) fn set(set: &Set) -> Result<Render, Failure> {
         ));
     };
     let for_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let new = NewOverride { key: key.clone(), rate: set.says.rate.clone(), burst: set.burst, for_ms };
+    let Says { rate, in_flight, .. } = &set.says;
+    let new = NewOverride { key: key.clone(), rate: rate.clone(), burst: set.burst, in_flight: *in_flight, for_ms };
     let held: Override = ask(crate::admin::send(&socket, Method::POST, &path, &new))?;
     Ok(Render::new(line(&held), &held))
 }
@@ -79,8 +84,9 @@ pub(super) fn reset(which: &Which) -> Result<Render, Failure> {
 
 /// An override in one line.
 pub(super) fn line(held: &Override) -> String {
-    let says = match (&held.rate, held.burst) {
-        (Some(rate), Some(burst)) => format!("{rate} burst {burst}"),
+    let says = match (&held.rate, held.burst, held.in_flight) {
+        (Some(rate), Some(burst), _) => format!("{rate} burst {burst}"),
+        (_, _, Some(most)) => format!("{most} in flight"),
         _ => "no limit".to_owned(),
     };
     format!(

@@ -55,7 +55,8 @@ struct Seen {
     answer: Option<String>,
     rule: Option<String>,
     limit: Option<String>,
-    would_refuse: Option<String>,
+    #[serde(default)]
+    would_refuse: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
@@ -137,15 +138,14 @@ fn one(seen: &Seen) -> String {
         seen.dur_ms,
         or_dash(&seen.cache)
     );
-    let named =
-        [("answer", &seen.answer), ("rule", &seen.rule), ("limit", &seen.limit), ("would_refuse", &seen.would_refuse)];
+    let named = [("answer", &seen.answer), ("rule", &seen.rule), ("limit", &seen.limit)];
     for (what, name) in named {
         if let Some(name) = name {
             // Writing to a String cannot fail.
             let _ = write!(text, " {what}={name}");
         }
     }
-    for (what, names) in [("tags", &seen.tags), ("monitored", &seen.monitored)] {
+    for (what, names) in [("would_refuse", &seen.would_refuse), ("tags", &seen.tags), ("monitored", &seen.monitored)] {
         if !names.is_empty() {
             let _ = write!(text, " {what}={}", names.join(","));
         }

@@ -184,7 +184,8 @@ impl Answer {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    /// Until it may be asked again; none where no time helps, or none is known.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Answer::Banned { remaining, .. } => Some(*remaining),
             Answer::Limited { retry_after, .. } => *retry_after,

@@ -52,7 +52,7 @@ pub struct Context {
     pub(super) quotas: Vec<Quota>,
     /// What it holds of limits.
     pub(super) held: Option<Held>,
-    pub(super) would_refuse: Option<LimitId>,
+    pub(super) would_refuse: Vec<LimitId>,
     /// What the edge answered by itself.
     pub(super) answer: Option<Answer>,
     /// Server of the newest try.
@@ -110,7 +110,7 @@ impl Context {
             said: Said::default(),
             quotas: Vec::new(),
             held: None,
-            would_refuse: None,
+            would_refuse: Vec::new(),
             answer: None,
             server: None,
             origin_address: None,

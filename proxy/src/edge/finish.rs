@@ -59,7 +59,7 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
         bytes_out: session.body_bytes_sent(),
         cache,
         limit: context.quotas.first().and_then(|quota| name(quota.limit)),
-        would_refuse: context.would_refuse.and_then(name),
+        would_refuse: context.would_refuse.iter().take(NAMES_MAX).copied().filter_map(name).collect(),
         answer: context.answer.as_ref().map(Answer::name),
         rule: said.answered.as_ref().and_then(rule),
         tags: said.tags.iter().take(NAMES_MAX).map(|tag| &**tag).collect(),

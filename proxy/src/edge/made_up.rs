@@ -9,7 +9,7 @@ use selvedge_conf::Config;
 use selvedge_filters::cache::{KeyParts, Scheme};
 use selvedge_filters::{Changes, Form, Head, Verdict};
 
-use super::answer::Answer;
+use super::answer::{Answer, seconds};
 use super::forwarded::{Client, Trust};
 use super::target::{self, Target};
 use super::{declared, form, outbound, steer};
@@ -177,6 +177,17 @@ pub fn own_status(verdict: &Verdict) -> Option<u16> {
         Verdict::Partitioned { .. } => Answer::Partitioned { limit: String::new() },
     };
     Some(answer.status().as_u16())
+}
+
+/// After how many seconds the edge's own answer says that there is room; none where no time helps, or none is known.
+pub fn own_retry_after(verdict: &Verdict) -> Option<u64> {
+    let after = match verdict {
+        Verdict::Limited { quota, .. } => quota.reset,
+        Verdict::Banned { remaining, .. } => Some(*remaining),
+        Verdict::Partitioned { .. } => Answer::Partitioned { limit: String::new() }.retry_after(),
+        _ => None,
+    };
+    after.map(seconds)
 }
 
 /// Scheme, authority, and path with query of a URL.

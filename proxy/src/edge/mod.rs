@@ -52,7 +52,7 @@ pub use door::admit;
 use errand::{Errands, Found};
 use form::Form;
 use held::Held;
-pub use made_up::{MadeUp, NoRequest, Words, own_status};
+pub use made_up::{MadeUp, NoRequest, Words, own_retry_after, own_status};
 use target::Target;
 pub(crate) use tries::TRIES;
 pub use waiting::Waiting;

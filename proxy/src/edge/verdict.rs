@@ -20,10 +20,8 @@ pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Co
     let plan = Arc::clone(&context.plan);
     context.quotas = quotas;
     context.policy = decision.policy;
+    would_refuse.iter().for_each(|limit| plan.meters.limit(*limit, LimitOutcome::WouldRefuse));
     context.would_refuse = would_refuse;
-    if let Some(limit) = would_refuse {
-        plan.meters.limit(limit, LimitOutcome::WouldRefuse);
-    }
     if let Some(limit) = uncounted {
         plan.meters.limit(limit, LimitOutcome::Uncounted);
     }

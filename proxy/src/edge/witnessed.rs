@@ -49,7 +49,7 @@ pub(super) fn keep(node: &Node, session: &Session, context: &Context, answer: &A
     let why = why.chain(ban.iter().map(|ban| ("ban", &*ban.reason, &"" as &dyn Display)));
     let why = why.chain(said.tags.iter().map(|tag| ("tag", &**tag, &"" as &dyn Display)));
     let why = why.chain(said.monitored.iter().filter_map(|id| rule("monitored", id)));
-    let would_refuse = context.would_refuse.and_then(|id| plan.filters.limit(id));
+    let would_refuse = context.would_refuse.iter().filter_map(|id| plan.filters.limit(*id));
     let why = why.chain(would_refuse.map(|found| named("would_refuse", found)));
     // What cannot be read is shown as far as Pingora could.
     let (path, query) = match context.target.raw_path.as_str() {

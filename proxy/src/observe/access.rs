@@ -56,9 +56,9 @@ pub struct Line<'a> {
     /// The limit that refused, or has the least left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<&'a str>,
-    /// The limit in monitor mode that would have refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub would_refuse: Option<&'a str>,
+    /// The limits in monitor mode that would have refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub would_refuse: Vec<&'a str>,
     /// Why the edge answered by itself, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<&'a str>,

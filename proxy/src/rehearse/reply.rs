@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use selvedge_filters::{Decision, From, HeaderChange, Reply, Verdict};
 
-use crate::edge::own_status;
+use crate::edge::{own_retry_after, own_status};
 
 /// A response that nobody sent.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Response {
     /// cache would be asked.
     pub(super) fn to(decision: &Decision, origin: Option<(u16, HeaderMap)>, cached: bool) -> Option<Response> {
         let mut response = match own_status(&decision.verdict) {
-            Some(status) => Response { status, headers: location(&decision.verdict), from: From::Edge, cache: "" },
+            Some(status) => Response { status, headers: own_fields(&decision.verdict), from: From::Edge, cache: "" },
             None => {
                 let (status, headers) = origin?;
                 let cache = if cached { "miss" } else { "bypass" };
@@ -46,9 +46,12 @@ impl Response {
     }
 }
 
-/// The header of the edge's own answer, as far as rules decide it.
-fn location(verdict: &Verdict) -> HeaderMap {
+/// The header of the edge's own answer, as far as rules and limits decide it.
+fn own_fields(verdict: &Verdict) -> HeaderMap {
     let mut headers = HeaderMap::new();
+    if let Some(after) = own_retry_after(verdict) {
+        headers.insert(http::header::RETRY_AFTER, after.into());
+    }
     if let Verdict::Redirected { location, .. } = verdict
         && let Ok(location) = HeaderValue::from_str(location)
     {

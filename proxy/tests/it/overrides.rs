@@ -82,6 +82,27 @@ async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
 }
 
 #[tokio::test]
+async fn another_number_in_flight_is_said_shown_and_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("", "x").await;
+    let places = "[[limit]]\nname = \"open\"\nkey = [\"client.net\"]\nin_flight = 2\n";
+    let (fra, ams) = two(folder.path(), &origin, &format!("{LIMIT}{places}")).await;
+    let (code, text, error) =
+        fra.command(&["limits", "set", "open", "127.0.0.7", "--in-flight", "0", "--for", "1h"]).await;
+    assert_eq!(code, 0, "{error}");
+    assert!(text.starts_with("open 127.0.0.7: 0 in flight, by fra at "), "{text}");
+    shown(&ams, &["limits", "show", "open"], |limit| limit["overrides"][0]["in_flight"] == 0).await;
+    assert_eq!((passes(&ams, 7, 1).await, passes(&ams, 8, 1).await), (0, 1));
+    json(&ams, &["limits", "set", "open", "127.0.0.7", "--clear"]).await;
+    shown(&fra, &["limits", "show", "open"], |limit| limit["overrides"].as_array().is_some_and(Vec::is_empty)).await;
+    assert_eq!(passes(&fra, 7, 1).await, 1);
+    for (name, says) in [("open", ["--rate", "1/1s"]), ("api", ["--in-flight", "3"])] {
+        let words = ["limits", "set", name, "127.0.0.7", says[0], says[1], "--for", "1h"];
+        assert_ne!(fra.command(&words).await.0, 0, "{name} {says:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_is_reset_at_one_pop_is_let_in_at_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::fixed("", "x").await;

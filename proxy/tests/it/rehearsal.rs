@@ -84,7 +84,10 @@ async fn state_that_is_given_is_found_by_rules_and_limits() {
         story(r#"{ count = "not-found", key = ["192.0.2.8"], n = 9 }"#, r#"rule = """#),
         story(r#"{ unique = "users", key = ["192.0.2.9"], n = 3 }"#, r#"rule = "stuffing""#),
         story(r#"{ list = "trapped", add = "192.0.2.9", for = "1h" }"#, r#"status = 410, rule = "trapped""#),
-        story(r#"{ ban = "192.0.2.9", for = "10m" }"#, "status = 403, banned = true"),
+        story(
+            r#"{ ban = "192.0.2.9", for = "10m" }"#,
+            r#"status = 403, banned = true, headers = { retry-after = "600" }"#,
+        ),
         story(r#"{ count = "all", key = ["192.0.2.9"], n = 3 }"#, r#"status = 429, limit = "all""#),
         story(r#"{ peers = 2, of = 3, lag = "5s" }"#, r#"tags = ["late"]"#),
         story("", r#"monitored = ["night"], headers = { x-frame-options = "DENY" }, origin = "app", path = "/""#),
@@ -106,7 +109,7 @@ request = { url = "http://www.example.com/" }
 expect = { limit = "" }
 [[test.step]]
 request = { url = "http://www.example.com/" }
-expect = { status = 429, limit = "all" }
+expect = { status = 429, limit = "all", headers = { retry-after = "3" } }
 [[test.step]]
 after = "3s"
 request = { url = "http://www.example.com/" }

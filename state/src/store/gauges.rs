@@ -79,6 +79,13 @@ impl Store {
         all.into_iter().map(|(Author { actor, incarnation }, account)| (actor, incarnation, account.amount)).collect()
     }
 
+    /// Whether a life is this one, or one of a peer that is heard: its part of gauges counts.
+    #[must_use]
+    pub fn is_heard(&self, actor: Actor, incarnation: Incarnation) -> bool {
+        let author = Author { actor, incarnation };
+        author == self.me || self.cluster.with_heard(|heard| heard.contains(&author))
+    }
+
     /// Keys that a table of gauges holds, ended ones included until they are swept.
     #[must_use]
     pub fn gauge_keys(&self, gauge: GaugeId) -> usize {

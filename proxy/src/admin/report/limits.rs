@@ -78,11 +78,12 @@ pub struct Key {
     /// Whether one more request would be refused now.
     #[serde(default)]
     pub refused: bool,
-    /// Requests admitted in the windows still remembered, what was used of a quota by now, or what is in flight; all POPs.
+    /// Requests admitted in the windows still remembered, what was used of a quota by now, or what is in flight; all POPs, but for those of
+    /// which what is in flight counts nothing because they are not heard.
     pub count: u64,
     /// The same by POP and life.
     pub rows: Vec<Row>,
-    /// Backlog of the first bucket, requests; of a quota, and of what is in flight, the same as `count`.
+    /// Backlog of the first bucket as it is in force here, requests; of a quota, and of what is in flight, the same as `count`.
     pub level: f64,
 }
 
@@ -95,6 +96,9 @@ pub struct Row {
     pub incarnation: u64,
     /// Requests admitted.
     pub count: u64,
+    /// Whether it is what a POP last said that is not heard any more, and counts nothing: of what is in flight alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
 }
 
 /// What was said of one key of a limit at run time.
@@ -110,6 +114,9 @@ pub struct Override {
     pub rate: Option<String>,
     /// Depth of the bucket, likewise.
     pub burst: Option<u32>,
+    /// Requests at once, of all POPs, where that is what is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// Node time from when on it does not hold any more, ms since the Unix epoch.
     pub until: u64,
     /// When it was said, by the clock of the POP that did.
@@ -124,10 +131,13 @@ pub struct Override {
 pub struct NewOverride {
     /// A value for each part of the limit's key, or a hash behind `#`.
     pub key: Vec<String>,
-    /// A rate as in the config, `100/1m`; no limit where it is absent.
+    /// A rate as in the config, `100/1m`; no limit where neither this nor `in_flight` is there.
     pub rate: Option<String>,
     /// Depth of the bucket. Default `max(1, rate / 10)`.
     pub burst: Option<u32>,
+    /// Requests at once, of all POPs; 0 refuses each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u32>,
     /// How long, ms.
     pub for_ms: u64,
 }
