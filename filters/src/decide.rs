@@ -81,6 +81,12 @@ impl Filters {
         self.limits().iter().for_each(|limit| limit.begin(store, now));
     }
 
+    /// Takes note of what was said of keys of limits at run time. To be called when something of the kind was
+    /// [heard](Store::registers_heard): what peers count at a rate that is not known here is not taken.
+    pub fn heed(&self, store: &Store, now: Time) {
+        self.limits().iter().for_each(|limit| limit.heed(store, now));
+    }
+
     /// The limits in file order.
     pub fn limits(&self) -> &[Limit] {
         self.ledger.limits()

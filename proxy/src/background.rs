@@ -22,7 +22,7 @@ use crate::observe::log;
 use crate::plan::{Cause, reload, watch};
 use crate::stop::{Last, hangup, heard};
 
-/// How often expired state is swept. Each sweep does a bounded piece of work.
+/// How often expired state is swept, and what was said at run time is heeded. Each sweep does a bounded piece of work.
 const SWEEP: Duration = Duration::from_millis(250);
 
 /// Between two looks at whether the peers were heard.
@@ -217,11 +217,17 @@ async fn hear_peers(node: Arc<Node>) {
     log.heard_peers();
 }
 
+/// Drops what expired, and takes note of what other POPs said of keys of limits.
 async fn sweep(node: Arc<Node>) {
-    let mut ticks = interval(SWEEP);
+    let (mut ticks, mut heeded) = (interval(SWEEP), 0);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         node.store.sweep(node.clock.now());
+        let heard = node.store.registers_heard();
+        if heard != heeded {
+            heeded = heard;
+            node.plan.load().filters.heed(&node.store, node.clock.now());
+        }
     }
 }

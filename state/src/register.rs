@@ -85,6 +85,11 @@ impl Registered {
 }
 
 impl Stated for Registered {
+    /// Numbered for those who want to know whether anything came.
+    fn applied(&mut self, _now: Time, next: &mut dyn FnMut() -> u64) {
+        let _ = next();
+    }
+
     fn key(&self, secret: &Secret) -> Key128 {
         self.about.name(secret)
     }

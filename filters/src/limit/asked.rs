@@ -39,6 +39,13 @@ impl Limit {
         }
     }
 
+    /// Makes the buckets of the rates that were said of its keys, so that what peers count in them is taken before a key is asked for here.
+    pub(crate) fn heed(&self, store: &Store, now: Time) {
+        for held in self.overrides.all(store, now) {
+            let _ = self.retold(held.told, store, now);
+        }
+    }
+
     /// Which of its keys were reset.
     pub fn resets(&self) -> &Resets {
         &self.resets

@@ -169,6 +169,7 @@ impl Limit {
             Measure::Rates(_) | Measure::InFlight(_) => {}
         }
         self.specials.budgets().for_each(|budget| budget.begin(store));
+        self.heed(store, now);
     }
 
     /// What this limit may admit beyond its first rate and burst; `None` where it has none.

@@ -317,6 +317,21 @@ fn rules_read_what_was_counted_since_the_reset() {
     twice(&mut pops);
 }
 
+/// What a peer counts at a rate that was said is taken before the key is asked for here.
+#[test]
+fn a_rate_that_was_heard_of_is_counted_at_once() {
+    let mut pops = Pops::new(LIMIT, ONE);
+    let told = Told::rate(4, Duration::from_secs(3_600), 4).unwrap();
+    set(&pops, 0, &client(&pops, 0, "192.0.2.1"), told, pops.now.plus(HOUR));
+    let before = pops.each[1].store.registers_heard();
+    pops.wait(100);
+    assert!(pops.each[1].store.registers_heard() > before);
+    pops.each[1].filters.heed(&pops.each[1].store, pops.now);
+    assert_eq!(passes(&pops, 0, "192.0.2.1"), 4);
+    pops.wait(100);
+    assert_eq!(passes(&pops, 1, "192.0.2.1"), 0);
+}
+
 const PLACES: &str = "[[limit]]\nname = \"api\"\nkey = [\"client.net\"]\nin_flight = 2\n";
 
 #[test]

@@ -165,7 +165,7 @@ async fn mistakes_are_told_with_their_cause() {
         (vec!["limits", "set", "api", key, "--rate", "100/m", long[0], long[1]], 2, "write \"100/1m\""),
         (vec!["limits", "set", "api", key, "--rate", "100/1m"], 2, "--for <DURATION>"),
         (vec!["limits", "set", "api", key, "--unlimited", "--for", "0s"], 1, "must hold for some time"),
-        (vec!["limits", "set", "api", key, long[0], long[1]], 2, "--rate <RATE>|--unlimited|--clear"),
+        (vec!["limits", "set", "api", key, long[0], long[1]], 2, "--rate <RATE>|--in-flight <N>|--unlimited|--clear"),
         (vec!["limits", "set", "api", key, "--unlimited", "--burst", "2", long[0], long[1]], 2, "cannot be used with"),
         (vec!["limits", "set", "api", key, "--clear"], 1, "nothing is said of 127.0.0.7 in limit \"api\""),
         (vec!["limits", "reset", "api", key, "x"], 1, "the key has 1 parts (client.net), not 2"),

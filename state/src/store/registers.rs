@@ -128,6 +128,12 @@ impl Store {
         entries
     }
 
+    /// A number that grows with each change of a register that comes to be known here by a peer, or by a snapshot.
+    #[must_use]
+    pub fn registers_heard(&self) -> u64 {
+        self.registers.last_number()
+    }
+
     /// The instant up to which all that was stated in a space is void, if its removals once did not fit.
     #[must_use]
     pub fn registers_floor(&self, space: RegistersId) -> Option<Time> {
