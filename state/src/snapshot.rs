@@ -2,8 +2,8 @@
 //!
 //! Out go the rows of all authors, local tables included, and all facts, walked as repair walks them. What comes back in is joined
 //! like a peer's frames: own rows are those of an ended life, which only that life's author could raise, so a snapshot read twice, or
-//! an old one, never counts anything twice. What it does not bring back is what was never said to anybody: the backlog of
-//! buckets beyond what the cells tell.
+//! an old one, never counts anything twice. Beside a key's rows stands what its bucket owes beyond what cells tell, less what has drained since.
+//! What it does not bring back is what was said to nobody and has no counter: what keys owe that had no place of their own.
 //!
 //! Nothing of a snapshot is taken before all of it was read ([`Reading`]): a torn one is as good as none.
 
@@ -13,7 +13,7 @@ use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::{Ingested, Offered, Store, Told};
 use crate::time::Time;
 use crate::walk::{Filled, Walk};
-use crate::wire::{Builder, NEWEST, RangeHead, Saved, SavedHead, State, WireError, saved_end, saved_head};
+use crate::wire::{Builder, NEWEST, Saved, SavedHead, State, WireError, saved_end, saved_head};
 
 /// Whose snapshot it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl<'s> Snapshot<'s> {
             }
             if !builder.is_empty() {
                 self.frames += 1;
-                return Some(builder.range(&RangeHead { from: 0, to: 0, at: self.now.0 }, NEWEST));
+                return Some(builder.saved(self.now));
             }
         }
         None
@@ -256,7 +256,7 @@ fn lives(state: &State, actor: Actor) -> impl Iterator<Item = Incarnation> {
     let (rows, accounts): (&[_], &[_]) = match state {
         State::Counters(block) => (&block.rows, &[]),
         State::Accounts(block) => (&[], &block.accounts),
-        State::Sketches(_) | State::Facts(_) | State::Unknown => (&[], &[]),
+        State::Sketches(_) | State::Facts(_) | State::Debts(_) | State::Unknown => (&[], &[]),
     };
     let authors = rows.iter().map(|(_, author, _)| *author).chain(accounts.iter().map(|(_, author, _)| *author));
     authors.filter(move |author| author.actor == actor).map(|author| author.incarnation)
@@ -307,6 +307,7 @@ impl Store {
                     restored.left += block.accounts.len() as u64;
                 }
             },
+            State::Debts(debts) => self.owe(&debts, now),
             State::Unknown => restored.left += 1,
         }
         restored

@@ -205,12 +205,17 @@ impl Fill<'_> {
             if let Some(enough) = self.look() {
                 return Some(enough);
             }
+            // Looked at before the rows, so that those hold all that it comes of.
+            let debt = (walk.reach == Reach::All).then(|| self.store.hidden_debt(table, key, self.now)).flatten();
             for (author, row) in self.store.rows(table, key, self.now) {
                 // A key whose rows do not all fit is said again in the next frame; a frame holds all rows of one key.
                 let is_told = self.whose.holds(author.actor) && !self.receiver.covers(author);
                 if is_told && self.builder.row(identity, key, author, row) == Room::Full {
                     return Some(Filled::Frame);
                 }
+            }
+            if debt.is_some_and(|owed| self.builder.debt(identity, key, owed) == Room::Full) {
+                return Some(Filled::Frame);
             }
             walk.place = Place::Table(table, Some(key));
         }

@@ -38,6 +38,12 @@ impl SlotCounter {
         }
     }
 
+    /// Whether its bucket owes what the rows do not tell.
+    pub(crate) fn owes_beside(&self) -> bool {
+        self.carry().is_some_and(|carry| carry.backlog >= 1.0)
+            || self.others().is_some_and(|others| others.aside.is_some())
+    }
+
     /// The backlog of a bucket that all these rows filled, whoever counted them: as of a counter that was told nothing else.
     pub(crate) fn level_of(widths: Widths, rows: &[Row], rate: f64, now: Time) -> f64 {
         let mut counter = SlotCounter::new(widths.fine_slot(now));

@@ -229,7 +229,8 @@ impl Replica {
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, (sender, speaks), outcome, now),
                 Ok(State::Accounts(accounts)) => self.take_accounts(accounts, (speaks, clocks), outcome, now),
-                Ok(State::Unknown) => outcome.things += 1,
+                // Debts are a node's own.
+                Ok(State::Debts(_) | State::Unknown) => outcome.things += 1,
                 Err(error) => {
                     outcome.undecodable(&error);
                     return false;

@@ -11,6 +11,7 @@ use crate::counter::{Asker, Lane, Row, SlotCounter};
 use crate::identity::{Actor, Author, Incarnation};
 use crate::key::{Domain, Key, Key64};
 use crate::time::Time;
+use crate::wire::Debts;
 
 impl Store {
     /// Finds or makes the table of this identity, which is counted in from here on. Two configs that state the same identity
@@ -122,6 +123,28 @@ impl Store {
         }
         self.take_over(id, at, key, bucket.rate_per_ms, now);
         self.held_elsewhere(id, at, key.now)
+    }
+
+    /// What the bucket of a key owes, in thousandths of a token, where that is a token at least and its rows do not tell it.
+    pub(crate) fn hidden_debt(&self, table: TableId, key: Key64, now: Time) -> Option<u64> {
+        let at = self.at(table)?;
+        let rate = at.rate()?;
+        let level = |counter: &SlotCounter| counter.owes_beside().then(|| counter.level(at.widths(), rate, now));
+        at.read(key, level).flatten().filter(|level| *level >= 1.0).map(|level| (level * 1e3) as u64)
+    }
+
+    /// Takes in what buckets owed when a snapshot was made, less what has drained since. The rows of their keys were taken first: they are a part
+    /// of it.
+    pub(crate) fn owe(&self, Debts { table, at: owed_at, debts }: &Debts, now: Time) {
+        let known = self.any_by_identity(*table).and_then(|id| self.at(id));
+        let Some((at, rate)) = known.and_then(|at| Some((at, at.rate()?))) else { return };
+        let drained = rate * now.since(*owed_at) as f64;
+        for (key, owed) in debts {
+            let level = *owed as f64 / 1e3 - drained;
+            if level >= 1.0 {
+                at.visit(*key, now, |counter| counter.owes_at_least(at.widths(), level, now, rate));
+            }
+        }
     }
 
     /// Watches how far buckets of this burst are overshot, from here on; another burst than before begins anew. See [`Overshot`].

@@ -20,6 +20,8 @@ pub(super) const MAXIMA: u8 = 9;
 pub(super) const MARKS: u8 = 10;
 /// From version 3 on.
 pub(super) const ACCOUNTS: u8 = 16;
+/// Of snapshots alone: what comes over a link with it is passed over.
+pub(super) const DEBTS: u8 = 32;
 
 fn checksum(kind: u8, body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::accounts::{self, LEDGER_MOST};
-use super::block::{self, ACCOUNTS, BLOCK_HEAD, COUNTERS, SKETCHES};
+use super::block::{self, ACCOUNTS, BLOCK_HEAD, COUNTERS, DEBTS, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
+use super::debts::{self, DEBT_MOST, DEBTS_MOST, Debts};
 use super::facts::{Facts, HEADS_MOST};
 use super::frame::{self, DELTA, RANGE};
 use super::sketches::{self, Seen, UNIQUES_MOST};
@@ -17,6 +18,7 @@ use crate::fact::Fact;
 use crate::identity::Author;
 use crate::key::Key64;
 use crate::ledger::Account;
+use crate::time::Time;
 
 /// The most bytes of a frame's type and head: a delta's head is three numbers of 64 bits and an author.
 const HEAD_MOST: usize = 1 + BLOCK_HEAD + 3 * 9 + 3 + 5 + 9;
@@ -46,6 +48,9 @@ pub(crate) struct Builder {
     /// With their tables.
     accounts: Vec<(u64, Key64, Author, Account)>,
     ledgers: BTreeSet<u64>,
+    /// With their tables.
+    debts: Vec<(u64, Key64, u64)>,
+    debtors: BTreeSet<u64>,
     weight: usize,
 }
 
@@ -62,12 +67,15 @@ impl Builder {
             uniques: BTreeSet::new(),
             accounts: Vec::new(),
             ledgers: BTreeSet::new(),
+            debts: Vec::new(),
+            debtors: BTreeSet::new(),
             weight,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.facts.is_empty() && self.seen.is_empty() && self.accounts.is_empty()
+        let counts = self.rows.is_empty() && self.seen.is_empty() && self.debts.is_empty();
+        counts && self.facts.is_empty() && self.accounts.is_empty()
     }
 
     /// Takes a row. One without cells says nothing and is left out.
@@ -129,6 +137,30 @@ impl Builder {
         self.weight += weight;
         self.accounts.push((table, key, author, account));
         Room::Taken
+    }
+
+    /// Takes what a key's bucket owes, in thousandths of a token. Of a key whose rows are in the same frame, which are read first.
+    pub(crate) fn debt(&mut self, table: u64, key: Key64, owed: u64) -> Room {
+        let list = if self.debtors.contains(&table) { 0 } else { BLOCK_HEAD + DEBTS_MOST };
+        if self.weight + list + DEBT_MOST > FRAME_MAX {
+            return Room::Full;
+        }
+        self.debtors.insert(table);
+        self.weight += list + DEBT_MOST;
+        self.debts.push((table, key, owed));
+        Room::Taken
+    }
+
+    /// A frame of a snapshot.
+    pub(crate) fn saved(mut self, at: Time) -> Bytes {
+        let (debts, debtors) = (std::mem::take(&mut self.debts), std::mem::take(&mut self.debtors));
+        let mut out = self.range(&RangeHead { from: 0, to: 0, at: at.0 }, NEWEST).to_vec();
+        for table in debtors {
+            let of_table = debts.iter().filter(|(of, ..)| *of == table).map(|(_, key, owed)| (*key, *owed));
+            let debts = Debts { table, at, debts: of_table.collect() };
+            block::put(&mut out, DEBTS, &debts::encode(&debts));
+        }
+        out.into()
     }
 
     /// The frame for peers that speak this version.

@@ -4,9 +4,10 @@ use bytes::Bytes;
 
 use super::accounts::{self, Accounts};
 use super::bans::WireBan;
-use super::block::{self, ACCOUNTS, COUNTERS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
+use super::block::{self, ACCOUNTS, COUNTERS, DEBTS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead, Retires};
 use super::counters::{self, Rows};
+use super::debts::{self, Debts};
 use super::facts;
 use super::listings::WireListing;
 use super::marks::WireMark;
@@ -46,6 +47,8 @@ pub(crate) enum State {
     Facts(Vec<Fact>),
     Sketches(Sketches),
     Accounts(Accounts),
+    /// Of snapshots alone.
+    Debts(Debts),
     /// Of a kind that this version does not know.
     Unknown,
 }
@@ -102,6 +105,7 @@ impl Iterator for Blocks<'_> {
             FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
             ACCOUNTS => accounts::decode(body).map(State::Accounts),
+            DEBTS => debts::decode(body).map(State::Debts),
             LISTINGS => {
                 let listing = |listing: WireListing| Fact::Listing(listing.into());
                 facts::decode(body, "list entries", listing).map(State::Facts)

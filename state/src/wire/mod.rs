@@ -19,6 +19,7 @@ mod block;
 mod builder;
 mod control;
 mod counters;
+mod debts;
 mod facts;
 mod frame;
 mod listings;
@@ -33,6 +34,7 @@ pub(crate) use self::accounts::Accounts;
 pub(crate) use self::builder::{Builder, Room};
 pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, OWN, RELAYS, RangeHead, SUCCEEDS};
 pub(crate) use self::counters::Rows;
+pub(crate) use self::debts::Debts;
 pub(crate) use self::frame::{Frame, State, ack, digest, hello, misses, retires};
 pub(crate) use self::saved::{
     Saved, SavedEstate, SavedHead, decode_estate, end as saved_end, estate as saved_estate, head as saved_head,

@@ -58,6 +58,41 @@ fn window(node: &Node, table: TableId, key: &[u8], now: Time) -> u64 {
     node.store.count(table, node.store.key(&[key]), 60_000, now)
 }
 
+/// What a bucket owes beyond what its cells tell is there again, once, less what has drained, and also in the life after the next one.
+#[test]
+fn what_a_bucket_owes_is_there_again() {
+    let (old, mut now) = (Node::new(1), START);
+    let key = old.store.key(&[b"k"]);
+    let passes = |node: &Node, now: Time| {
+        (0..20)
+            .filter(|_| matches!(node.store.charge(node.shared, key, &BUCKET, 1, now), Charge::Admitted { .. }))
+            .count()
+    };
+    // At its limit for longer than the slots reach.
+    for _ in 0..1_200 {
+        passes(&old, now);
+        now = now.plus(500);
+    }
+    let mut frames = old.frames(1, now);
+    for (life, wait) in [(2, 0), (3, 1_500), (4, 1_000)] {
+        now = now.plus(wait);
+        let new = Node::new(life);
+        new.store.drains(new.shared, BUCKET.rate_per_ms);
+        let level = |node: &Node| node.store.level(node.shared, key, &BUCKET, now);
+        for _ in 0..2 {
+            new.restore(&frames, now);
+            let (had, has) = (level(&old), level(&new));
+            assert!(has <= had && has > had - 1.1 * (life - 1) as f64, "life {life}: {has} of {had}");
+        }
+        frames = new.frames(life, now);
+    }
+    // When all has drained nothing of it is left.
+    let late = Node::new(9);
+    late.store.drains(late.shared, BUCKET.rate_per_ms);
+    late.restore(&frames, now.plus(60_000));
+    assert_eq!(passes(&late, now.plus(60_000)), 5);
+}
+
 #[test]
 fn all_that_a_node_knew_is_there_again() {
     let old = Node::new(1);
