@@ -97,7 +97,7 @@ fn keys(store: &Store, nth: usize) -> Result<Keys, String> {
     let mut headers = HeaderMap::new();
     let text = (0..10).map(|tag| format!("tag-{nth}-{tag}")).collect::<Vec<_>>().join(" ");
     headers.insert("surrogate-key", text.parse().map_err(|_| "a tag is no value")?);
-    let tags = tags(&headers).map_err(|flaw| format!("{flaw:?}"))?;
+    let tags = tags(&headers, &[]).map_err(|flaw| format!("{flaw:?}"))?;
     let path = format!("/page/{nth}");
     let place =
         KeyParts { scheme: Scheme::Https, authority: "www.example.com", path: &path, query: None, origin: None };

@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
+use selvedge_conf::Measure;
 use selvedge_state::{Replica, Standing};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -19,7 +20,7 @@ use crate::link::membership::Membership;
 use crate::link::{LinkConfig, LinkEvent, Links};
 use crate::node::Node;
 use crate::observe::log;
-use crate::plan::{Cause, reload, watch};
+use crate::plan::{self, Cause, reload};
 use crate::stop::{Last, hangup, heard};
 
 /// How often expired state is swept, and what was said at run time is heeded. Each sweep does a bounded piece of work.
@@ -30,6 +31,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// How long the process before may take to answer that this one serves.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long what is left of quotas may take to come, before clients are accepted without it.
+const RIGHTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long the first lookup of origin names may hold up readiness.
 const FIRST_LOOKUP: Duration = Duration::from_secs(2);
@@ -48,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) offer: Option<Offer>,
     /// What the process that it took over from still says.
     pub(crate) rest: Option<Rest>,
+    /// Lets the front accept connections.
+    pub(crate) opened: watch::Sender<bool>,
     pub(crate) last: Last,
 }
 
@@ -77,7 +83,7 @@ impl Service for Background {
 
 impl Parts {
     async fn run(self) {
-        let Parts { node, links, admin, offer, rest, last } = self;
+        let Parts { node, links, admin, offer, rest, opened, last } = self;
         let mut asked = last.asked();
         let reloads = tokio::spawn(reload_on_signal(Arc::clone(&node)));
         if let Some((membership, listener, replica)) = links {
@@ -96,12 +102,12 @@ impl Parts {
         let _ = timeout(FIRST_LOOKUP, resolve::once(&origins)).await;
         resolve::keep(&origins);
         drop(origins);
-        let watcher = tokio::spawn(watch(Arc::clone(&node)));
+        let watcher = tokio::spawn(plan::watch(Arc::clone(&node)));
         node.ready.store(true, Ordering::Relaxed);
-        let (before, tenure) = match rest {
-            Some(_) if *asked.borrow() => (None, Tenure::Never),
+        let Succession { before, tenure, inherited } = match rest {
+            Some(_) if *asked.borrow() => Succession { tenure: Tenure::Never, ..Succession::default() },
             Some(rest) => begin(rest, &node, &mut asked).await,
-            None => (None, Tenure::Alone),
+            None => Succession::default(),
         };
         if tenure == Tenure::Never {
             // The process before goes on; what is the node's is not this one's.
@@ -113,6 +119,13 @@ impl Parts {
         let admin = tokio::spawn(crate::admin::serve(admin, Arc::clone(&node)));
         let socket = admin.abort_handle();
         let end = End { ask: last.asker(), drained: last.drained(), admin, before };
+        if let Some(inherited) = inherited.filter(|_| has_quotas(&node)) {
+            tokio::select! {
+                _ = timeout(RIGHTS_WITHIN, inherited) => {}
+                () = heard(&mut asked) => {}
+            }
+        }
+        opened.send_replace(true);
         let handing = offer.map(|offer| tokio::spawn(handover::serve(offer, Arc::clone(&node), end)));
         log::ready(&node);
         heard(&mut asked).await;
@@ -146,10 +159,25 @@ impl Parts {
     }
 }
 
+fn has_quotas(node: &Node) -> bool {
+    node.plan.load().config.limits.iter().any(|limit| matches!(limit.measure, Measure::Quota(_)))
+}
+
+/// How this process came to the node.
+#[derive(Debug, Default)]
+struct Succession {
+    /// Hears the rest of what the process before says.
+    before: Option<JoinHandle<()>>,
+    tenure: Tenure,
+    /// Hears when what that one had left of quotas is here.
+    inherited: Option<oneshot::Receiver<()>>,
+}
+
 /// Whose the node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Tenure {
     /// This process's.
+    #[default]
     Alone,
     /// Another one's, now as before.
     Never,
@@ -157,24 +185,20 @@ enum Tenure {
 
 /// Says to the process before that this one serves, and waits until that one takes no more work: operators hear of one or the other, never of
 /// both in turns. What it still tells comes meanwhile.
-async fn begin(
-    rest: Rest,
-    node: &Arc<Node>,
-    asked: &mut tokio::sync::watch::Receiver<bool>,
-) -> (Option<JoinHandle<()>>, Tenure) {
-    let (follower, (begun, answer)) = (Arc::clone(node), oneshot::channel());
-    let following = tokio::task::spawn_blocking(move || handover::follow(rest, &follower, begun));
+async fn begin(rest: Rest, node: &Arc<Node>, asked: &mut watch::Receiver<bool>) -> Succession {
+    let (follower, (begun, answer), (came, inherited)) = (Arc::clone(node), oneshot::channel(), oneshot::channel());
+    let following = tokio::task::spawn_blocking(move || handover::follow(rest, &follower, (begun, came)));
     let begun = tokio::select! {
         begun = timeout(ANSWER_WITHIN, answer) => begun,
         // It was told that this one serves, so it is for this one to end the node.
-        () = heard(asked) => return (None, Tenure::Alone),
+        () = heard(asked) => return Succession::default(),
     };
     let tenure = match begun {
         Ok(Ok(Begun::Not)) => Tenure::Never,
         // One that hangs has heard it all the same.
         Ok(Ok(Begun::Alone) | Err(_)) | Err(_) => Tenure::Alone,
     };
-    (Some(following), tenure)
+    Succession { before: Some(following), tenure, inherited: Some(inherited) }
 }
 
 fn start_links(

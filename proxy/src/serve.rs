@@ -12,6 +12,7 @@ use selvedge_conf::{Cluster, Config};
 use selvedge_state::{
     Actor, Estate, Incarnation, PopId, Replica, ReplicaConfig, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
 };
+use tokio::sync::watch;
 
 use crate::background::{Background, Parts};
 use crate::cache::{Cache, Disk, DiskError, DiskSettings, Settings};
@@ -352,6 +353,8 @@ impl Ready {
         let Ready { node, listening, peers, admin, offer, rest } = self;
         let replica = peers.as_ref().map(|(membership, _)| replica(&node, membership)).transpose()?;
         let (stop, busy, last) = Stop::new();
+        // As long as the process before has what is left of quotas, it accepts, and this one does not.
+        let (opened, opens) = watch::channel(rest.is_none());
         let conf = server_conf(&node);
         let mut server = Server::new_with_opt_and_conf(None, conf);
         server.bootstrap();
@@ -359,10 +362,11 @@ impl Ready {
         let bounds = node.plan.load().config.listen.bounds.clone();
         proxy.server_options = Some(crate::edge::server_options(&bounds));
         let threads = server.configuration.threads;
-        server.add_service(Front::new(listening, Arc::new(proxy), bounds, threads, busy, door(Arc::clone(&node))));
+        let door = door(Arc::clone(&node), opens);
+        server.add_service(Front::new(listening, Arc::new(proxy), bounds, threads, busy, door));
         let links = peers.zip(replica).map(|((membership, listener), replica)| (membership, listener, replica));
         let log = Arc::clone(&node.log);
-        server.add_service(Background::new(Parts { node, links, admin, offer, rest, last }));
+        server.add_service(Background::new(Parts { node, links, admin, offer, rest, opened, last }));
         server.run(RunArgs { shutdown_signal: Box::new(stop) });
         log.flush();
         Ok(())
@@ -370,8 +374,9 @@ impl Ready {
 }
 
 /// Who decides about connections, and hears of those that fail.
-fn door(node: Arc<Node>) -> Door {
-    Door { admit: Box::new(move |peer| crate::edge::admit(&node, peer)), report: Box::new(log::accept_failed) }
+fn door(node: Arc<Node>, opens: watch::Receiver<bool>) -> Door {
+    let admit = Box::new(move |peer| crate::edge::admit(&node, peer));
+    Door { admit, report: Box::new(log::accept_failed), opens }
 }
 
 fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::Error> {

@@ -92,6 +92,11 @@ impl Numbers {
         number
     }
 
+    /// Takes the next one for what is no purge.
+    pub(crate) fn count(&self) {
+        self.last.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Whether a purge of this name may have been applied after a number that was the [last](Numbers::last) once; if not, none was. One load.
     pub(crate) fn may_be_since(&self, key: Key128, number: u64) -> bool {
         let Some(parts) = self.parts.get() else { return false };

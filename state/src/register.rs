@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::counter::DRIFT_MAX;
 use crate::fact::{self, About, FACT_LONGEST, FACT_MEMORY, Flaw, Joined, Stated};
 use crate::identity::{Actor, Author};
+use crate::journal::Numbers;
 use crate::key::{Key128, Secret};
 use crate::time::Time;
 use crate::void::Voids;
@@ -86,8 +87,8 @@ impl Registered {
 
 impl Stated for Registered {
     /// Numbered for those who want to know whether anything came.
-    fn applied(&mut self, _now: Time, next: &mut dyn FnMut() -> u64) {
-        let _ = next();
+    fn applied(&mut self, _now: Time, numbers: &Numbers) {
+        numbers.count();
     }
 
     fn key(&self, secret: &Secret) -> Key128 {

@@ -62,6 +62,8 @@ pub struct Door {
     pub admit: Box<dyn Fn(IpAddr) -> Admission + Send + Sync>,
     /// Hears of failed accepts.
     pub report: Box<dyn Fn(&io::Error) + Send + Sync>,
+    /// Turns true when connections may be accepted; until then they wait in the kernel's backlog.
+    pub opens: ShutdownWatch,
 }
 
 impl<A> Front<A> {
@@ -122,6 +124,12 @@ where
             Ok(listener) => Listener::from(listener),
             Err(error) => return (self.door.report)(&error),
         };
+        let mut opens = self.door.opens.clone();
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            opened = opens.wait_for(|open| *open) => if opened.is_err() { return },
+        }
         loop {
             // A place is taken before the connection: when all are in use, new clients wait in the kernel's backlog.
             let place = tokio::select! {

@@ -194,8 +194,8 @@ fn told_nothing(error: &io::Error) -> Option<Estate> {
 }
 
 /// Says that this process serves, and takes what the other one still counted until it ends. Blocks for as long. `begun` hears how
-/// that was taken.
-pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>) {
+/// that was taken, and `inherited` when what was left of quotas is here.
+pub(crate) fn follow(rest: Rest, node: &Arc<Node>, (begun, inherited): (oneshot::Sender<Begun>, oneshot::Sender<()>)) {
     let Rest { mut stream, pid, before: (life, leaves), mine: (mine, beside) } = rest;
     // Without a cluster what is left is this process's in any case, as far as it was told.
     let alone = || mine.cluster.is_empty().then(|| Estate::of_one_alone(Some(life)));
@@ -216,6 +216,7 @@ pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>
     let _ = begun.send(Begun::Alone);
     let mut left = if leaves { left(&mut stream).unwrap_or_else(|error| told_nothing(&error)) } else { alone() };
     let mut told_all = true;
+    let mut inherited = Some(inherited);
     for _ in 0..offer::LATER {
         let restored = receive(&mut stream, (&mine, beside), &node.store, node.clock.now());
         let is_over = restored.as_ref().is_err_and(ReadError::is_broken_off);
@@ -224,6 +225,8 @@ pub(crate) fn follow(rest: Rest, node: &Arc<Node>, begun: oneshot::Sender<Begun>
         if let Some(estate) = left.take().filter(|_| restored.is_ok()) {
             node.store.inherit(estate, node.clock.now());
         }
+        // Whoever waits for it may be gone.
+        inherited.take().map(|inherited| inherited.send(()));
         let took = node.took_over();
         node.set_took_over(took.map(|took| told(took, restored)));
         if is_over {

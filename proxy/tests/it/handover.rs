@@ -34,12 +34,18 @@ struct Clients {
 
 impl Clients {
     fn of(edge: &Edge) -> Clients {
+        Clients::asking(edge, &[200])
+    }
+
+    /// They get one of these statuses.
+    fn asking(edge: &Edge, statuses: &'static [u16]) -> Clients {
         let over = Arc::new(AtomicBool::new(false));
         let address = edge.address();
         let client = |over: Arc<AtomicBool>| async move {
             let mut answered = 0;
             while !over.load(Ordering::Relaxed) {
-                assert_eq!(get(address, "test", "/").await.status, 200);
+                let status = get(address, "test", "/").await.status;
+                assert!(statuses.contains(&status), "{status}");
                 answered += 1;
             }
             answered
@@ -112,6 +118,26 @@ async fn counts_go_along_without_a_folder() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_go_along_with_a_folder() {
     counts_go_along("\n[storage]\nstate = \"state\"\nstate_every = \"1s\"\n").await;
+}
+
+/// What the process before had of a quota is there when its successor takes the first request. That one refuses what it took before it left its
+/// rights and decides about after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_successor_refuses_nobody_for_want_of_a_quota() {
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "fine").await;
+    let quota = "[[limit]]\nname = \"plan\"\nkey = []\nquota = \"1000000000/month\"\n";
+    let (mut edge, mut ended) = (Edge::before(&origin.url(), quota).await, Vec::new());
+    for _ in 0..3 {
+        let clients = Clients::asking(&edge, &[200, 429]);
+        let new = edge.successor().await;
+        assert_eq!(edge.ended().await, Some(0));
+        assert!(clients.stop().await > 0);
+        let metrics = crate::support::metrics(&new).await;
+        let refused = "selvedge_limit_decisions_total{decision=\"refused\",limit=\"plan\"} 0\n";
+        assert!(metrics.contains(refused), "{metrics}");
+        // The first one has the folder.
+        ended.push(std::mem::replace(&mut edge, new));
+    }
 }
 
 #[tokio::test]

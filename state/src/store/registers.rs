@@ -131,7 +131,7 @@ impl Store {
     /// A number that grows with each change of a register that comes to be known here by a peer, or by a snapshot.
     #[must_use]
     pub fn registers_heard(&self) -> u64 {
-        self.registers.last_number()
+        self.registers.numbers.last()
     }
 
     /// The instant up to which all that was stated in a space is void, if its removals once did not fit.
