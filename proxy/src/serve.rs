@@ -115,8 +115,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let plan = Plan::new(config, authorities, shelf, ground, None)?;
     plan.filters.begin(&store, started);
     let config = &plan.config;
-    let running = inherited.as_ref().map(|inherited| Before::Running(inherited.incarnation()));
-    let before = running.or(found.life().map(Before::Ended)).unwrap_or(Before::Unknown);
+    let before = before(inherited.as_ref(), &found);
     // The tables are there now.
     let mut keeper =
         folder.map(|folder| Keeper::start(folder, &found, head.clone(), config.storage.state_every, &store));
@@ -131,11 +130,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         incarnation,
         secrets: (secret.id(), beside.as_ref().map(Secret::id)),
         keeper,
-        cache: Cache::leak(
-            cache_settings(config),
-            disk(config, purge_log.as_ref(), incarnation, &store)?,
-            Arc::clone(&store),
-        ),
+        cache: cache(config, purge_log.as_ref(), incarnation, &store)?,
         purge_log,
         waiting: Waiting::default(),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
@@ -241,6 +236,26 @@ fn bounds(config: &Config) -> StoreBounds {
     StoreBounds { uniques_max, lists_max, ledgers_max, ..StoreBounds::default() }
 }
 
+/// The life before this one.
+fn before(inherited: Option<&Inherited>, found: &Found) -> Before {
+    let running = inherited.map(|inherited| Before::Running(inherited.incarnation()));
+    running.or(found.life().map(Before::Ended)).unwrap_or(Before::Unknown)
+}
+
+fn cache(
+    config: &Config,
+    purges: Option<&Arc<PurgeLog>>,
+    life: Incarnation,
+    store: &Arc<Store>,
+) -> Result<&'static Cache, DiskError> {
+    let settings = Settings {
+        capacity: config.storage.memory,
+        object_max: usize::try_from(config.storage.object_max).unwrap_or(usize::MAX),
+        wait: config.storage.fill_wait,
+    };
+    Ok(Cache::leak(settings, disk(config, purges, life, store)?, Arc::clone(store)))
+}
+
 /// The disk tier of the cache.
 fn disk(
     config: &Config,
@@ -261,14 +276,6 @@ fn disk(
 fn company(config: &Config) -> Option<Company> {
     let disk = config.storage.disk.as_ref()?;
     Some(if config.cluster.is_none() || disk.alone { Company::Alone } else { Company::Peers })
-}
-
-fn cache_settings(config: &Config) -> Settings {
-    Settings {
-        capacity: config.storage.memory,
-        object_max: usize::try_from(config.storage.object_max).unwrap_or(usize::MAX),
-        wait: config.storage.fill_wait,
-    }
 }
 
 type Bound = (Vec<Listening>, Vec<Arc<Certificates>>);

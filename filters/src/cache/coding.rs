@@ -105,7 +105,9 @@ mod tests {
 
     use super::*;
 
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    type Field = (&'static str, &'static str);
+
+    fn headers(fields: &[Field]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_static(value));
@@ -152,7 +154,7 @@ mod tests {
             min_size: 100,
         };
         let html = ("content-type", "Text/HTML; charset=utf-8");
-        let table: [(u16, &[(&'static str, &'static str)], Result<(), NotCoded>); 13] = [
+        let table: [(u16, &[Field], Result<(), NotCoded>); 13] = [
             (200, &[html], Ok(())),
             (404, &[html], Ok(())),
             (200, &[("content-type", "application/problem+json")], Ok(())),

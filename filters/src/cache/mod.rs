@@ -41,7 +41,7 @@ pub use lifetime::Lifetime;
 pub use personal::of_one_client;
 pub(crate) use policy::Policies;
 pub use policy::{KeyShape, Policy, PolicyId, Variation, variant};
-pub use renewal::{renewed, validates};
+pub use renewal::{renewed, validates, weaker_tag};
 pub use request::{Bypass, Lookup, request_admits};
 pub use status::{Forward, Outcome, cache_status};
 pub use vary::{VARY_FIELDS_MAX, Vary, Varying, variance, vary};

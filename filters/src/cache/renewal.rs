@@ -27,15 +27,20 @@ pub fn validates(stored: &HeaderMap, validation: &HeaderMap) -> bool {
     }
 }
 
-/// The fields of a 304 that replace those of the stored response, all lines of a name together; sorted, each once. A tag that is weak
-/// here stays weak: the bytes may have been coded on the way, and a strong one names bytes (RFC 9110 section 8.8.1).
-pub fn renewed(stored: &HeaderMap, validation: &HeaderMap) -> Vec<HeaderName> {
+/// The tag that stays in the place of a 304's: a stored one that is weak where that one is strong. The bytes may have been coded on the way, and a
+/// strong one names bytes (RFC 9110 section 8.8.1).
+pub fn weaker_tag<'a>(stored: &'a HeaderMap, validation: &HeaderMap) -> Option<&'a HeaderValue> {
+    let is_weak = |tag: &HeaderValue| tag.as_bytes().starts_with(b"W/");
+    let stored = stored.get(ETAG).filter(|tag| is_weak(tag))?;
+    validation.get(ETAG).is_some_and(|tag| !is_weak(tag)).then_some(stored)
+}
+
+/// The fields of a 304 that replace those of the stored response, all lines of a name together; sorted, each once.
+pub fn renewed(validation: &HeaderMap) -> Vec<HeaderName> {
     let (hop, personal) = (hop_by_hop(validation), of_one_client(validation));
-    let stays_weak = stored.get(ETAG).is_some_and(|tag| tag.as_bytes().starts_with(b"W/"));
     let mut names: Vec<HeaderName> = validation
         .keys()
         .filter(|name| !KEPT.contains(name) && !hop.contains(name) && !personal.contains(name))
-        .filter(|name| !(stays_weak && *name == ETAG))
         .cloned()
         .collect();
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));

@@ -61,8 +61,8 @@ pub(crate) const BATCH: usize = 4 * CHUNK_PIECES * PIECE;
 pub(crate) const RESERVE: u64 = (BATCH + 5 * PIECE) as u64;
 
 /// How far a reader may lag behind what only passes through, bytes, however small the largest object is: one part of a body may be longer than
-/// that.
-const BEHIND_LEAST: usize = 256 * 1024;
+/// that, and what the disk does not take is a batch and what came meanwhile.
+const BEHIND_LEAST: usize = 2 * BATCH;
 
 /// A body that is being written.
 #[derive(Debug)]

@@ -36,12 +36,13 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod bring_back;
 mod budget;
 mod deposit;
 mod disk;
 mod evict;
 mod fill;
-mod from_disk;
+
 mod growing;
 mod hit;
 mod lock;
@@ -60,6 +61,8 @@ mod stats;
 mod storage;
 mod wait;
 
+#[cfg(test)]
+mod disk_laws;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::{AGE, DATE};
+use http::header::{AGE, DATE, ETAG};
 use pingora::cache::key::{HashBinary, hash_key};
 use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -12,7 +12,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::cache::{
     Answer, Asked, Forward, KeyParts, KeyShape, NotStored, Outcome, Policy, Variation, freshness, hop_by_hop,
-    of_one_client, renewed, validates, variant,
+    of_one_client, renewed, validates, variant, weaker_tag,
 };
 use selvedge_state::Fill;
 
@@ -87,6 +87,12 @@ impl Exchange {
     /// Pingora would merge some of them. For `upstream_response_filter`.
     pub fn received(&mut self, response: &mut ResponseHeader, stored: Option<&CacheMeta>, now: SystemTime) {
         self.response_time = Some(now);
+        // Before anybody merges it.
+        let stored_tag = stored.and_then(|stored| weaker_tag(stored.headers(), &response.headers));
+        if let Some(tag) = stored_tag.filter(|_| response.status == http::StatusCode::NOT_MODIFIED) {
+            // A value taken from another header.
+            let _ = response.insert_header(ETAG, tag.clone());
+        }
         let validates_stored = response.status == http::StatusCode::NOT_MODIFIED && stored.is_some();
         self.validation = validates_stored.then(|| response.headers.clone());
         self.is_of_another =
@@ -178,7 +184,7 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
 
 /// Puts a 304's fields in the place of the stored ones (RFC 9111 section 3.2).
 fn renew(header: &mut ResponseHeader, validation: &HeaderMap) {
-    for name in renewed(&header.headers, validation) {
+    for name in renewed(validation) {
         header.remove_header(&name);
         for value in validation.get_all(&name) {
             // A name and a value taken from another header: appending them cannot fail.

@@ -357,7 +357,7 @@ impl Storage for Tiers {
         }
         let Some(disk) = self.disk() else { return Ok(None) };
         let Some(found) = disk.find(key).await else { return Ok(None) };
-        Ok(self.from_disk(key, found).await)
+        Ok(self.bring_back(key, found).await)
     }
 
     async fn lookup_streaming_write(

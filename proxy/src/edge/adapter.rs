@@ -162,6 +162,19 @@ impl ProxyHttp for Edge {
         Ok(())
     }
 
+    fn upstream_response_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        is_end: bool,
+        _: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if is_end {
+            coding::end(session, body);
+        }
+        Ok(None)
+    }
+
     fn response_cache_filter(
         &self,
         session: &Session,

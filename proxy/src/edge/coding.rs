@@ -3,6 +3,7 @@
 //! The origin is asked for no other coding than the one that the client gets, so that what is stored under it is one thing: coded by the
 //! origin, or here on the way into the cache. A hit is sent as it is stored.
 
+use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::compression::Algorithm;
 use pingora::proxy::Session;
@@ -44,6 +45,19 @@ pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &
     if session.upstream_compression.is_header_phase() {
         let (algorithm, level) = level(encoding);
         session.upstream_compression.adjust_algorithm_level(algorithm, level);
+    }
+}
+
+/// An empty last meta-block (RFC 7932 section 9.2: `ISLAST` and `ISLASTEMPTY`), in a byte of its own.
+const BROTLI_END: u8 = 0b11;
+
+/// Ends what Pingora 0.9.1 leaves open: its coder of brotli flushes at the end and does not finish, so that decoders take the whole for a
+/// part. A flush ends with a byte, so what ends the stream can be written behind it. For `upstream_response_body_filter`.
+pub(super) fn end(session: &Session, body: &mut Option<Bytes>) {
+    let coder = session.upstream_compression.get_info().map(|(name, ..)| name);
+    if coder == Some("brotli") {
+        let coded = body.take().unwrap_or_default();
+        *body = Some([&*coded, &[BROTLI_END]].concat().into());
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::file;
 use super::folder::{Folder, Found};
-use super::purges::{Before, Company, LogStatus, Opening, PurgeLog};
+use super::purges::{Before, Company, Forgotten, LogStatus, Opening, PurgeLog};
 use crate::admin::report;
 use crate::node::Node;
 use crate::observe::log;
@@ -122,6 +122,7 @@ impl Keeper {
         let purges = self.log.as_ref().map(|log| {
             let LogStatus { bytes, broken, durable: _ } = log.standing();
             let (error, forgotten) = (broken.as_ref(), log.earlier().forgotten());
+            let forgotten = forgotten.filter(|forgotten| **forgotten != Forgotten::NoLog);
             report::PurgesKept {
                 bytes,
                 serves: log.may_serve(),

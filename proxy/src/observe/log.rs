@@ -48,8 +48,8 @@ pub fn snapshot_refused(folder: &std::path::Path, cause: &str) {
     tracing::error!(folder = %folder.display(), cause, "the snapshot there is not taken");
 }
 
-/// The folder of the cache on the disk is this process's; `forgotten` is why nothing that was there may be used, if so.
-pub fn disk_opened(folder: &std::path::Path, objects: u64, bytes: u64, forgotten: Option<&crate::keep::Forgotten>) {
+/// The folder of the cache on the disk is this process's; `forgotten` is why what was there is removed, if so.
+pub fn disk_opened(folder: &std::path::Path, (objects, bytes): (u64, u64), forgotten: Option<&crate::keep::Forgotten>) {
     let folder = folder.display();
     match forgotten {
         None => tracing::info!(%folder, objects, bytes, "the cache on the disk is open"),
@@ -88,11 +88,7 @@ pub fn estate_lost(folder: &std::path::Path, error: &std::io::Error) {
 
 /// Nothing is known of purges in the lives before this one, so all that they stored on disk is gone.
 pub(crate) fn purges_forgotten(folder: &std::path::Path, forgotten: &Forgotten) {
-    let folder = folder.display();
-    match forgotten {
-        Forgotten::NoLog => tracing::info!(%folder, "there is no log of purges; nothing that is on disk is served"),
-        _ => tracing::warn!(%folder, cause = %forgotten, "nothing that was stored on disk before is served"),
-    }
+    tracing::warn!(folder = %folder.display(), cause = %forgotten, "nothing that was stored on disk before is served");
 }
 
 /// Purges are not logged any more.

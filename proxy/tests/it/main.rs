@@ -12,6 +12,7 @@ mod cluster;
 mod commands;
 mod compression;
 mod crowd;
+mod disk;
 mod explain;
 mod fleet;
 mod forms;

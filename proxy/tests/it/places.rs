@@ -202,7 +202,10 @@ async fn some_clients_have_other_places() {
     until(&edge, "open", 9, 0).await;
     // At run time one may be without limit; those that it holds go on being counted.
     let (code, _, error) = edge.command(&["limits", "set", "open", "127.0.0.7", "--rate", "1/1m", "--for", "1h"]).await;
-    assert!(code == 1 && error.contains("(2 in flight)") && error.contains("has not one rate"), "{error}");
+    assert!(
+        code == 1 && error.contains("(2 in flight)") && error.contains("can have another number in flight"),
+        "{error}"
+    );
     json(&edge, &["limits", "set", "open", "127.0.0.7", "--unlimited", "--for", "1h"]).await;
     held.take(&edge, 7).await;
     until(&edge, "open", 7, 1).await;

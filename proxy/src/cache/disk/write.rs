@@ -74,29 +74,29 @@ impl Disk {
         }
     }
 
-    /// Takes in what the folder holds; all of it goes where nothing is known of purges that came before.
+    /// Takes in what the folder holds, the last written of what does not fit; all of it goes where nothing is known of purges that came before.
     fn load(&'static self) -> std::io::Result<()> {
         self.folder.clear_drafts()?;
         let forgotten = self.purges.earlier().forgotten();
-        let (mut found, mut bytes) = (0_u64, 0_u64);
+        let mut dropped = 0_u64;
         for object in self.folder.objects()? {
             // Known from before it was lent to another process.
             if self.shelf.peek(object.name.key).is_some_and(|kept| kept.name == object.name) {
                 continue;
             }
-            let path = self.folder.object(object.name);
             let charge = self.room(file::weight(object.size)).filter(|_| forgotten.is_none());
             let Some(charge) = charge else {
-                std::fs::remove_file(path)?;
+                std::fs::remove_file(self.folder.object(object.name))?;
+                dropped += 1;
                 continue;
             };
-            (found, bytes) = (found + 1, bytes + charge.bytes());
             let kept = Arc::new(Kept::new(object.name, None, Reuse::WhileFresh, charge));
             if let Some(other) = self.shelf.put(object.name.key, kept) {
                 self.unlink(&other);
             }
         }
-        log::disk_opened(self.path(), found, bytes, forgotten);
+        let (objects, bytes) = (self.shelf.objects() as u64, self.budget.used());
+        log::disk_opened(self.path(), (objects, bytes), forgotten.filter(|_| dropped > 0));
         Ok(())
     }
 

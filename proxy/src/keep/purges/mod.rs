@@ -95,7 +95,8 @@ impl PurgeLog {
     /// in the folder from here on. Whatever is wrong with the log is told and makes all that was stored before [gone](Forgotten).
     pub fn open(folder: &Path, opening: &Opening<'_>, store: &Arc<Store>) -> Arc<PurgeLog> {
         let (earlier, writer) = opening::begin(folder, opening, store);
-        if let Some(forgotten) = earlier.forgotten() {
+        // Where there was none, nothing may have been stored either: whoever finds something says so.
+        if let Some(forgotten) = earlier.forgotten().filter(|forgotten| **forgotten != Forgotten::NoLog) {
             log::purges_forgotten(folder, forgotten);
         }
         let waits = match (opening.company, opening.before) {

@@ -13,7 +13,7 @@ use super::storage::{EntryKey, Tiers};
 
 impl Tiers {
     /// An answer by what was found on the disk. `None`: it is damaged, or there is no room to read it with.
-    pub(super) async fn from_disk(&'static self, key: EntryKey, found: Found) -> Option<(CacheMeta, HitHandler)> {
+    pub(super) async fn bring_back(&'static self, key: EntryKey, found: Found) -> Option<(CacheMeta, HitHandler)> {
         if found.body.len() > CHUNK {
             let charge = self.room(CHUNK as u64)?;
             let Found { times, header, body, .. } = found;
