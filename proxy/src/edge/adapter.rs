@@ -156,6 +156,7 @@ impl ProxyHttp for Edge {
         context: &mut Context,
     ) -> Result<()> {
         tries::answered(context);
+        coding::tell(response, context);
         if let Some(exchange) = &mut context.exchange {
             exchange.received(response, session.cache.maybe_cache_meta(), SystemTime::now());
         }

@@ -4,11 +4,12 @@
 //! origin, or here on the way into the cache. A hit is sent as it is stored.
 
 use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, VARY};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::compression::Algorithm;
 use pingora::proxy::Session;
 use selvedge_conf::Encoding;
-use selvedge_filters::cache::{Variation, is_coded, preferred};
+use selvedge_filters::cache::{NotCoded, Variation, Vary, is_coded, preferred, vary};
 
 use super::context::Context;
 use crate::plan::Plan;
@@ -45,6 +46,23 @@ pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &
     if session.upstream_compression.is_header_phase() {
         let (algorithm, level) = level(encoding);
         session.upstream_compression.adjust_algorithm_level(algorithm, level);
+    }
+}
+
+/// Has a response tell that it is coded for some clients and not for others, also where the origin codes and does not say so. For
+/// `upstream_response_filter`.
+pub(super) fn tell(response: &mut ResponseHeader, context: &Context) {
+    let Some(rules) = &context.plan.config.compression else { return };
+    if !matches!(is_coded(response.status, &response.headers, rules), Ok(()) | Err(NotCoded::Coded)) {
+        return;
+    }
+    let names = |field: &http::HeaderName| match vary(&response.headers) {
+        Vary::Fields(fields) => fields.contains(field),
+        Vary::Any | Vary::TooWide => true,
+    };
+    if !names(&ACCEPT_ENCODING) {
+        // A name and a value that are none of the client's.
+        let _ = response.append_header(VARY, "accept-encoding");
     }
 }
 
