@@ -317,7 +317,7 @@ impl RawLimit {
         let reserve = self.reserve(&measure, is_late, check);
         self.fits(&measure, class, &over, is_late, check)?;
         let price = (cost.as_ref().and_then(Option::as_ref), reserve.flatten());
-        self.makes_sense((&measure, class), (&over, mode), price, check)?;
+        self.makes_sense((&measure, class), (&over, mode), price, overrides.as_deref().unwrap_or_default(), check)?;
         let condition = when.as_ref().and_then(Option::as_ref);
         self.holds((&measure, class), (scope, on_partition), (key.as_deref(), condition), known, check)?;
         Some(Limit {
