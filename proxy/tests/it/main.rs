@@ -12,6 +12,7 @@ mod cluster;
 mod commands;
 mod compression;
 mod crowd;
+mod cuts;
 mod disk;
 mod explain;
 mod fleet;
