@@ -27,7 +27,7 @@ fn whole(path: &str) -> Vec<u8> {
 fn response(path: &str) -> Vec<u8> {
     let body = whole(path);
     let mut said = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\n".to_vec();
-    if body.len() % 2 == 0 {
+    if body.len().is_multiple_of(2) {
         said.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
         said.extend_from_slice(&body);
     } else {
