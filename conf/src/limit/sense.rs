@@ -62,10 +62,7 @@ impl RawLimit {
                 (Allows::Amount(_) | Allows::Everything | Allows::InFlight(_), _) => continue,
             };
             if price > most {
-                check.note(
-                    *start..*end,
-                    Wrong::new(format!("{price} never fits {what}: every request would be refused")),
-                );
+                check.note(*start..*end, never_fits(price, &what));
                 pass = None;
             }
         }
@@ -129,6 +126,10 @@ fn ever_passes(
         Measure::Quota(_) | Measure::InFlight(_) => None,
     };
     let Some((_, what)) = held.filter(|(most, _)| price > *most) else { return Some(()) };
-    check.note(span, Wrong::new(format!("{price} never fits {what}: every request would be refused")));
+    check.note(span, never_fits(price, &what));
     None
+}
+
+fn never_fits(price: u64, what: &str) -> Wrong {
+    Wrong::new(format!("{price} never fits {what}: every request would be refused"))
 }

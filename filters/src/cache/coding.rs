@@ -11,8 +11,10 @@ use super::languages::thousandths;
 /// The coding that a client weighs the most among those that are offered; of those that it weighs alike the one that is offered first. `None`:
 /// it takes none of them, or prefers what is not coded.
 pub fn preferred(request: &HeaderMap, offered: &[Encoding]) -> Option<Encoding> {
-    let weights = offered.iter().map(|encoding| (weight(request, encoding.as_str()), *encoding));
-    let identity = weight_of_identity(request);
+    let named: Vec<_> = members(request).collect();
+    let weights = offered.iter().map(|encoding| (weight(&named, encoding.as_str()), *encoding));
+    // What is not coded is acceptable unless that is refused, and preferred only where it is named.
+    let identity = named.iter().find(|(name, _)| name == "identity").map_or(0, |(_, weight)| *weight);
     let acceptable = weights.filter(|(weight, _)| *weight > 0 && *weight >= identity);
     // The first of the greatest.
     acceptable.rev().max_by_key(|(weight, _)| *weight).map(|(_, encoding)| encoding)
@@ -20,22 +22,10 @@ pub fn preferred(request: &HeaderMap, offered: &[Encoding]) -> Option<Encoding> 
 
 /// What a client weighs a coding: 0, not acceptable, to 1000. Without the field any is acceptable, but few clients that do not name one can
 /// read it.
-fn weight(request: &HeaderMap, coding: &str) -> u16 {
-    let named = |name: &str| name == coding || coding == "gzip" && name == "x-gzip";
-    let mut of_all = 0;
-    for (name, weight) in members(request) {
-        match name.as_str() {
-            name if named(name) => return weight,
-            "*" => of_all = weight,
-            _ => {}
-        }
-    }
-    of_all
-}
-
-/// What it weighs what is not coded, as far as it says so: it is acceptable unless that is refused, and preferred only where it is named.
-fn weight_of_identity(request: &HeaderMap) -> u16 {
-    members(request).find(|(name, _)| name == "identity").map_or(0, |(_, weight)| weight)
+fn weight(named: &[(String, u16)], coding: &str) -> u16 {
+    let is_it = |name: &str| name == coding || coding == "gzip" && name == "x-gzip";
+    let of_all = || named.iter().rfind(|(name, _)| name == "*");
+    named.iter().find(|(name, _)| is_it(name)).or_else(of_all).map_or(0, |(_, weight)| *weight)
 }
 
 /// The codings a request names with their weights. A weight that cannot be read is none.

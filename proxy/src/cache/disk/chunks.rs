@@ -154,17 +154,13 @@ mod tests {
                 let mut read = Vec::new();
                 let mut at = from;
                 while at < to {
-                    let part = read_one(&file, at, to, len).await.expect("read");
+                    let part = super::read(&file, at, to, len).await.expect("read");
                     at += part.len();
                     read.extend_from_slice(&part);
                 }
                 assert_eq!(read, body.get(from..to).expect("in the body"), "{from}..{to} of {len}");
             }
         }
-    }
-
-    async fn read_one(file: &Arc<File>, at: usize, end: usize, len: usize) -> Result<Bytes, ChunkError> {
-        read(file, at, end, len).await
     }
 
     #[tokio::test]

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -16,10 +15,9 @@ use super::file::{FileNumber, Kept, weight};
 /// What its writer and its readers share of a file in the making.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    pub(super) file: Arc<File>,
+    file: Arc<File>,
     path: PathBuf,
-    is_kept: AtomicBool,
-    /// What it takes of the disk, for as long as somebody reads it.
+    /// What it takes of the disk, for as long as somebody reads it; and whether it has a place.
     held: Mutex<Held>,
 }
 
@@ -42,7 +40,6 @@ impl Draft {
 
     /// It has a place of its own now.
     pub(super) fn keep(&self, kept: Arc<Kept>) {
-        self.is_kept.store(true, Ordering::Release);
         *self.held() = Held::Whole { _kept: kept };
     }
 
@@ -53,7 +50,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        if !self.is_kept.load(Ordering::Acquire) {
+        if matches!(&*self.held(), Held::Growing(_)) {
             // What stays is removed at the next start.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -102,7 +99,7 @@ impl Drafting {
         let file = File::options().read(true).write(true).create_new(true).open(&path)?;
         let file = Arc::new(file);
         let writer = ChunkWriter::new(BufWriter::with_capacity(BATCH, HeldFile(Arc::clone(&file))));
-        let draft = Draft { file, path, is_kept: AtomicBool::new(false), held: Mutex::new(Held::Growing(charge)) };
+        let draft = Draft { file, path, held: Mutex::new(Held::Growing(charge)) };
         Ok(Drafting { draft: Arc::new(draft), number, writer })
     }
 
