@@ -77,6 +77,26 @@ async fn the_first_request_of_a_client_is_admitted_at_each_pop() {
     }
 }
 
+/// Its peer is away, and it may not hear it for long.
+#[tokio::test]
+async fn a_pop_that_starts_again_alone_admits_first_requests_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
+    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
+    let (fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
+    eventually(DEADLINE, async || {
+        let passed = passes(&fra, 7).await && passes(&ams, 7).await;
+        if passed { Ok(()) } else { Err("they have not heard of each other".to_owned()) }
+    })
+    .await;
+    drop((fra.stop().await, ams.stop().await));
+    let fra = start(folder.path(), "fra").await;
+    for client in 20..30 {
+        assert_eq!(get_from(client, fra.address(), "/").await.status, 200, "{client}");
+    }
+    assert_eq!(json(&fra, &["status"]).await["cluster"]["standing"], "warming");
+}
+
 #[tokio::test]
 async fn a_quota_of_two_pops_needs_a_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -141,8 +141,15 @@ impl Store {
         let known = table.known_from();
         let quota = table.terms().said.0;
         let mints = move || {
-            let may = may && self.heard.standing() == Standing::Settled;
-            may.then(|| self.cluster.with_rosters(|rosters| rosters.mints((epoch.begins, known), quota, rank)))?
+            self.cluster.with_rosters(|rosters| {
+                let is_sure = match self.heard.standing() {
+                    Standing::Settled => true,
+                    // Where another life minted, a peer may be about to say so.
+                    Standing::Warming => rosters.go_on_from_a_life(),
+                    Standing::Clock => false,
+                };
+                (may && is_sure).then(|| rosters.mints((epoch.begins, known), quota, rank))?
+            })
         };
         Keeper { me: self.me, epoch, quota, mints }
     }

@@ -84,12 +84,15 @@ pub(super) struct Rosters {
     before: Option<(u64, Time)>,
     /// A later life of this node was heard of: what begins from now on is its.
     succeeded: bool,
+    /// A life before this one ended in order, and left what it knew.
+    goes_on: bool,
 }
 
 impl Rosters {
     pub(super) fn new(me: Author) -> Rosters {
         let (known, vouched) = (VecDeque::new(), Vec::new());
-        Rosters { me, known, own: None, had: 0, agreed: None, vouched, before: None, succeeded: false }
+        let (own, agreed, before) = (None, None, None);
+        Rosters { me, known, own, had: 0, agreed, vouched, before, succeeded: false, goes_on: false }
     }
 
     /// From an instant on the roster is this one.
@@ -136,6 +139,7 @@ impl Rosters {
     pub(super) fn inherit(&mut self, knowledge: Knowledge) {
         let Knowledge { rosters, mut vouched, ended } = knowledge;
         self.before = rosters.last().map(|last| (last.revision, ended));
+        self.goes_on = !rosters.is_empty();
         let mut known: Vec<Roster> = rosters.into_iter().chain(self.known.drain(..)).collect();
         known.sort_by_key(|roster| roster.since);
         known.dedup_by(|later, before| {
@@ -160,6 +164,13 @@ impl Rosters {
     pub(super) fn disinherit(&mut self) {
         self.vouched.clear();
         self.before = None;
+        self.goes_on = false;
+    }
+
+    /// Whether all that lives before this one minted is known, whatever peers say: the last of them ended in order. A founder has only the
+    /// operator's word for it that there were none.
+    pub(super) fn go_on_from_a_life(&self) -> bool {
+        self.goes_on
     }
 
     /// What this life knows when it ends.

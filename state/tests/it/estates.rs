@@ -4,17 +4,47 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use selvedge_state::{
-    EPOCH_LONGEST, Epoch, Estate, Incarnation, Inheritance, LedgerSpec, Settled, Snapshot, SnapshotHead, Spent, Store,
-    StoreBounds, StoreConfig, Time, Void,
+    EPOCH_LONGEST, Epoch, Estate, Incarnation, Inheritance, LedgerSpec, Settled, Snapshot, SnapshotHead, Spent,
+    Standing, Store, StoreBounds, StoreConfig, Time, Void,
 };
 
 use crate::rights::{QUOTA, head, home, hour, is_home, left, rights, take, world};
+use crate::sim::World;
 use crate::support::{SECRET, START, actor, seeds, store, store_of};
 
 fn restore(store: &Store, frames: &[Bytes], now: Time) {
     for frame in frames {
         let _ = store.restore(frame, now);
     }
+}
+
+/// Who goes on from a life that ended in order opens quotas at once, whoever is away. Who founds a cluster waits for what others say, and a clock
+/// that is wrong opens nothing.
+#[test]
+fn an_heir_opens_quotas_before_it_has_heard_its_peers() {
+    let mut world = world(7, 3);
+    let begin = |store: &Store| {
+        let _ = rights(store);
+    };
+    let (frames, estate) = world.end_in_order(0);
+    world.crash(0);
+    assert_eq!(world.go_on(0, begin, (&frames, estate)), Inheritance::default());
+    let standing = |world: &World, stands: Standing| {
+        assert_eq!(world.nodes[0].store.peers(world.clock(0)).standing, stands);
+    };
+    standing(&world, Standing::Warming);
+    assert!((0..20).all(|key| take(&world, 0, key)));
+    world.nodes[0].store.set_standing(Standing::Clock);
+    assert!(!(20..40).any(|key| take(&world, 0, key)));
+    // Each part is minted once all the same.
+    world.run(world.now.plus(2_000));
+    standing(&world, Standing::Settled);
+    let all = |key: u16| (0..3).map(|node| u64::from(take(&world, node, key)) + left(&world, node, key)).sum::<u64>();
+    assert!((1..20).all(|key| all(key) == QUOTA - 1));
+    world.crash(0);
+    world.go_on(0, begin, (&[], Estate::of_founder(world.now)));
+    standing(&world, Standing::Warming);
+    assert!(!(40..60).any(|key| take(&world, 0, key)));
 }
 
 /// A quota outlives a restart in order: what was left is there again, once, and keys that nobody asked for yet are minted.
