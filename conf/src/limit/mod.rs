@@ -3,6 +3,7 @@
 
 mod class;
 mod fits;
+mod levels;
 mod measure;
 mod over;
 mod overrides;
@@ -316,7 +317,8 @@ impl RawLimit {
         let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
         let reserve = self.reserve(&measure, is_late, check);
         self.fits(&measure, class, &over, is_late, check)?;
-        let price = (cost.as_ref().and_then(Option::as_ref), reserve.flatten());
+        let counted = count.as_ref().and_then(Option::as_ref);
+        let price = (cost.as_ref().and_then(Option::as_ref), reserve.flatten(), counted);
         self.makes_sense((&measure, class), (&over, mode), price, overrides.as_deref().unwrap_or_default(), check)?;
         let condition = when.as_ref().and_then(Option::as_ref);
         self.holds((&measure, class), (scope, on_partition), (key.as_deref(), condition), known, check)?;

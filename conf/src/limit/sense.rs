@@ -1,9 +1,9 @@
-//! What a limit says that cannot come true: a ban by who refuses nobody, a cost that never fits, a wider network that has less than one client.
+//! What a limit says that cannot come true: a ban by who refuses nobody, a cost that never fits, a condition under which nothing counts.
 
 use std::ops::Range;
 
 use super::overrides::{Allows, Override};
-use super::{Class, Measure, Mode, Over, Quota, RawLimit, Tier, Unit};
+use super::{Class, Limit, Measure, Mode, Over, Quota, RawLimit, Tier, Unit};
 use crate::expr::{Expr, Kind};
 use crate::finding::Check;
 use crate::raw::At;
@@ -15,14 +15,15 @@ impl RawLimit {
         &self,
         (measure, class): (&Measure, Class),
         (over, mode): (&Over, Option<Mode>),
-        (cost, reserve): (Option<&Expr>, Option<u32>),
+        (cost, reserve, count): (Option<&Expr>, Option<u32>, Option<&Expr>),
         overrides: &[Override],
         check: &mut Check<'_>,
     ) -> Option<()> {
         let penalised = self.bans_somebody(mode, check);
         let charged = self.charges_something(cost, check);
+        let counted = self.counts_something(count, check);
         let priced = match (reserve, measure) {
-            (None, _) => self.cost.as_ref().map(At::span).zip(cost.and_then(constant)),
+            (None, _) => self.cost.as_ref().map(At::span).zip(cost.and_then(least)),
             (Some(reserve), Measure::Rates(_)) => self.reserve.as_ref().map(At::span).zip(Some(reserve.into())),
             // No more is taken than there is.
             (Some(_), _) => None,
@@ -31,7 +32,16 @@ impl RawLimit {
         let admitted = priced.map_or(Some(()), |price| ever_passes(price, measure, (class, over), check));
         let others = price.map_or(Some(()), |price| self.others_ever_pass(price, (measure, over), overrides, check));
         let widened = self.levels_are_wider(measure, check);
-        penalised.and(charged).and(admitted).and(others).and(widened)
+        penalised.and(charged).and(counted).and(admitted).and(others).and(widened)
+    }
+
+    /// A condition that no response meets is a typing error.
+    fn counts_something(&self, count: Option<&Expr>, check: &mut Check<'_>) -> Option<()> {
+        let never = count.filter(|count| count.kind == Kind::Bool(false));
+        let Some(written) = self.count.as_ref().filter(|_| never.is_some()) else { return Some(()) };
+        let wrong = Wrong::new("no response counts, so nothing is limited");
+        check.note(written.span(), wrong.advice("leave `count` out to count every request, or the limit for none"));
+        None
     }
 
     /// A cost that is always 0, or less, is a typing error.
@@ -75,34 +85,32 @@ impl RawLimit {
         check.note(written.span(), wrong.advice("leave it out as long as mode = \"monitor\""));
         None
     }
+}
 
-    /// A network that is counted together has at least what one of its clients has, or that one is never held by its own rate.
-    fn levels_are_wider(&self, measure: &Measure, check: &mut Check<'_>) -> Option<()> {
-        let (own, levels): (Vec<&Tier>, Vec<&Tier>) = measure.tiers().iter().partition(|tier| tier.width.is_none());
-        let slowest = own.into_iter().min_by(|one, other| per_ms(one).total_cmp(&per_ms(other)));
-        let (Some(written), Some(slowest)) = (&self.levels, slowest) else { return Some(()) };
-        let mut widened = Some(());
-        for (At { start, end, .. }, level) in written.value.iter().zip(levels) {
-            if per_ms(level) < per_ms(slowest) {
-                let (wide, one) = (level.rate.text(), slowest.rate.text());
-                let wrong = Wrong::new(format!("{wide} for a whole network is less than {one} for one client in it"));
-                check.note(*start..*end, wrong.advice("a level has a higher rate than its limit"));
-                widened = None;
-            }
-        }
-        widened
+impl Limit {
+    /// Why no request of a key with this bucket would ever be admitted, in words, where that can be told from the config.
+    pub fn never_admits(&self, tier: &Tier) -> Option<String> {
+        let price = match (self.reserve, &self.cost) {
+            (Some(reserve), _) => reserve.into(),
+            (None, Some(cost)) => least(cost)?,
+            (None, None) => 1,
+        };
+        let (most, what) = most(tier, (self.class, &self.over));
+        (price > most).then(|| no_fit(price, &what))
     }
 }
 
-/// What every request costs, where that is written.
-fn constant(cost: &Expr) -> Option<u64> {
-    match cost.kind {
-        Kind::Int(cost) => u64::try_from(cost).ok(),
+/// The least that a request can cost, where that is written.
+fn least(cost: &Expr) -> Option<u64> {
+    match &cost.kind {
+        Kind::Int(cost) => u64::try_from(*cost).ok(),
+        // One whose condition is absent has no value and costs 1; that is not what was meant.
+        Kind::Choose(_, one, other) => Some(least(one)?.min(least(other)?)),
         _ => None,
     }
 }
 
-fn per_ms(tier: &Tier) -> f64 {
+pub(super) fn per_ms(tier: &Tier) -> f64 {
     f64::from(tier.rate.count) / tier.rate.per.as_millis().max(1) as f64
 }
 
@@ -131,5 +139,9 @@ fn ever_passes(
 }
 
 fn never_fits(price: u64, what: &str) -> Wrong {
-    Wrong::new(format!("{price} never fits {what}: every request would be refused"))
+    Wrong::new(no_fit(price, what))
+}
+
+fn no_fit(price: u64, what: &str) -> String {
+    format!("{price} never fits {what}: every request would be refused")
 }

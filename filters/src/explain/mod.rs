@@ -9,6 +9,8 @@ mod record;
 pub(crate) use self::noting::Noting;
 pub use self::record::{EffectRecord, Explanation, LimitOutcome, LimitRecord, Reason, RuleOutcome, RuleRecord};
 
+use selvedge_conf::Tier;
+
 use crate::limit::{LimitId, Outcome};
 use crate::ruleset::{Asked, EffectPlace, RuleId, Undone};
 
@@ -25,8 +27,8 @@ pub(crate) enum Note {
     Location(RuleId, Option<String>),
     /// A rule of the request phase answered, or allowed.
     Ended(RuleId),
-    /// The backlog of a limit's bucket before this request, in requests.
-    Level(LimitId, f64),
+    /// The first bucket of a limit that the request is for, and its backlog before it, in requests.
+    Bucket(LimitId, Tier, f64),
     /// What a limit that the request is for said.
     Limit(LimitId, Outcome),
     /// A counter counts it, by its place in the config.

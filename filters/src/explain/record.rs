@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_conf::expr::Phase;
-use selvedge_conf::{Config, Rule, RuleMode};
+use selvedge_conf::{Config, Rule, RuleMode, Tier};
 
 use super::Note;
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
@@ -95,8 +95,8 @@ pub enum EffectRecord {
 pub struct LimitRecord {
     /// Which.
     pub limit: LimitId,
-    /// The backlog of its bucket before this request, in requests, if it was looked at.
-    pub level: Option<f64>,
+    /// The first bucket that this request was held against, which may be its key's own, and its backlog before it, in requests.
+    pub bucket: Option<(Tier, f64)>,
     /// What it said.
     pub outcome: LimitOutcome,
 }
@@ -161,7 +161,7 @@ impl Explanation {
             }),
             Note::Location(rule, location) => self.rule(rule, |record| record.location = location),
             Note::Ended(_) => {}
-            Note::Level(limit, level) => self.limit(limit, |record| record.level = Some(level)),
+            Note::Bucket(limit, bucket, level) => self.limit(limit, |record| record.bucket = Some((bucket, level))),
             Note::Limit(limit, outcome) => self.limit(limit, |record| record.outcome = LimitOutcome::of(outcome)),
             Note::Counter(at) => self.counters.push(at),
             Note::Unique(at) => self.uniques.push(at),
@@ -241,7 +241,7 @@ impl Before<'_> {
                 _ => LimitOutcome::NotApplicable,
             },
         };
-        LimitRecord { limit, level: None, outcome }
+        LimitRecord { limit, bucket: None, outcome }
     }
 
     /// What stopped the evaluation before a rule.

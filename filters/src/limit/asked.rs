@@ -31,11 +31,14 @@ impl Limit {
             Told::Rate { .. } if !self.has_one_bucket() => Err(format!(
                 "limit {name:?} ({measure}) has not one rate for each key that could be another one; a key of it can be without limit"
             )),
-            Told::Rate { .. } => self.retold(told, store, now).map(|_| ()).ok_or_else(|| {
-                format!(
-                    "keys of limit {name:?} have {RETOLD_MAX} different rates by what was said of them already, the most that are heeded"
-                )
-            }),
+            Told::Rate { .. } => match told.tier().and_then(|tier| self.facts().never_admits(&tier)) {
+                Some(never) => Err(format!("limit {name:?} ({measure}): {never}")),
+                None => self.retold(told, store, now).map(|_| ()).ok_or_else(|| {
+                    format!(
+                        "keys of limit {name:?} have {RETOLD_MAX} different rates by what was said of them already, the most that are heeded"
+                    )
+                }),
+            },
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is known of a limit, for those who look after it. Nothing is charged.
 
+use std::collections::BTreeSet;
+
 use selvedge_state::{Actor, Charge, Coverage, Incarnation, Key, Key64, Spent, Store, TableId, Time};
 
 use super::asked::is_same;
@@ -23,7 +25,10 @@ impl Limit {
 
     /// Keys that it holds by now, those that are treated otherwise included.
     pub fn keys(&self, store: &Store) -> usize {
-        let tiers = self.specials.tiers().map(|tier| store.keys(tier.table));
+        let retold = self.retold.tiers();
+        // Two keys may have one rate, and it has one table.
+        let tables: BTreeSet<TableId> = self.specials.tiers().chain(&retold).map(|tier| tier.table).collect();
+        let tiers = tables.into_iter().map(|table| store.keys(table));
         let budgets = self.specials.budgets().map(|budget| store.rights_keys(budget.rights()));
         tiers.chain(budgets).sum::<usize>() + self.own_keys(store)
     }

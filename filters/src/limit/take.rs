@@ -138,7 +138,7 @@ impl Limit {
             let Some(key) = tier.key(&self.key, key, context) else { continue };
             let bucket = tier.bucket_for(&context.head, share);
             if at == 0 {
-                hand.note(|| Note::Level(self.id, store.level(tier.table, key, &bucket, now)));
+                hand.note(|| Note::Bucket(self.id, tier.written(), store.level(tier.table, key, &bucket, now)));
             }
             let charge = if at_once {
                 hand.charge(store, (tier.table, key), (&bucket, cost), now)

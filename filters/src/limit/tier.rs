@@ -86,6 +86,11 @@ impl Tier {
         if head.may_wait { bucket } else { Bucket { queue: 0.0, ..bucket } }
     }
 
+    /// As a config says it.
+    pub(super) fn written(&self) -> Written {
+        Written { rate: self.rate, burst: self.bucket.burst as u32, width: self.width }
+    }
+
     /// What clients are told that it allows.
     pub(super) fn allowed(&self) -> Allowed {
         Allowed { amount: self.rate.count.into(), within: Some(self.rate.per), counted: Counted::Requests }

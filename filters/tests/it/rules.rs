@@ -304,7 +304,7 @@ fn an_explanation_names_every_rule_and_limit() {
     let (rules, limit) = outcomes("/c");
     assert_eq!(rules[..3], stays);
     assert_eq!(rules[7], RuleOutcome::Matched);
-    assert_eq!((limit.level, limit.outcome), (None, LimitOutcome::NotReached(by(7))));
+    assert_eq!((limit.bucket, limit.outcome), (None, LimitOutcome::NotReached(by(7))));
 }
 
 #[test]
@@ -318,7 +318,10 @@ fn a_limits_counts_and_edge_can_be_read_without_charging() {
     });
     let explained = world.explain(&Ask::default(), None);
     assert_eq!(
-        (explained.limits[0].level, explained.decision.quotas.first().map(|quota| quota.remaining)),
+        (
+            explained.limits[0].bucket.map(|(_, level)| level),
+            explained.decision.quotas.first().map(|quota| quota.remaining)
+        ),
         (Some(0.0), Some(1))
     );
     assert_eq!(world.passes(2, &Ask::default()), 2);

@@ -54,6 +54,7 @@ use form::Form;
 use held::Held;
 pub use made_up::{MadeUp, NoRequest, Words, own_retry_after, own_status};
 use target::Target;
+pub(crate) use told::told;
 pub(crate) use tries::TRIES;
 pub use waiting::Waiting;
 
@@ -198,7 +199,9 @@ impl Edge {
     ) -> pingora::Result<()> {
         let fields = EdgeFields { pop: &context.plan.config.pop.name, id: context.id, cache_status };
         fields.add_to(header)?;
-        told::add_to(header, context.limits())?;
+        for (name, value) in told(context.limits()) {
+            header.insert_header(name, value)?;
+        }
         // Behind one that switches protocols comes no other.
         if header.status.is_informational() && header.status != http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());

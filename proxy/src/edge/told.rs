@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pingora::http::ResponseHeader;
 use selvedge_conf::Limit;
 use selvedge_filters::{Allowed, Counted, Quota};
 
@@ -18,14 +17,8 @@ const INTEGER_MAX: u64 = 999_999_999_999_999;
 /// Limits that one response tells of: a field has a bound.
 const LIMITS_MAX: usize = 8;
 
-/// Adds the fields to a response. The tightest limit comes first.
-///
-/// # Errors
-/// When a value is no valid header value.
-pub(super) fn add_to<'a>(
-    header: &mut ResponseHeader,
-    quotas: impl Iterator<Item = (&'a Limit, Quota)> + Clone,
-) -> pingora::Result<()> {
+/// The fields of a response: names, and values. The tightest limit comes first.
+pub(crate) fn told<'a>(quotas: impl Iterator<Item = (&'a Limit, Quota)> + Clone) -> Vec<(&'static str, String)> {
     let (mut policy, mut left) = (String::new(), String::new());
     for (limit, quota) in quotas.clone().filter(|(limit, _)| limit.headers.draft).take(LIMITS_MAX) {
         let comma = if policy.is_empty() { "" } else { ", " };
@@ -40,17 +33,16 @@ pub(super) fn add_to<'a>(
             reset(&quota)
         );
     }
+    let mut fields = Vec::new();
     if !policy.is_empty() {
-        header.insert_header("ratelimit-policy", policy)?;
-        header.insert_header("ratelimit", left)?;
+        fields.extend([("ratelimit-policy", policy), ("ratelimit", left)]);
     }
-    let Some((_, quota)) = quotas.clone().find(|(limit, _)| limit.headers.legacy) else { return Ok(()) };
-    header.insert_header("x-ratelimit-limit", within(&quota.allowed).0)?;
-    header.insert_header("x-ratelimit-remaining", quota.remaining)?;
-    if let Some(reset) = quota.reset {
-        header.insert_header("x-ratelimit-reset", seconds(reset))?;
+    if let Some((_, quota)) = quotas.clone().find(|(limit, _)| limit.headers.legacy) {
+        fields.push(("x-ratelimit-limit", within(&quota.allowed).0.to_string()));
+        fields.push(("x-ratelimit-remaining", quota.remaining.to_string()));
+        fields.extend(quota.reset.map(|reset| ("x-ratelimit-reset", seconds(reset).to_string())));
     }
-    Ok(())
+    fields
 }
 
 /// So much in so many whole seconds: what is allowed in less than a second, or in a broken number of them, is told for the next whole one.

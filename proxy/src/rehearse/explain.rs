@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use selvedge_conf::{CacheAction, Config, Reply, RuleMode};
+use selvedge_conf::{self as conf, CacheAction, Config, Measure, Reply, RuleMode};
 use selvedge_filters::cache::{Policy, Scheme, request_admits};
 use selvedge_filters::{
-    Decision, EffectRecord, Explanation, Filters, HeaderChange, LimitOutcome, LimitRecord, Reason, RuleId, RuleOutcome,
-    RuleRecord, Undone, Verdict,
+    Decision, EffectRecord, Explanation, Filters, HeaderChange, LimitOutcome, LimitRecord, Quota, Reason, RuleId,
+    RuleOutcome, RuleRecord, Undone, Verdict,
 };
 use selvedge_state::{Store, Time};
 
@@ -35,7 +35,7 @@ pub fn explain(
     let asked = (&head, ask.peer_ip.unwrap_or(ask.client_ip).to_canonical());
     let decision = filters.explain(config, asked, None, store, now).decision;
     let origin = ask.status.map(|status| (status, http::HeaderMap::new()));
-    let response = Response::to(&decision, origin, asks_cache(filters, &made_up, &decision).is_ok());
+    let response = Response::to(filters, &decision, origin, asks_cache(filters, &made_up, &decision).is_ok());
     let reply = response.as_ref().map(Response::head);
     let found = filters.explain(config, asked, reply.as_ref(), store, now);
     let status = response.map(|response| response.status);
@@ -161,6 +161,8 @@ impl<'a> Teller<'a> {
             LimitOutcome::Admits(quota, _) | LimitOutcome::Refuses(quota) => Some(*quota),
             _ => None,
         };
+        let measure = measure_of(&facts.measure, record, quota);
+        let is_own = measure != facts.measure;
         Some(report::Limit {
             name: facts.name.clone(),
             place: said::place(&facts.place),
@@ -180,16 +182,16 @@ impl<'a> Teller<'a> {
                 LimitOutcome::NotReached(reason) => Some(self.reason(reason)),
                 _ => None,
             },
-            level: record.level,
-            burst: facts.measure.tiers().first().map(|tier| tier.burst),
-            measure: facts.measure.text(),
+            level: record.bucket.map(|(_, level)| level),
+            burst: measure.tiers().first().map(|tier| tier.burst),
+            measure: measure.text(),
             remaining: quota.map(|quota| quota.remaining),
             reset_ms: quota.and_then(|quota| quota.reset).map(millis),
             wait_ms: match record.outcome {
                 LimitOutcome::Admits(_, wait) if !wait.is_zero() => Some(millis(wait)),
                 _ => None,
             },
-            beyond: limit.bound().map(|bound| bound.beyond(0.0, Duration::ZERO)),
+            beyond: limit.bound().filter(|_| !is_own).map(|bound| bound.beyond(0.0, Duration::ZERO)),
         })
     }
 
@@ -314,4 +316,18 @@ fn change(change: &HeaderChange) -> String {
 
 fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What was limited for the key of this request: the limit's measure, with the numbers of the key where it has its own.
+fn measure_of(measure: &Measure, record: &LimitRecord, quota: Option<Quota>) -> Measure {
+    match (measure, record.bucket, quota) {
+        (Measure::Rates(tiers), Some((bucket, _)), _) if tiers.first() != Some(&bucket) => Measure::Rates(vec![bucket]),
+        (Measure::Quota(written), _, Some(quota)) => {
+            Measure::Quota(conf::Quota { amount: quota.allowed.amount, ..*written })
+        }
+        (Measure::InFlight(_), _, Some(quota)) => {
+            Measure::InFlight(u32::try_from(quota.allowed.amount).unwrap_or(u32::MAX))
+        }
+        _ => measure.clone(),
+    }
 }

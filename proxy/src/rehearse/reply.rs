@@ -1,9 +1,9 @@
 //! The response that a decision leads to, as far as it is known without an origin.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use selvedge_filters::{Decision, From, HeaderChange, Reply, Verdict};
+use selvedge_filters::{Decision, Filters, From, HeaderChange, Quota, Reply, Verdict};
 
-use crate::edge::{own_retry_after, own_status};
+use crate::edge::{own_retry_after, own_status, told};
 
 /// A response that nobody sent.
 #[derive(Debug)]
@@ -17,7 +17,12 @@ pub(super) struct Response {
 impl Response {
     /// The edge's own answer, or else the origin's, with what rules about the request change in it; `cached` says whether the
     /// cache would be asked.
-    pub(super) fn to(decision: &Decision, origin: Option<(u16, HeaderMap)>, cached: bool) -> Option<Response> {
+    pub(super) fn to(
+        filters: &Filters,
+        decision: &Decision,
+        origin: Option<(u16, HeaderMap)>,
+        cached: bool,
+    ) -> Option<Response> {
         let mut response = match own_status(&decision.verdict) {
             Some(status) => Response { status, headers: own_fields(&decision.verdict), from: From::Edge, cache: "" },
             None => {
@@ -26,6 +31,12 @@ impl Response {
                 Response { status, headers, from: From::Origin, cache }
             }
         };
+        let facts = |quota: &Quota| filters.limit(quota.limit).map(|limit| (limit.facts(), *quota));
+        for (name, value) in told(decision.quotas.iter().filter_map(facts)) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers.insert(name, value);
+            }
+        }
         response.change(&decision.changes.response);
         Some(response)
     }

@@ -101,7 +101,7 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
     let peer = peer_ip.unwrap_or(*client_ip).to_canonical();
     let asked = filters.explain(config, (&head, peer), None, store, now);
     let cached = asks_cache(filters, &made_up, &asked.decision).is_ok();
-    let response = Response::to(&asked.decision, given(), cached);
+    let response = Response::to(filters, &asked.decision, given(), cached);
     let found = match &response {
         Some(response) => filters.explain(config, (&head, peer), Some(&response.head()), store, now),
         None => asked,
@@ -143,7 +143,7 @@ fn send(
     }
     let mut decision = filters.decide(&head, store, now);
     let mut holds = std::mem::take(&mut decision.holds);
-    let mut response = Response::to(&decision, origin, asks_cache(filters, made_up, &decision).is_ok());
+    let mut response = Response::to(filters, &decision, origin, asks_cache(filters, made_up, &decision).is_ok());
     let site = filters.site(head.host);
     let said = response.as_ref().zip(site).and_then(|(response, site)| {
         filters.respond(&head, (site, &decision.tags, &mut holds), &response.head(), store, now)

@@ -67,7 +67,9 @@ async fn what_is_said_at_one_pop_is_in_force_at_the_other_and_listed() {
     let (_, text, _) = ams.command(&["status"]).await;
     assert!(text.contains("limit override api 127.0.0.7: 1/31d burst 1, by fra"), "{text}");
     let (_, text, _) = ams.command(&["limits", "show", "api"]).await;
-    assert!(text.contains("  override api 127.0.0.7: 1/31d"), "{text}");
+    assert!(text.contains("  override api 127.0.0.7: 1/31d") && text.contains("  2 keys  "), "{text}");
+    let (_, text, error) = ams.command(&["explain", "GET", "http://test/", "--client-ip", "127.0.0.7"]).await;
+    assert!(text.contains("REFUSES  1/31d burst 1, level 1.0 of 1, room again"), "{text}{error}");
     assert!(metrics(&ams).await.contains("selvedge_limit_overrides{limit=\"api\"} 1\n"));
     // It knows a client by hash as well.
     let hash = format!("#{}", held["hash"].as_str().unwrap());
@@ -146,6 +148,18 @@ async fn top_names_those_that_came_here_and_tells_who_is_refused() {
     assert_eq!((code, text), (0, format!("api {hash}: starts afresh\n")));
     shown(&fra, &["limits", "show", "api"], |limit| limit["resets"].as_array().is_some_and(|all| all.len() == 1)).await;
     assert_eq!(passes(&fra, 7, 5).await, 3);
+}
+
+/// It would refuse every request of the key.
+#[tokio::test]
+async fn a_burst_that_no_request_fits_is_refused() {
+    let origin = Origin::fixed("", "x").await;
+    let dear = LIMIT.replace("[[limit]]\n", "[[limit]]\ncost = 'request.path == \"/\" ? 2 : 3'\n");
+    let edge = Edge::before(&origin.url(), &dear).await;
+    let set = |burst| ["limits", "set", "api", "127.0.0.7", "--rate", "9/1h", "--burst", burst, "--for", "1h"];
+    let (code, _, error) = edge.command(&set("1")).await;
+    assert!(code == 1 && error.contains("2 never fits a burst of 1: every request would be refused"), "{error}");
+    assert_eq!(edge.command(&set("2")).await.0, 0);
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ name = "all"
 key = ["client.net"]
 rate = "20/1m"
 burst = 3
+headers = ["ratelimit", "x-ratelimit"]
 "#;
 
 async fn run(tests: &str, words: &[&str]) -> (i32, String) {
@@ -109,7 +110,7 @@ request = { url = "http://www.example.com/" }
 expect = { limit = "" }
 [[test.step]]
 request = { url = "http://www.example.com/" }
-expect = { status = 429, limit = "all", headers = { retry-after = "3" } }
+expect = { status = 429, limit = "all", headers = { retry-after = "3", x-ratelimit-limit = "20", x-ratelimit-remaining = "0" } }
 [[test.step]]
 after = "3s"
 request = { url = "http://www.example.com/" }
