@@ -12,7 +12,7 @@ use crate::known::Known;
 use crate::listen::{Listen, RawListen};
 use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
-use crate::storage::RawStorage;
+use crate::storage::{RawStorage, Storage};
 use crate::value::Wrong;
 use crate::{Config, cache, counter, jwt, limit, list, origin, rule, site, test, unique};
 
@@ -44,7 +44,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let uniques = unique::lower(&sections.uniques, &mut known, check);
     let rules = rule::lower(&sections.rules, &known, check);
     let limits = limit::lower(&sections.limits, &known, check);
-    let largest = storage.as_ref().map(|storage| storage.object_max);
+    let largest = storage.as_ref().map(Storage::largest);
     let caches = cache::lower(&sections.caches, largest, &known, check);
     let tests = test::lower(&sections.tests, &known, check);
     Some(Config {

@@ -49,7 +49,8 @@ mod value;
 
 pub use admin::{AccessLog, Admin};
 pub use cache::{
-    CACHE_POLICIES_MAX, CachePolicy, CacheTimes, Caching, KEY_NAMES_MAX, Keying, OnError, ParamName, QueryKey, Storing,
+    CACHE_POLICIES_MAX, CachePolicy, CacheTimes, Caching, KEY_NAMES_MAX, Keying, OnError, ParamName, QueryKey,
+    SLICE_LEAST, SLICE_MAX, Storing,
 };
 pub use cluster::{Cluster, Fabric, Nats};
 pub use compression::{Compression, Encoding, MediaRange, TYPES_MAX};

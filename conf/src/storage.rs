@@ -42,6 +42,13 @@ pub struct Storage {
     pub state_every: Duration,
 }
 
+impl Storage {
+    /// The largest response that is stored in memory or on the disk, bytes.
+    pub fn largest(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.object_max).max(self.object_max)
+    }
+}
+
 /// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max` and `ledgers_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 

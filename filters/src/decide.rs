@@ -117,6 +117,11 @@ impl Filters {
         self.policies.keys()
     }
 
+    /// Whether a cache policy has responses stored in slices.
+    pub fn has_slices(&self) -> bool {
+        self.policies.have_slices()
+    }
+
     /// Where a counter counts, by its place in the config, and the key that these values make, if there are any.
     ///
     /// # Errors

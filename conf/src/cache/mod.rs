@@ -56,9 +56,17 @@ pub struct Storing {
     pub vary_ignore: Vec<String>,
     /// Response fields, in lower case, that carry tags beside the usual ones; at most [`KEY_NAMES_MAX`].
     pub tags: Vec<String>,
-    /// The largest body that is stored, in bytes; at most [`crate::Storage::object_max`], which holds when absent.
+    /// The largest body that is stored, in bytes; at most [`crate::Storage::largest`], which holds when absent.
     pub object_max: Option<u64>,
+    /// The size of the slices that bodies are asked for and stored in, in bytes: [`SLICE_LEAST`] to [`SLICE_MAX`], and no more than `object_max`.
+    pub slice: Option<u64>,
 }
+
+/// The smallest slice, bytes: what is read from a disk at once.
+pub const SLICE_LEAST: u64 = 64 * 1024;
+
+/// The largest slice, bytes.
+pub const SLICE_MAX: u64 = 64 * 1024 * 1024;
 
 /// The most cache policies of one config.
 pub const CACHE_POLICIES_MAX: usize = 256;
@@ -96,8 +104,11 @@ pub(crate) struct RawCachePolicy {
     vary: Option<At<RawVary>>,
     /// Response fields that carry tags, apart by spaces or commas, beside `Surrogate-Key` and `Cache-Tag`; clients do not see them.
     tags: Option<At<Vec<At<Text>>>>,
-    /// The largest response that is stored, at most `object_max` of `[storage]`, which is the default.
+    /// The largest response that is stored, at most `object_max` of `[storage]` or of its `disk`, whichever is more; that is the default.
     object_max: Option<At<SizeText>>,
+    /// Asks the origin for parts of this size, 64 KiB to 64 MiB, and stores each by itself: a range of a large response fetches the slices that it lies
+    /// in and nothing else. At most `object_max`. Default whole.
+    slice: Option<At<SizeText>>,
 }
 
 /// Checks all cache policies. `largest` is what the storage takes at most, `None` if that is wrong itself.
@@ -156,6 +167,7 @@ impl RawCachePolicy {
             of("vary", &self.vary),
             of("tags", &self.tags),
             of("object_max", &self.object_max),
+            of("slice", &self.slice),
         ];
         said.into_iter().flatten()
     }
@@ -197,7 +209,18 @@ impl RawCachePolicy {
             None => Some(None),
             Some(written) => check.value(written, |text| body(text, largest)).map(Some),
         };
-        Some(Storing { times: times?, key: key?, vary_ignore: vary_ignore?, tags: tags?, object_max: object_max? })
+        let slice = match &self.slice {
+            None => Some(None),
+            Some(written) => check.value(written, |text| slice(text, object_max.flatten().or(largest))).map(Some),
+        };
+        Some(Storing {
+            times: times?,
+            key: key?,
+            vary_ignore: vary_ignore?,
+            tags: tags?,
+            object_max: object_max?,
+            slice: slice?,
+        })
     }
 }
 
@@ -205,8 +228,22 @@ fn body(text: &str, largest: Option<u64>) -> Result<u64, Wrong> {
     match size(text)? {
         0 => Err(Wrong::new("no response is that small").advice("write pass = true to store none")),
         size if largest.is_some_and(|largest| size > largest) => {
-            let wrong = Wrong::new(format!("`{}` is more than `object_max` of [storage]", shown(text)));
+            let wrong = Wrong::new(format!("`{}` is more than any `object_max` of [storage]", shown(text)));
             Err(wrong.advice("raise that one, or leave this one out"))
+        }
+        size => Ok(size),
+    }
+}
+
+fn slice(text: &str, largest: Option<u64>) -> Result<u64, Wrong> {
+    match size(text)? {
+        size if !(SLICE_LEAST..=SLICE_MAX).contains(&size) => {
+            let wrong = Wrong::new(format!("`{}` is no size of slices", shown(text)));
+            Err(wrong.advice("slices have 64KiB to 64MiB, such as \"1MiB\""))
+        }
+        size if largest.is_some_and(|largest| size > largest) => {
+            let wrong = Wrong::new(format!("`{}` is more than what is stored of one response", shown(text)));
+            Err(wrong.advice("a slice is no larger than `object_max`"))
         }
         size => Ok(size),
     }

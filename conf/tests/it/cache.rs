@@ -43,6 +43,8 @@ fn a_policy_passes_or_stores() {
     };
     assert_eq!(times.times, expected);
     assert_eq!(storing("object_max = \"1MiB\"").object_max, Some(1 << 20));
+    let slices = storing("slice = \"1MiB\"");
+    assert_eq!((slices.slice, slices.object_max), (Some(1 << 20), None));
 }
 
 #[test]

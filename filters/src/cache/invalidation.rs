@@ -22,10 +22,16 @@ pub struct Place {
     pub query: Option<String>,
 }
 
+/// Whether a request has changed something at its origin, as its final response tells (RFC 9111 section 4.4): its method is not known to be safe, and
+/// nothing went wrong.
+pub(crate) fn is_change(method: &str, status: StatusCode) -> bool {
+    !SAFE.contains(&method) && (status.is_success() || status.is_redirection())
+}
+
 /// What must not be answered from the cache any more, once the final response to a request is here: the target first, each once;
 /// nothing after a safe method or an error. `target` is named as the client named it, its path in normal form.
 pub fn invalidated(method: &str, status: StatusCode, target: &KeyParts<'_>, response: &HeaderMap) -> Vec<Place> {
-    if SAFE.contains(&method) || !(status.is_success() || status.is_redirection()) {
+    if !is_change(method, status) {
         return Vec::new();
     }
     let mut places = vec![Place { path: target.path.to_owned(), query: target.query.map(str::to_owned) }];

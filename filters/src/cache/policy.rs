@@ -79,6 +79,11 @@ impl Policy {
         storing(&self.facts).and_then(|storing| storing.object_max)
     }
 
+    /// The size of the slices that responses are asked for and stored in, bytes; whole when absent.
+    pub fn slice(&self) -> Option<u64> {
+        storing(&self.facts).and_then(|storing| storing.slice)
+    }
+
     /// Response fields that carry tags beside the usual ones.
     pub fn tags(&self) -> &[HeaderName] {
         &self.tags
@@ -177,6 +182,11 @@ impl Policies {
 
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Policy>> {
         self.all.iter().find(|policy| *policy.name == *name)
+    }
+
+    /// Whether one of them has slices.
+    pub(crate) fn have_slices(&self) -> bool {
+        self.all.iter().any(|policy| policy.slice().is_some())
     }
 
     pub(crate) fn keys(&self) -> &[KeyShape] {

@@ -6,10 +6,12 @@
 
 mod name;
 mod names;
+mod said;
 mod tags;
 mod wanted;
 
 pub use name::{Name, Reach};
 pub use names::{DEPTH_MAX, names, runs};
+pub use said::said_to_purge;
 pub use tags::{TAG_MAX, TAGS_MAX, TagFlaw, Tags, tags};
 pub use wanted::{TEXT_MAX, Unfit, Wanted};

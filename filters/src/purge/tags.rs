@@ -74,7 +74,7 @@ pub fn tags(headers: &HeaderMap, more: &[HeaderName]) -> Result<Tags, TagFlaw> {
 
 /// The strings of a list (RFC 9651 sections 4.2.1 and 4.2.5). Their parameters mean nothing (RFC 9875 section 2) and are not
 /// taken here: what cannot be read to its end may hide a group.
-fn groups(mut rest: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), TagFlaw>) -> Result<(), TagFlaw> {
+pub(super) fn groups(mut rest: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), TagFlaw>) -> Result<(), TagFlaw> {
     rest = rest.trim_ascii();
     if rest.is_empty() {
         return Ok(());

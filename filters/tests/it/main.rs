@@ -7,6 +7,7 @@ mod cache_dates;
 mod cache_deposit;
 mod cache_guess;
 mod cache_policy;
+mod cache_slice;
 mod cache_stale;
 mod cache_terms;
 mod cache_update;

@@ -1,8 +1,9 @@
 //! What responses are purged by: which names a response has, which name a purge is about, and that the two meet.
 
+use http::StatusCode;
 use selvedge_filters::cache::{KeyParts, Scheme};
 use selvedge_filters::purge::{
-    DEPTH_MAX, Name, Reach, TAG_MAX, TAGS_MAX, TEXT_MAX, TagFlaw, Unfit, Wanted, names, runs, tags,
+    DEPTH_MAX, Name, Reach, TAG_MAX, TAGS_MAX, TEXT_MAX, TagFlaw, Unfit, Wanted, names, runs, said_to_purge, tags,
 };
 use selvedge_state::{PurgeKey, Store};
 
@@ -33,6 +34,33 @@ fn tags_are_read_from_their_fields() {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(all_tags(lines), Ok((owned(tags), owned(groups))), "{lines:?}");
     }
+}
+
+/// RFC 9875 section 3: the groups of a response to an unsafe request, of its own authority.
+#[test]
+fn an_origin_says_which_groups_a_request_changed() {
+    let said = |method: &str, status: u16, lines: &[&str]| {
+        let status = StatusCode::from_u16(status).expect("a status");
+        let wanted = said_to_purge(method, status, "a.example", &fields(lines));
+        wanted.iter().map(|wanted| wanted.name().to_string()).collect::<Vec<_>>()
+    };
+    let groups = "cache-group-invalidation: \"news\", \"front page\"";
+    for (method, status) in [("POST", 200), ("DELETE", 204), ("M-SEARCH", 303)] {
+        assert_eq!(said(method, status, &[groups]), ["group a.example/news", "group a.example/front page"], "{method}");
+    }
+    for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 404), ("POST", 500), ("PUT", 103)] {
+        assert!(said(method, status, &[groups]).is_empty(), "{method} {status}");
+    }
+    let twice = [groups, "cache-group-invalidation: \"news\", \"\""];
+    assert_eq!(said("POST", 200, &twice).len(), 2, "each once, and nothing has a group without a name");
+    for broken in ["cache-group-invalidation: news", "cache-group-invalidation: \"a\",", "cache-group-invalidation: 1"]
+    {
+        assert!(said("POST", 200, &[groups, broken]).is_empty(), "{broken}");
+    }
+    let many = |count: usize| (0..count).map(|nth| format!("\"{nth}\"")).collect::<Vec<_>>().join(",");
+    let line = |count| format!("cache-group-invalidation: {}", many(count));
+    assert_eq!(said("POST", 200, &[&line(TAGS_MAX)]).len(), TAGS_MAX);
+    assert_eq!(said("POST", 200, &[&line(TAGS_MAX + 1)]), ["host a.example"], "too much rather than too little");
 }
 
 /// A response whose tags cannot all be kept is not stored.

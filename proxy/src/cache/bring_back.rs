@@ -17,7 +17,8 @@ impl Tiers {
         if found.body.len() > CHUNK {
             let charge = self.room(CHUNK as u64)?;
             let Found { times, header, body, .. } = found;
-            return Some((times.meta(header), Hit::disk(body, times.terms, charge)));
+            let meta = times.meta_of_whole(header, body.len());
+            return Some((meta, Hit::disk(body, times.terms, charge)));
         }
         let object = self.object(&found).await?;
         // Whoever takes it out of both tiers holds this lock.

@@ -105,7 +105,8 @@ async fn write(writer: &mut MissHandler, body: &Bytes) {
 async fn what_was_stored_is_found_by_the_next_life() {
     let mut place = Place::new();
     let life = place.live(4 * MIB, 16 * MIB);
-    let mut small = meta(&[("ETag", String::from("\"a\"")), ("Vary", String::from("x, y"))]);
+    let fields = [("ETag", "\"a\""), ("Vary", "x, y"), ("Content-Length", "1000")];
+    let mut small = meta(&fields.map(|(name, value)| (name, String::from(value))));
     small.set_variance([3; 16]);
     small.set_epoch_override(small.created() - Duration::from_secs(5));
     let (a, b) = (body(1, 1000), body(2, 3 * CHUNK + 17));

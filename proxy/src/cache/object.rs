@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, StatusCode};
 use pingora::Result;
 use pingora::cache::CacheMeta;
 use pingora::cache::key::HashBinary;
@@ -90,6 +91,16 @@ impl Times {
             meta.set_variance(variance);
         }
         meta
+    }
+
+    /// The same of what is stored whole, whose length is known by now: with it ranges can be answered, however the origin framed it. A 204 has
+    /// none (RFC 9110 section 8.6).
+    pub(crate) fn meta_of_whole(&self, mut header: ResponseHeader, len: usize) -> CacheMeta {
+        if header.status != StatusCode::NO_CONTENT && !header.headers.contains_key(CONTENT_LENGTH) {
+            // A number is a value.
+            let _ = header.insert_header(CONTENT_LENGTH, len);
+        }
+        self.meta(header)
     }
 
     /// No longer fresh after `instant`; its stale windows count from there.
@@ -190,6 +201,6 @@ impl Shelved for Object {
 impl Object {
     /// Pingora's form of all but the body.
     pub(crate) fn meta(&self) -> CacheMeta {
-        self.times.meta(self.header.get().clone())
+        self.times.meta_of_whole(self.header.get().clone(), self.body.len())
     }
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::{AGE, DATE, ETAG};
+use http::{HeaderMap, StatusCode};
 use pingora::cache::key::{HashBinary, hash_key};
 use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::cache::{
-    Answer, Asked, Forward, KeyParts, KeyShape, NotStored, Outcome, Policy, Variation, freshness, hop_by_hop,
+    Answer, Asked, Forward, KeyParts, KeyShape, NotStored, Outcome, Policy, Slice, Variation, freshness, hop_by_hop,
     of_one_client, renewed, validates, variant, weaker_tag,
 };
 use selvedge_state::Fill;
@@ -37,6 +37,8 @@ pub struct Exchange {
     policy: Option<Arc<Policy>>,
     /// What all variants of its response are stored under.
     primary: Option<EntryKey>,
+    /// The slice that is asked for; whole responses when absent.
+    slice: Option<Slice>,
 }
 
 impl Exchange {
@@ -51,12 +53,18 @@ impl Exchange {
             fill: None,
             policy: None,
             primary: None,
+            slice: None,
         }
     }
 
     /// The cache policy that is for the request.
     pub fn under(self, policy: Option<&Arc<Policy>>) -> Exchange {
         Exchange { policy: policy.cloned(), ..self }
+    }
+
+    /// It is for this slice.
+    pub fn of_slice(self, slice: Option<Slice>) -> Exchange {
+        Exchange { slice, ..self }
     }
 
     pub(crate) fn policy(&self) -> Option<&Arc<Policy>> {
@@ -115,6 +123,11 @@ pub fn cache_key_under(shape: &KeyShape, parts: &KeyParts<'_>) -> CacheKey {
     named(shape.encode(parts))
 }
 
+/// The key of a slice of the response to a request, under a policy's key.
+pub fn cache_key_of_slice(slice: Slice, shape: &KeyShape, parts: &KeyParts<'_>) -> CacheKey {
+    named(slice.named(shape.encode(parts)))
+}
+
 fn named(name: Vec<u8>) -> CacheKey {
     let hash = hash_key(&name);
     let mut key = CacheKey::new(name, "");
@@ -147,8 +160,17 @@ pub(crate) fn meta(exchange: &Exchange, response: &ResponseHeader) -> Result<Cac
     if let Some(validation) = &exchange.validation {
         renew(&mut header, validation);
     }
+    let status = match exchange.slice {
+        // All that was asked for, so as good as whole.
+        Some(slice) if header.status == StatusCode::PARTIAL_CONTENT && slice.whole_of(&header.headers).is_some() => {
+            StatusCode::OK
+        }
+        // Whoever has no ranges gives all of it: once is enough.
+        Some(slice) if header.status == StatusCode::OK && !slice.is_first() => return Err(NotStored::Status),
+        _ => header.status,
+    };
     let stored = freshness(&Answer {
-        status: header.status,
+        status,
         headers: &header.headers,
         asked: exchange.asked,
         request_time: exchange.request_time,

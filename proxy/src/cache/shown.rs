@@ -143,7 +143,7 @@ impl Cache {
 
     fn of_disk(&'static self, key: EntryKey) -> Option<Stored> {
         let (Judged { times, header, stamped, standing }, bytes) = self.storage.disk()?.look(key)?;
-        let (meta, terms) = (times.meta(header), times.terms);
+        let (meta, terms) = (times.meta_of_whole(header, bytes), times.terms);
         Some(Stored { meta, terms, stamped, standing, bytes, tier: Tier::Disk })
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::header::RANGE;
 use pingora::cache::key::HashBinary;
 use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -13,7 +14,10 @@ use pingora::{Error, ErrorType, Result};
 
 use super::answer::Answer;
 use super::context::Context;
-use super::{Edge, caching, coding, finish, has_begun, interim, outbound, peer, stream, tries, wants_web_socket};
+use super::slices::{self, Served};
+use super::{
+    Edge, caching, coding, finish, has_begun, interim, outbound, peer, purging, stream, tries, wants_web_socket,
+};
 use crate::cache::{self, Next};
 
 /// How long an upgraded connection (WebSocket) may be quiet. Its ends have their own heartbeats.
@@ -43,13 +47,21 @@ impl ProxyHttp for Edge {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        let answer = match session.subrequest_ctx {
-            Some(_) => self.revalidate(session, context),
-            None => self.decide(session, context).await?,
+        let is_own = session.subrequest_ctx.is_none();
+        let answer = match is_own {
+            false if slices::take(session, context) => None,
+            false => self.revalidate(session, context),
+            true => self.decide(session, context).await?,
         };
-        let Some(answer) = answer else { return Ok(false) };
-        self.answer(session, context, answer).await?;
-        Ok(true)
+        match answer {
+            Some(answer) => self.answer(session, context, answer).await.map(|()| true),
+            None if is_own => Ok(slices::serve(self, session, context).await? == Served::Here),
+            None => Ok(false),
+        }
+    }
+
+    fn allow_spawning_subrequest(&self, session: &Session, _: &Context) -> bool {
+        session.subrequest_ctx.is_none()
     }
 
     fn request_cache_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -113,6 +125,9 @@ impl ProxyHttp for Edge {
         context: &mut Context,
     ) -> Result<()> {
         coding::ask(session, request, context);
+        if let Some(slice) = context.slice {
+            request.insert_header(RANGE, slice.range())?;
+        }
         if let Some(exchange) = &mut context.exchange {
             exchange.sent(self.node.store.fill(), SystemTime::now());
         }
@@ -190,6 +205,10 @@ impl ProxyHttp for Edge {
     }
 
     fn should_serve_stale(&self, session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
+        // The others of its response are of now.
+        if error.is_none() && context.slice.is_some() {
+            return false;
+        }
         if error.is_none() && session.cache.is_cache_lock_writer() {
             self.errands.leave(session, context);
         }
@@ -208,8 +227,13 @@ impl ProxyHttp for Edge {
             session.set_read_timeout(Some(UPGRADED_QUIET));
         }
         caching::invalidate(self.node.cache, session, context, response);
+        purging::obey(&self.node, session, context, response);
         caching::deposit(self.node.cache, session, context, response, SystemTime::now());
         let status = caching::on_response(session, response, context, SystemTime::now())?;
+        if context.slice.is_some() {
+            slices::tell(session, context, status);
+            return Ok(());
+        }
         self.complete(session, context, response, status, caching::from(context))?;
         interim::pass_on(session, response).await;
         Ok(())

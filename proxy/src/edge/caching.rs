@@ -9,7 +9,8 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use selvedge_conf::CacheAction;
 use selvedge_filters::cache::{
-    Asked, Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, cache_status, hop_by_hop, invalidated, request_admits,
+    Asked, Bypass, Forward, KeyParts, Lifetime, Lookup, Outcome, Slice, cache_status, hop_by_hop, invalidated,
+    request_admits,
 };
 use selvedge_filters::{From, Head};
 
@@ -42,7 +43,7 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
                 ruled,
                 times: context.policy().map(|policy| policy.times()).unwrap_or_default(),
             };
-            context.exchange = Some(Exchange::new(asked, now).under(context.policy()));
+            context.exchange = Some(Exchange::new(asked, now).under(context.policy()).of_slice(context.slice));
             cache.enable(session, asked);
         }
         Err(bypass) => {
@@ -55,10 +56,18 @@ pub(super) fn turn_on(cache: &'static Cache, session: &mut Session, context: &mu
 /// What a request's response is stored under.
 pub(super) fn key(session: &Session, context: &Context) -> CacheKey {
     let parts = stored_as(session, context);
-    match context.policy() {
-        Some(policy) => cache::cache_key_under(policy.key(), &parts),
-        None => cache::cache_key(&parts),
+    match (context.policy(), context.slice) {
+        (Some(policy), Some(slice)) => cache::cache_key_of_slice(slice, policy.key(), &parts),
+        (Some(policy), None) => cache::cache_key_under(policy.key(), &parts),
+        (None, _) => cache::cache_key(&parts),
     }
+}
+
+/// Takes slices of a request's response out of the cache.
+pub(super) fn forget(cache: &'static Cache, session: &Session, context: &Context, slices: [Slice; 2]) {
+    let Some(policy) = context.policy() else { return };
+    let parts = stored_as(session, context);
+    slices.iter().for_each(|slice| cache.invalidate(&cache::cache_key_of_slice(*slice, policy.key(), &parts)));
 }
 
 /// What names its response, whatever a policy's key makes of that.

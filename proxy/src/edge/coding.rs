@@ -35,6 +35,11 @@ pub(crate) fn offered(plan: &Plan) -> Option<&[Encoding]> {
 
 /// Asks the origin for the coding that the client gets, and makes ready to code what it sends. For `upstream_request_filter`.
 pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &Context) {
+    if context.slice.is_some() {
+        // What is coded has other positions.
+        request.remove_header("accept-encoding");
+        return;
+    }
     let Some(offered) = offered(&context.plan) else { return };
     let Some(encoding) = preferred(&session.req_header().headers, offered) else {
         request.remove_header("accept-encoding");

@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::HeaderMap;
 use pingora::http::RequestHeader;
 use selvedge_conf::{CacheAction, Limit};
-use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId};
+use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId, Slice};
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 
@@ -71,6 +71,8 @@ pub struct Context {
     pub(super) deposit: Option<Deposit>,
     /// What the cache did.
     pub(super) outcome: Option<Outcome>,
+    /// The slice that is asked for, where a request is for one.
+    pub(super) slice: Option<Slice>,
 }
 
 /// What rules said about one request so far.
@@ -121,6 +123,7 @@ impl Context {
             next: Next::Origin,
             deposit: None,
             outcome: None,
+            slice: None,
         }
     }
 

@@ -1,6 +1,6 @@
-//! What a background revalidation takes along from the request that caused it.
+//! What a request that the edge makes by itself takes along from the one that caused it: a background revalidation, or a slice.
 //!
-//! Pingora starts one as a request of its own, made of the bytes that the client sent. It is nobody's request: it must not be
+//! Pingora starts a revalidation as a request of its own, made of the bytes that the client sent. It is nobody's request: it must not be
 //! decided or counted again, and it must fetch exactly what the other one was answered with. So the request that causes it
 //! leaves behind what was decided, and the revalidation finds it by those bytes and the client's connection.
 
@@ -25,9 +25,9 @@ use crate::plan::Plan;
 /// place, whose revalidation then does nothing: what is stored stays stale until the next request.
 const ERRANDS_MAX: usize = 1024;
 
-/// One revalidation's orders.
-#[derive(Debug)]
-struct Errand {
+/// The orders of one such request.
+#[derive(Debug, Clone)]
+pub(super) struct Errand {
     plan: Arc<Plan>,
     request: RequestHeader,
     client: Option<Client>,
@@ -61,17 +61,19 @@ fn cause(session: &Session) -> Cause {
     (client, session.as_downstream().to_h1_raw())
 }
 
-impl Errands {
-    /// Leaves orders for the revalidation that Pingora is about to start for a request.
-    pub(super) fn leave(&self, session: &mut Session, context: &Context) {
-        let request = session.req_header().clone();
-        if request.version == Version::HTTP_2 {
-            // Pingora writes the request down for its revalidation, and would not understand this version when it reads it.
-            session.req_header_mut().set_version(Version::HTTP_11);
-        }
-        let errand = Errand {
+/// Pingora writes a request down for those that it starts because of it, and would not understand another version when it reads that.
+pub(super) fn write_down_as_http_1(session: &mut Session) {
+    if session.req_header().version == Version::HTTP_2 {
+        session.req_header_mut().set_version(Version::HTTP_11);
+    }
+}
+
+impl Errand {
+    /// What was decided about a request.
+    pub(super) fn of(session: &Session, context: &Context) -> Errand {
+        Errand {
             plan: Arc::clone(&context.plan),
-            request,
+            request: session.req_header().clone(),
             client: context.client,
             target: context.target.clone(),
             origin: context.origin.clone(),
@@ -79,7 +81,23 @@ impl Errands {
             cache: context.cache,
             policy: context.policy,
             original: context.original.clone(),
-        };
+        }
+    }
+
+    /// Makes a request the one that was decided about.
+    pub(super) fn run(self, session: &mut Session, context: &mut Context) {
+        let Errand { plan, request, client, target, origin, rerouted, cache, policy, original } = self;
+        *session.req_header_mut() = request;
+        let peer = context.peer;
+        *context = Context { peer, client, target, origin, rerouted, cache, policy, original, ..Context::new(plan) };
+    }
+}
+
+impl Errands {
+    /// Leaves orders for the revalidation that Pingora is about to start for a request.
+    pub(super) fn leave(&self, session: &mut Session, context: &Context) {
+        let errand = Errand::of(session, context);
+        write_down_as_http_1(session);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() >= ERRANDS_MAX {
             waiting.pop_front();
@@ -90,10 +108,7 @@ impl Errands {
     /// Takes the orders of a revalidation, and makes its request the one that caused it.
     pub(super) fn take(&self, session: &mut Session, context: &mut Context) -> Found {
         let Some(errand) = self.oldest(&cause(session)) else { return Found::Nothing };
-        let Errand { plan, request, client, target, origin, rerouted, cache, policy, original } = errand;
-        *session.req_header_mut() = request;
-        let peer = context.peer;
-        *context = Context { peer, client, target, origin, rerouted, cache, policy, original, ..Context::new(plan) };
+        errand.run(session, context);
         Found::Orders
     }
 

@@ -23,6 +23,7 @@ pub mod origin;
 mod outbound;
 mod purging;
 mod request_id;
+mod slices;
 mod steer;
 mod target;
 mod told;
@@ -197,6 +198,10 @@ impl Edge {
         cache_status: Option<String>,
         from: From,
     ) -> pingora::Result<()> {
+        // What comes of a slice is put into the response that it is for.
+        if context.slice.is_some() {
+            return Ok(());
+        }
         let fields = EdgeFields { pop: &context.plan.config.pop.name, id: context.id, cache_status };
         fields.add_to(header)?;
         for (name, value) in told(context.limits()) {

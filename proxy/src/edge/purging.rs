@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use selvedge_filters::cache::KeyParts;
-use selvedge_filters::purge::{Reach, Wanted};
+use selvedge_filters::cache::{KeyParts, invalidated};
+use selvedge_filters::purge::{Reach, Wanted, said_to_purge};
 
 use super::answer::Answer;
 use super::context::Context;
 use super::target::Target;
 use crate::admin::report::{PurgedUrl, Purger};
 use crate::node::Node;
+use crate::observe::log;
 use crate::purge::purge;
 
 /// Fields by which an origin speaks to the caches that it has purged, and to nobody behind them.
@@ -34,6 +35,26 @@ pub(super) fn at_places<T>(session: &Session, context: &Context, then: impl FnOn
     let (of_stored, of_asked) = (key.counted(stored.query), key.counted(asked.query));
     let counted = |parts, query| KeyParts { query, ..parts };
     then(&[stored, asked, counted(stored, of_stored.as_deref()), counted(asked, of_asked.as_deref())])
+}
+
+/// Obeys an origin that says which groups a request has changed (RFC 9875 section 3), at all POPs; where responses are stored in slices, also what the
+/// request changed itself (RFC 9111 section 4.4). For `response_filter`, so that it holds here before
+/// the client hears.
+pub(super) fn obey(node: &Node, session: &Session, context: &Context, response: &ResponseHeader) {
+    let (method, authority) = (session.req_header().method.as_str(), &context.target.authority);
+    let mut wanted = said_to_purge(method, response.status, authority, &response.headers);
+    if context.plan.filters.has_slices() {
+        // Nobody knows how many there are, so they cannot be taken out one by one.
+        let [_, asked] = places(session, context);
+        let places = invalidated(method, response.status, &asked, &response.headers).into_iter();
+        wanted.extend(places.map(|place| url(KeyParts { path: &place.path, query: place.query.as_deref(), ..asked })));
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    if let Err((_, error)) = purge(node, &wanted, Reach::Hard, "response") {
+        log::purge_failed(&error);
+    }
 }
 
 /// Fields that ask for a soft purge, with the value `1`.

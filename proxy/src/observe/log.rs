@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_subscriber::EnvFilter;
 
 use selvedge_filters::purge::{Reach, Wanted};
-use selvedge_state::{Event, Time};
+use selvedge_state::{Event, PurgeError, Time};
 
 use super::Metrics;
 use crate::admin::report::Reloaded;
@@ -213,6 +213,11 @@ pub fn apart(apart: bool) {
 pub(crate) fn purged(wanted: &[Wanted], reach: Reach, by: &str) {
     let first = wanted.first().map(|wanted| wanted.name().to_string()).unwrap_or_default();
     tracing::info!(purges = wanted.len(), first, reach = reach.as_str(), by, "purged");
+}
+
+/// Something that an origin said to purge was not.
+pub(crate) fn purge_failed(error: &PurgeError) {
+    tracing::error!(%error, "what a response said to purge is not");
 }
 
 /// The peer links cannot start; the node goes on alone.

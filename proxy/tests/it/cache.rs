@@ -198,3 +198,19 @@ async fn a_hit_with_a_body_leaves_nothing_for_the_next_request() {
         .await;
     assert!(origin.seen().iter().all(|request| request.path() != "/smuggled"));
 }
+
+/// Its length is known when it is there, and with that its ranges.
+#[tokio::test]
+async fn what_came_in_chunks_is_stored_with_its_length() {
+    let origin = Origin::start(|_| async move {
+        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n".to_vec()
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    assert_eq!(get(edge.address(), "test", "/").await.text(), "abcdefg");
+    let stored = get(edge.address(), "test", "/").await;
+    assert_eq!((stored.header("content-length"), stored.text().as_str()), ("7", "abcdefg"));
+    let part = get_with(edge.address(), "test", "/", "Range: bytes=2-4\r\n").await;
+    assert_eq!((part.status, part.header("content-range"), part.text().as_str()), (206, "bytes 2-4/7", "cde"));
+    assert_eq!(origin.seen().len(), 1);
+}

@@ -34,6 +34,37 @@ async fn text(edge: &Edge, path: &str) -> String {
     get(edge.address(), "www.example.com", path).await.text()
 }
 
+/// RFC 9875: what a POST changed, though neither its target nor what it names.
+#[tokio::test]
+async fn an_origin_purges_the_groups_that_a_request_changed() {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::start(move |request| {
+        let nth = answers.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            let fields = match request.path() {
+                "/save" => "Cache-Group-Invalidation: \"g\"\r\n",
+                _ => "Cache-Control: max-age=600\r\nCache-Groups: \"g\"\r\n",
+            };
+            ok(fields, nth.to_string().as_bytes())
+        }
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), "").await;
+    assert_eq!((text(&edge, "/a").await, text(&edge, "/a").await), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(
+        (text(&edge, "/save").await, text(&edge, "/a").await),
+        ("2".to_owned(), "1".to_owned()),
+        "a GET changes nothing"
+    );
+    let post =
+        |host: &str| format!("POST /save HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    talk(edge.address(), post("other.example.com").as_bytes()).await;
+    assert_eq!(text(&edge, "/a").await, "1", "a group is of one authority");
+    let answer = Answer::parse(&talk(edge.address(), post("www.example.com").as_bytes()).await).expect("an answer");
+    assert_eq!(answer.header("cache-group-invalidation"), "\"g\"", "the client's cache hears of it too");
+    assert_eq!(text(&edge, "/a").await, "5");
+}
+
 #[tokio::test]
 async fn a_purge_holds_when_the_command_ends() {
     let origin = numbering().await;
