@@ -62,9 +62,11 @@ pub(super) async fn serve(edge: &Edge, session: &mut Session, context: &mut Cont
     let slice = Slice::first_of(range, size);
     let mut part = Part::open(session, context, slice)?;
     let first = part.header().await?;
-    let told = part.told().cloned();
-    let (outcome, cache_status) = told.map_or((None, None), |told| (told.outcome, told.status));
-    context.outcome = outcome;
+    let cache_status = part.told().and_then(|told| {
+        // What is known of the first one stands for all of them.
+        (context.outcome, context.tries, context.origin_address) = (told.outcome, told.tries, told.origin_address);
+        told.status.clone()
+    });
     let from = caching::from(context);
     let Some(len) = slice.whole_of(&first.headers).filter(|_| first.status == StatusCode::PARTIAL_CONTENT) else {
         if matches!(first.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) && slice.is_first() {
@@ -124,6 +126,9 @@ async fn body(
             part = Part::open(session, context, needed)?;
             slice = needed;
             let header = part.header().await?;
+            if header.status != StatusCode::PARTIAL_CONTENT {
+                return Error::e_explain(ErrorType::InternalError, "a slice cannot be had");
+            }
             let (first, told) = &whole.first;
             if slice.whole_of(&header.headers) != Some(whole.len) || !are_of_one(&told.headers, &header.headers) {
                 // One of them is of before, and nobody knows which.

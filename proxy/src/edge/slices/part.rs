@@ -1,5 +1,6 @@
 //! One slice, as a request of its own inside of the edge.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -30,12 +31,14 @@ struct Orders {
     told: Arc<OnceLock<Told>>,
 }
 
-/// What the cache did for a slice.
-#[derive(Debug, Clone)]
+/// Where a slice came from.
+#[derive(Debug)]
 pub(super) struct Told {
     pub(super) outcome: Option<Outcome>,
     /// `Cache-Status`.
     pub(super) status: Option<String>,
+    pub(super) tries: u8,
+    pub(super) origin_address: Option<SocketAddr>,
 }
 
 /// A response to a slice's request, as it comes.
@@ -104,7 +107,7 @@ impl Part {
         Ok(None)
     }
 
-    /// What the cache did, once the header is here.
+    /// Where it came from, once the header is here.
     pub(super) fn told(&self) -> Option<&Told> {
         self.told.get()
     }
@@ -124,11 +127,12 @@ pub(in crate::edge) fn take(session: &mut Session, context: &mut Context) -> boo
     true
 }
 
-/// Tells whoever asked for a slice what the cache did. For `response_filter`.
+/// Tells whoever asked for a slice where it came from. For `response_filter`.
 pub(in crate::edge) fn tell(session: &Session, context: &Context, status: Option<String>) {
     let orders = session.subrequest_ctx.as_ref().and_then(|ctx| ctx.user_ctx()?.downcast_ref::<Orders>());
     if let Some(orders) = orders {
         // The header of one response comes once.
-        let _ = orders.told.set(Told { outcome: context.outcome, status });
+        let Context { outcome, tries, origin_address, .. } = *context;
+        let _ = orders.told.set(Told { outcome, status, tries, origin_address });
     }
 }
