@@ -80,7 +80,12 @@ pub(crate) struct Marked {
 impl Marked {
     pub(crate) fn new(key: Key128, dot: Dot, until: Time, now: Time) -> Marked {
         let kept = until.min(now.plus(FACT_LONGEST)).max(now).plus(FACT_MEMORY);
-        Marked { about: About { space: 0, key: Some(key) }, rows: vec![Row { dot, made_at: now, applied: None }], kept }
+        Marked::of_one(key, Row { dot, made_at: now, applied: None }, kept)
+    }
+
+    /// Of a key, with one dot.
+    pub(crate) fn of_one(key: Key128, row: Row, kept: Time) -> Marked {
+        Marked { about: About { space: 0, key: Some(key) }, rows: vec![row], kept }
     }
 
     /// What was applied in a life before, as a peer would say it.

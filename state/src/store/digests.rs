@@ -5,6 +5,7 @@
 //! may have dropped already. While counts change, what is still under way differs between any two nodes; then only what was
 //! *settled* some time before that instant is covered: slots that were over, facts that were stated.
 
+use super::entries::Entries;
 use super::facts::Facts;
 use super::{Store, Table};
 use crate::counter::SLOTS;
@@ -80,7 +81,13 @@ impl Store {
         });
     }
 
-    fn digest_facts<F: Stated>(&self, facts: &Facts<F>, range: Range, when: Instant, digests: &mut Digests) {
+    fn digest_facts<F: Stated, E: Entries<F>>(
+        &self,
+        facts: &Facts<F, E>,
+        range: Range,
+        when: Instant,
+        digests: &mut Digests,
+    ) {
         if facts.len() == 0 {
             return;
         }

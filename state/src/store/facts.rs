@@ -5,10 +5,12 @@
 //! load: each entry of a named space holds a reference to it, and the number of references is the answer. It also says how many
 //! entries the space has: one takes half of the room at most, so that whoever can make a rule fill one leaves the others theirs.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::TableFull;
+use super::entries::{Entries, Entry};
 use super::registry::Registry;
 use super::shards::Shards;
 use crate::fact::{Flaw, Joined, Stated};
@@ -63,14 +65,6 @@ impl Space {
     }
 }
 
-struct Entry<F> {
-    fact: F,
-    /// Whether it waits to be sent.
-    dirty: bool,
-    /// Its space, once a config names it.
-    space: Option<Arc<Space>>,
-}
-
 impl<F: Stated> Entry<F> {
     /// Who makes room for a new one: a spent one, else the one that may be spared for the longest time.
     fn rank(&self, now: Time) -> Option<Time> {
@@ -96,11 +90,12 @@ impl<F: Stated> Entry<F> {
 }
 
 /// All facts of one kind.
-pub(super) struct Facts<F> {
+pub(super) struct Facts<F, E = Shards<Key128, Entry<F>>> {
     me: Author,
     secret: Secret,
     spaces: Registry<Arc<Space>>,
-    entries: Shards<Key128, Entry<F>>,
+    entries: E,
+    of: PhantomData<F>,
     /// Those that were given to what came to be known here.
     pub(super) numbers: Numbers,
     /// Held while a floor is raised, and while something new is looked at against it and made.
@@ -126,13 +121,14 @@ enum Made {
     Full,
 }
 
-impl<F: Stated> Facts<F> {
-    pub(super) fn new(max: usize, me: Author, (secret, spread): (&Secret, Spread)) -> Facts<F> {
+impl<F: Stated, E: Entries<F>> Facts<F, E> {
+    pub(super) fn new(max: usize, me: Author, (secret, spread): (&Secret, Spread)) -> Facts<F, E> {
         Facts {
             me,
             secret: secret.clone(),
             spaces: Registry::new(),
-            entries: Shards::new(max, spread),
+            entries: E::with_room(max, spread),
+            of: PhantomData,
             numbers: Numbers::default(),
             raising: Mutex::default(),
             has_floors: AtomicBool::new(false),
@@ -170,10 +166,11 @@ impl<F: Stated> Facts<F> {
             let space = Arc::new(Space { identity, name: Arc::from(name), most });
             self.retain(|fact| fact.space() != Some(identity) || fact.is_plausible(most, now));
             // What peers said before. No entry of this space can be made meanwhile: `offer` waits for the lock.
-            self.entries.change_each(|entry| {
+            self.each_entry(|entry| {
                 if entry.is_of(&space) {
                     entry.space = Some(Arc::clone(&space));
                 }
+                true
             });
             space
         })
@@ -247,7 +244,7 @@ impl<F: Stated> Facts<F> {
     /// What `read` finds in all facts, in no order.
     pub(super) fn collect<R>(&self, read: impl Fn(&F) -> Option<R>) -> Vec<R> {
         let mut found = Vec::new();
-        self.entries.each(|_, entry| found.extend(read(&entry.fact)));
+        (0..=u8::MAX).for_each(|shard| self.entries.each_in(shard, |_, entry| found.extend(read(&entry.fact))));
         found
     }
 
@@ -379,16 +376,20 @@ impl<F: Stated> Facts<F> {
 
     /// Keeps what passes.
     pub(super) fn retain(&self, keep: impl Fn(&F) -> bool) {
-        (0..=u8::MAX).for_each(|shard| self.entries.retain(shard, |entry| keep(&entry.fact)));
+        self.each_entry(|entry| keep(&entry.fact));
     }
 
     /// Drops what is void.
     pub(super) fn void(&self, voids: &Voids) {
-        let void = |_, entry: &mut Entry<F>| {
+        self.each_entry(|entry| {
             let left = entry.fact.without(voids);
             left.map(|left| entry.fact = left).is_some()
-        };
-        (0..=u8::MAX).for_each(|shard| self.entries.retain_mut(shard, void));
+        });
+    }
+
+    /// Changes all entries and keeps what passes.
+    fn each_entry(&self, keep: impl Fn(&mut Entry<F>) -> bool) {
+        (0..=u8::MAX).for_each(|shard| self.entries.retain(shard, &keep));
     }
 
     pub(super) fn has_its_share(&self, space: &Arc<Space>) -> bool {

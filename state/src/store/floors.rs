@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
+use super::entries::Entries;
 use super::facts::{Facts, Offered, Said};
 use crate::fact::{Joined, Stated, floor_key};
 use crate::key::Key128;
@@ -14,7 +15,7 @@ use crate::time::Time;
 /// The part of a space's negatives that becomes its floor.
 const PART: usize = 8;
 
-impl<F: Stated> Facts<F> {
+impl<F: Stated, E: Entries<F>> Facts<F, E> {
     /// Whether the floor of its space covers a fact.
     pub(super) fn is_covered(&self, fact: &F) -> bool {
         self.floor(fact.space(), |floor| fact.is_under(floor)) == Some(true)

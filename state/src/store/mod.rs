@@ -14,6 +14,7 @@ mod counters;
 mod crowd;
 mod digests;
 mod dirty;
+mod entries;
 mod estate;
 mod exchange;
 mod facts;
@@ -27,6 +28,7 @@ mod lists;
 mod marks;
 mod maxima;
 mod named;
+mod packed;
 mod parts;
 mod peak;
 mod peers;
@@ -81,6 +83,7 @@ use self::estate::Closing;
 use self::facts::Facts;
 use self::ledgers::Ledgers;
 use self::lineage::Lineages;
+use self::packed::PackedMarks;
 use self::peers::Heard;
 use self::registry::Registry;
 use self::sweep::SweepCursor;
@@ -179,7 +182,7 @@ pub struct Store {
     bans: Facts<Banning>,
     registers: Facts<Registered>,
     maxima: Facts<Raised>,
-    marks: Facts<Marked>,
+    marks: Facts<Marked, PackedMarks>,
     purges: AtomicU64,
     dirty: Dirty,
     heard: Heard,

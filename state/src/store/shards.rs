@@ -137,12 +137,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         self.room.release(usize::from(gone.is_some()));
     }
 
-    /// Keeps what passes in one shard, and gives its memory back when most of it is free.
-    pub(super) fn retain(&self, shard: u8, mut keep: impl FnMut(&V) -> bool) {
-        self.retain_mut(shard, |_, value| keep(value));
-    }
-
-    /// Changes what there is in one shard and keeps what passes.
+    /// Changes what there is in one shard and keeps what passes; gives memory back when most of it is free.
     pub(super) fn retain_mut(&self, shard: u8, mut keep: impl FnMut(K, &mut V) -> bool) {
         let Some(map) = self.map(shard) else { return };
         let mut dropped = 0;
@@ -155,12 +150,6 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         if dropped > 0 && map.len() < map.capacity() / SPARE {
             map.shrink_to_fit();
         }
-    }
-
-    /// Forgets one entry: of a sample of at most `sample`, from the shard `near` on, the one with the least rank. Entries
-    /// without a rank stay.
-    pub(super) fn evict<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) {
-        self.make_room(near, GiveWay { sample, rank, last: |_, _: &V| {} });
     }
 
     /// Forgets one entry. Which ones are in the sample is up to the map; nothing that is sent depends on it.
@@ -178,7 +167,7 @@ impl<K: Sharded + Hash + Ord + Copy, V> Shards<K, V> {
         gone.is_some()
     }
 
-    /// The entry that [`evict`](Shards::evict) would forget.
+    /// Of a sample of at most `sample` entries, from the shard `near` on, the one with the least rank. Entries without a rank do not count.
     pub(super) fn least<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&V) -> Option<R>) -> Option<K> {
         let (before, after) = self.maps.split_at_checked(usize::from(near)).unwrap_or_default();
         let mut seen = 0;
