@@ -3,6 +3,7 @@
 //! A number is given and noted in one step, so whoever reads the journal has all of what was numbered until then. What is not read in time
 //! is not kept: the journal says up to which number it forgot, which has to be taken as a purge of all.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -12,6 +13,9 @@ use crate::time::Time;
 
 /// Applications that wait to be read at most.
 pub(crate) const JOURNAL_MAX: usize = 100_000;
+
+/// The newest applications that are kept for those who have to be [told](Numbers::since): as many as fit a header of a request.
+pub(crate) const RECENT_MAX: usize = 256;
 
 /// One application of a purge at this node, and all that it takes to make its mark again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,10 @@ struct Noted {
     wake: Option<Wake>,
     applied: Vec<Applied>,
     lost: Option<u64>,
+    /// The newest ones, whether or not anybody reads the journal; oldest first.
+    recent: VecDeque<Applied>,
+    /// The last number before those.
+    forgotten: u64,
 }
 
 impl Numbers {
@@ -89,7 +97,25 @@ impl Numbers {
         // Behind its part: who sees the number sees that too.
         self.last.store(number, Ordering::SeqCst);
         noted.push(|| applied);
+        noted.remember(applied);
         number
+    }
+
+    /// The next one, for an instant between two applications: what a fill remembers is at least this from here on, and was less before.
+    pub(crate) fn tick(&self) -> u64 {
+        let _noted = self.lock();
+        let number = self.last().saturating_add(1);
+        self.last.store(number, Ordering::SeqCst);
+        number
+    }
+
+    /// All that was applied after `known`, or after a later number where that was too long ago: the number, the applications, oldest
+    /// first, and the last number that was given.
+    pub(crate) fn since(&self, known: u64) -> (u64, Vec<Applied>, u64) {
+        let noted = self.lock();
+        let from = known.max(noted.forgotten);
+        let since = noted.recent.iter().skip(noted.recent.partition_point(|applied| applied.number <= from));
+        (from, since.copied().collect(), self.last())
     }
 
     /// Takes the next one for what is no purge.
@@ -136,6 +162,15 @@ fn part_of(key: Key128) -> usize {
 }
 
 impl Noted {
+    fn remember(&mut self, applied: Applied) {
+        if self.recent.len() >= RECENT_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.forgotten = oldest.number;
+        }
+        self.recent.push_back(applied);
+    }
+
     fn push(&mut self, applied: impl FnOnce() -> Applied) {
         let Some(wake) = &self.wake else { return };
         if self.applied.len() >= JOURNAL_MAX {

@@ -59,10 +59,10 @@ pub use replica::{
 pub use rung::Rung;
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
-    BanError, CONTRIBUTORS_MAX, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX, LedgerSpec, ListError,
-    ListId, MaxError, MaxId, OVERLAP, Overshot, Peers, PurgeError, RegisterEntry, RegisterError, RegistersId, RightsId,
-    SPREAD, SharesId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, UniquesId,
-    UniquesSpec,
+    BanError, CONTRIBUTORS_MAX, Carried, CarriedError, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX,
+    LedgerSpec, ListError, ListId, MaxError, MaxId, OVERLAP, Overshot, Peers, PurgeError, RegisterEntry, RegisterError,
+    RegistersId, RightsId, SPREAD, SharesId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId,
+    TableSpec, Taken, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use trail::{BanStep, TRAIL_MAX};

@@ -9,6 +9,7 @@
 
 mod bans;
 mod before;
+mod carried;
 mod cluster;
 mod counters;
 mod crowd;
@@ -48,6 +49,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 
 pub use self::bans::BanError;
+pub use self::carried::{Carried, CarriedError, Taken};
 pub use self::cluster::Hearing;
 pub(crate) use self::digests::{Digests, Instant};
 pub(crate) use self::dirty::FRAME_WORTH;
@@ -74,6 +76,7 @@ pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
 pub use crate::counter::CONTRIBUTORS_MAX;
 
+use self::carried::Children;
 use self::cluster::Cluster;
 #[cfg(not(loom))]
 use self::dirty::Dirty;
@@ -184,6 +187,7 @@ pub struct Store {
     maxima: Facts<Raised>,
     marks: Facts<Marked, PackedMarks>,
     purges: AtomicU64,
+    children: Children,
     dirty: Dirty,
     heard: Heard,
     cluster: Cluster,
@@ -231,6 +235,7 @@ impl Store {
             maxima: Facts::new(bounds.maxima_max, me, (&secret, spread)),
             marks: Facts::new(bounds.marks_max, me, (&secret, spread)),
             purges: AtomicU64::new(0),
+            children: Children::default(),
             secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },
             names: Names::of(&config.cluster),
             dirty: Dirty::new(config.roster > 1),

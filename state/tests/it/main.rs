@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bucket;
+mod carried;
 mod clocks;
 mod compare;
 mod converge;
