@@ -14,6 +14,7 @@ pub mod list;
 pub mod path;
 pub mod purge;
 pub mod rule;
+pub mod shield;
 
 mod ban;
 mod changes;
