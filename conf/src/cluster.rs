@@ -25,6 +25,8 @@ pub struct Cluster {
     pub node: u32,
     /// Where other nodes reach this one itself, where its POP has several that are linked.
     pub address: Option<String>,
+    /// The address at which other POPs fetch through this one. Default none: nobody does.
+    pub shield: Option<SocketAddr>,
     /// What carries state between nodes. Default links.
     pub fabric: Fabric,
 }
@@ -95,6 +97,8 @@ pub(crate) struct RawCluster {
     /// Where other nodes reach this one itself, such as `10.0.0.2:7946`; with links, for each node of a POP that has several. Default none:
     /// the roster's address leads to the only node.
     address: Option<At<Text>>,
+    /// The address at which other POPs fetch through this one, such as `0.0.0.0:7947`. Default none: nobody does.
+    shield: Option<At<Text>>,
     /// What carries state between nodes: `links` (a connection between each two POPs; the default) or `nats`.
     fabric: Option<At<Word<FabricName>>>,
     /// Where NATS is, with `fabric = "nats"`.
@@ -132,6 +136,7 @@ impl RawCluster {
         let node = check.number(self.node.as_ref(), 0..NODE_MAX + 1, 0);
         let fabric = fabric(self.fabric.as_ref(), self.nats, check);
         let address = self.address.as_ref().map(|address| check.value(address, reached));
+        let shield = self.shield.as_ref().map(|shield| check.value(shield, socket));
         if let (Some(1..), Some(Fabric::Links), None, Some(number)) = (node, &fabric, &address, &self.node) {
             let wrong = Wrong::new("one of several nodes, and the others do not know where it is");
             check.note(number.span(), wrong.advice("say where they reach it: `address = \"10.0.0.2:7946\"`"));
@@ -145,6 +150,10 @@ impl RawCluster {
             node: node?,
             address: match address {
                 Some(address) => Some(address?),
+                None => None,
+            },
+            shield: match shield {
+                Some(shield) => Some(shield?),
                 None => None,
             },
             fabric: fabric?,

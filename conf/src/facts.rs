@@ -10,6 +10,7 @@ use crate::admin::RawAdmin;
 use crate::finding::Check;
 use crate::known::Known;
 use crate::listen::{Listen, RawListen};
+use crate::origin::Company;
 use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
 use crate::storage::{RawStorage, Storage};
@@ -22,6 +23,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let listen = self::listen(sections.listen.take(), check);
     let admin =
         section(sections.admin.take().unwrap_or_else(absent::<RawAdmin>), check, |raw, _, check| raw.lower(check));
+    let company = if sections.cluster.is_some() { Company::Cluster } else { Company::Alone };
     let cluster = optional(sections.cluster.take(), check, |raw, _, check| raw.lower(check));
     let storage =
         section(sections.storage.take().unwrap_or_else(absent::<RawStorage>), check, |raw, _, check| raw.lower(check));
@@ -38,7 +40,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         geoip.as_ref(),
         check,
     );
-    let origins = origin::lower(&sections.origins, check);
+    let origins = origin::lower(&sections.origins, company, check);
     let sites = site::lower(&sections.sites, &known, check);
     let counters = counter::lower(&sections.counters, &known, check);
     let uniques = unique::lower(&sections.uniques, &mut known, check);

@@ -26,6 +26,8 @@ pub struct Origin {
     pub timeouts: OriginTimeouts,
     /// When a failing server is left out.
     pub eject: Eject,
+    /// Whether what is to be stored is fetched through a POP of the roster that all the others share. Default false.
+    pub shield: bool,
 }
 
 /// One server of an origin.
@@ -119,6 +121,8 @@ pub(crate) struct RawOrigin {
     /// When a failing server is left out, such as `{ failures = 5, for = "10s" }`.
     #[serde(default)]
     eject: RawEject,
+    /// Whether POPs fetch what they store through one of them, the same at every POP. Default false: each fetches it from the servers itself.
+    shield: Option<At<bool>>,
 }
 
 /// `tls` of an origin as it is written.
@@ -144,8 +148,17 @@ pub(crate) struct RawEject {
     duration: Option<At<DurationText>>,
 }
 
+/// Whether other POPs are described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// This one is alone.
+    Alone,
+    /// There is a roster.
+    Cluster,
+}
+
 /// Checks all origins.
-pub(crate) fn lower(sections: &[Section<RawOrigin>], check: &mut Check<'_>) -> Option<Vec<Origin>> {
+pub(crate) fn lower(sections: &[Section<RawOrigin>], company: Company, check: &mut Check<'_>) -> Option<Vec<Origin>> {
     let within = at_most(sections, ORIGINS_MAX, "origins", check);
     let origins: Vec<_> = sections
         .iter()
@@ -153,7 +166,9 @@ pub(crate) fn lower(sections: &[Section<RawOrigin>], check: &mut Check<'_>) -> O
         .map(|section| {
             check.file = section.file;
             let named = name(&section.name).map_err(|wrong| check.note(section.head.clone(), wrong));
-            section.raw.as_ref()?.lower(named.ok(), check)
+            let raw = section.raw.as_ref()?;
+            raw.shielded_by(company, check)?;
+            raw.lower(named.ok(), check)
         })
         .collect();
     within?;
@@ -161,6 +176,16 @@ pub(crate) fn lower(sections: &[Section<RawOrigin>], check: &mut Check<'_>) -> O
 }
 
 impl RawOrigin {
+    /// Whether there can be a POP that shields it.
+    fn shielded_by(&self, company: Company, check: &mut Check<'_>) -> Option<()> {
+        let Some(shield) = self.shield.as_ref().filter(|shield| shield.value && company == Company::Alone) else {
+            return Some(());
+        };
+        let wrong = Wrong::new("one POP alone has no other to fetch through");
+        check.note(shield.span(), wrong.advice("`[cluster]` names the roster, and that the POPs that shield"));
+        None
+    }
+
     fn lower(&self, name: Option<String>, check: &mut Check<'_>) -> Option<Origin> {
         let written = &self.servers.value;
         if written.is_empty() {
@@ -188,6 +213,7 @@ impl RawOrigin {
             host: host?,
             timeouts: OriginTimeouts { connect: connect?, read: read?, write: write?, idle: idle? },
             eject: Eject { failures: failures?, duration: duration? },
+            shield: self.shield.as_ref().is_some_and(|shield| shield.value),
         })
     }
 }

@@ -98,7 +98,7 @@ impl Parts {
         tokio::spawn(hear_peers(Arc::clone(&node)));
         let keeping = tokio::spawn(keep::keep(Arc::clone(&node)));
         // A name that does not resolve must not keep the other origins from being served.
-        let origins = node.plan.load().origins.clone();
+        let origins: Vec<_> = node.plan.load().named().cloned().collect();
         let _ = timeout(FIRST_LOOKUP, resolve::once(&origins)).await;
         resolve::keep(&origins);
         drop(origins);

@@ -18,6 +18,7 @@ pub mod plan;
 mod purge;
 pub mod rehearse;
 pub mod serve;
+mod shield;
 pub mod stop;
 pub mod tables;
 pub mod witness;

@@ -18,7 +18,7 @@ use crate::background::{Background, Parts};
 use crate::cache::{Cache, Disk, DiskError, DiskSettings, Settings};
 use crate::clock::Clock;
 use crate::edge::{Edge, TRIES, Waiting};
-use crate::front::{BindError, Certificates, Door, Front, Keyring, Listening, bind};
+use crate::front::{BindError, Certificates, Comer, Door, Front, Gate, Keyring, Listening, bind};
 use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
 use crate::keep::{Before, Company, Folder, FolderError, Found, Keeper, PurgeLog};
 use crate::link::membership::Membership;
@@ -112,7 +112,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let pops = pops(&config, membership);
     let reloads = Reloads::new(entry, config.clone(), ledger, started);
     let ground = Ground { store: &store, metrics: &metrics, groups: &groups };
-    let plan = Plan::new(config, authorities, shelf, ground, None)?;
+    let plan = Plan::new(config, (authorities, membership), shelf, ground, None)?;
     plan.filters.begin(&store, started);
     let config = &plan.config;
     let before = before(inherited.as_ref(), &found);
@@ -134,7 +134,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
         purge_log,
         waiting: Waiting::default(),
         log: Arc::new(AccessLog::open(&config.admin.log).map_err(BootError::Log)?),
-        listening: listening.iter().map(|listening| listening.address).collect(),
+        listening: clients(&listening),
         witness: Witness::default(),
         socket: config.admin.socket.clone(),
         repeats: Default::default(),
@@ -283,11 +283,14 @@ type Bound = (Vec<Listening>, Vec<Arc<Certificates>>);
 fn listen(config: &Config, keyrings: Vec<Arc<Keyring>>, given: &mut Sockets) -> Result<Bound, BootError> {
     let mut listening = Vec::new();
     for address in &config.listen.http {
-        listening.push(bind(*address, None, given)?);
+        listening.push(bind(*address, Comer::Client(None), given)?);
     }
     let certificates: Vec<_> = keyrings.into_iter().map(|keyring| Arc::new(Certificates::new(keyring))).collect();
     for (https, certificates) in config.listen.https.iter().zip(&certificates) {
-        listening.push(bind(https.address, Some(Arc::clone(certificates)), given)?);
+        listening.push(bind(https.address, Comer::Client(Some(Arc::clone(certificates))), given)?);
+    }
+    if let Some(shield) = config.cluster.as_ref().and_then(|cluster| cluster.shield) {
+        listening.push(bind(shield, Comer::Child, given)?);
     }
     Ok((listening, certificates))
 }
@@ -382,8 +385,19 @@ impl Ready {
 
 /// Who decides about connections, and hears of those that fail.
 fn door(node: Arc<Node>, opens: watch::Receiver<bool>) -> Door {
+    let (shown, known) = (Arc::clone(&node), Arc::clone(&node));
+    let gate = Gate {
+        config: Box::new(move || Some(shown.links.get()?.shield())),
+        child: Box::new(move |chain| known.links.get()?.child(chain)),
+    };
     let admit = Box::new(move |peer| crate::edge::admit(&node, peer));
-    Door { admit, report: Box::new(log::accept_failed), opens }
+    Door { admit, report: Box::new(log::accept_failed), opens, gate }
+}
+
+/// Where clients connect.
+fn clients(listening: &[Listening]) -> Vec<std::net::SocketAddr> {
+    let clients = listening.iter().filter(|listening| matches!(listening.comer, Comer::Client(_)));
+    clients.map(|listening| listening.address).collect()
 }
 
 fn replica(node: &Node, membership: &Membership) -> Result<Replica, getrandom::Error> {
@@ -416,7 +430,8 @@ fn server_conf(node: &Node) -> ServerConf {
             threads => threads,
         },
         upstream_keepalive_pool_size: ORIGIN_POOL,
-        max_retries: TRIES,
+        // The POP that it is fetched through comes first.
+        max_retries: TRIES + 1,
         pid_file: beside(".pid"),
         upgrade_sock: beside(".upgrade"),
         grace_period_seconds: Some(0),

@@ -16,9 +16,9 @@ impl Tiers {
     pub(super) async fn bring_back(&'static self, key: EntryKey, found: Found) -> Option<(CacheMeta, HitHandler)> {
         if found.body.len() > CHUNK {
             let charge = self.room(CHUNK as u64)?;
-            let Found { times, header, body, .. } = found;
+            let Found { times, header, stamped, body } = found;
             let meta = times.meta_of_whole(header, body.len());
-            return Some((meta, Hit::disk(body, times.terms, charge)));
+            return Some((meta, Hit::disk(body, (times.terms, stamped.fill()), charge)));
         }
         let object = self.object(&found).await?;
         // Whoever takes it out of both tiers holds this lock.

@@ -8,6 +8,7 @@ use pingora::cache::storage::HandleHit;
 use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, HitHandler, Storage};
 use pingora::{Error, ErrorType, Result};
+use selvedge_state::Fill;
 
 use super::budget::Charge;
 use super::disk::DiskBody;
@@ -27,6 +28,7 @@ enum Source {
     Disk {
         body: DiskBody,
         terms: Terms,
+        fill: Fill,
         at: usize,
         end: usize,
         _charge: Charge,
@@ -44,9 +46,9 @@ impl Hit {
         Box::new(Hit(Source::Object { object, at: 0, end }))
     }
 
-    pub(crate) fn disk(body: DiskBody, terms: Terms, charge: Charge) -> HitHandler {
+    pub(crate) fn disk(body: DiskBody, (terms, fill): (Terms, Fill), charge: Charge) -> HitHandler {
         let end = body.len();
-        Box::new(Hit(Source::Disk { body, terms, at: 0, end, _charge: charge }))
+        Box::new(Hit(Source::Disk { body, terms, fill, at: 0, end, _charge: charge }))
     }
 
     pub(crate) fn fill(reader: Reader) -> HitHandler {
@@ -60,6 +62,16 @@ impl Hit {
             Source::Disk { terms, .. } => *terms,
             Source::Fill(reader) => reader.terms(),
         })
+    }
+
+    /// When what a handle of this cache reads was asked for; before all purges for another cache's.
+    pub(crate) fn filled(handler: &HitHandler) -> Fill {
+        let Some(Hit(source)) = handler.as_any().downcast_ref::<Hit>() else { return Fill::default() };
+        match source {
+            Source::Object { object, .. } => object.stamped.fill(),
+            Source::Disk { fill, .. } => *fill,
+            Source::Fill(reader) => reader.filled(),
+        }
     }
 
     /// The length of the body, as far as it is known.

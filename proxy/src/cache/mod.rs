@@ -71,7 +71,9 @@ mod laws;
 pub use deposit::Deposit;
 pub use disk::{Disk, DiskError, DiskSettings};
 pub use parts::{Cache, Settings};
-pub use policy::{Exchange, age, cache_key, cache_key_of_slice, cache_key_under, may_serve_stale, outcome, vary};
+pub use policy::{
+    Exchange, age, cache_key, cache_key_of_slice, cache_key_under, filled, may_serve_stale, outcome, vary,
+};
 pub use range::{RANGES_MAX, range_type};
 pub use shown::{Look, SHOWN_MAX, Shown, Tier, Wanted};
 pub use stats::{DiskStats, Stats};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::header::{AGE, DATE, ETAG};
 use http::{HeaderMap, StatusCode};
 use pingora::cache::key::{HashBinary, hash_key};
-use pingora::cache::{CacheKey, CacheMeta, CachePhase, NoCacheReason, VarianceBuilder};
+use pingora::cache::{CacheKey, CacheMeta, CachePhase, HitHandler, NoCacheReason, VarianceBuilder};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -241,6 +241,11 @@ fn is_granted(session: &mut Session, now: SystemTime) -> bool {
 pub(crate) fn covers(meta: &CacheMeta, terms: Terms, now: SystemTime) -> bool {
     let window = Duration::from_secs(u64::from(terms.stale_if_error_s));
     !window.is_zero() && meta.fresh_until().checked_add(window).is_some_and(|until| now <= until)
+}
+
+/// When what was found was asked for, by the purges that were known here. For `cache_hit_filter`.
+pub fn filled(hit: &HitHandler) -> Fill {
+    Hit::filled(hit)
 }
 
 /// The `Age` of the response (RFC 9111 section 5.1), if it comes from, or went into, the cache. For `response_filter`:

@@ -28,6 +28,11 @@ impl Reader {
         self.fill.times.terms
     }
 
+    /// When it was asked for.
+    pub(crate) fn filled(&self) -> selvedge_state::Fill {
+        self.fill.stamped.fill()
+    }
+
     /// The next part, when it is there. `None` at the end. May be cancelled without losing bytes.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::RANGE;
 use pingora::cache::key::HashBinary;
-use pingora::cache::{CacheKey, CacheMeta, RespCacheable};
+use pingora::cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -16,7 +16,7 @@ use super::answer::Answer;
 use super::context::Context;
 use super::slices::{self, Served};
 use super::{
-    Edge, caching, coding, finish, has_begun, interim, outbound, peer, purging, stream, tries, wants_web_socket,
+    Edge, caching, child, coding, finish, interim, outbound, parent, peer, purging, stream, tries, wants_web_socket,
 };
 use crate::cache::{self, Next};
 
@@ -47,16 +47,9 @@ impl ProxyHttp for Edge {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        let is_own = session.subrequest_ctx.is_none();
-        let answer = match is_own {
-            false if slices::take(session, context) => None,
-            false => self.revalidate(session, context),
-            true => self.decide(session, context).await?,
-        };
-        match answer {
+        match self.take_in(session, context).await? {
             Some(answer) => self.answer(session, context, answer).await.map(|()| true),
-            None if is_own => Ok(slices::serve(self, session, context).await? == Served::Here),
-            None => Ok(false),
+            None => Ok(slices::serve(self, session, context).await? == Served::Here),
         }
     }
 
@@ -75,6 +68,17 @@ impl ProxyHttp for Edge {
             exchange.keyed(&key);
         }
         Ok(key)
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        _: &mut Session,
+        _: &CacheMeta,
+        hit: &mut HitHandler,
+        _is_fresh: bool,
+        context: &mut Context,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(child::too_old(hit, context))
     }
 
     fn cache_vary_filter(
@@ -107,7 +111,7 @@ impl ProxyHttp for Edge {
         if context.next == Next::StandIn {
             return Err(cache::stand_in());
         }
-        let mut peer = tries::choose(&self.node, context)?;
+        let mut peer = tries::choose(&self.node, session, context)?;
         if wants_web_socket(session.req_header()) {
             peer.options.read_timeout = Some(UPGRADED_QUIET);
         }
@@ -133,7 +137,7 @@ impl ProxyHttp for Edge {
         }
         // A second try sends the body once more.
         context.body = 0;
-        outbound::dress(request, context, &context.plan.config.pop.name)
+        outbound::dress(&self.node, request, context)
     }
 
     async fn request_body_filter(
@@ -170,6 +174,7 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        parent::heard(&self.node, response, context)?;
         tries::answered(context);
         coding::tell(response, context);
         if let Some(exchange) = &mut context.exchange {
@@ -205,14 +210,11 @@ impl ProxyHttp for Edge {
     }
 
     fn should_serve_stale(&self, session: &mut Session, context: &mut Context, error: Option<&Error>) -> bool {
-        // The others of its response are of now.
-        if error.is_none() && context.slice.is_some() {
-            return false;
-        }
-        if error.is_none() && session.cache.is_cache_lock_writer() {
+        let may = context.child.is_none() && (error.is_some() || context.slice.is_none());
+        if may && error.is_none() && session.cache.is_cache_lock_writer() {
             self.errands.leave(session, context);
         }
-        let serves = cache::may_serve_stale(session, context.next, error, SystemTime::now());
+        let serves = may && cache::may_serve_stale(session, context.next, error, SystemTime::now());
         caching::keep_no_promise(session, context, error.filter(|_| serves));
         serves
     }
@@ -230,11 +232,11 @@ impl ProxyHttp for Edge {
         purging::obey(&self.node, session, context, response);
         caching::deposit(self.node.cache, session, context, response, SystemTime::now());
         let status = caching::on_response(session, response, context, SystemTime::now())?;
-        if context.slice.is_some() {
-            slices::tell(session, context, status);
+        if slices::tell(session, context, status.as_deref()) {
             return Ok(());
         }
         self.complete(session, context, response, status, caching::from(context))?;
+        child::sign(response, context)?;
         interim::pass_on(session, response).await;
         Ok(())
     }
@@ -264,29 +266,11 @@ impl ProxyHttp for Edge {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
-        let answer = finish::failure(error, context.plan.config.listen.bounds.body_max);
-        let begun = has_begun(session);
-        let error_code = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
-        // Whatever is left of the request cannot be trusted to end where the next one begins.
-        session.set_keepalive(None);
-        if let Some(answer) = answer.filter(|_| !begun) {
-            // The client may be gone by now; there is nobody else to tell.
-            let _ = self.answer(session, context, answer).await;
-        }
-        FailToProxy { error_code, can_reuse_downstream: false }
+        FailToProxy { error_code: self.fail(session, error, context).await, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        if session.subrequest_ctx.is_some() {
-            return;
-        }
-        finish::log(&self.node, session, error, context);
-        if let Some(held) = context.held.take() {
-            held.end(session.body_bytes_sent() as u64);
-        }
-        if let Some(stream) = stream(session) {
-            stream.request_over();
-        }
+        finish::over(&self.node, session, error, context);
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {

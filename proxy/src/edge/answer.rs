@@ -86,6 +86,8 @@ pub(super) enum Answer {
         /// Until the origin is asked again.
         retry_after: Duration,
     },
+    /// 421: another POP asks for what this one cannot fetch for it, in words (RFC 9110 section 15.5.20).
+    Unshielded(&'static str),
     /// 500: our own fault.
     Internal,
 }
@@ -125,6 +127,7 @@ impl Answer {
             Answer::Loop => StatusCode::LOOP_DETECTED,
             Answer::BadGateway => StatusCode::BAD_GATEWAY,
             Answer::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Answer::Unshielded(_) => StatusCode::MISDIRECTED_REQUEST,
             Answer::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -149,6 +152,7 @@ impl Answer {
             Answer::BadGateway => "bad-gateway",
             Answer::GatewayTimeout => "gateway-timeout",
             Answer::Busy { .. } => "busy",
+            Answer::Unshielded(_) => "unshielded",
             Answer::Internal => "internal",
         }
     }
@@ -180,6 +184,7 @@ impl Answer {
             Answer::BadGateway => "The origin could not be reached or gave no valid answer.".to_owned(),
             Answer::GatewayTimeout => "The origin did not answer in time.".to_owned(),
             Answer::Busy { .. } => "The origin is still answering an earlier request for the same resource.".to_owned(),
+            Answer::Unshielded(why) => format!("{}.", capitalised(why)),
             Answer::Internal => "An internal error occurred.".to_owned(),
         }
     }

@@ -168,7 +168,9 @@ pub(super) fn on_response(
     context: &mut Context,
     now: SystemTime,
 ) -> Result<Option<String>> {
-    purging::untag(response, context);
+    if context.child.is_none() {
+        purging::untag(response, context);
+    }
     if let Some(age) = cache::age(session, now) {
         response.insert_header("age", age)?;
     }

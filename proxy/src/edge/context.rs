@@ -10,6 +10,7 @@ use selvedge_conf::{CacheAction, Limit};
 use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId, Slice};
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
+use selvedge_state::Fill;
 
 use super::answer::Answer;
 use super::form::Form;
@@ -20,6 +21,7 @@ use super::request_id::RequestId;
 use super::target::Target;
 use crate::cache::{Deposit, Exchange, Next};
 use crate::plan::Plan;
+use crate::shield::Parent;
 
 /// One request's memory.
 #[derive(Debug)]
@@ -67,12 +69,36 @@ pub struct Context {
     pub(super) bypass: Option<Bypass>,
     /// Where the request goes when the cache has no answer.
     pub(super) next: Next,
+    /// By which way.
+    pub(super) way: Way,
+    /// What is known of the POP that sends it on, if one does.
+    pub(super) child: Option<Child>,
     /// The response that is stored beside the cache's own way.
     pub(super) deposit: Option<Deposit>,
     /// What the cache did.
     pub(super) outcome: Option<Outcome>,
     /// The slice that is asked for, where a request is for one.
     pub(super) slice: Option<Slice>,
+}
+
+/// How what is fetched comes here.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    /// From a server of the origin.
+    Origin,
+    /// Through this POP.
+    Parent(Arc<Parent>),
+    /// From a server of the origin, since the POP that shields it did not answer.
+    Fallback,
+}
+
+/// The POP that sends a request on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Child {
+    /// Up to where its purges are known here.
+    pub(super) have: u64,
+    /// What was asked for before this is not for it.
+    pub(super) since: Fill,
 }
 
 /// What rules said about one request so far.
@@ -121,6 +147,8 @@ impl Context {
             exchange: None,
             bypass: None,
             next: Next::Origin,
+            way: Way::Origin,
+            child: None,
             deposit: None,
             outcome: None,
             slice: None,

@@ -5,7 +5,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::RuleId;
 
 use super::answer::Answer;
-use super::context::Context;
+use super::context::{Context, Way};
 use super::witnessed;
 use crate::node::Node;
 use crate::observe::access::{Line, bounded};
@@ -30,8 +30,31 @@ pub(super) fn failure(error: &Error, body_max: u64) -> Option<Answer> {
     }
 }
 
+/// Counts a request of another POP that is over; it is logged there.
+fn served(node: &Node, context: &Context) {
+    let is_answered = context.answer.is_none();
+    node.metrics.served(super::caching::name(context).filter(|_| is_answered).unwrap_or("refused"));
+}
+
+/// A request is over: it is counted and logged unless it is nobody's, and what it holds is given back.
+pub(super) fn over(node: &Node, session: &Session, error: Option<&Error>, context: &mut Context) {
+    if session.subrequest_ctx.is_some() {
+        return;
+    }
+    match context.child {
+        Some(_) => served(node, context),
+        None => log(node, session, error, context),
+    }
+    if let Some(held) = context.held.take() {
+        held.end(session.body_bytes_sent() as u64);
+    }
+    if let Some(stream) = super::stream(session) {
+        stream.request_over();
+    }
+}
+
 /// Counts and logs a request that is over.
-pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context) {
+fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context) {
     let written = session.response_written().filter(|_| super::has_begun(session));
     let status = written.map_or(0, |response| response.status.as_u16());
     let took = context.start.elapsed();
@@ -45,6 +68,10 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
     let request = session.req_header();
     // What has no normal form is logged as it came.
     let path = Some(context.target.path.as_str()).filter(|path| !path.is_empty()).unwrap_or(request.uri.path());
+    let shield = match &context.way {
+        Way::Parent(parent) => Some(parent.name()),
+        Way::Origin | Way::Fallback => None,
+    };
     let line = Line {
         ts: node.clock.now().0,
         v: 1,
@@ -65,7 +92,8 @@ pub(super) fn log(node: &Node, session: &Session, error: Option<&Error>, context
         tags: said.tags.iter().take(NAMES_MAX).map(|tag| &**tag).collect(),
         monitored: rules(&said.monitored),
         logged_by: rules(&said.logged),
-        origin: context.origin.as_ref().filter(|_| context.tries > 0).map(|origin| origin.name()),
+        origin: context.origin.as_ref().filter(|_| context.tries > 0 || shield.is_some()).map(|origin| origin.name()),
+        shield,
         origin_address: context.origin_address.map(|address| address.to_string()),
         tries: context.tries,
         error: error.map(|error| format!("{} {}", error.esource().as_str(), error.etype().as_str())),

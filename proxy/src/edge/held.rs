@@ -92,7 +92,7 @@ mod tests {
         let config = selvedge_conf::load(Path::new("test.toml"), &read, &|_| Ok(Vec::new()), &|_| None).unwrap();
         let Loaded { config, authorities, shelf, .. } = Loaded::of(config, None, None, Ledger::default()).unwrap();
         let ground = Ground { store, metrics: &Metrics::new().unwrap(), groups: &Groups::default() };
-        Arc::new(Plan::new(config, authorities, shelf, ground, None).unwrap())
+        Arc::new(Plan::new(config, (authorities, None), shelf, ground, None).unwrap())
     }
 
     /// A request that has a place and sixty bytes, and comes to an end as no request should.

@@ -8,6 +8,7 @@
 mod adapter;
 mod answer;
 mod caching;
+mod child;
 mod coding;
 mod context;
 mod door;
@@ -21,6 +22,7 @@ mod leaving;
 mod made_up;
 pub mod origin;
 mod outbound;
+mod parent;
 mod purging;
 mod request_id;
 mod slices;
@@ -129,6 +131,34 @@ impl Edge {
         self.node.waiting.wait(decision.wait, leaving::left(session)).await
     }
 
+    /// Finds out what becomes of a request before the cache is asked: one of a client is decided about, and the others were before.
+    async fn take_in(&self, session: &mut Session, context: &mut Context) -> pingora::Result<Option<Answer>> {
+        if slices::take(session, context) {
+            return Ok(None);
+        }
+        if session.subrequest_ctx.is_some() {
+            return Ok(self.revalidate(session, context));
+        }
+        match stream(session).and_then(ClientStream::child) {
+            Some(pop) => Ok(child::receive(&self.node, pop, session, context)),
+            None => self.decide(session, context).await,
+        }
+    }
+
+    /// Answers a request that failed, if there is somebody left to answer; says with which status, 0 for none.
+    async fn fail(&self, session: &mut Session, error: &pingora::Error, context: &mut Context) -> u16 {
+        let answer = finish::failure(error, context.plan.config.listen.bounds.body_max);
+        let begun = has_begun(session);
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        // Whatever is left of the request cannot be trusted to end where the next one begins.
+        session.set_keepalive(None);
+        if let Some(answer) = answer.filter(|_| !begun) {
+            // The client may be gone by now; there is nobody else to tell.
+            let _ = self.answer(session, context, answer).await;
+        }
+        status
+    }
+
     /// A background revalidation is nobody's request: it was decided, counted and will be logged as the one that caused it.
     fn revalidate(&self, session: &mut Session, context: &mut Context) -> Option<Answer> {
         match self.errands.take(session, context) {
@@ -141,6 +171,7 @@ impl Edge {
     fn identify(&self, session: &mut Session, context: &mut Context) -> Result<(), Answer> {
         let connection = scheme(session);
         let request = session.req_header_mut();
+        parent::drop_order(request);
         // Clients come over TCP, so there is an address; without one nobody could be counted.
         let peer = context.peer.ok_or(Answer::Internal)?;
         let client = forwarded::client(peer, &request.headers, &context.plan.config.listen.trusted_proxies);
@@ -178,8 +209,10 @@ impl Edge {
         if let Some(held) = context.held.take() {
             held.end(body.len() as u64);
         }
-        // With what the rules about responses said.
-        witnessed::keep(&self.node, session, context, &answer);
+        // With what the rules about responses said. What a child asks for was refused to nobody.
+        if context.child.is_none() {
+            witnessed::keep(&self.node, session, context, &answer);
+        }
         context.answer = Some(answer);
         answer::send(session, header, body).await?;
         if !left && session.drain_request_body().await.is_err() {
@@ -199,7 +232,7 @@ impl Edge {
         from: From,
     ) -> pingora::Result<()> {
         // What comes of a slice is put into the response that it is for.
-        if context.slice.is_some() {
+        if context.slice.is_some() && context.child.is_none() {
             return Ok(());
         }
         let fields = EdgeFields { pop: &context.plan.config.pop.name, id: context.id, cache_status };

@@ -2,8 +2,9 @@
 
 use pingora::http::RequestHeader;
 
-use super::context::Context;
-use super::forwarded;
+use super::context::{Context, Way};
+use super::{forwarded, parent};
+use crate::node::Node;
 
 /// How a POP names itself in `CDN-Loop` (RFC 8586), `Via` and `Cache-Status`.
 pub(super) fn pseudonym(pop: &str) -> String {
@@ -19,11 +20,19 @@ pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
         .any(|member| member.split(';').next().is_some_and(|id| id.trim() == name))
 }
 
-/// Dresses a request for an origin: its Host, whom it is for, and the marks of having been here.
+/// Dresses a request for where it goes.
 ///
 /// # Errors
 /// When a value is no valid header value.
-pub(super) fn dress(request: &mut RequestHeader, context: &Context, pop: &str) -> pingora::Result<()> {
+pub(super) fn dress(node: &Node, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
+    match &context.way {
+        Way::Parent(parent) => parent::dress(node, parent, request, context),
+        Way::Origin | Way::Fallback => for_origin(request, context, &context.plan.config.pop.name),
+    }
+}
+
+/// Dresses a request for an origin: its Host, whom it is for, and the marks of having been here.
+fn for_origin(request: &mut RequestHeader, context: &Context, pop: &str) -> pingora::Result<()> {
     let asked = &context.target.authority;
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
         request.insert_header("host", origin.host(server, asked).as_ref())?;
@@ -33,12 +42,21 @@ pub(super) fn dress(request: &mut RequestHeader, context: &Context, pop: &str) -
         request.remove_header("expect");
     }
     if let (Some(peer), Some(client)) = (context.peer, context.client) {
-        if context.original.is_none() {
+        // Where another POP sends it on, what is claimed is what rules say there.
+        if context.original.is_none() && context.child.is_none() {
             forwarded::drop_claims(request, client);
         }
         forwarded::describe(request, peer, client, asked, context.target.scheme.as_str())?;
     }
     request.insert_header("x-request-id", context.id.to_string())?;
+    pass_on(request, pop)
+}
+
+/// Marks a request as one that this POP passed on (RFC 9110 section 7.6.3, RFC 8586).
+///
+/// # Errors
+/// When a value is no valid header value.
+pub(super) fn pass_on(request: &mut RequestHeader, pop: &str) -> pingora::Result<()> {
     request.append_header("via", format!("1.1 {}", pseudonym(pop)))?;
     request.append_header("cdn-loop", pseudonym(pop))?;
     Ok(())

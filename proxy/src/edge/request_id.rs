@@ -12,6 +12,11 @@ impl RequestId {
         RequestId(fastrand::u64(..))
     }
 
+    /// That of a request that another POP sends on.
+    pub(super) fn numbered(number: u64) -> RequestId {
+        RequestId(number)
+    }
+
     /// The digits' value.
     pub(super) fn number(self) -> u64 {
         self.0

@@ -82,6 +82,22 @@ pub(super) fn asked(request: &RequestHeader, scheme: Scheme) -> Result<Target, B
     Ok(Target { host, authority, scheme, path: String::new(), raw_path, query })
 }
 
+/// The target that another POP found already.
+///
+/// # Errors
+/// [`BadTarget`].
+pub(super) fn of_order(
+    authority: &str,
+    scheme: Scheme,
+    (path, query): (String, Option<String>),
+) -> Result<Target, BadTarget> {
+    let (host, _) = split(authority)?;
+    if !path.starts_with('/') {
+        return Err(BadTarget::Form);
+    }
+    Ok(Target { host, authority: authority.to_owned(), scheme, raw_path: path.clone(), path, query })
+}
+
 /// The normal form of a path.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
-use super::context::Context;
-
+use super::context::{Context, Way};
+use super::parent;
 use crate::node::Node;
 
 /// Times an origin is asked for one request: the first try and one retry.
@@ -18,7 +18,10 @@ pub(crate) const TRIES: usize = 2;
 ///
 /// # Errors
 /// 502 when the origin has no server whose name ever resolved.
-pub(super) fn choose(node: &Node, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    if let Some(peer) = parent::choose(node, session, context) {
+        return Ok(peer);
+    }
     let origin = context.origin.as_ref();
     let choice = origin.and_then(|origin| origin.choose(context.server, node.clock.now()));
     let Some(choice) = choice else {
@@ -31,7 +34,11 @@ pub(super) fn choose(node: &Node, context: &mut Context) -> pingora::Result<Box<
 }
 
 /// A connection could not be made.
-pub(super) fn not_connected(node: &Node, context: &Context, mut error: Box<Error>) -> Box<Error> {
+pub(super) fn not_connected(node: &Node, context: &mut Context, mut error: Box<Error>) -> Box<Error> {
+    if parent::failed(node, context, true) {
+        error.set_retry(true);
+        return error;
+    }
     failed(node, context, "connect");
     error.set_retry(usize::from(context.tries) < TRIES);
     error
@@ -41,23 +48,30 @@ pub(super) fn not_connected(node: &Node, context: &Context, mut error: Box<Error
 pub(super) fn broken(
     node: &Node,
     session: &Session,
-    context: &Context,
+    context: &mut Context,
     mut error: Box<Error>,
     reused: bool,
 ) -> Box<Error> {
     let ours = matches!(error.esource(), pingora::ErrorSource::Upstream);
+    let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
+    let begun = super::has_begun(session);
+    if ours && parent::failed(node, context, !reused) {
+        error.set_retry(repeatable && !begun);
+        return error;
+    }
     // A kept connection that the server closed meanwhile says nothing about the server.
     if ours && !reused {
         failed(node, context, kind(&error));
     }
-    let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
-    let begun = super::has_begun(session);
     error.set_retry(ours && repeatable && !begun && usize::from(context.tries) < TRIES);
     error
 }
 
 /// A server answered.
 pub(super) fn answered(context: &Context) {
+    if matches!(context.way, Way::Parent(_)) {
+        return;
+    }
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {
         origin.succeeded(server);
     }

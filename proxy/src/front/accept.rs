@@ -13,19 +13,25 @@ use pingora::protocols::l4::stream::Stream as Socket;
 use pingora::proxy::{HttpProxy, ProxyHttp};
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
+use rustls::pki_types::CertificateDer;
 use selvedge_conf::ClientBounds;
+use selvedge_state::PopId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::deadline::Limits;
-use super::listen::Listening;
+use super::listen::{Comer, Listening};
 use super::newcomer::{Newcomer, Newcomers};
 use super::stream::ClientStream;
 use crate::stop::Busy;
 
 /// Bytes of one request header, the request line included. Pingora itself would take a megabyte.
 const HEAD_MAX: usize = 64 * 1024;
+
+/// The same of another POP, which brings a client's header, an order, and purges.
+const CHILD_HEAD_MAX: usize = 2 * HEAD_MAX;
 
 /// How long the loop rests when the kernel has no descriptor or memory left for another connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -64,7 +70,19 @@ pub struct Door {
     pub report: Box<dyn Fn(&io::Error) + Send + Sync>,
     /// Turns true when connections may be accepted; until then they wait in the kernel's backlog.
     pub opens: ShutdownWatch,
+    /// Tells other POPs from strangers.
+    pub gate: Gate,
 }
+
+/// Who may fetch through this node.
+pub struct Gate {
+    /// What POPs are answered with; none while there are no links.
+    pub config: Box<dyn Fn() -> Option<Arc<rustls::ServerConfig>> + Send + Sync>,
+    /// The POP that a verified certificate is for, if it is another one of the roster.
+    pub child: Box<Known>,
+}
+
+type Known = dyn Fn(&[CertificateDer<'_>]) -> Option<PopId> + Send + Sync;
 
 impl<A> Front<A> {
     /// A front that serves `listening` through `proxy` on `threads` threads until `busy` is asked to end.
@@ -144,10 +162,10 @@ where
             match accepted {
                 Ok(socket) => {
                     let server = Arc::clone(&self);
-                    let tls = listening.certificates.as_ref().map(|certificates| certificates.config());
+                    let comer = listening.comer.clone();
                     let entry = (place, self.newcomers.come());
                     let shutdown = shutdown.clone();
-                    tokio::spawn(async move { server.serve(socket, tls, entry, shutdown).await });
+                    tokio::spawn(async move { server.serve(socket, comer, entry, shutdown).await });
                 }
                 Err(error) => {
                     (self.door.report)(&error);
@@ -166,11 +184,12 @@ where
     async fn serve(
         &self,
         mut socket: Socket,
-        tls: Option<Arc<rustls::ServerConfig>>,
+        comer: Comer,
         (place, newcomer): (OwnedSemaphorePermit, Newcomer),
         shutdown: ShutdownWatch,
     ) {
-        if self.admission(&socket) == Admission::Closed {
+        // Rules about connections are about clients'.
+        if matches!(comer, Comer::Client(_)) && self.admission(&socket) == Admission::Closed {
             return;
         }
         // Without this a small answer may wait for the client's delayed acknowledgement.
@@ -181,9 +200,14 @@ where
             head_max: HEAD_MAX,
             write: self.bounds.write_timeout,
         };
-        let stream = match tls {
-            None => Some(ClientStream::plain(socket, limits, newcomer)),
-            Some(config) => handshake(socket, config, (limits, newcomer), self.bounds.header_timeout).await,
+        let within = self.bounds.header_timeout;
+        let stream = match comer {
+            Comer::Client(None) => Some(ClientStream::plain(socket, limits, newcomer)),
+            Comer::Client(Some(certificates)) => {
+                let stream = handshake(socket, certificates.config(), within).await;
+                stream.map(|stream| ClientStream::tls(stream, limits, newcomer))
+            }
+            Comer::Child => self.child(socket, (limits, newcomer), within).await,
         };
         if let Some(stream) = stream {
             let mut next: Option<pingora::protocols::Stream> = Some(Box::new(stream));
@@ -193,16 +217,23 @@ where
         }
         drop(place);
     }
+
+    /// A POP that shows whose it is.
+    async fn child(
+        &self,
+        socket: Socket,
+        (limits, newcomer): (Limits, Newcomer),
+        within: Duration,
+    ) -> Option<ClientStream> {
+        let Gate { config, child } = &self.door.gate;
+        let stream = handshake(socket, config()?, within).await?;
+        let pop = child(stream.get_ref().1.peer_certificates().unwrap_or_default())?;
+        Some(ClientStream::tls(stream, Limits { head_max: CHILD_HEAD_MAX, ..limits }, newcomer).of(pop))
+    }
 }
 
 /// A TLS handshake; the certificate is chosen by the ClientHello. A client that fails it is simply gone: random
 /// bytes and scanners are no event.
-async fn handshake(
-    socket: Socket,
-    config: Arc<rustls::ServerConfig>,
-    (limits, newcomer): (Limits, Newcomer),
-    within: Duration,
-) -> Option<ClientStream> {
-    let stream = timeout(within, TlsAcceptor::from(config).accept(socket)).await.ok()?.ok()?;
-    Some(ClientStream::tls(stream, limits, newcomer))
+async fn handshake(socket: Socket, config: Arc<rustls::ServerConfig>, within: Duration) -> Option<TlsStream<Socket>> {
+    timeout(within, TlsAcceptor::from(config).accept(socket)).await.ok()?.ok()
 }

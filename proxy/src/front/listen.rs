@@ -12,13 +12,22 @@ use crate::handover::{Purpose, Sockets};
 /// Connections the kernel holds for us until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// One address that clients connect to.
+/// Who connects to an address.
+#[derive(Debug, Clone)]
+pub enum Comer {
+    /// Clients: by TLS that is answered with these, plain HTTP without.
+    Client(Option<Arc<Certificates>>),
+    /// Other POPs, which fetch through this one.
+    Child,
+}
+
+/// One address that is connected to.
 #[derive(Debug)]
 pub struct Listening {
     /// Where it listens; with the port the kernel chose when the config said 0.
     pub address: SocketAddr,
-    /// What it answers TLS with; plain HTTP without.
-    pub certificates: Option<Arc<Certificates>>,
+    /// Who connects.
+    pub comer: Comer,
     /// What the config asks for.
     purpose: Purpose,
     pub(super) listener: TcpListener,
@@ -49,19 +58,19 @@ pub struct BindError {
 ///
 /// # Errors
 /// [`BindError`] when the address is in use, is not ours or is not allowed.
-pub fn bind(
-    address: SocketAddr,
-    certificates: Option<Arc<Certificates>>,
-    given: &mut Sockets,
-) -> Result<Listening, BindError> {
+pub fn bind(address: SocketAddr, comer: Comer, given: &mut Sockets) -> Result<Listening, BindError> {
     let named = |cause| BindError { address, cause };
-    let purpose = if certificates.is_some() { Purpose::Https(address) } else { Purpose::Http(address) };
+    let purpose = match comer {
+        Comer::Client(None) => Purpose::Http(address),
+        Comer::Client(Some(_)) => Purpose::Https(address),
+        Comer::Child => Purpose::Shield(address),
+    };
     let listener = match given.take(&purpose) {
         Some(socket) => socket.into(),
         None => open(address).map_err(named)?,
     };
     let bound = listener.local_addr().map_err(named)?;
-    Ok(Listening { address: bound, certificates, purpose, listener })
+    Ok(Listening { address: bound, comer, purpose, listener })
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {

@@ -14,7 +14,7 @@ mod stall;
 mod stream;
 mod tls;
 
-pub use accept::{Admission, Door, Front};
-pub use listen::{BindError, Listening, bind};
+pub use accept::{Admission, Door, Front, Gate};
+pub use listen::{BindError, Comer, Listening, bind};
 pub use stream::ClientStream;
 pub use tls::{CertificateError, Certificates, Keyring};

@@ -14,6 +14,7 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
+use selvedge_state::PopId;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -31,6 +32,8 @@ pub struct ClientStream {
     stall: Stall,
     tls: Option<Arc<SslDigest>>,
     newcomer: Newcomer,
+    /// The POP at its other end, which fetches through this one; none where that is a client.
+    child: Option<PopId>,
 }
 
 #[derive(Debug)]
@@ -65,7 +68,17 @@ impl ClientStream {
         newcomer: Newcomer,
     ) -> ClientStream {
         let (deadline, stall) = (Deadline::new(limits), Stall::new(limits.write));
-        ClientStream { transport, deadline, preface, stall, tls, newcomer }
+        ClientStream { transport, deadline, preface, stall, tls, newcomer, child: None }
+    }
+
+    /// The same, from another POP.
+    pub(super) fn of(self, child: PopId) -> ClientStream {
+        ClientStream { child: Some(child), ..self }
+    }
+
+    /// The POP at its other end, if it is none of a client.
+    pub fn child(&self) -> Option<PopId> {
+        self.child
     }
 
     /// Tells the connection that the header of its request has arrived whole.

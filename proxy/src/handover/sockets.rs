@@ -17,6 +17,8 @@ pub enum Purpose {
     Https(SocketAddr),
     /// Peers.
     Peers(SocketAddr),
+    /// POPs that fetch through this one.
+    Shield(SocketAddr),
     /// Operators.
     Admin(PathBuf),
     /// The next process.

@@ -16,7 +16,7 @@ use super::dial::HANDSHAKE_MAX;
 use super::knocks::{Knock, Knocks};
 use super::pump::carry;
 use super::refused::Side;
-use super::tls::{identify, identify_watcher};
+use super::tls::{identify, identify_other};
 use super::{Shared, stopped, watch as watching};
 
 /// Connections that may be in their handshake at once.
@@ -96,7 +96,7 @@ async fn admit(
     let watches = watching::is_asked(tls);
     let chain = tls.peer_certificates().unwrap_or_default();
     let identified = if watches {
-        identify_watcher(&place.roster, shared.me.pop, chain)
+        identify_other(&place.roster, shared.me.pop, chain)
     } else {
         identify(&place.roster, shared.me.pop, shared.takes_own(), chain)
     };

@@ -401,6 +401,7 @@ mod tests {
             name: name.into(),
             region: None,
             address: "127.0.0.1:1".into(),
+            shield: None,
         };
         let roster = Roster::new("edge".into(), 1, SecretId(1), vec![pop(1, "fra"), pop(2, "iad")]).unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));

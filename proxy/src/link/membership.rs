@@ -1,5 +1,7 @@
 //! What makes a node a member of its cluster: the roster, its place in it, its certificate, and the cluster's secret.
 
+use std::path::{Path, PathBuf};
+
 use selvedge_conf::{Cluster, Fabric};
 use selvedge_state::Actor;
 
@@ -7,6 +9,7 @@ use super::nats::{NatsConfig, NatsError};
 use super::roster::{Roster, RosterError};
 use super::secret::{Secret, SecretError};
 use super::tls::{Identity, IdentityError};
+use crate::edge::origin::Authorities;
 
 /// A file of the cluster cannot be used; each error names it.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,14 @@ pub enum MembershipError {
     /// What NATS is reached by.
     #[error(transparent)]
     Nats(#[from] NatsError),
+    /// The cluster's authorities.
+    #[error("{path}: {cause}", path = .path.display())]
+    Authorities {
+        /// Their file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
 }
 
 /// The cluster's files, read and found in order.
@@ -36,6 +47,8 @@ pub struct Membership {
     pub address: Option<String>,
     /// This POP's certificate and key.
     pub identity: Identity,
+    /// What the certificates of POPs are checked against where this one fetches through them.
+    pub authorities: Authorities,
     /// NATS, where peers are reached over it.
     pub nats: Option<NatsConfig>,
     /// What client-chosen keys are hashed with.
@@ -53,6 +66,7 @@ impl Membership {
         let roster = Roster::load(&cluster.roster)?;
         let me = roster.named(pop)?;
         let identity = Identity::load(&roster, me, &cluster.certificate, &cluster.key)?;
+        let authorities = authorities(roster.ca())?;
         let secret = Secret::load(roster.secret(), roster.secret_id())?;
         let load = |(file, id)| Secret::load(file, id);
         let secret_beside = roster.secret_beside().map(load).transpose()?;
@@ -61,6 +75,13 @@ impl Membership {
             Fabric::Nats(nats) => Some(NatsConfig::load(nats)?),
         };
         let me = Actor { pop: me.id, node: cluster.node };
-        Ok(Membership { me, address: cluster.address.clone(), identity, nats, secret, secret_beside, roster })
+        let address = cluster.address.clone();
+        Ok(Membership { me, address, identity, authorities, nats, secret, secret_beside, roster })
     }
+}
+
+fn authorities(path: &Path) -> Result<Authorities, MembershipError> {
+    let wrong = |cause: String| MembershipError::Authorities { path: path.to_owned(), cause };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    Authorities::parse(&pem).map_err(wrong)
 }

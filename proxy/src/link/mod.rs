@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use rustls::pki_types::CertificateDer;
 use selvedge_state::{Actor, LinkId, PopId, Replica, Store};
 use tokio::sync::watch::{self as flag, Receiver};
 use tokio::sync::{Notify, mpsc};
@@ -263,6 +264,16 @@ impl Links {
         self.shared.retired.send_replace(true);
         // The driver goes only when the node does.
         let _ = self.shared.messages.send(Message::Retire).await;
+    }
+
+    /// What this node answers POPs with that fetch through it.
+    pub(crate) fn shield(&self) -> Arc<rustls::ServerConfig> {
+        self.shared.place.load().identity.shield()
+    }
+
+    /// Which POP of the roster, other than this one, a verified client's certificate is for.
+    pub(crate) fn child(&self, chain: &[CertificateDer<'_>]) -> Option<PopId> {
+        tls::identify_other(&self.shared.place.load().roster, self.shared.me.pop, chain).ok()
     }
 
     /// NATS as it is now, where peers are reached over it.

@@ -15,6 +15,8 @@
 //! name = "fra"
 //! region = "eu"
 //! address = "fra.example.net:7946"
+//! # Where the others fetch through it; for POPs that may be a shield.
+//! shield = "fra.example.net:7947"
 //!
 //! # What POP 1 said in its lives from one on, and before another, counts for nothing.
 //! [[void]]
@@ -63,6 +65,8 @@ pub struct RosterPop {
     pub region: Option<String>,
     /// Where other POPs reach it: `host:port`, a name being resolved at each dial.
     pub address: String,
+    /// Where other POPs fetch through it, as `address`; none where it is no shield.
+    pub shield: Option<String>,
 }
 
 /// What is wrong with a roster; the file is named by [`RosterError::In`].
@@ -109,10 +113,12 @@ pub enum RosterError {
         name: String,
     },
     /// An address that is not `host:port`.
-    #[error("POP {pop}: address {address:?} must be host:port, such as 192.0.2.1:7946 or [2001:db8::1]:7946")]
+    #[error("POP {pop}: {key} {address:?} must be host:port, such as 192.0.2.1:7946 or [2001:db8::1]:7946")]
     Address {
         /// Whose address.
         pop: String,
+        /// `address` or `shield`.
+        key: &'static str,
         /// The address as written.
         address: String,
     },
@@ -202,6 +208,13 @@ struct RawPop {
     name: String,
     region: Option<String>,
     address: String,
+    shield: Option<String>,
+}
+
+impl From<RawPop> for RosterPop {
+    fn from(RawPop { id, name, region, address, shield }: RawPop) -> RosterPop {
+        RosterPop { id: PopId(id), name, region, address, shield }
+    }
 }
 
 impl Roster {
@@ -226,11 +239,7 @@ impl Roster {
         if secret_beside.as_ref().is_some_and(|(_, id)| *id == secret_id) {
             return Err(RosterError::SameSecret(secret_id));
         }
-        let pops = raw
-            .pop
-            .into_iter()
-            .map(|pop| RosterPop { id: PopId(pop.id), name: pop.name, region: pop.region, address: pop.address })
-            .collect();
+        let pops = raw.pop.into_iter().map(RosterPop::from).collect();
         let mut roster = Self::new(raw.cluster, raw.revision, secret_id, pops)?;
         roster.ca = folder.join(raw.ca);
         (roster.secret, roster.secret_beside) = (secret, secret_beside);
@@ -261,8 +270,10 @@ impl Roster {
             if !is_label(&pop.name) {
                 return Err(RosterError::Name { what: "POP", name: pop.name });
             }
-            if !is_address(&pop.address) {
-                return Err(RosterError::Address { pop: pop.name, address: pop.address });
+            let addresses = [("address", Some(&pop.address)), ("shield", pop.shield.as_ref())];
+            let wrong = addresses.into_iter().find(|(_, address)| address.is_some_and(|address| !is_address(address)));
+            if let Some((key, Some(address))) = wrong {
+                return Err(RosterError::Address { key, address: address.clone(), pop: pop.name });
             }
             let id = pop.id.0;
             if let Some(first) = by_id.get(&id) {
@@ -311,6 +322,9 @@ impl Roster {
                 let _ = writeln!(text, "region = {}", quoted(region));
             }
             let _ = writeln!(text, "address = {}", quoted(&pop.address));
+            if let Some(shield) = &pop.shield {
+                let _ = writeln!(text, "shield = {}", quoted(shield));
+            }
         }
         text
     }

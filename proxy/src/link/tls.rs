@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pingora::utils::tls::CertKey;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -19,6 +20,9 @@ use super::cause::{Cause, listed};
 use super::roster::{Roster, RosterPop};
 use super::watch::WATCH_PROTOCOL;
 
+/// What POPs speak that fetch through another: HTTP/1.1, by its own name (RFC 7301 section 6).
+const SHIELD_PROTOCOL: &[u8] = b"http/1.1";
+
 /// The most authorities a CA file may hold: one, and its successor while the roots change.
 pub const AUTHORITIES_MAX: usize = 4;
 
@@ -28,6 +32,8 @@ pub struct Identity {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
     watcher: Arc<ClientConfig>,
+    shield: Arc<ServerConfig>,
+    shown: Arc<CertKey>,
     chain: Vec<CertificateDer<'static>>,
 }
 
@@ -137,6 +143,9 @@ impl Identity {
         server.send_tls13_tickets = 0;
         // Whoever names no protocol speaks the replica's, whoever names another is refused (RFC 7301 section 3.2).
         server.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
+        let mut shield = server.clone();
+        shield.alpn_protocols = vec![SHIELD_PROTOCOL.to_vec()];
+        let shown = shown(&chain, &key)?;
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
@@ -144,7 +153,8 @@ impl Identity {
         client.resumption = Resumption::disabled();
         let mut watcher = client.clone();
         watcher.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
-        Ok(Self { server: Arc::new(server), client: Arc::new(client), watcher: Arc::new(watcher), chain })
+        let (server, shield) = (Arc::new(server), Arc::new(shield));
+        Ok(Self { server, client: Arc::new(client), watcher: Arc::new(watcher), shield, shown: Arc::new(shown), chain })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -159,6 +169,28 @@ impl Identity {
     pub(crate) fn watcher(&self) -> TlsConnector {
         TlsConnector::from(Arc::clone(&self.watcher))
     }
+}
+
+impl Identity {
+    /// As [`Identity::acceptor`], for POPs that fetch through this one.
+    pub(crate) fn shield(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.shield)
+    }
+
+    /// What it shows to a POP that it fetches through, in Pingora's form.
+    pub(crate) fn shown(&self) -> Arc<CertKey> {
+        Arc::clone(&self.shown)
+    }
+}
+
+/// Pingora's form of a certificate and its key.
+fn shown(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> Result<CertKey, rustls::Error> {
+    // Checked first: Pingora's own parser panics on what is not a certificate.
+    for certificate in chain {
+        webpki::anchor_from_trusted_cert(certificate).map_err(|error| rustls::Error::General(error.to_string()))?;
+    }
+    let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+    Ok(CertKey::new(chain, key.secret_der().to_vec()))
 }
 
 impl fmt::Debug for Identity {
@@ -181,8 +213,8 @@ pub(crate) fn identify(
     if pop.id < me || (pop.id == me && takes_own) { Ok(pop.id) } else { Err(Cause::MustNotDial(pop.name.clone())) }
 }
 
-/// Which POP a verified client that watches is: any other one.
-pub(crate) fn identify_watcher(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
+/// Which POP a verified client is that may be any other one: one that watches, or fetches through this one.
+pub(crate) fn identify_other(roster: &Roster, me: PopId, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
     let pop = of_roster(roster, chain)?;
     if pop.id == me { Err(Cause::MustNotDial(pop.name.clone())) } else { Ok(pop.id) }
 }

@@ -80,6 +80,9 @@ pub struct Line<'a> {
     /// The address asked last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin_address: Option<String>,
+    /// The POP through which it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shield: Option<&'a str>,
     /// Times an origin was asked.
     pub tries: u8,
     /// What went wrong, if anything did; who failed, and how.

@@ -39,6 +39,8 @@ pub struct Metrics {
     events: IntCounterVec,
     peer_events: IntCounterVec,
     origin_failures: IntCounterVec,
+    shield_fills: IntCounterVec,
+    shield_served: IntCounterVec,
     purges: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
@@ -138,6 +140,8 @@ impl Metrics {
             events: counters(&series::CLUSTER_EVENTS)?,
             peer_events: counters(&series::PEER_EVENTS_TOTAL)?,
             origin_failures: counters(&series::ORIGIN_FAILURES)?,
+            shield_fills: counters(&series::SHIELD_FILLS)?,
+            shield_served: counters(&series::SHIELD_SERVED)?,
             purges: counters(&series::PURGES)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
@@ -179,6 +183,8 @@ impl Metrics {
         retain_all(&self.undone, known);
         retain_all(&self.connections, known);
         retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
+        let is_shielded = |origin: &str| config.origins.iter().any(|facts| facts.shield && facts.name == origin);
+        retain(&self.shield_fills, "origin", is_shielded);
         self.gauges.limit_keys.reset();
         self.gauges.limit_partial.reset();
         self.gauges.limit_overrides.reset();
@@ -209,6 +215,16 @@ impl Metrics {
     /// A try at an origin failed.
     pub fn origin_failed(&self, origin: &str, kind: &'static str) {
         self.origin_failures.with_label_values(&[origin, kind]).inc();
+    }
+
+    /// What is to be stored of a shielded origin is asked for by this way.
+    pub fn filled(&self, origin: &str, way: &'static str) {
+        self.shield_fills.with_label_values(&[origin, way]).inc();
+    }
+
+    /// A request of another POP that fetches through this one is over.
+    pub fn served(&self, result: &'static str) {
+        self.shield_served.with_label_values(&[result]).inc();
     }
 
     /// Something was purged here, of a kind and as far as this.

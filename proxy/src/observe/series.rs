@@ -62,6 +62,8 @@ const PEERS: usize = 16;
 pub(super) const PEER_EVENTS: usize = 19;
 /// Seven of links, three of NATS, twenty-three of the replica.
 pub(super) const EVENTS: usize = 33;
+/// shield, fallback, origin.
+const WAYS: usize = 3;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -209,6 +211,18 @@ pub(super) const PEER_EVENTS_TOTAL: Family = family(
     &["peer", "event"],
     By::Peer(PEER_EVENTS),
 );
+pub(super) const SHIELD_FILLS: Family = family(
+    "selvedge_shield_fills_total",
+    "Requests to a shielded origin for what is to be stored, by the way that they went: shield, fallback (the shield did not answer), origin (it was not asked).",
+    &["origin", "way"],
+    By::Origin(WAYS),
+);
+pub(super) const SHIELD_SERVED: Family = family(
+    "selvedge_shield_served_total",
+    "Requests of other POPs that fetch through this one, by what the cache did; refused when there was no answer for them.",
+    &["result"],
+    By::Fixed(RESULTS + 1),
+);
 pub(super) const SNAPSHOT_FAILURES: Family =
     family("selvedge_snapshot_failures_total", "Snapshots that could not be written.", &[], By::Fixed(1));
 pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
@@ -219,7 +233,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 45] = [
+pub const FAMILIES: [Family; 47] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -261,6 +275,8 @@ pub const FAMILIES: [Family; 45] = [
     PURGES,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
+    SHIELD_FILLS,
+    SHIELD_SERVED,
     SNAPSHOT_FAILURES,
     SNAPSHOT_TIMESTAMP_SECONDS,
     TAIL_DROPPED,

@@ -78,6 +78,7 @@ impl Held {
                 self.key("cluster.listen", &start.listen, &mut now.listen);
                 self.key("cluster.node", &start.node, &mut now.node);
                 self.key("cluster.address", &start.address, &mut now.address);
+                self.key("cluster.shield", &start.shield, &mut now.shield);
                 let read = |path: &Path| files.digest(path) == loaded.ledger.digest(path);
                 let same_files = start.fabric != now.fabric || now.fabric.files().all(read);
                 self.key("cluster.fabric", &start.fabric, &mut now.fabric);

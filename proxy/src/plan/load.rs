@@ -147,6 +147,7 @@ impl Loaded {
         let membership = membership(&config, &ledger, &mut faults);
         shared_out(&config, membership.as_ref(), &mut faults);
         kept(&config, membership.as_ref(), &mut faults);
+        shielded(&config, membership.as_ref(), &mut faults);
         match shelf {
             Some(shelf) if faults.is_empty() => {
                 let entry = entry.map(Path::to_owned);
@@ -215,6 +216,27 @@ fn kept(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault
         );
         let (file, place) = (limit.place.file.clone(), Some(limit.place.clone()));
         faults.push(Fault { file, line: limit.place.line as usize, place, message });
+    }
+}
+
+/// Some POP has to be a shield where an origin asks for one, and one that the roster names has to listen.
+fn shielded(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
+    let Some((membership, cluster)) = membership.zip(config.cluster.as_ref()) else { return };
+    let mut fault = |message| faults.push(Fault::whole(cluster.roster.clone(), message));
+    let file = cluster.roster.display();
+    if membership.roster.pops().all(|pop| pop.shield.is_none()) {
+        for origin in config.origins.iter().filter(|origin| origin.shield) {
+            fault(format!(
+                "origin {}: `shield = true`, and no POP of the roster {file} is one: `shield = \"HOST:PORT\"` says where others fetch through it",
+                origin.name
+            ));
+        }
+    }
+    let me = membership.roster.pop(membership.me.pop);
+    if cluster.shield.is_none() && me.is_some_and(|pop| pop.shield.is_some()) {
+        fault(format!(
+            "the roster {file} says that others fetch through this POP, and `[cluster] shield` does not say at which address it listens for them"
+        ));
     }
 }
 

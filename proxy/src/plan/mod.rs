@@ -20,7 +20,9 @@ use selvedge_filters::Filters;
 use selvedge_state::{Store, TableFull};
 
 use crate::edge::origin::Origin;
+use crate::link::membership::Membership;
 use crate::observe::Meters;
+use crate::shield::Parents;
 use crate::tables::Shelf;
 
 pub use ledger::{Contents, Digest, Ledger};
@@ -36,6 +38,8 @@ pub struct Plan {
     pub filters: Filters,
     /// Its origins, in its order.
     pub origins: Vec<Arc<Origin>>,
+    /// The POPs that it fetches through.
+    pub(crate) parents: Parents,
     /// Lists, databases and token keys.
     pub shelf: Shelf,
     /// Counters by its names.
@@ -54,7 +58,7 @@ impl fmt::Debug for Plan {
 pub struct Groups(AtomicU64);
 
 impl Groups {
-    fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
@@ -77,7 +81,7 @@ impl Plan {
     /// [`TableFull`] when the store has no room for what the config counts.
     pub fn new(
         config: Config,
-        authorities: Vec<Option<crate::edge::origin::Authorities>>,
+        (authorities, membership): (Vec<Option<crate::edge::origin::Authorities>>, Option<&Membership>),
         shelf: Shelf,
         ground: Ground<'_>,
         before: Option<&Plan>,
@@ -93,12 +97,18 @@ impl Plan {
                 same.map_or_else(|| Origin::new(facts.clone(), authorities, ground.groups.next(), old), Arc::clone)
             })
             .collect();
+        let parents = Parents::new(&config, membership, ground.groups, before.map(|before| &before.parents));
         let meters = ground.metrics.meters(&config);
-        Ok(Plan { config, filters, origins, shelf, meters })
+        Ok(Plan { config, filters, origins, parents, shelf, meters })
     }
 
-    /// The origins that another plan does not have.
-    pub fn origins_not_in<'a>(&'a self, other: &'a Plan) -> impl Iterator<Item = &'a Arc<Origin>> {
-        self.origins.iter().filter(|origin| !other.origins.iter().any(|old| Arc::ptr_eq(old, origin)))
+    /// All that names are looked up for: its origins, and the POPs that it fetches through.
+    pub fn named(&self) -> impl Iterator<Item = &Arc<Origin>> {
+        self.origins.iter().chain(self.parents.ways())
+    }
+
+    /// Those of them that another plan does not have.
+    pub fn named_not_in<'a>(&'a self, other: &'a Plan) -> impl Iterator<Item = &'a Arc<Origin>> {
+        self.named().filter(|origin| !other.named().any(|old| Arc::ptr_eq(old, origin)))
     }
 }

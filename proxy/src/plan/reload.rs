@@ -207,7 +207,7 @@ fn make(node: &Node, entry: &std::path::Path, before: &Plan) -> Result<(Made, Le
         let error = LoadError::Files(entry.to_owned(), vec![Fault::whole(roster, message)]);
         return Err((Box::new(error.into()), ledger));
     }
-    match Plan::new(config, authorities, shelf, node.ground(), Some(before)) {
+    match Plan::new(config, (authorities, membership.as_ref()), shelf, node.ground(), Some(before)) {
         Ok(plan) => {
             // Before the replica hears of the roster; it visits all that the store holds.
             if let Some(membership) = &membership {
@@ -246,7 +246,7 @@ async fn retire(plan: Arc<Plan>) {
 
 async fn exchange(node: &Node, before: &Arc<Plan>, made: Made, ledger: Ledger, cause: Cause) -> Reloaded {
     let Made { plan, keyrings, needs_restart, membership } = made;
-    let new: Vec<_> = plan.origins_not_in(before).cloned().collect();
+    let new: Vec<_> = plan.named_not_in(before).cloned().collect();
     // A request must find an address at once.
     let _ = tokio::time::timeout(LOOKUP, resolve::once(&new)).await;
     let plan = Arc::new(plan);

@@ -110,6 +110,7 @@ impl Cluster {
             name: NAMES[index].into(),
             region: None,
             address: address.to_string(),
+            shield: None,
         };
         let pops = self.addresses.iter().enumerate().map(pop).collect();
         Roster::new("edge".into(), 1, self.secret.id(), pops).unwrap()

@@ -45,6 +45,7 @@ mod roster;
 mod rotation;
 mod rules;
 mod rules_state;
+mod shield;
 mod slices;
 mod support;
 mod tables;

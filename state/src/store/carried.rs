@@ -106,7 +106,7 @@ impl Store {
         let Frame::Delta(head, blocks) = Frame::decode(bytes).map_err(|error| unreadable(error.to_string()))? else {
             return Err(unreadable("it is another frame".to_owned()));
         };
-        let child = Author::from(head.author.clone());
+        let child = Author::from(head.author);
         if child.actor.pop != from {
             return Err(CarriedError::Foreign { from, says: child.actor.pop });
         }

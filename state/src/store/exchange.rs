@@ -413,6 +413,13 @@ impl Store {
         self.cluster.agree(began);
     }
 
+    /// Whether any node of a POP is heard now.
+    #[must_use]
+    pub fn hears_pop(&self, pop: PopId) -> bool {
+        let first = Author { actor: Actor { pop, node: 0 }, incarnation: Incarnation(0) };
+        self.cluster.with_heard(|heard| heard.range(first..).next().is_some_and(|heard| heard.actor.pop == pop))
+    }
+
     /// Whether it still matters when all POPs of the roster say that they have the same.
     pub(crate) fn awaits_roster(&self) -> bool {
         !self.cluster.with_rosters(Rosters::are_agreed)

@@ -209,6 +209,7 @@ pub fn init(plan: &InitPlan) -> Result<Written, InitError> {
         name: pop.name.clone(),
         region: pop.region.clone(),
         address: pop.address.clone(),
+        shield: None,
     });
     let roster = Roster::new(plan.cluster.clone(), 1, secret.id(), pops.collect())?;
 

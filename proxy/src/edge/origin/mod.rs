@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use pingora::upstreams::peer::HttpPeer;
-use selvedge_conf::{HostHeader, Origin as Facts, Server};
+use pingora::utils::tls::CertKey;
+use selvedge_conf::{HostHeader, Origin as Facts, OriginTimeouts, Server};
 use selvedge_state::Time;
 
 use health::Health;
@@ -54,6 +55,16 @@ impl Origin {
     /// An origin that knows the addresses of servers given by address, and what `old` ones know of the same servers. `group` is
     /// its own among all origins that ever were: connections are kept and shared within it.
     pub fn new(facts: Facts, authorities: Option<Authorities>, group: u64, old: &[Arc<Origin>]) -> Arc<Origin> {
+        Origin::shown(facts, (authorities, None), group, old)
+    }
+
+    /// The same, whose servers are shown a certificate.
+    pub fn shown(
+        facts: Facts,
+        (authorities, shown): (Option<Authorities>, Option<&Arc<CertKey>>),
+        group: u64,
+        old: &[Arc<Origin>],
+    ) -> Arc<Origin> {
         let known = |server: &Server| {
             let mut backends = old.iter().flat_map(|origin| &origin.backends);
             backends.find(|backend| backend.server.host == server.host && backend.server.port == server.port)
@@ -69,7 +80,7 @@ impl Origin {
                     (None, None) => ArcSwap::default(),
                 },
                 health: Health::default(),
-                template: Template::new(&facts, server, authorities.as_ref(), group),
+                template: Template::new((&facts, server), authorities.as_ref(), shown, group),
             })
             .collect();
         Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0), lost: AtomicBool::new(false) })
@@ -105,6 +116,16 @@ impl Origin {
             .or_else(|| turn().next())?;
         let peer = Box::new(backend.template.peer(address));
         Some(Choice { server, address, peer })
+    }
+
+    /// Whether a server is there that is not passed over.
+    pub fn is_up(&self, now: Time) -> bool {
+        self.backends.iter().any(|backend| backend.health.is_up(now) && !backend.addresses.load().is_empty())
+    }
+
+    /// How long each step towards it may take.
+    pub fn timeouts(&self) -> &OriginTimeouts {
+        &self.facts.timeouts
     }
 
     /// A server answered: it is well.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::{HttpPeer, PeerOptions};
-use pingora::utils::tls::{WrappedX509, parse_x509};
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use selvedge_conf::{Origin, Scheme, Server};
@@ -58,12 +58,19 @@ pub(super) struct Template {
     tls: bool,
     sni: String,
     options: PeerOptions,
+    /// What it is shown, where it asks who comes.
+    shown: Option<Arc<CertKey>>,
     /// Kept connections are shared within it only: another origin may trust another CA.
     group: u64,
 }
 
 impl Template {
-    pub(super) fn new(origin: &Origin, server: &Server, authorities: Option<&Authorities>, group: u64) -> Template {
+    pub(super) fn new(
+        (origin, server): (&Origin, &Server),
+        authorities: Option<&Authorities>,
+        shown: Option<&Arc<CertKey>>,
+        group: u64,
+    ) -> Template {
         let tls = server.scheme == Scheme::Https;
         // Never empty: Pingora takes an empty name as leave not to verify at all.
         let sni = origin.tls.sni.clone().unwrap_or_else(|| server.host.clone());
@@ -76,12 +83,13 @@ impl Template {
         options.verify_cert = origin.tls.verify;
         options.verify_hostname = origin.tls.verify;
         options.ca = authorities.map(|authorities| Arc::clone(&authorities.chain));
-        Template { tls, sni, options, group }
+        Template { tls, sni, options, shown: shown.cloned(), group }
     }
 
     pub(super) fn peer(&self, address: SocketAddr) -> HttpPeer {
         let mut peer = HttpPeer::new(address, self.tls, self.sni.clone());
         peer.options = self.options.clone();
+        peer.client_cert_key.clone_from(&self.shown);
         peer.group_key = self.group;
         peer
     }

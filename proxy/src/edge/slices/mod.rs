@@ -21,7 +21,7 @@ use selvedge_filters::Head;
 use selvedge_filters::cache::{Slice, are_of_one, request_admits};
 
 use self::part::Part;
-pub(super) use self::part::{take, tell};
+pub(super) use self::part::{of_child, take, tell};
 use super::context::Context;
 use super::{Edge, caching};
 use crate::cache;
@@ -44,6 +44,10 @@ struct Whole {
 
 /// The size of the slices that a request is answered by; `None` where it is not.
 fn size(session: &Session, context: &Context) -> Option<u64> {
+    // What the edge asks itself is a slice or nothing; what another POP asks for it puts together itself.
+    if session.subrequest_ctx.is_some() || context.child.is_some() {
+        return None;
+    }
     let size = context.policy()?.slice()?;
     let request = session.req_header();
     let is_read = matches!(request.method, Method::GET | Method::HEAD);

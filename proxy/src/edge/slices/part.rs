@@ -127,12 +127,26 @@ pub(in crate::edge) fn take(session: &mut Session, context: &mut Context) -> boo
     true
 }
 
-/// Tells whoever asked for a slice where it came from. For `response_filter`.
-pub(in crate::edge) fn tell(session: &Session, context: &Context, status: Option<String>) {
+/// What a child asks for is a slice where it is one by the policy here: it is found and stored as those are that were asked for here.
+pub(in crate::edge) fn of_child(session: &mut Session, context: &mut Context) {
+    let Some(size) = context.policy().and_then(|policy| policy.slice()) else { return };
+    let request = session.req_header_mut();
+    let range = request.headers.get(RANGE);
+    let slice = Slice::first_of(range, size);
+    if range.is_some_and(|range| range.as_bytes() == slice.range().as_bytes()) {
+        request.remove_header(&RANGE);
+        context.slice = Some(slice);
+    }
+}
+
+/// Tells whoever asked for a slice inside of this edge where it came from; false where nobody did. For `response_filter`.
+pub(in crate::edge) fn tell(session: &Session, context: &Context, status: Option<&str>) -> bool {
     let orders = session.subrequest_ctx.as_ref().and_then(|ctx| ctx.user_ctx()?.downcast_ref::<Orders>());
     if let Some(orders) = orders {
+        let status = status.map(str::to_owned);
         // The header of one response comes once.
         let Context { outcome, tries, origin_address, .. } = *context;
         let _ = orders.told.set(Told { outcome, status, tries, origin_address });
     }
+    orders.is_some()
 }
