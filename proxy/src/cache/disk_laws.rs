@@ -339,7 +339,8 @@ async fn purges_hold_over_lives() {
     let tagged = |fill, name: &'static str| {
         let mut meta = meta(&[]);
         let hard = life.store.purge_key(&[name.as_bytes()]).each().next().expect("a key");
-        meta.extensions_mut().insert(super::stamp::Stamp::restored(fill, Arc::from([hard, soft]), None, None));
+        let purged_by = selvedge_filters::purge::Stamp::restored(fill, Arc::from([hard, soft]));
+        meta.extensions_mut().insert(super::stamp::Stamp::restored(purged_by, super::stamp::Owner::default()));
         meta
     };
     store(life.tiers, "purged", &tagged(life.store.fill(), "a"), &body(1, 100)).await;

@@ -208,7 +208,7 @@ impl Fill {
 
     /// What is written behind its body.
     pub(crate) fn head(&self) -> (Times, ResponseHeader, Stamp) {
-        (self.times, self.header.get().clone(), self.stamped.stamp().clone())
+        (self.times, self.header.get().clone(), self.stamped.stamp())
     }
 
     /// The body is complete: says what of it is to be stored where.

@@ -194,7 +194,7 @@ impl Shelved for Object {
 
     /// What was asked for after more purges stays.
     fn gives_way_to(&self, other: &Object) -> bool {
-        self.stamped.fill() <= other.stamped.fill()
+        self.stamped.gives_way_to(&other.stamped)
     }
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use selvedge_filters::purge::{Renewal, Standing};
+
 use super::object::{Header, Object, Times};
-use super::stamp::{Stamp, Stamped, Standing, instant};
+use super::stamp::{Stamp, Stamped, instant};
 use super::storage::{EntryKey, Tiers};
 
 impl Tiers {
@@ -39,12 +41,13 @@ impl Tiers {
     pub(super) fn renew(&self, key: EntryKey, times: Times, header: Header, stamp: Stamp) -> bool {
         let (header, stamped) = (Arc::new(header), Stamped::new(stamp));
         let mut gone = None;
-        let changed = self.shelf.change(key, |known| {
-            if known.stamped.is_gone(&self.store) {
+        let changed = self.shelf.change(key, |known| match known.stamped.renewal(&stamped, &self.store) {
+            Renewal::Renewed => Some(Object { times, header, stamped, body: Arc::clone(&known.body) }),
+            Renewal::Newer => None,
+            Renewal::Gone => {
                 gone = Some(Arc::clone(&known.stamped));
+                None
             }
-            let renews = gone.is_none() && known.stamped.fill() <= stamped.fill();
-            renews.then(|| Object { times, header, stamped, body: Arc::clone(&known.body) })
         });
         if let Some(gone) = gone {
             self.drop_purged(key, &gone);

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use http::HeaderMap;
 use pingora::cache::{CacheKey, CacheMeta};
 use selvedge_filters::cache::{Grounds, Reuse, Variation};
-use selvedge_filters::purge::Reach;
+use selvedge_filters::purge::{Reach, Standing};
 use selvedge_state::Time;
 
 use super::disk::Judged;
 use super::object::{Object, Terms};
 use super::parts::Cache;
 use super::policy;
-use super::stamp::{Stamped, Standing};
+use super::stamp::Stamped;
 use super::storage::EntryKey;
 
 /// The most responses that one look shows.

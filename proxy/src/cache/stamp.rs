@@ -1,16 +1,13 @@
-//! What a response carries on its way into the cache: by which keys it may be purged, and when it was asked for.
-//!
-//! *When* is told by the purges that this node had applied before the request went to the origin, not by a clock: a purge that
-//! came to be known here later voids what was asked for before, whenever it was made.
+//! What a response carries on its way into the cache, and what becomes of it there: when it was asked for, by which keys it may be purged
+//! (`selvedge_filters::purge::Stamp`), and whose it is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use pingora::cache::{CacheMeta, NoCacheReason, RespCacheable};
 use selvedge_filters::cache::KeyParts;
-use selvedge_filters::purge::{Reach, names, tags};
-use selvedge_state::{Application, Fill, Key128, Store, Time};
+use selvedge_filters::purge::{self, Renewal, Standing, names, tags};
+use selvedge_state::{Fill, Key128, Store, Time};
 
 use super::parts::Cache;
 use super::policy::Exchange;
@@ -22,32 +19,24 @@ const KEY: u64 = size_of::<Key128>() as u64;
 /// Travels in the meta data that Pingora hands to the storage. What has none was asked for before all purges.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stamp {
-    fill: Fill,
-    /// The hard ones, then as many soft ones.
-    keys: Arc<[Key128]>,
+    purged_by: purge::Stamp,
+    owner: Owner,
+}
+
+/// Whose a response is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owner {
     /// What all variants of it are stored under; unknown to none but tests.
-    primary: Option<EntryKey>,
+    pub(crate) primary: Option<EntryKey>,
     /// The name of the policy that had it stored.
-    policy: Option<Arc<str>>,
+    pub(crate) policy: Option<Arc<str>>,
 }
 
 /// The stamp of what is stored, or on its way to that.
 #[derive(Debug)]
 pub(crate) struct Stamped {
-    stamp: Stamp,
-    /// The number of the application up to which it was found untouched.
-    clean: AtomicU64,
-}
-
-/// What purges made of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Nothing.
-    Valid,
-    /// A soft purge came to be known here.
-    Stale(Application),
-    /// A hard one did.
-    Gone,
+    judged: purge::Stamped,
+    owner: Owner,
 }
 
 impl Stamp {
@@ -63,45 +52,29 @@ impl Stamp {
     ) -> Result<Stamp, &'static str> {
         let policy = exchange.policy();
         let tags = tags(meta.headers(), policy.map_or(&[], |policy| policy.tags())).map_err(|_| "tags")?;
-        let names = names(places, &tags);
-        let keys = |reach| names.iter().flat_map(move |name| name.key(store, reach).each());
-        Ok(Stamp {
-            fill,
-            keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect(),
-            primary: exchange.primary(),
-            policy: policy.map(|policy| Arc::clone(policy.name())),
-        })
+        let purged_by = purge::Stamp::new(store, fill, &names(places, &tags));
+        let policy = policy.map(|policy| Arc::clone(policy.name()));
+        Ok(Stamp { purged_by, owner: Owner { primary: exchange.primary(), policy } })
     }
 
-    /// One that was written down. The keys are as [`keys`](Stamp::keys) gives them; `primary` and `policy` are what all variants are stored
-    /// under, and the policy that had it stored.
-    pub(super) fn restored(
-        fill: Fill,
-        keys: Arc<[Key128]>,
-        primary: Option<EntryKey>,
-        policy: Option<Arc<str>>,
-    ) -> Stamp {
-        Stamp { fill, keys, primary, policy }
+    /// One that was written down.
+    pub(super) fn restored(purged_by: purge::Stamp, owner: Owner) -> Stamp {
+        Stamp { purged_by, owner }
     }
 
-    /// The same, as if it had been asked for at another time.
-    pub(super) fn filled_at(self, fill: Fill) -> Stamp {
-        Stamp { fill, ..self }
+    /// When the response was asked for, and by which keys it is purged.
+    pub(super) fn purged_by(&self) -> &purge::Stamp {
+        &self.purged_by
     }
 
-    /// What all variants of it are stored under, and the policy that had it stored.
-    pub(super) fn of_whom(&self) -> (Option<EntryKey>, Option<&str>) {
-        (self.primary, self.policy.as_deref())
+    /// Whose the response is.
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// When the response was asked for.
     pub(super) fn fill(&self) -> Fill {
-        self.fill
-    }
-
-    /// What it is purged by: the hard ones, then as many soft ones.
-    pub(super) fn keys(&self) -> &[Key128] {
-        &self.keys
+        self.purged_by.fill()
     }
 
     /// The one that a response carries.
@@ -111,68 +84,62 @@ impl Stamp {
 
     /// What it costs to hold.
     pub(crate) fn cost(&self) -> u64 {
-        size_of::<Stamped>() as u64 + self.keys.len() as u64 * KEY
+        size_of::<Stamped>() as u64 + self.purged_by.keys().len() as u64 * KEY
     }
 }
 
 impl Stamped {
-    pub(crate) fn new(stamp: Stamp) -> Arc<Stamped> {
-        let clean = AtomicU64::new(stamp.fill.number());
-        Arc::new(Stamped { stamp, clean })
+    pub(crate) fn new(Stamp { purged_by, owner }: Stamp) -> Arc<Stamped> {
+        Stamped::judged(purge::Stamped::new(purged_by), owner)
+    }
+
+    /// The stamp of something at which somebody has looked already.
+    pub(crate) fn judged(judged: purge::Stamped, owner: Owner) -> Arc<Stamped> {
+        Arc::new(Stamped { judged, owner })
     }
 
     /// What all variants of it are stored under.
     pub(crate) fn primary(&self) -> Option<EntryKey> {
-        self.stamp.primary
+        self.owner.primary
     }
 
     /// The policy that had it stored.
     pub(crate) fn policy(&self) -> Option<&str> {
-        self.stamp.policy.as_deref()
+        self.owner.policy.as_deref()
     }
 
     /// When it was asked for.
     pub(crate) fn fill(&self) -> Fill {
-        self.stamp.fill
+        self.judged.fill()
     }
 
-    pub(super) fn stamp(&self) -> &Stamp {
-        &self.stamp
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { purged_by: self.judged.stamp().clone(), owner: self.owner.clone() }
     }
 
     /// What purges made of it. While no purge comes to be known, one comparison.
     pub(crate) fn standing(&self, store: &Store) -> Standing {
-        let up_to = store.fill();
-        if self.clean.load(Ordering::Acquire) == up_to.number() {
-            return Standing::Valid;
-        }
-        let Stamp { fill, keys, .. } = &self.stamp;
-        let (hard, soft) = keys.split_at(keys.len() / 2);
-        if store.first_purge(hard, *fill).is_some() {
-            return Standing::Gone;
-        }
-        match store.first_purge(soft, *fill) {
-            Some(applied) => Standing::Stale(applied),
-            None => {
-                self.found_clean(up_to);
-                Standing::Valid
-            }
-        }
+        self.judged.standing(store)
     }
 
     /// Whether a hard purge came to be known since it was asked for.
     pub(crate) fn is_gone(&self, store: &Store) -> bool {
-        self.standing(store) == Standing::Gone
+        self.judged.is_gone(store)
+    }
+
+    /// Whether another response of its key takes its place.
+    pub(crate) fn gives_way_to(&self, other: &Stamped) -> bool {
+        self.judged.gives_way_to(&other.judged)
+    }
+
+    /// What a 304 to a request that carries this stamp makes of it.
+    pub(super) fn renewal(&self, by: &Stamped, store: &Store) -> Renewal {
+        self.judged.renewal(&by.judged, store)
     }
 
     /// Nothing up to there needs to be looked at again.
     pub(crate) fn found_clean(&self, up_to: Fill) {
-        self.found_clean_before(up_to.number());
-    }
-
-    /// The same by the number of the last application that was looked at.
-    pub(super) fn found_clean_before(&self, number: u64) {
-        self.clean.fetch_max(number, Ordering::AcqRel);
+        self.judged.found_clean(up_to.number());
     }
 }
 
@@ -215,7 +182,7 @@ mod tests {
         header.insert_header("x-which", which).expect("a field");
         let now = SystemTime::now();
         let mut meta = CacheMeta::new(now + Duration::from_secs(60), now, 0, 0, header);
-        meta.extensions_mut().insert(Stamp { fill, ..Stamp::default() });
+        meta.extensions_mut().insert(Stamp::restored(purge::Stamp::default().filled_at(fill), Owner::default()));
         meta
     }
 

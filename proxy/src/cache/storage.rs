@@ -28,6 +28,7 @@ use pingora::cache::trace::SpanHandle;
 use pingora::cache::{CacheKey, CacheMeta, HitHandler, PurgeType, Storage};
 use pingora::{Error, ErrorType, Result};
 use selvedge_filters::cache::Reuse;
+use selvedge_filters::purge::Standing;
 use selvedge_state::Store;
 
 use super::budget::{Budget, Charge};
@@ -39,7 +40,7 @@ use super::miss::Miss;
 use super::object::{Header, OBJECT_OVERHEAD, Object, Times};
 use super::pieces;
 use super::shelf::Shelf;
-use super::stamp::{Stamp, Stamped, Standing};
+use super::stamp::{Stamp, Stamped};
 use super::stats::{Counters, Stats};
 
 /// How many locks the fills in progress have; keys are hashes, so they spread evenly.
@@ -302,7 +303,7 @@ impl Tiers {
         let fill = Arc::new(Fill::new(id, EntryKey::of(key), Times::of(meta), head, declared, growing, follow));
         let mut fills = self.fills(fill.key);
         fills.all.insert(id, Arc::clone(&fill));
-        if fills.listed(fill.key).is_none_or(|listed| listed.stamped.fill() <= fill.stamped.fill()) {
+        if fills.listed(fill.key).is_none_or(|listed| listed.stamped.gives_way_to(&fill.stamped)) {
             fills.listed.insert(fill.key, id);
         }
         drop(fills);

@@ -17,5 +17,5 @@ pub use file::ReadError;
 pub use folder::{Folder, FolderError, Found};
 pub use keeper::Keeper;
 pub(crate) use keeper::{close, keep};
-pub use purges::{Before, Broken, Company, Earlier, EarlierStanding, Forgotten, LogStatus, Opening, PurgeLog};
+pub use purges::{Before, Broken, Company, Earlier, Forgotten, LogStatus, Opening, PurgeLog};
 pub(crate) use stream::{receive, send};

@@ -7,15 +7,15 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
+use selvedge_filters::purge::{Standing, lives};
 
 use super::super::object::Times;
-use super::super::stamp::{Stamp, Stamped, Standing, instant};
+use super::super::stamp::{Stamp, Stamped, instant};
 use super::super::storage::EntryKey;
 use super::chunks::ChunkError;
 use super::file::Kept;
 use super::head::{Head, HeadError};
 use super::{Disk, chunks, file};
-use crate::keep::EarlierStanding;
 
 /// What is stored under a key and may be used.
 #[derive(Debug)]
@@ -112,25 +112,13 @@ impl Disk {
 
     /// What purges made of it, in this life and in those before; up to the number `clean` of this one it was looked at.
     fn judged(&self, Head { mut times, header, stamp, life }: Head, clean: u64) -> Judged {
-        let mut stamp = stamp;
-        let mut was = EarlierStanding::Valid;
-        if life != self.life {
-            let (hard, soft) = stamp.keys().split_at(stamp.keys().len() / 2);
-            let earlier = self.purges.earlier();
-            was = earlier.standing(life, stamp.fill().number(), hard, soft);
-            stamp = stamp.filled_at(earlier.fill());
+        let (purged_by, owner) = (stamp.purged_by().clone(), stamp.owner().clone());
+        let judged = self.purges.earlier().lives().judge(purged_by, (life, self.life), clean, &self.store);
+        let lives::Judged { stamped, standing, stale_since } = judged;
+        if let Some(at) = stale_since {
+            times.expire_at(instant(at, SystemTime::now()));
         }
-        let stamped = Stamped::new(stamp);
-        stamped.found_clean_before(clean);
-        let standing = match was {
-            EarlierStanding::Gone => Standing::Gone,
-            EarlierStanding::Stale(at) => {
-                times.expire_at(instant(at, SystemTime::now()));
-                stamped.standing(&self.store)
-            }
-            EarlierStanding::Valid => stamped.standing(&self.store),
-        };
-        Judged { times, header, stamped, standing }
+        Judged { times, header, stamped: Stamped::judged(stamped, owner), standing }
     }
 
     /// What is stored under a key, as it is, and how long its body is. Counts no use and takes nothing out. Waits for the disk.

@@ -12,10 +12,11 @@ use bincode::{Decode, Encode};
 use http::{HeaderName, HeaderValue, Version};
 use pingora::http::ResponseHeader;
 use selvedge_filters::cache::{Grounds, Reuse};
+use selvedge_filters::purge;
 use selvedge_state::{Fill, Incarnation, Key128};
 
 use super::super::object::{Terms, Times};
-use super::super::stamp::Stamp;
+use super::super::stamp::{Owner, Stamp};
 use super::super::storage::EntryKey;
 use super::chunks::{is_read_at_once, size};
 
@@ -99,9 +100,9 @@ impl Head {
         Saved {
             life: self.life.0,
             fill: self.stamp.fill().number(),
-            keys: self.stamp.keys().iter().map(|key| key.to_bytes()).collect(),
-            primary: self.stamp.of_whom().0.map(|primary| primary.0),
-            policy: self.stamp.of_whom().1.map(str::to_owned),
+            keys: self.stamp.purged_by().keys().iter().map(|key| key.to_bytes()).collect(),
+            primary: self.stamp.owner().primary.map(|primary| primary.0),
+            policy: self.stamp.owner().policy.as_deref().map(str::to_owned),
             grounds: terms.grounds.map(|grounds| grounds.as_str().to_owned()),
             fresh_until: nanoseconds(meta.fresh_until()),
             created: nanoseconds(meta.provenance()),
@@ -176,7 +177,8 @@ impl Head {
         times.variance = saved.variance;
         let keys = saved.keys.into_iter().map(Key128::from_bytes).collect();
         let (primary, policy) = (saved.primary.map(EntryKey), saved.policy.map(Arc::from));
-        let stamp = Stamp::restored(Fill::numbered(saved.fill), keys, primary, policy);
+        let stamp =
+            Stamp::restored(purge::Stamp::restored(Fill::numbered(saved.fill), keys), Owner { primary, policy });
         Some(Head { times, header, stamp, life: Incarnation(saved.life) })
     }
 

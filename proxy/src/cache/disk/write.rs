@@ -177,7 +177,7 @@ impl Disk {
             return;
         }
         let parts = object.body.pieces().to_vec();
-        let head = (object.times, object.header.get().clone(), object.stamped.stamp().clone());
+        let head = (object.times, object.header.get().clone(), object.stamped.stamp());
         let drafting = self.draft(Some(object.body.len())).and_then(|drafting| self.add(drafting, &parts));
         let ended = drafting.and_then(|drafting| self.end(drafting, key, head));
         // Held until it is there, or what takes it out meanwhile would find nothing to take.

@@ -1,25 +1,7 @@
-//! What is known of purges in the lives of this node before this one: for what was stored on disk then.
-//!
-//! Numbers of applications begin anew in each life, and lives rise, so that (life, number) orders all applications of a node. What was
-//! filled in an earlier life is as it was if no application of one of its keys, or of all, comes after its own (life, number).
+//! What the log said of the lives of this node before this one, or why it says nothing of them.
 
-use std::collections::HashMap;
-
-use selvedge_state::{Fill, Incarnation, Key128, Time};
-
-/// An application among all of a node's lives.
-pub(super) type Place = (Incarnation, u64);
-
-/// What purges made of something that was stored in an earlier life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EarlierStanding {
-    /// Nothing, up to [`Earlier::fill`].
-    Valid,
-    /// It was purged softly, at this instant of node time.
-    Stale(Time),
-    /// It was purged, or nothing is known of it.
-    Gone,
-}
+use selvedge_filters::purge::lives;
+use selvedge_state::Fill;
 
 /// Why nothing is known of lives before this one: all that they stored is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,51 +40,27 @@ pub enum Forgotten {
 /// What the log said when this life began.
 #[derive(Debug)]
 pub struct Earlier {
-    known: Result<Known, Forgotten>,
-    fill: Fill,
-}
-
-/// The last application of each key, and of all.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// The last life that wrote the log.
-    pub(super) last: Option<Incarnation>,
-    pub(super) keys: HashMap<Key128, (Place, Time)>,
-    pub(super) all: Option<Place>,
+    lives: lives::Earlier,
+    forgotten: Option<Forgotten>,
 }
 
 impl Earlier {
-    pub(super) fn new(known: Result<Known, Forgotten>, fill: Fill) -> Earlier {
-        Earlier { known, fill }
+    pub(super) fn new(lives: lives::Earlier, forgotten: Option<Forgotten>) -> Earlier {
+        Earlier { lives, forgotten }
     }
 
     /// Why nothing is known, if so: all that earlier lives stored may be dropped at once.
     pub fn forgotten(&self) -> Option<&Forgotten> {
-        self.known.as_ref().err()
+        self.forgotten.as_ref()
     }
 
-    /// What became of something that was filled at `number` in an earlier life, by its keys.
-    pub fn standing(&self, life: Incarnation, number: u64, hard: &[Key128], soft: &[Key128]) -> EarlierStanding {
-        let Ok(known) = &self.known else { return EarlierStanding::Gone };
-        let place = (life, number);
-        // What a later life stored than ever wrote this log was stored under another one, which is gone.
-        let is_unknown = known.last.is_none_or(|last| life > last);
-        if is_unknown || known.all.is_some_and(|all| all > place) || hard.iter().any(|key| known.is_since(key, place)) {
-            return EarlierStanding::Gone;
-        }
-        let at = |key: &Key128| known.keys.get(key).filter(|(applied, _)| *applied > place).map(|(_, at)| *at);
-        soft.iter().filter_map(at).min().map_or(EarlierStanding::Valid, EarlierStanding::Stale)
+    /// What became of what they stored.
+    pub fn lives(&self) -> &lives::Earlier {
+        &self.lives
     }
 
-    /// What something of an earlier life that is valid, or stale, counts as filled at in this one: purges that come to be known from then on
-    /// have greater numbers.
+    /// What something of theirs that is valid, or stale, counts as filled at in this life.
     pub fn fill(&self) -> Fill {
-        self.fill
-    }
-}
-
-impl Known {
-    fn is_since(&self, key: &Key128, place: Place) -> bool {
-        self.keys.get(key).is_some_and(|(applied, _)| *applied > place)
+        self.lives.fill()
     }
 }

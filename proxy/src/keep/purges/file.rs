@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::logged::Logged;
-use super::record::{Head, RECORD, Record, Seed};
+use selvedge_filters::purge::lives::{Logged, Record};
+
+use super::record::{self, Head, RECORD, Seed};
 
 /// The longest that is read, bytes. One that is written is made anew long before.
 const READ_MAX: u64 = 1 << 28;
@@ -52,7 +53,7 @@ pub(super) fn read(path: &Path) -> Result<Read, Fault> {
     let (head, seed, begin) = Head::decode(&bytes).ok_or(Fault::NoLog)?;
     let (mut logged, mut damaged, mut bad) = (Logged::default(), None, None);
     for (nth, bytes) in bytes.get(begin..).unwrap_or_default().chunks(RECORD).enumerate() {
-        match Record::decode(bytes, seed) {
+        match record::decode(bytes, seed) {
             Some(record) => {
                 damaged = damaged.or(bad);
                 logged.add(record);
@@ -69,7 +70,7 @@ pub(super) fn read(path: &Path) -> Result<Read, Fault> {
 /// What the system says; the one that was there stays.
 pub(super) fn write(path: &Path, head: &Head, records: &[Record]) -> io::Result<(File, Seed, u64)> {
     let (mut bytes, seed) = head.encode().ok_or(io::ErrorKind::InvalidInput)?;
-    records.iter().for_each(|record| record.encode(seed, &mut bytes));
+    records.iter().for_each(|record| record::encode(record, seed, &mut bytes));
     let beside = path.with_extension("tmp");
     // Whose pages were purged is nobody else's business.
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

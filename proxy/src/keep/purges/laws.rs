@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
+use selvedge_filters::purge::lives::{EarlierStanding, Record};
 use selvedge_state::{Dot, Fill, Incarnation, Key128, PurgeKey, Snapshot, Store};
 use tempfile::TempDir;
 
 use super::opening::begin;
-use super::record::{Head, Record};
+use super::record::{self, Head};
 use super::tests::{NOW, head, name, purge, store};
 use super::writer::Writer;
 use super::*;
@@ -167,7 +168,8 @@ impl Model {
         let selvedge_state::SnapshotHead { cluster, secret_id, actor, .. } = head(self.life);
         let (_, seed) = Head { cluster, secret_id, actor, life }.encode().unwrap();
         let mut bytes = Vec::new();
-        waits.applied.iter().for_each(|applied| Record::Applied(life, *applied).encode(seed, &mut bytes));
+        let applied = waits.applied.iter().map(|applied| Record::Applied(life, *applied));
+        applied.for_each(|record| record::encode(&record, seed, &mut bytes));
         bytes.truncate(self.rng.usize(..=bytes.len()));
         let file = std::fs::OpenOptions::new().append(true).open(path);
         file.unwrap().write_all(&bytes).unwrap();
@@ -179,7 +181,7 @@ impl Model {
         let (earlier, fill) = if object.life == Incarnation(self.life) {
             (EarlierStanding::Valid, object.fill)
         } else {
-            (self.earlier.standing(object.life, object.fill.number(), &hard, &soft), self.earlier.fill())
+            (self.earlier.lives().standing(object.life, object.fill.number(), &hard, &soft), self.earlier.fill())
         };
         match (earlier, self.store.first_purge(&hard, fill), self.store.first_purge(&soft, fill)) {
             (EarlierStanding::Gone, ..) | (_, Some(_), _) => EarlierStanding::Gone,

@@ -11,7 +11,6 @@ mod earlier;
 mod file;
 #[cfg(test)]
 mod laws;
-mod logged;
 mod opening;
 mod record;
 #[cfg(test)]
@@ -27,7 +26,7 @@ use std::thread::JoinHandle;
 use selvedge_state::Store;
 use tokio::sync::watch;
 
-pub use self::earlier::{Earlier, EarlierStanding, Forgotten};
+pub use self::earlier::{Earlier, Forgotten};
 pub use self::opening::{Before, Company, Opening};
 use self::writer::Writer;
 use crate::observe::log;

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::Path;
 
+use selvedge_filters::purge::lives::Logged;
 use selvedge_state::{Incarnation, SnapshotHead, Store};
 
 use super::earlier::{Earlier, Forgotten};
 use super::file::{self, Fault, Read};
-use super::logged::Logged;
-use super::record::{Head, Record};
+use super::record::Head;
 use super::writer::Writer;
 
 /// The life before this one, as far as it is known elsewhere.
@@ -71,7 +71,7 @@ impl Opening<'_> {
 /// Takes in what the log says, and begins a new one. The store has what the snapshot knows, and nobody says anything to it meanwhile.
 pub(super) fn begin(folder: &Path, opening: &Opening<'_>, store: &Store) -> (Earlier, io::Result<Writer>) {
     let (path, head) = (file::path(folder), opening.head());
-    let (mut logged, sound) = match file::read(&path) {
+    let (logged, sound) = match file::read(&path) {
         Ok(read) => {
             let (sound, last) = (opening.check(&read), read.head.life);
             // Names mean nothing by another secret. What is damaged is true as far as it goes.
@@ -82,19 +82,9 @@ pub(super) fn begin(folder: &Path, opening: &Opening<'_>, store: &Store) -> (Ear
         Err(Fault::NoLog) => (Logged::default(), Err(Forgotten::Unreadable("it is something else".to_owned()))),
         Err(Fault::Io(error)) => (Logged::default(), Err(Forgotten::Unreadable(error.to_string()))),
     };
-    // What nobody else heard of goes to the others again.
-    let _ = store.restore_purges(logged.purges(), opening.mine.at);
-    let fill = store.fill();
-    // What the snapshot alone knows was applied after anything that the log knows of: the log lost its end.
-    let unlogged: Vec<_> = store.purges().into_iter().filter(|applied| !logged.has(applied)).collect();
-    unlogged.into_iter().for_each(|applied| logged.add(Record::Applied(head.life, applied)));
-    if sound.is_err() {
-        // For good: the next life finds a log that is sound.
-        logged.add(Record::All((head.life, fill.number())));
-    }
-    let known = sound.map(|last| logged.known(last));
+    let (lives, logged) = logged.begin(sound.as_ref().ok().copied(), head.life, store, opening.mine.at);
     match Writer::begin(path, head, logged) {
-        Ok(writer) => (Earlier::new(known, fill), Ok(writer)),
-        Err(error) => (Earlier::new(Err(Forgotten::Unwritable(error.to_string())), fill), Err(error)),
+        Ok(writer) => (Earlier::new(lives, sound.err()), Ok(writer)),
+        Err(error) => (Earlier::new(lives.forgotten(), Some(Forgotten::Unwritable(error.to_string()))), Err(error)),
     }
 }

@@ -2,9 +2,8 @@
 //! that a record of another log is none of this one. Numbers are little-endian.
 
 use crc32fast::Hasher;
+use selvedge_filters::purge::lives::Record;
 use selvedge_state::{Actor, Applied, Author, Dot, Incarnation, Key128, PopId, Seq, Time};
-
-use super::earlier::Place;
 
 /// What the file begins with: its name and the version of what follows.
 const MAGIC: &[u8; 7] = b"purges\x01";
@@ -29,15 +28,6 @@ pub(super) struct Head {
     pub(super) actor: Actor,
     /// The last life that wrote it.
     pub(super) life: Incarnation,
-}
-
-/// One record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Record {
-    /// A purge was applied in a life.
-    Applied(Incarnation, Applied),
-    /// All that was filled before this place is gone.
-    All(Place),
 }
 
 /// What checksums of records go on from.
@@ -81,46 +71,44 @@ impl Head {
     }
 }
 
-impl Record {
-    /// Writes it behind what is there.
-    pub(super) fn encode(&self, seed: Seed, out: &mut Vec<u8>) {
-        let begin = out.len();
-        match self {
-            Record::Applied(life, Applied { number, key, dot, at, made_at, kept }) => {
-                out.push(if key.is_some() { NAMED } else { FLOOR });
-                put(out, &[life.0, *number]);
-                out.extend(key.map(Key128::to_bytes).unwrap_or_default());
-                put_author(out, dot.author);
-                put(out, &[dot.seq.0, at.0, made_at.0, kept.0]);
-            }
-            Record::All((life, number)) => {
-                out.push(ALL);
-                put(out, &[life.0, *number]);
-                out.resize(begin + RECORD - 4, 0);
-            }
+/// Writes a record behind what is there.
+pub(super) fn encode(record: &Record, seed: Seed, out: &mut Vec<u8>) {
+    let begin = out.len();
+    match record {
+        Record::Applied(life, Applied { number, key, dot, at, made_at, kept }) => {
+            out.push(if key.is_some() { NAMED } else { FLOOR });
+            put(out, &[life.0, *number]);
+            out.extend(key.map(Key128::to_bytes).unwrap_or_default());
+            put_author(out, dot.author);
+            put(out, &[dot.seq.0, at.0, made_at.0, kept.0]);
         }
-        let sum = seed.sum(out.get(begin..).unwrap_or_default());
-        out.extend(sum.to_le_bytes());
+        Record::All((life, number)) => {
+            out.push(ALL);
+            put(out, &[life.0, *number]);
+            out.resize(begin + RECORD - 4, 0);
+        }
     }
+    let sum = seed.sum(out.get(begin..).unwrap_or_default());
+    out.extend(sum.to_le_bytes());
+}
 
-    /// Of so many bytes. None where they are no record of this log.
-    pub(super) fn decode(bytes: &[u8], seed: Seed) -> Option<Record> {
-        let (said, sum) = bytes.split_last_chunk()?;
-        (seed.sum(said) == u32::from_le_bytes(*sum)).then_some(())?;
-        let mut fields = Fields(said);
-        let [kind] = fields.take()?;
-        let (life, number) = (Incarnation(fields.u64()?), fields.u64()?);
-        let key = Key128::from_bytes(fields.take()?);
-        let key = match kind {
-            NAMED => Some(key),
-            FLOOR => None,
-            ALL => return Some(Record::All((life, number))),
-            _ => return None,
-        };
-        let dot = Dot { author: fields.author()?, seq: Seq(fields.u64()?) };
-        let (at, made_at, kept) = (Time(fields.u64()?), Time(fields.u64()?), Time(fields.u64()?));
-        Some(Record::Applied(life, Applied { number, key, dot, at, made_at, kept }))
-    }
+/// A record of so many bytes. None where they are no record of this log.
+pub(super) fn decode(bytes: &[u8], seed: Seed) -> Option<Record> {
+    let (said, sum) = bytes.split_last_chunk()?;
+    (seed.sum(said) == u32::from_le_bytes(*sum)).then_some(())?;
+    let mut fields = Fields(said);
+    let [kind] = fields.take()?;
+    let (life, number) = (Incarnation(fields.u64()?), fields.u64()?);
+    let key = Key128::from_bytes(fields.take()?);
+    let key = match kind {
+        NAMED => Some(key),
+        FLOOR => None,
+        ALL => return Some(Record::All((life, number))),
+        _ => return None,
+    };
+    let dot = Dot { author: fields.author()?, seq: Seq(fields.u64()?) };
+    let (at, made_at, kept) = (Time(fields.u64()?), Time(fields.u64()?), Time(fields.u64()?));
+    Some(Record::Applied(life, Applied { number, key, dot, at, made_at, kept }))
 }
 
 fn put(out: &mut Vec<u8>, numbers: &[u64]) {
@@ -176,10 +164,10 @@ mod tests {
         let (bytes, seed) = head().encode().unwrap();
         let (length, mut log) = (bytes.len(), bytes);
         let records = [applied(Some(0)), applied(Some(255)), applied(None), Record::All((Incarnation(6), 9))];
-        records.iter().for_each(|record| record.encode(seed, &mut log));
+        records.iter().for_each(|record| encode(record, seed, &mut log));
         assert_eq!(log.len(), length + records.len() * RECORD);
         assert_eq!(Head::decode(&log), Some((head(), seed, length)));
-        let read: Vec<_> = log[length..].chunks(RECORD).map(|bytes| Record::decode(bytes, seed).unwrap()).collect();
+        let read: Vec<_> = log[length..].chunks(RECORD).map(|bytes| decode(bytes, seed).unwrap()).collect();
         assert_eq!(read, records);
     }
 
@@ -187,7 +175,7 @@ mod tests {
     fn no_bit_may_differ() {
         let (bytes, seed) = head().encode().unwrap();
         let mut record = Vec::new();
-        applied(Some(1)).encode(seed, &mut record);
+        encode(&applied(Some(1)), seed, &mut record);
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -196,13 +184,13 @@ mod tests {
         for bit in 0..record.len() * 8 {
             let mut record = record.clone();
             record[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Record::decode(&record, seed), None, "bit {bit}");
+            assert_eq!(decode(&record, seed), None, "bit {bit}");
         }
         (0..bytes.len()).for_each(|length| assert_eq!(Head::decode(&bytes[..length]), None));
-        (0..record.len()).for_each(|length| assert_eq!(Record::decode(&record[..length], seed), None));
+        (0..record.len()).for_each(|length| assert_eq!(decode(&record[..length], seed), None));
         // Of another log, and what a file system leaves where nothing was written.
         let (_, other) = Head { life: Incarnation(2), ..head() }.encode().unwrap();
-        assert_eq!(Record::decode(&record, other), None);
-        assert_eq!(Record::decode(&[0; RECORD], seed), None);
+        assert_eq!(decode(&record, other), None);
+        assert_eq!(decode(&[0; RECORD], seed), None);
     }
 }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
+use selvedge_filters::purge::lives::EarlierStanding;
 use selvedge_state::{
     Actor, Dot, Incarnation, Key128, PopId, PurgeKey, SnapshotHead, Store, StoreBounds, StoreConfig, Time,
 };
@@ -68,7 +69,7 @@ impl Life {
     /// What became of something with this name, filled then.
     fn standing(&self, of: &str, life: u64, number: u64) -> EarlierStanding {
         let names: Vec<Key128> = name(&self.store, of).each().collect();
-        self.log.earlier().standing(Incarnation(life), number, &names, &[])
+        self.log.earlier().lives().standing(Incarnation(life), number, &names, &[])
     }
 
     fn forgotten(&self) -> Option<Forgotten> {
@@ -107,7 +108,7 @@ async fn purges_of_earlier_lives_are_told_by_their_numbers() {
     assert_eq!(second.standing("c", 2, 0), Gone, "no life before this one");
     // A soft name is as good as a hard one, and says when.
     let soft: Vec<Key128> = name(&second.store, "a").each().collect();
-    let standing = |at| second.log.earlier().standing(Incarnation(1), at, &[], &soft);
+    let standing = |at| second.log.earlier().lives().standing(Incarnation(1), at, &[], &soft);
     assert_eq!((standing(0), standing(1)), (Stale(NOW), Valid));
     // They hold in this life, too, and are no news in the next one.
     assert_eq!((second.log.earlier().fill().number(), second.store.purges().len()), (2, 2));

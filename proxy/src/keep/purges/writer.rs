@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use selvedge_filters::purge::lives::{LOGGED_MAX, Logged, Record};
 use selvedge_state::Journal;
 
 use super::file;
-use super::logged::{LOGGED_MAX, Logged};
-use super::record::{Head, Record, Seed};
+use super::record::{self, Head, Seed};
 
 /// A log is made anew when it is longer than this, and than four times what it was when that was done last, bytes.
 const ANEW: u64 = 32 << 20;
@@ -45,9 +45,10 @@ impl Writer {
         let life = self.head.life;
         let mut bytes = Vec::new();
         if let Some(number) = journal.lost {
-            Record::All((life, number)).encode(self.seed, &mut bytes);
+            record::encode(&Record::All((life, number)), self.seed, &mut bytes);
         }
-        journal.applied.iter().for_each(|applied| Record::Applied(life, *applied).encode(self.seed, &mut bytes));
+        let applied = journal.applied.iter().map(|applied| Record::Applied(life, *applied));
+        applied.for_each(|record| record::encode(&record, self.seed, &mut bytes));
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
         self.length += u64::try_from(bytes.len()).unwrap_or(u64::MAX);

@@ -2,25 +2,33 @@
 
 use std::collections::HashMap;
 
-use selvedge_state::{Actor, Applied, Incarnation, Key128};
+use selvedge_state::{Actor, Applied, Incarnation, Key128, Store, Time};
 
-use super::earlier::{Known, Place};
-use super::record::Record;
+use super::earlier::{Earlier, Known, Place};
 
 /// Purges that a log keeps: twice as many as names that a store remembers, since several actors may purge one. Those that were applied
 /// longest ago give way, and all that was filled before them is gone with them.
-pub(super) const LOGGED_MAX: usize = 200_000;
+pub const LOGGED_MAX: usize = 200_000;
+
+/// One record of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Record {
+    /// A purge was applied in a life.
+    Applied(Incarnation, Applied),
+    /// All that was filled before this place is gone.
+    All(Place),
+}
 
 /// The content of a log.
 #[derive(Debug, Default)]
-pub(super) struct Logged {
+pub struct Logged {
     last: HashMap<(Option<Key128>, Actor), (Place, Applied)>,
     all: Option<Place>,
 }
 
 impl Logged {
     /// Takes a record. What is known better stays.
-    pub(super) fn add(&mut self, record: Record) {
+    pub fn add(&mut self, record: Record) {
         match record {
             Record::All(place) => self.all = self.all.max(Some(place)),
             Record::Applied(life, applied) => {
@@ -36,19 +44,19 @@ impl Logged {
     }
 
     /// Whether it has this purge, or a later one of its author that says the same and more: whatever was filled after that one knows of this one.
-    pub(super) fn has(&self, applied: &Applied) -> bool {
+    pub fn has(&self, applied: &Applied) -> bool {
         let actor = applied.dot.author.actor;
         let is_in = |key| self.last.get(&(key, actor)).is_some_and(|(_, known)| known.dot >= applied.dot);
         is_in(applied.key) || is_in(None)
     }
 
     /// What a store takes in again.
-    pub(super) fn purges(&self) -> impl Iterator<Item = Applied> + '_ {
+    pub fn purges(&self) -> impl Iterator<Item = Applied> + '_ {
         self.last.values().map(|(_, applied)| *applied)
     }
 
     /// All of it, no more than fits.
-    pub(super) fn records(mut self, max: usize) -> Vec<Record> {
+    pub fn records(mut self, max: usize) -> Vec<Record> {
         let mut last: Vec<_> = self.last.drain().map(|(_, known)| known).collect();
         if let Some(over) = last.len().checked_sub(max).filter(|over| *over > 0) {
             last.select_nth_unstable_by_key(over, |(place, _)| *place);
@@ -60,9 +68,32 @@ impl Logged {
         self.all.map(Record::All).into_iter().chain(applied).collect()
     }
 
+    /// A life begins with it: what it says is taken into a store that has what the snapshot knows, while nobody says anything to that. `last`
+    /// is the life that wrote it last; None where it is not that of the lives before this one, or damaged, and says nothing of what they
+    /// stored. Gives what is known of them, and what the log of this life begins with.
+    pub fn begin(
+        mut self,
+        last: Option<Incarnation>,
+        life: Incarnation,
+        store: &Store,
+        now: Time,
+    ) -> (Earlier, Logged) {
+        // What nobody else heard of goes to the others again.
+        let _ = store.restore_purges(self.purges(), now);
+        let fill = store.fill();
+        // What the snapshot alone knows was applied after anything that the log knows of: the log lost its end.
+        let unlogged: Vec<_> = store.purges().into_iter().filter(|applied| !self.has(applied)).collect();
+        unlogged.into_iter().for_each(|applied| self.add(Record::Applied(life, applied)));
+        if last.is_none() {
+            // For good: the next life finds a log that is sound.
+            self.add(Record::All((life, fill.number())));
+        }
+        (Earlier::new(last.map(|last| self.known(last)), fill), self)
+    }
+
     /// What it says of things that were stored by this life at the latest.
-    pub(super) fn known(&self, last: Incarnation) -> Known {
-        let mut known = Known { last: Some(last), keys: HashMap::with_capacity(self.last.len()), all: self.all };
+    fn known(&self, last: Incarnation) -> Known {
+        let mut known = Known { last, keys: HashMap::with_capacity(self.last.len()), all: self.all };
         for ((key, _), (place, applied)) in &self.last {
             match key {
                 Some(key) => {
