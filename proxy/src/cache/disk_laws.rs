@@ -360,6 +360,50 @@ async fn purges_hold_over_lives() {
     assert!(find(next.tiers, "other").await.is_none(), "in this life");
 }
 
+/// A request that found something, and goes out after a purge of it, validates nothing.
+#[tokio::test]
+async fn what_was_purged_is_not_validated_on_the_disk() {
+    let mut place = Place::new();
+    let life = place.live(4 * MIB, 16 * MIB);
+    let hard = life.store.purge_key(&[b"a"]);
+    let stamped = |fill| {
+        let keys: Vec<_> = hard.each().chain(life.store.purge_key(&[b"soft"]).each()).collect();
+        let mut meta = meta(&[("ETag", String::from("\"1\""))]);
+        let purged_by = selvedge_filters::purge::Stamp::restored(fill, keys.into());
+        meta.extensions_mut().insert(super::stamp::Stamp::restored(purged_by, super::stamp::Owner::default()));
+        meta
+    };
+    store(life.tiers, "a", &stamped(life.store.fill()), &body(1, 100)).await;
+    life.until(|stats| stats.stored == 1);
+    life.store.purge(hard, Time(u64::MAX / 2), Time(1)).expect("room");
+    let renewed = life.tiers.update_meta(&key("a"), &stamped(life.store.fill()), &trace()).await;
+    assert!(!renewed.expect("no error") && find(life.tiers, "a").await.is_none());
+    life.purges.until_durable(life.store.fill().number()).await.expect("on disk");
+    life.end();
+    assert!(find(place.live(4 * MIB, 16 * MIB).tiers, "a").await.is_none());
+}
+
+/// A 304 that comes late, when another response has taken the place of the one that it speaks of.
+#[tokio::test]
+async fn another_response_is_not_validated() {
+    let mut place = Place::new();
+    let life = place.live(4 * MIB, 16 * MIB);
+    let tagged = |tag: &str| meta(&[("ETag", format!("\"{tag}\"")), ("X-Of", tag.to_owned())]);
+    store(life.tiers, "a", &tagged("new"), &body(2, 100)).await;
+    life.until(|stats| stats.stored == 1);
+    assert!(!life.tiers.update_meta(&key("a"), &tagged("old"), &trace()).await.expect("no error"));
+    assert!(life.tiers.update_meta(&key("a"), &tagged("new"), &trace()).await.expect("no error"));
+    assert!(!life.tiers.update_meta(&key("a"), &tagged("old"), &trace()).await.expect("no error"));
+    let is_new = async |tiers| {
+        let (meta, mut hit) = find(tiers, "a").await.expect("found");
+        assert_eq!(meta.headers()["x-of"], "new");
+        assert_eq!(read(&mut hit).await.expect("whole"), body(2, 100));
+    };
+    is_new(life.tiers).await;
+    life.end();
+    is_new(place.live(4 * MIB, 16 * MIB).tiers).await;
+}
+
 #[tokio::test]
 async fn a_disk_that_takes_nothing_is_turned_off_and_nobody_notices() {
     let mut place = Place::new();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use selvedge_filters::cache::validates;
 use selvedge_filters::purge::{Renewal, Standing};
 
 use super::object::{Header, Object, Times};
@@ -37,11 +38,12 @@ impl Tiers {
     }
 
     /// Renews a stored response after a 304 to a request that carries this stamp. `false`: nothing was renewed, because it is
-    /// gone, or was purged since it was asked for, or is of a later request itself.
+    /// gone, or was purged since it was asked for, or is of a later request itself, or is not what the request held.
     pub(super) fn renew(&self, key: EntryKey, times: Times, header: Header, stamp: Stamp) -> bool {
         let (header, stamped) = (Arc::new(header), Stamped::new(stamp));
         let mut gone = None;
         let changed = self.shelf.change(key, |known| match known.stamped.renewal(&stamped, &self.store) {
+            Renewal::Renewed if !validates(&known.header.get().headers, &header.get().headers) => None,
             Renewal::Renewed => Some(Object { times, header, stamped, body: Arc::clone(&known.body) }),
             Renewal::Newer => None,
             Renewal::Gone => {

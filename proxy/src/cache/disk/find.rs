@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
-use selvedge_filters::purge::{Standing, lives};
+use selvedge_filters::cache::validates;
+use selvedge_filters::purge::{Renewal, Standing, lives};
 
 use super::super::object::Times;
 use super::super::stamp::{Stamp, Stamped, instant};
@@ -157,10 +158,10 @@ impl Disk {
         }
         let (fill, reuse) = (stamp.fill(), times.terms.reuse);
         let head = Head { times, header, stamp, life: self.life };
-        let opened = File::options().read(true).write(true).open(self.path_of(kept.name)).map_err(HeadError::Io);
-        let size = match opened.and_then(|file| head.append(&file, kept.name.key)) {
-            Ok(size) => size,
-            Err(HeadError::Full) => {
+        let size = match self.write_anew(kept, &head) {
+            Ok(Some(size)) => size,
+            Ok(None) => return false,
+            Err(HeadError::Full | HeadError::Purged) => {
                 self.discard(kept);
                 return false;
             }
@@ -173,5 +174,26 @@ impl Disk {
         let is_same = |known: &Arc<Kept>| Arc::ptr_eq(known, kept);
         let renewed = |known: &Arc<Kept>| is_same(known).then(|| Arc::new(known.renewed(fill, reuse, more)));
         self.shelf.change(kept.name.key, renewed).is_some()
+    }
+
+    /// Writes another head behind what is stored, if the request that it comes of validates that. Gives the length of the file.
+    ///
+    /// # Errors
+    /// [`HeadError`]; the file is of no use then. What was purged is not validated, also where the request went out after the purge for what it
+    /// had found before.
+    fn write_anew(&self, kept: &Kept, head: &Head) -> Result<Option<u64>, HeadError> {
+        let (key, path) = (kept.name.key, self.path_of(kept.name));
+        let file = File::options().read(true).write(true).open(path)?;
+        let (known, len) = Head::read(&file, key, true)?.ok_or(HeadError::Damaged)?;
+        let Judged { header, stamped, standing, .. } = self.judged(known, kept.clean());
+        let by = Stamped::new(head.stamp.clone());
+        match stamped.renewal(&by, &self.store) {
+            Renewal::Gone => Err(HeadError::Purged),
+            _ if standing == Standing::Gone => Err(HeadError::Purged),
+            Renewal::Renewed if validates(&header.headers, &head.header.headers) => {
+                head.append(&file, key, len).map(Some)
+            }
+            Renewal::Renewed | Renewal::Newer => Ok(None),
+        }
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum HeadError {
     Damaged,
     #[error("validations have left too much in it")]
     Full,
+    #[error("it was purged")]
+    Purged,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -182,12 +184,11 @@ impl Head {
         Some(Head { times, header, stamp, life: Incarnation(saved.life) })
     }
 
-    /// Writes another head behind the one that is there. Gives the length of the file.
+    /// Writes another head behind the one that is there, which stands behind a body of `body` bytes. Gives the length of the file.
     ///
     /// # Errors
     /// [`HeadError`]; the file is of no use then.
-    pub(super) fn append(&self, file: &File, key: EntryKey) -> Result<u64, HeadError> {
-        let Some((_, body)) = Head::read(file, key, true)? else { return Err(HeadError::Damaged) };
+    pub(super) fn append(&self, file: &File, key: EntryKey, body: u64) -> Result<u64, HeadError> {
         let all = file.metadata()?.len();
         if all.saturating_sub(size(body)) > LEFT_MAX {
             return Err(HeadError::Full);
