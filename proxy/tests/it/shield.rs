@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{free_port, plan_of, start};
 use crate::link::dial_from;
+use crate::slices;
 use crate::support::origin::Request;
 use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get, get_with, metrics, ok, program, talk};
 
@@ -355,6 +356,21 @@ async fn large_bodies_pass_whole() {
 }
 
 /// What changes something, or is not looked up, takes the short way.
+/// A slice is asked for by itself at both, and stored under the same name.
+#[tokio::test]
+async fn slices_pass_one_by_one() {
+    let origin = slices::files(slices::FRESH).await;
+    let pair = Pair::before(&origin, slices::CONFIG).await;
+    for edge in [&pair.one, &pair.two] {
+        let part = get_with(edge.address(), HOST, "/film", "Range: bytes=131000-200000\r\n").await;
+        assert!(part.status == 206 && part.body == slices::file(1)[131_000..200_001], "{}", part.head);
+    }
+    let ranges: Vec<_> = origin.seen().iter().map(|request| request.header("range").map(str::to_owned)).collect();
+    let expected = ["bytes=65536-131071", "bytes=131072-196607", "bytes=196608-262143"];
+    assert_eq!(ranges, expected.map(|range| Some(range.to_owned())));
+    assert_eq!((fills(&pair.one, "shield").await, fills(&pair.two, "shield").await), (3, 0));
+}
+
 #[tokio::test]
 async fn what_is_not_to_be_stored_goes_to_the_origin_itself() {
     let origin = numbering(STORED).await;

@@ -10,10 +10,10 @@ const SLICE: usize = 64 * 1024;
 /// Four slices and a bit.
 const LEN: usize = 4 * SLICE + 1000;
 
-const CONFIG: &str = "[[cache]]\nname = \"videos\"\nslice = \"64KiB\"\n";
+pub(crate) const CONFIG: &str = "[[cache]]\nname = \"videos\"\nslice = \"64KiB\"\n";
 
 /// What each version of the file has at each position.
-fn file(version: usize) -> Vec<u8> {
+pub(crate) fn file(version: usize) -> Vec<u8> {
     (0..LEN).map(|at| ((at / 251 + at + version) % 256) as u8).collect()
 }
 
@@ -38,7 +38,7 @@ fn ranged(range: Option<&str>, whole: &[u8], fields: &str) -> Vec<u8> {
 }
 
 /// An origin that has ranges of a file, whose version is counted up by a POST.
-async fn files(fields: &'static str) -> Origin {
+pub(crate) async fn files(fields: &'static str) -> Origin {
     let version = Arc::new(AtomicUsize::new(1));
     Origin::start(move |request| {
         let version = Arc::clone(&version);
@@ -62,7 +62,7 @@ async fn files(fields: &'static str) -> Origin {
     .await
 }
 
-const FRESH: &str =
+pub(crate) const FRESH: &str =
     "Cache-Control: max-age=600\r\nETag: \"VERSION\"\r\nSurrogate-Key: film\r\nContent-Type: video/mp4\r\n";
 
 /// The ranges that the origin was asked for since the last time.
