@@ -115,3 +115,20 @@ proptest! {
         prop_assert_eq!(keys, model.keys().copied().collect::<Vec<_>>());
     }
 }
+
+/// At whatever number: the table of places doubles, and is half empty then.
+#[test]
+fn a_mark_takes_64_bytes_of_heap() {
+    let room = PackedMarks::with_room(usize::MAX, Spread::new(&Secret::new([7; 16]), 3));
+    let mut random = fastrand::Rng::with_seed(1);
+    for (from, to) in [(0, 230_000), (230_000, 250_000), (250_000, 460_000)] {
+        for number in from..to {
+            let key = Key128(random.u128(..));
+            room.change_or(key, || entry(key, 1, number + 1), |_| ()).expect("room");
+        }
+        let heap = |shelf: &Shelf| shelf.rows.capacity() * size_of::<Packed>() + shelf.places.allocation_size();
+        let heap: usize = (0..=u8::MAX).filter_map(|shard| room.shelf(shard)).map(|shelf| heap(&shelf)).sum();
+        let each = heap as f64 / to as f64;
+        assert!(each <= 64.0, "{each:.1} bytes each of {to}");
+    }
+}
