@@ -9,6 +9,7 @@ mod limits;
 mod peers;
 mod programs;
 mod purge;
+mod purge_checked;
 mod reload;
 mod rules;
 mod server;
@@ -44,7 +45,7 @@ enum Name {
     Reload(reload::Args),
     /// The cache: a hit beside Pingora's own storage; how much of a load is answered, beside Varnish and LRU.
     Cache(cache::Args),
-    /// Purges: a lookup beside a million of them, what each takes, and how fast 100 POPs apply one.
+    /// Purges: a lookup beside a million of them, what each takes, how fast 100 POPs apply one; a million random operations, checked.
     Purge(purge::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),

@@ -1,4 +1,5 @@
-//! Purges: what a lookup costs beside a million of them, what each takes, and how fast one is applied by 100 POPs over a wide area.
+//! Purges: what a lookup costs beside a million of them, what each takes, how fast one is applied by 100 POPs over a wide area, and whether
+//! anything is answered that one was about.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use selvedge_state::{Actor, FACT_LONGEST, Fill, Incarnation, Key128, PopId, Stor
 
 use crate::figures::{Figures, median, rounded};
 use crate::heap;
+use crate::purge_checked;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,6 +28,22 @@ pub(crate) struct Args {
     /// Virtual seconds for which purges are watched.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Random operations of the checker.
+    #[arg(long, default_value_t = 1_000_000)]
+    operations: u64,
+    /// This part alone; all of them otherwise.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// What a lookup costs.
+    Lookup,
+    /// How fast purges spread.
+    Spread,
+    /// The checker.
+    Checked,
 }
 
 /// POPs among which purges spread, and counts beside them in a second.
@@ -38,8 +56,21 @@ const OBJECTS: usize = 10_000;
 const NOW: Time = Time(1_800_000_000_000);
 
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
+    let asked = |part: Part| args.only.is_none_or(|only| only == part);
     let mut figures = Figures::default();
-    lookups(args, &mut figures)?;
+    if asked(Part::Lookup) {
+        lookups(args, &mut figures)?;
+    }
+    if asked(Part::Spread) {
+        spread(args, &mut figures)?;
+    }
+    if asked(Part::Checked) {
+        purge_checked::measure(args.seed, args.operations, &mut figures)?;
+    }
+    Ok(figures)
+}
+
+fn spread(args: &Args, figures: &mut Figures) -> Result<(), String> {
     let spread =
         Spread { nodes: POPS, seed: args.seed, seconds: args.seconds, updates: UPDATES, watched: Watched::Purges };
     let spreads = converge::run(spread);
@@ -50,7 +81,7 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     figures.add("apply_p50_ms_over_owd", quantile(&spreads.over_way, 500));
     figures.add("apply_p99_ms_over_owd", quantile(&spreads.over_way, 990));
     figures.add("apply_p99_ms_over_bound", quantile(&spreads.last_over_bound, 990));
-    Ok(figures)
+    Ok(())
 }
 
 /// What a lookup of something with ten tags costs when it was stored after all purges but one.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates whose sources are held to the rules, by folder.
-const CRATES: [&str; 6] = ["conf", "state", "state/tests/sim", "filters", "proxy", "bench"];
+const CRATES: [&str; 7] = ["conf", "state", "state/tests/sim", "filters", "filters/tests/sim", "proxy", "bench"];
 
 /// What only the world outside the pure crates may say. Each with the reason that is printed.
 const IMPURE: [(&str, &str); 14] = [
@@ -67,16 +67,22 @@ fn arrows_between_crates_point_one_way() {
         ("state", &[][..]),
         ("filters", &["selvedge-conf", "selvedge-state"][..]),
         ("proxy", &["selvedge-conf", "selvedge-filters", "selvedge-state"][..]),
-        ("bench", &["selvedge-conf", "selvedge-filters", "selvedge-sim", "selvedge-state"][..]),
+        ("bench", &["selvedge-conf", "selvedge-filters", "selvedge-purge-sim", "selvedge-sim", "selvedge-state"][..]),
         ("state/tests/sim", &["selvedge-state"][..]),
+        ("filters/tests/sim", &["selvedge-filters", "selvedge-sim", "selvedge-state"][..]),
     ]);
     for name in CRATES {
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             for dependency in dependencies(name, section).iter().filter(|dependency| dependency.starts_with("selvedge"))
             {
-                let of_tests = section == "dev-dependencies" && matches!(name, "state" | "filters");
-                if of_tests && dependency == "selvedge-sim" {
-                    // The simulated cluster that their tests drive.
+                let of_tests = match name {
+                    _ if section != "dev-dependencies" => &[][..],
+                    "state" => &["selvedge-sim"],
+                    "filters" => &["selvedge-sim", "selvedge-purge-sim"],
+                    _ => &[],
+                };
+                if of_tests.contains(&dependency.as_str()) {
+                    // The simulated clusters that their tests drive.
                     continue;
                 }
                 assert!(allowed[name].contains(&dependency.as_str()), "{name} must not know {dependency}");
