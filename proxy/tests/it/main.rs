@@ -36,6 +36,7 @@ mod paths;
 mod places;
 mod proxying;
 mod purge;
+mod purge_live;
 mod quotas;
 mod rehearsal;
 mod reload;
