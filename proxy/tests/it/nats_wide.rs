@@ -29,7 +29,7 @@ async fn go_on(one: &Edge, two: &Edge) {
 }
 
 /// What each did alone is known to both, and no more is admitted than if they had never been cut. Both have refused the client, so near its limit
-/// they take turns: whose it is depends on the time.
+/// they take turns: whose it is depends on the time, and the last one's may be an hour away.
 async fn agree_again(one: &Edge, two: &Edge) {
     for edge in [one, two] {
         hears(edge, 2, 2).await;
@@ -39,9 +39,10 @@ async fn agree_again(one: &Edge, two: &Edge) {
     }
     let first = asks(one, 3).await;
     counts(two, 4 + first as u64).await;
-    assert_eq!(first + asks(two, 3).await, 2, "two are left of six");
+    let both = first + asks(two, 3).await;
+    assert!((1..=2).contains(&both), "two are left of six: {both}");
     for edge in [one, two] {
-        counts(edge, 6).await;
+        counts(edge, 4 + both as u64).await;
         assert_eq!(asks(edge, 1).await, 0);
     }
 }

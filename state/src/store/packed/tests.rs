@@ -1,3 +1,5 @@
+//! Packed marks are a map like any other, however its rows move about, and take as little as they are packed for.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
