@@ -280,7 +280,20 @@ impl Node {
         report::Origin {
             name: origin.name().to_owned(),
             servers: origin.servers(now).into_iter().map(server).collect(),
+            shield: self.shield(origin, now),
         }
+    }
+
+    fn shield(&self, origin: &Origin, now: Time) -> Option<report::Shield> {
+        let plan = self.plan.load();
+        let pop = plan.parents.shield(origin.name())?;
+        let state = match plan.parents.of(origin.name()) {
+            None => "itself",
+            Some(_) if !self.store.hears_pop(pop) => "not heard",
+            Some(parent) if !parent.way().is_up(now) => "passed over",
+            Some(_) => "asked",
+        };
+        Some(report::Shield { pop: self.pops.name(pop), state: state.to_owned() })
     }
 }
 

@@ -430,8 +430,8 @@ fn server_conf(node: &Node) -> ServerConf {
             threads => threads,
         },
         upstream_keepalive_pool_size: ORIGIN_POOL,
-        // The POP that it is fetched through comes first.
-        max_retries: TRIES + 1,
+        // The POP that it is fetched through comes first, twice where a kept connection to it is gone.
+        max_retries: TRIES + 2,
         pid_file: beside(".pid"),
         upgrade_sock: beside(".upgrade"),
         grace_period_seconds: Some(0),

@@ -295,6 +295,18 @@ pub struct Origin {
     pub name: String,
     /// Its servers.
     pub servers: Vec<Server>,
+    /// The POP through which it is asked for what is to be stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shield: Option<Shield>,
+}
+
+/// The POP that shields an origin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shield {
+    /// Its name.
+    pub pop: String,
+    /// `asked`, `not heard`, or `passed over` since it failed too often; `itself` at that POP.
+    pub state: String,
 }
 
 /// One server of an origin.

@@ -156,7 +156,9 @@ fn answer_line(explanation: &Explanation) -> String {
         By::Origin => {
             let (origin, path) = (answer.origin.as_deref(), answer.path.as_deref());
             let who = if explanation.cache.outcome == CacheOutcome::Asked { "cache or origin" } else { "origin" };
-            format!("{status}by {who} {}, which sees {}", origin.unwrap_or(""), path.unwrap_or(""))
+            let is_stored = answer.shielded && explanation.cache.outcome == CacheOutcome::Asked;
+            let through = if is_stored { " through its shield" } else { "" };
+            format!("{status}by {who} {}{through}, which sees {}", origin.unwrap_or(""), path.unwrap_or(""))
         }
     }
 }

@@ -81,6 +81,9 @@ fn page(status: &Status) -> String {
             };
             let _ = writeln!(page, "origin {}  {}  {state}", origin.name, server.name);
         }
+        if let Some(shield) = &origin.shield {
+            let _ = writeln!(page, "origin {}  through {}  {}", origin.name, shield.pop, shield.state);
+        }
     }
     match &status.cluster {
         Some(cluster) => cluster_page(&mut page, cluster, status.now),

@@ -164,6 +164,7 @@ impl ProxyHttp for Edge {
         _end: bool,
         context: &mut Context,
     ) -> Result<()> {
+        parent::answers(response, context)?;
         coding::decide(session, response, context);
         Ok(())
     }
@@ -174,7 +175,7 @@ impl ProxyHttp for Edge {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        parent::heard(&self.node, response, context)?;
+        parent::heard(&self.node, response, context);
         tries::answered(context);
         coding::tell(response, context);
         if let Some(exchange) = &mut context.exchange {

@@ -82,6 +82,15 @@ fn take(node: &Node, pop: PopId, (order, purges): (Order, Vec<u8>), context: &mu
     Ok(())
 }
 
+/// What a child hears where the edge answers by itself: one status whatever it was, and none that an origin's error may have, for which it
+/// would serve what is stale instead of asking the origin.
+pub(super) fn refusal(answer: &Answer) -> Answer {
+    match answer {
+        Answer::Unshielded(why) => Answer::Unshielded(why),
+        other => Answer::Unshielded(other.name()),
+    }
+}
+
 /// What is stored but was asked for before all that the child knows was known here is not for it. For `cache_hit_filter`.
 pub(super) fn too_old(hit: &HitHandler, context: &Context) -> Option<ForcedFreshness> {
     let child = context.child.as_ref()?;

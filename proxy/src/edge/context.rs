@@ -88,8 +88,20 @@ pub(super) enum Way {
     Origin,
     /// Through this POP.
     Parent(Arc<Parent>),
+    /// Through this POP once more: a kept connection to it was closed meanwhile, which says nothing of it.
+    Again(Arc<Parent>),
     /// From a server of the origin, since the POP that shields it did not answer.
     Fallback,
+}
+
+impl Way {
+    /// The POP that it goes through.
+    pub(super) fn parent(&self) -> Option<&Arc<Parent>> {
+        match self {
+            Way::Parent(parent) | Way::Again(parent) => Some(parent),
+            Way::Origin | Way::Fallback => None,
+        }
+    }
 }
 
 /// The POP that sends a request on.

@@ -5,7 +5,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use selvedge_filters::RuleId;
 
 use super::answer::Answer;
-use super::context::{Context, Way};
+use super::context::Context;
 use super::witnessed;
 use crate::node::Node;
 use crate::observe::access::{Line, bounded};
@@ -68,10 +68,7 @@ fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context)
     let request = session.req_header();
     // What has no normal form is logged as it came.
     let path = Some(context.target.path.as_str()).filter(|path| !path.is_empty()).unwrap_or(request.uri.path());
-    let shield = match &context.way {
-        Way::Parent(parent) => Some(parent.name()),
-        Way::Origin | Way::Fallback => None,
-    };
+    let shield = context.way.parent().map(|parent| parent.name());
     let line = Line {
         ts: node.clock.now().0,
         v: 1,

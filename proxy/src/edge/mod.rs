@@ -196,6 +196,7 @@ impl Edge {
     /// that the answer is not lost in a reset connection and the next request begins where it should.
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
         session.set_close_on_response_before_downstream_finish(false);
+        let answer = if context.child.is_some() { child::refusal(&answer) } else { answer };
         // Such a client waits for leave to send its body, and will not get it: there is nothing to take in.
         let waits = !context.form.is_begun() && session.req_header().headers.contains_key("expect");
         if waits {

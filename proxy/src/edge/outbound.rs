@@ -2,7 +2,7 @@
 
 use pingora::http::RequestHeader;
 
-use super::context::{Context, Way};
+use super::context::Context;
 use super::{forwarded, parent};
 use crate::node::Node;
 
@@ -25,9 +25,9 @@ pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
 /// # Errors
 /// When a value is no valid header value.
 pub(super) fn dress(node: &Node, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
-    match &context.way {
-        Way::Parent(parent) => parent::dress(node, parent, request, context),
-        Way::Origin | Way::Fallback => for_origin(request, context, &context.plan.config.pop.name),
+    match context.way.parent() {
+        Some(parent) => parent::dress(node, parent, request, context),
+        None => for_origin(request, context, &context.plan.config.pop.name),
     }
 }
 

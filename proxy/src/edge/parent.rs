@@ -34,17 +34,23 @@ pub(super) fn drop_order(request: &mut RequestHeader) {
 
 /// The parent that a request goes to next; none where it goes to the origin.
 pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> Option<Box<HttpPeer>> {
+    if matches!(context.way, Way::Fallback) {
+        return None;
+    }
+    let before = std::mem::replace(&mut context.way, Way::Origin);
     let origin = context.origin.as_ref()?;
     let parent = context.plan.parents.of(origin.name()).filter(|_| context.child.is_none())?;
-    let is_stored = matches!(session.cache.phase(), CachePhase::Miss | CachePhase::Stale);
-    if !is_stored || matches!(context.way, Way::Fallback) {
+    if !matches!(session.cache.phase(), CachePhase::Miss | CachePhase::Stale) {
         return None;
     }
     let now = node.clock.now();
     let is_there = node.store.hears_pop(parent.pop()) && parent.way().is_up(now);
     let choice = parent.way().choose(None, now).filter(|_| is_there);
     let Some(Choice { address, mut peer, .. }) = choice else {
-        node.metrics.filled(origin.name(), "origin");
+        // Counted once, also when the origin is asked twice.
+        if context.tries == 0 {
+            node.metrics.filled(origin.name(), "origin");
+        }
         return None;
     };
     // What the parent waits for is the origin.
@@ -52,7 +58,7 @@ pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> O
     (peer.options.read_timeout, peer.options.write_timeout) = (Some(timeouts.read), Some(timeouts.write));
     let parent = Arc::clone(parent);
     context.origin_address = Some(address);
-    context.way = Way::Parent(parent);
+    context.way = if matches!(before, Way::Again(_)) { Way::Again(parent) } else { Way::Parent(parent) };
     Some(peer)
 }
 
@@ -95,34 +101,61 @@ pub(super) fn dress(
     pass_on(request, &context.plan.config.pop.name)
 }
 
-/// Looks at what came. From a parent an answer is one if it says so; from an origin nothing that only parents say is let through.
+/// Whether what came from a parent is an answer: only it says which it is. For `adjust_upstream_modules`, before anything is made of it: a
+/// request whose response has begun to be coded cannot be sent again.
 ///
 /// # Errors
 /// When a parent has no answer of the origin: the request may go to that one.
-pub(super) fn heard(node: &Node, response: &mut ResponseHeader, context: &Context) -> pingora::Result<()> {
-    let said = read_have(&response.headers);
-    response.remove_header(HAVE);
-    let Way::Parent(parent) = &context.way else { return Ok(()) };
-    if response.status.is_informational() {
-        return Ok(());
-    }
-    let Some(said) = said else {
+pub(super) fn answers(response: &ResponseHeader, context: &Context) -> pingora::Result<()> {
+    let is_from_parent = context.way.parent().is_some() && !response.status.is_informational();
+    if is_from_parent && read_have(&response.headers).is_none() {
         let why = format!("the POP that shields it answered {} and not for the origin", response.status.as_u16());
         return Err(Error::explain(ErrorType::HTTPStatus(502), why).into_up());
-    };
+    }
+    Ok(())
+}
+
+/// Takes note of what a parent says beside an answer, which goes no further; nor does it from an origin that says the same. For
+/// `upstream_response_filter`.
+pub(super) fn heard(node: &Node, response: &mut ResponseHeader, context: &Context) {
+    let said = read_have(&response.headers);
+    response.remove_header(HAVE);
+    let (Some(parent), Some(said)) = (context.way.parent(), said) else { return };
     parent.has(said);
     parent.way().succeeded(0);
     if let Some(origin) = &context.origin {
         node.metrics.filled(origin.name(), "shield");
     }
-    Ok(())
 }
 
-/// A request to a parent failed. True if it goes to the origin instead: from here on it does. `is_new`: the connection was not a kept one,
-/// whose end would say nothing about the parent.
-pub(super) fn failed(node: &Node, context: &mut Context, is_new: bool) -> bool {
-    let Way::Parent(parent) = &context.way else { return false };
-    if is_new {
+/// How a request to a parent ended without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// A kept connection was closed, which says nothing of the parent.
+    Kept,
+    /// The parent was not reached, gave no answer, or none in time.
+    Failed,
+}
+
+impl Ended {
+    /// By an error on a connection that was a kept one or not.
+    pub(super) fn by(error: &Error, reused: bool) -> Ended {
+        match error.etype() {
+            ErrorType::HTTPStatus(_) | ErrorType::ReadTimedout | ErrorType::WriteTimedout => Ended::Failed,
+            _ if reused => Ended::Kept,
+            _ => Ended::Failed,
+        }
+    }
+}
+
+/// A request that went to a parent, if it did, has no answer: it goes there once more, or to the origin. True if there was a parent.
+pub(super) fn failed(node: &Node, context: &mut Context, ended: Ended) -> bool {
+    if let (Way::Parent(parent), Ended::Kept) = (&context.way, ended) {
+        context.way = Way::Again(Arc::clone(parent));
+        return true;
+    }
+    let Some(parent) = context.way.parent() else { return false };
+    if ended == Ended::Failed {
         parent.way().failed(0, node.clock.now());
     }
     if let Some(origin) = &context.origin {

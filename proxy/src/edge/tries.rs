@@ -7,8 +7,8 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
-use super::context::{Context, Way};
-use super::parent;
+use super::context::Context;
+use super::parent::{self, Ended};
 use crate::node::Node;
 
 /// Times an origin is asked for one request: the first try and one retry.
@@ -35,7 +35,7 @@ pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> p
 
 /// A connection could not be made.
 pub(super) fn not_connected(node: &Node, context: &mut Context, mut error: Box<Error>) -> Box<Error> {
-    if parent::failed(node, context, true) {
+    if parent::failed(node, context, Ended::Failed) {
         error.set_retry(true);
         return error;
     }
@@ -55,7 +55,7 @@ pub(super) fn broken(
     let ours = matches!(error.esource(), pingora::ErrorSource::Upstream);
     let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
     let begun = super::has_begun(session);
-    if ours && parent::failed(node, context, !reused) {
+    if ours && parent::failed(node, context, Ended::by(&error, reused)) {
         error.set_retry(repeatable && !begun);
         return error;
     }
@@ -69,7 +69,7 @@ pub(super) fn broken(
 
 /// A server answered.
 pub(super) fn answered(context: &Context) {
-    if matches!(context.way, Way::Parent(_)) {
+    if context.way.parent().is_some() {
         return;
     }
     if let (Some(origin), Some(server)) = (&context.origin, context.server) {

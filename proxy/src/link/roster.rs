@@ -492,6 +492,11 @@ mod tests {
         for bad in ["", "fra", "fra:", "fra:0", ":7946", "127.0.0.1:0", "a b:1", "::1:7946", "fra:70000", "a..b:1"] {
             assert!(error(&[pop("1", "fra", bad)]).contains("must be host:port"), "{bad:?}");
         }
+        let shields = |at: &str| format!("{}\nshield = {at:?}", pop("1", "fra", "fra:1"));
+        assert!(error(&[shields("fra")]).starts_with("POP fra: shield \"fra\" must be host:port"));
+        let shield = parse(&[shields("fra:2")]).unwrap();
+        assert_eq!(shield.named("fra").unwrap().shield.as_deref(), Some("fra:2"));
+        assert_eq!(Roster::parse(&shield.to_toml(), Path::new("/elsewhere")).unwrap(), shield);
         for good in ["fra:1", "192.0.2.1:65535", "[2001:db8::1]:7946", "a_b.example.net:80"] {
             assert!(parse(&[pop("1", "fra", good)]).is_ok(), "{good:?}");
         }

@@ -248,6 +248,7 @@ impl<'a> Teller<'a> {
             because,
             location: None,
             origin: None,
+            shielded: false,
             path: None,
             headers,
         };
@@ -273,6 +274,7 @@ impl<'a> Teller<'a> {
                 report::Answer {
                     by: report::By::Origin,
                     origin: origin.map(|origin| origin.name.clone()),
+                    shielded: origin.is_some_and(|origin| origin.shield),
                     path: Some(changes.path.clone().unwrap_or_else(|| self.made_up.head().path.to_owned())),
                     ..edge(None)
                 }

@@ -4,6 +4,8 @@
 //! In go a roster and a config; out come [`Parents`], a part of the plan, and [`Order`], what a child says with a request. How requests go
 //! that way is in [`edge`](crate::edge); what keeps answers from being older than the child knows, in `selvedge_state`'s `carried`.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod order;
 mod parents;
 

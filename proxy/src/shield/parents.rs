@@ -93,6 +93,11 @@ impl Parents {
         self.by_pop.get(self.of.get(origin)?)
     }
 
+    /// The POP that shields an origin, this one or another.
+    pub(crate) fn shield(&self, origin: &str) -> Option<PopId> {
+        self.of.get(origin).copied()
+    }
+
     /// What their names are looked up for.
     pub(crate) fn ways(&self) -> impl Iterator<Item = &Arc<Origin>> {
         self.by_pop.values().map(|parent| &parent.way)
@@ -156,8 +161,8 @@ impl Parent {
         self.known.load(Ordering::Relaxed)
     }
 
-    /// It says that it has all up to this one. Words of several requests may come in any order: too little costs bytes, and too much cannot
-    /// be said by the process that is there, whose successor says so.
+    /// It says that it has all up to this one. Of several requests the words come in any order, and one may be of a process that is gone:
+    /// too little costs bytes, too much leaves a gap.
     pub(crate) fn has(&self, number: u64) {
         self.known.store(number, Ordering::Relaxed);
     }

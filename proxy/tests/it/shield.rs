@@ -187,12 +187,14 @@ async fn a_soft_purge_is_validated_with_the_origin() {
     assert_eq!(pair.one.command(&["purge", "--tag", "news", "--soft"]).await.0, 0);
     let validated = get(pair.one.address(), HOST, "/").await;
     assert!(
-        validated.header("cache-status").contains("fwd=stale; fwd-status=304"),
+        validated.header("cache-status").contains("selvedge-one; fwd=stale; fwd-status=304; stored"),
         "{}",
         validated.header("cache-status")
     );
     assert_eq!((validated.text().as_str(), origin.seen().len()), ("answer 1", 2));
     assert_eq!(origin.seen()[1].header("if-none-match"), Some("\"e\""));
+    assert_eq!(fills(&pair.one, "shield").await, 2);
+    assert_eq!(pair.two.status().await.origins[0].shield.as_ref().unwrap().state, "itself");
 }
 
 #[tokio::test]
@@ -314,9 +316,37 @@ async fn a_304_passes_through_the_shield() {
     for _ in 0..2 {
         let again = get(pair.one.address(), HOST, "/").await;
         assert_eq!((again.status, again.text().as_str()), (200, "answer 1"));
-        assert!(again.header("cache-status").contains("fwd=stale; fwd-status=304"), "{}", again.header("cache-status"));
+        assert!(
+            again.header("cache-status").contains("selvedge-one; fwd=stale; fwd-status=304; stored"),
+            "{}",
+            again.header("cache-status")
+        );
     }
-    assert_eq!(origin.seen().len(), 3);
+    assert_eq!((origin.seen().len(), fills(&pair.one, "shield").await), (3, 3));
+}
+
+/// A shield without an answer of the origin's leaves the request to the POP that has the client, which has it coded as ever.
+#[tokio::test]
+async fn a_shield_that_cannot_reach_the_origin_takes_nobody_with_it() {
+    let origin = Origin::start(|_| async {
+        let text = "long enough to be worth it ".repeat(100);
+        ok("Cache-Control: max-age=600\r\nContent-Type: text/plain\r\n", text.as_bytes())
+    })
+    .await;
+    let pair = Pair::before(&origin, "[compression]\n").await;
+    let gone = format!("servers = [\"http://{}\"]", free_port());
+    pair.two.edit(&format!("servers = [\"{}\"]", origin.url()), &gone).await;
+    let answer = get_with(pair.one.address(), HOST, "/", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, "gzip"));
+    assert!(answer.header("cache-status").contains("selvedge-one; fwd=uri-miss; stored"), "{}", answer.head);
+    assert_eq!((fills(&pair.one, "fallback").await, origin.seen().len()), (1, 1));
+    // Another config at the shield, in which the origin has another name.
+    let path = pair.folder.path().join("two/selvedge.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let other = config.replace("[origin.app]", "[origin.other]").replace("origin = \"app\"", "origin = \"other\"");
+    std::fs::write(&path, other).unwrap();
+    assert_eq!(pair.two.command(&["reload"]).await.0, 0);
+    assert_eq!(get(pair.one.address(), HOST, "/else").await.status, 200);
 }
 
 /// What is left of a lifetime at the parent is what is left of it at the child.
@@ -400,6 +430,55 @@ async fn rules_are_the_childs() {
     for status in [200, 200, 200, 429] {
         assert_eq!(get(pair.one.address(), HOST, "/a").await.status, status);
     }
+}
+
+/// The roster says which POP it is, also a new one while all run.
+#[tokio::test]
+async fn a_roster_moves_the_shield() {
+    let origin = numbering(STORED).await;
+    let folder = tempfile::tempdir().unwrap();
+    let shield = write(folder.path(), &origin.url(), "");
+    let other = free_port();
+    insert(&folder.path().join("one/selvedge.toml"), "[cluster]", &format!("shield = \"{other}\""));
+    let (one, two) = (start(folder.path(), "one").await, start(folder.path(), "two").await);
+    heard(&one).await;
+    heard(&two).await;
+    let shields = async |edge: &Edge| {
+        let found = edge.status().await.origins[0].shield.clone().unwrap();
+        (found.pop, found.state)
+    };
+    let said = |pop: &str, state: &str| (pop.to_owned(), state.to_owned());
+    assert_eq!((shields(&one).await, shields(&two).await), (said("two", "asked"), said("two", "itself")));
+    assert!(one.command(&["status"]).await.1.contains("origin app  through two  asked\n"));
+    let (_, explained, _) = one.command(&["explain", "GET", "http://www.example.com/"]).await;
+    assert!(explained.contains("through its shield"), "{explained}");
+    for (name, edge) in [("one", &one), ("two", &two)] {
+        let path = folder.path().join(name).join("roster.toml");
+        let roster = std::fs::read_to_string(&path).unwrap().replace("revision = 1", "revision = 2");
+        let roster = roster.replace(&format!("shield = \"{shield}\"\n"), "");
+        std::fs::write(&path, roster.replacen("address = ", &format!("shield = \"{other}\"\naddress = "), 1)).unwrap();
+        let (code, _, error) = edge.command(&["reload"]).await;
+        assert_eq!(code, 0, "{error}");
+    }
+    assert_eq!((shields(&one).await, shields(&two).await), (said("one", "itself"), said("one", "asked")));
+    assert_eq!((text(&two, "/").await, text(&one, "/").await), ("answer 1".to_owned(), "answer 1".to_owned()));
+    assert_eq!((origin.seen().len(), fills(&two, "shield").await, fills(&one, "shield").await), (1, 1, 0));
+}
+
+/// The process that takes over listens where the one before did, and kept connections to that one are no failure.
+#[tokio::test]
+async fn a_shield_hands_over() {
+    let origin = numbering(STORED).await;
+    let mut pair = Pair::before(&origin, "").await;
+    assert_eq!(text(&pair.one, "/1").await, "answer 1");
+    let successor = pair.two.successor().await;
+    assert_eq!(pair.two.ended().await, Some(0));
+    heard(&pair.one).await;
+    for nth in 2..=4 {
+        assert_eq!(text(&pair.one, &format!("/{nth}")).await, format!("answer {nth}"));
+    }
+    assert_eq!((fills(&pair.one, "shield").await, fills(&pair.one, "fallback").await), (4, 0));
+    drop(successor);
 }
 
 #[tokio::test]

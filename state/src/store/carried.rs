@@ -28,7 +28,7 @@ const CHILDREN_MAX: usize = 4096;
 /// What a child carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
-    /// For the parent, some 40 bytes and as many for each purge; at most [`FRAME_MAX`](crate::FRAME_MAX).
+    /// For the parent, some 40 bytes and some 50 more for each purge; at most [`FRAME_MAX`](crate::FRAME_MAX).
     pub bytes: Bytes,
     /// The last application that was in it, or was known to the parent before.
     pub to: u64,

@@ -274,6 +274,9 @@ pub struct Answer {
     pub location: Option<String>,
     /// The origin, when the cache has no answer.
     pub origin: Option<String>,
+    /// Whether it is asked through another POP for what is to be stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shielded: bool,
     /// The path that the origin sees.
     pub path: Option<String>,
     /// Changes to the response's header, in order.
