@@ -71,7 +71,7 @@ pub use load::load;
 pub use origin::{Eject, HostHeader, ORIGINS_MAX, Origin, OriginTimeouts, OriginTls, SERVERS_MAX, Scheme, Server};
 pub use place::Place;
 pub use pop::Pop;
-pub use purge::{PURGERS_MAX, Purge};
+pub use purge::{PURGERS_MAX, Purge, PurgeKind, PurgeRate, PurgeToken, SCOPES_MAX, TOKENS_MAX, TagScope};
 pub use report::{PROBLEMS_MAX, Problem, Report};
 pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode};
 pub use schema::schema;

@@ -22,6 +22,7 @@ use crate::hand::{Doing, Hand};
 use crate::head::Head;
 use crate::ledger::{Ledger, Marks};
 use crate::limit::{Holds, Limit, LimitId, Outcome, Till};
+use crate::purge::Pass;
 use crate::reply::Reply;
 use crate::rule::Context;
 use crate::ruleset::{Answered, Findings, Indexing, RuleId, Ruleset};
@@ -38,6 +39,7 @@ pub struct Filters {
     request: Ruleset,
     response: Ruleset,
     policies: Policies,
+    passes: Vec<Pass>,
     counts_requests: bool,
     counts_responses: bool,
     reads_form: bool,
@@ -66,6 +68,7 @@ impl Filters {
             request: rules(Phase::Request),
             response: rules(Phase::Response),
             policies: Policies::new(&config.caches),
+            passes: Pass::all(config, store)?,
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
             reads_form: form::is_read(config, |_| true),
@@ -79,12 +82,18 @@ impl Filters {
     /// only looked at changes nothing.
     pub fn begin(&self, store: &Store, now: Time) {
         self.limits().iter().for_each(|limit| limit.begin(store, now));
+        self.passes.iter().for_each(|pass| pass.begin(store));
     }
 
     /// Takes note of what was said of keys of limits at run time. To be called when something of the kind was
     /// [heard](Store::registers_heard): what peers count at a rate that is not known here is not taken.
     pub fn heed(&self, store: &Store, now: Time) {
         self.limits().iter().for_each(|limit| limit.heed(store, now));
+    }
+
+    /// What tokens may purge, in file order.
+    pub fn passes(&self) -> &[Pass] {
+        &self.passes
     }
 
     /// The limits in file order.

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use selvedge_filters::purge::{Reach, Wanted};
 use selvedge_state::{Dot, FACT_LONGEST, PurgeError, PurgeKey};
 
+use crate::admin::report::Purger;
 use crate::node::Node;
 use crate::observe::log;
 use crate::plan::Plan;
@@ -61,4 +62,10 @@ pub(crate) fn purge(node: &Node, wanted: &[Wanted], reach: Reach, by: &str) -> R
     wanted.iter().for_each(|wanted| node.metrics.purged(wanted.name().kind(), reach.as_str()));
     log::purged(wanted, reach, by);
     Ok(made)
+}
+
+/// Who made purges, of which this is one, or would have.
+pub(crate) fn made_by(node: &Node, made: Option<Made>) -> Purger {
+    let incarnation = made.map_or(node.incarnation, |made| made.dot.author.incarnation).0;
+    Purger { pop: node.pops.name(node.me.pop), node: node.me.node, incarnation }
 }

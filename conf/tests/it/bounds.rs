@@ -2,8 +2,8 @@
 
 use selvedge_conf::{
     ADDRESSES_MAX, BANS_MAX, CACHE_POLICIES_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX,
-    KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SERVERS_MAX,
-    SITES_MAX, STEPS_MAX, TESTS_MAX, TRUSTED_MAX, UNIQUES_MAX,
+    KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SCOPES_MAX,
+    SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX, TOKENS_MAX, TRUSTED_MAX, UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -56,6 +56,17 @@ fn trusted_proxies() {
 fn purgers() {
     let nets = |n| list(n, |n| format!("\"10.{}.{}.0/24\"", n / 256, n % 256));
     bounded(PURGERS_MAX, |n| base(&format!("[purge]\nfrom = {}", nets(n))));
+}
+
+#[test]
+fn tokens_that_purge() {
+    let token = |n| format!("[[purge.token]]\nname = \"t{n}\"\nsecret = \"{n}.key\"\n");
+    bounded(TOKENS_MAX, |n| base(&(0..n).map(token).collect::<String>()));
+    for (scope, kind) in [("hosts = ", "url"), ("paths = ", "url"), ("tags = ", "tag")] {
+        let one = |n| if kind == "url" && scope.starts_with('p') { format!("\"/{n}\"") } else { format!("\"s{n}\"") };
+        let scope = |n| format!("{}kinds = [\"{kind}\"]\n{scope}{}\n", token(0), list(n, one));
+        bounded(SCOPES_MAX, |n| base(&scope(n)));
+    }
 }
 
 #[test]

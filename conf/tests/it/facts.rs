@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use selvedge_conf::{
     AccessLog, Allows, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, KeyPart, Measure, Mode,
-    OnMissing, OnPartition, Over, Penalty, Period, Quota, Rate, Scheme, Scope, Server, Tier, Unit, Width,
+    OnMissing, OnPartition, Over, Penalty, Period, PurgeKind, PurgeRate, PurgeToken, Quota, Rate, Scheme, Scope,
+    Server, TagScope, Tier, Unit, Width,
 };
 
 use crate::support::{load, load_files};
@@ -32,6 +33,28 @@ fn a_burst_that_hides_in_its_slots_is_worth_a_note() {
     assert_eq!((note("1000/1s", 40), note("25/1m", 1)), (None, None));
     let said = note("1000/1s", 39).unwrap();
     assert!(said.contains("as many beyond its burst of 39") && said.contains("burst of 40 or more"), "{said}");
+}
+
+#[test]
+fn a_token_purges_urls_unless_it_says_more() {
+    let config =
+        with("[purge]\npath = \"/-/purge/\"\n[[purge.token]]\nname = \"a\"\nsecret = \"a.key\"\nrate = \"60/1m\"\n");
+    let purge = config.purge.unwrap();
+    assert_eq!((purge.path.as_deref(), purge.from.len()), (Some("/-/purge"), 0));
+    let PurgeToken { name, secret, kinds, hosts, paths, tags, soft, rate, .. } = purge.tokens[0].clone();
+    assert_eq!((name.as_str(), secret, kinds, soft), ("a", PathBuf::from("a.key"), vec![PurgeKind::Url], false));
+    assert_eq!((hosts.len(), paths.len(), tags.len()), (0, 0, 0));
+    let per = Duration::from_secs(60);
+    assert_eq!(rate, Some(PurgeRate { rate: Rate { count: 60, per }, burst: 60 }));
+    let more = "kinds = [\"tag\", \"prefix\"]\nhosts = [\"WWW.example.com\", \"b.example:8443\"]\npaths = [\"/\", \"/news/\"]\ntags = [\"a-*\", \"b\"]\nsoft = true\n";
+    let config = with(&format!("[[purge.token]]\nname = \"a\"\nsecret = \"a.key\"\n{more}"));
+    let PurgeToken { kinds, hosts, paths, tags, soft, rate, .. } = config.purge.unwrap().tokens[0].clone();
+    assert_eq!((kinds, soft, rate), (vec![PurgeKind::Tag, PurgeKind::Prefix], true, None));
+    assert_eq!(
+        (hosts, paths),
+        (vec!["www.example.com".to_owned(), "b.example:8443".to_owned()], vec!["/".to_owned(), "/news".to_owned()])
+    );
+    assert_eq!(tags, [TagScope::Beginning("a-".to_owned()), TagScope::Exact("b".to_owned())]);
 }
 
 #[test]

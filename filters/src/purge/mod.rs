@@ -10,6 +10,7 @@
 pub mod lives;
 mod name;
 mod names;
+mod pass;
 mod said;
 mod stamp;
 mod tags;
@@ -17,6 +18,7 @@ mod wanted;
 
 pub use name::{Name, Reach};
 pub use names::{DEPTH_MAX, names, runs};
+pub use pass::{Beyond, Pass};
 pub use said::said_to_purge;
 pub use stamp::{Renewal, Stamp, Stamped, Standing};
 pub use tags::{TAG_MAX, TAGS_MAX, TagFlaw, Tags, tags};

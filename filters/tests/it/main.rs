@@ -28,6 +28,7 @@ mod network;
 mod partition;
 mod pops;
 mod purge;
+mod purge_pass;
 mod purge_sim;
 mod random;
 mod responses;

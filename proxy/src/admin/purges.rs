@@ -13,10 +13,10 @@ use selvedge_filters::purge::{Reach, Unfit, Wanted};
 
 use super::receipts;
 use super::repeats::{self, Asked};
-use super::report::{NewPurge, OnePurge, Purged, Purger, What};
-use super::server::{answer, aside, failure};
+use super::report::{NewPurge, OnePurge, Purged, What};
+use super::server::{aside, failure};
 use crate::node::Node;
-use crate::purge::{Made, counted, purge};
+use crate::purge::{Made, counted, made_by, purge};
 
 /// The most that one question purges.
 pub(super) const PURGES_MAX: usize = 10_000;
@@ -30,6 +30,24 @@ pub(super) const PURGE_QUESTION_MAX: usize = 4 * 1024 * 1024;
 /// The longest that an answer waits for receipts.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// What can be purged of a question.
+pub(crate) struct Batch {
+    new: NewPurge,
+    wanted: Vec<Wanted>,
+}
+
+/// What becomes of a question that may have been asked before.
+pub(crate) enum Once<E> {
+    /// It is answered, now or before.
+    Said(Bytes),
+    /// It cannot be done.
+    Failed(E),
+    /// It is being answered.
+    Running,
+    /// Its key was another question's.
+    Other,
+}
+
 /// Purges, and waits for receipts if it shall; a second question under the same key is answered as the first one was.
 pub(super) async fn add(
     State(node): State<Arc<Node>>,
@@ -41,58 +59,94 @@ pub(super) async fn add(
         (Err(rejection), _) => return failure(StatusCode::BAD_REQUEST, rejection.body_text()),
         (_, Err(error)) => return failure(StatusCode::BAD_REQUEST, error),
     };
-    let Some(key) = key else { return answer(purged(&node, new).await, StatusCode::UNPROCESSABLE_ENTITY) };
-    let question = serde_json::to_vec(&new).unwrap_or_default();
+    let question = new.clone();
+    let made = async { Batch::of(&node, question)?.make(&node, "operator".to_owned()).await };
+    match once(&node, key, &new, made).await {
+        Once::Said(said) => ([("content-type", "application/json")], said).into_response(),
+        Once::Failed(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, error),
+        Once::Running => failure(StatusCode::CONFLICT, repeats::RUNNING.to_owned()),
+        Once::Other => failure(StatusCode::UNPROCESSABLE_ENTITY, repeats::OTHER.to_owned()),
+    }
+}
+
+/// Has a question answered, once where it has a key.
+pub(crate) async fn once<E>(
+    node: &Node,
+    key: Option<String>,
+    new: &NewPurge,
+    made: impl Future<Output = Result<Purged, E>>,
+) -> Once<E> {
+    let said = |purged: Purged| Bytes::from(serde_json::to_vec(&purged).unwrap_or_default());
+    let Some(key) = key else {
+        return made.await.map_or_else(Once::Failed, |purged| Once::Said(said(purged)));
+    };
+    let question = serde_json::to_vec(new).unwrap_or_default();
     match node.repeats.ask(key, &question, node.clock.now()) {
-        Asked::First(turn) => match purged(&node, new).await {
+        Asked::First(turn) => match made.await {
             Ok(purged) => {
-                let said = Bytes::from(serde_json::to_vec(&purged).unwrap_or_default());
+                let said = said(purged);
                 turn.keep(said.clone());
-                json(said)
+                Once::Said(said)
             }
-            Err(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, error),
+            Err(error) => Once::Failed(error),
         },
-        Asked::Again(said) => json(said),
-        Asked::Running => {
-            failure(StatusCode::CONFLICT, "the first question with this Idempotency-Key is not answered yet".to_owned())
-        }
-        Asked::Other => {
-            failure(StatusCode::UNPROCESSABLE_ENTITY, "this Idempotency-Key was another question's".to_owned())
-        }
+        Asked::Again(said) => Once::Said(said),
+        Asked::Running => Once::Running,
+        Asked::Other => Once::Other,
     }
 }
 
-fn json(said: Bytes) -> Response {
-    ([("content-type", "application/json")], said).into_response()
-}
+impl Batch {
+    /// Of a question.
+    ///
+    /// # Errors
+    /// In words, with the place of what does not fit: nothing is purged then.
+    pub(crate) fn of(node: &Node, new: NewPurge) -> Result<Batch, String> {
+        if new.wait_ms > u64::try_from(WAIT_MAX.as_millis()).unwrap_or(u64::MAX) {
+            return Err(format!("wait_ms is {} at most", WAIT_MAX.as_millis()));
+        }
+        let wanted = all_wanted(&new.purges)?;
+        let marks = wanted.len() + counted(&node.plan.load(), &wanted).len();
+        if marks > MARKS_MAX {
+            return Err(format!(
+                "with what cache policies make of their queries these are {marks} purges, and {MARKS_MAX} are made at once"
+            ));
+        }
+        Ok(Batch { new, wanted })
+    }
 
-async fn purged(node: &Arc<Node>, new: NewPurge) -> Result<Purged, String> {
-    let wait = Duration::from_millis(new.wait_ms);
-    if wait > WAIT_MAX {
-        return Err(format!("wait_ms is {} at most", WAIT_MAX.as_millis()));
+    /// What is purged.
+    pub(crate) fn wanted(&self) -> &[Wanted] {
+        &self.wanted
     }
-    let wanted = all_wanted(&new.purges)?;
-    let reach = if new.soft { Reach::Soft } else { Reach::Hard };
-    let marks = wanted.len() + counted(&node.plan.load(), &wanted).len();
-    if marks > MARKS_MAX {
-        return Err(format!(
-            "with what cache policies make of their queries these are {marks} purges, and {MARKS_MAX} are made at once"
-        ));
+
+    /// As far as this.
+    pub(crate) fn reach(&self) -> Reach {
+        if self.new.soft { Reach::Soft } else { Reach::Hard }
     }
-    let here = Arc::clone(node);
-    // Many at once take their time; the peer links must not wait for it.
-    let made = aside(move || {
-        purge(&here, &wanted, reach, "operator").map_err(|(made, error)| {
-            let nth = made.min(wanted.len().saturating_sub(1));
-            format!("purges[{nth}]: {error}; the {nth} before it were made")
-        })
-    });
-    let made = made.await?;
-    let mut purged = report(node, &new, &made);
-    if !wait.is_zero() {
-        (purged.receipts, purged.missing) = receipts::collect(node, &made, wait).await;
+
+    /// Purges it, and waits for receipts if it shall. `by` is for the log.
+    ///
+    /// # Errors
+    /// In words, with the place of the first that could not be purged; those before it are.
+    pub(crate) async fn make(self, node: &Arc<Node>, by: String) -> Result<Purged, String> {
+        let (reach, wait) = (self.reach(), Duration::from_millis(self.new.wait_ms));
+        let Batch { new, wanted } = self;
+        let here = Arc::clone(node);
+        // Many at once take their time; the peer links must not wait for it.
+        let made = aside(move || {
+            purge(&here, &wanted, reach, &by).map_err(|(made, error)| {
+                let nth = made.min(wanted.len().saturating_sub(1));
+                format!("purges[{nth}]: {error}; the {nth} before it were made")
+            })
+        });
+        let made = made.await?;
+        let mut purged = report(node, &new, &made);
+        if !wait.is_zero() {
+            (purged.receipts, purged.missing) = receipts::collect(node, &made, wait).await;
+        }
+        Ok(purged)
     }
-    Ok(purged)
 }
 
 /// What a question is about.
@@ -129,15 +183,10 @@ fn shortened(text: &str) -> String {
 }
 
 fn report(node: &Node, new: &NewPurge, made: &[Made]) -> Purged {
-    let incarnation = made.first().map(|made| made.dot.author.incarnation);
     let applied = made.iter().filter_map(|made| node.store.purge_applied(made.key, made.dot));
     let purges = new.purges.iter().zip(made).map(|(what, made)| OnePurge { of: what.clone(), seq: made.dot.seq.0 });
     Purged {
-        by: Purger {
-            pop: node.pops.name(node.me.pop),
-            node: node.me.node,
-            incarnation: incarnation.unwrap_or(node.incarnation).0,
-        },
+        by: made_by(node, made.first().copied()),
         at: applied.map(|applied| applied.at.0).max().unwrap_or_default(),
         soft: new.soft,
         purges: purges.collect(),

@@ -9,6 +9,10 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use selvedge_state::Time;
 
+/// Why a question under a key is not answered.
+pub(crate) const RUNNING: &str = "the first question with this Idempotency-Key is not answered yet";
+pub(crate) const OTHER: &str = "this Idempotency-Key was another question's";
+
 /// The longest key, bytes.
 const KEY_MAX: usize = 256;
 
@@ -99,7 +103,7 @@ impl Drop for Turn<'_> {
 ///
 /// # Errors
 /// In words, when it is none.
-pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, String> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, String> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| format!("Idempotency-Key has 1 to {KEY_MAX} bytes of ASCII"))

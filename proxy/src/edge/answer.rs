@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::form::FORM_MAX;
 use super::outbound::pseudonym;
+use super::purger::Refusal;
 use super::request_id::RequestId;
 use super::target::BadTarget;
 
@@ -60,10 +61,17 @@ pub(super) enum Answer {
     NoSite,
     /// 400.
     BadRequest(BadTarget),
-    /// 200: the URL is purged, as this says.
+    /// 200: what was asked for is purged, as this says.
     Purged(Bytes),
-    /// 403: a client that may not purge.
-    MayNotPurge,
+    /// 401, 403 or 429: a client that may not purge, or not this, or not now.
+    MayNotPurge(Refusal),
+    /// What is asked to be purged is none, or cannot be.
+    BadPurge {
+        /// The status.
+        status: StatusCode,
+        /// What is wrong, in words.
+        why: String,
+    },
     /// 400: Pingora could not make a request of it.
     Malformed,
     /// 413.
@@ -118,7 +126,8 @@ impl Answer {
             // The config holds only statuses there are.
             Answer::Limited { deny, .. } => StatusCode::from_u16(deny.status).unwrap_or(StatusCode::TOO_MANY_REQUESTS),
             Answer::Purged(_) => StatusCode::OK,
-            Answer::MayNotPurge => StatusCode::FORBIDDEN,
+            Answer::MayNotPurge(refusal) => refusal.status(),
+            Answer::BadPurge { status, .. } => *status,
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
             Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
@@ -143,7 +152,8 @@ impl Answer {
             Answer::Partitioned { .. } => "partitioned",
             Answer::NoSite => "no-site",
             Answer::Purged(_) => "purged",
-            Answer::MayNotPurge => "may-not-purge",
+            Answer::MayNotPurge(_) => "may-not-purge",
+            Answer::BadPurge { .. } => "bad-purge",
             Answer::BadRequest(_) | Answer::Malformed => "bad-request",
             Answer::BodyTooLarge { .. } => "body-too-large",
             Answer::FormTooLarge => "form-too-large",
@@ -174,7 +184,8 @@ impl Answer {
             }
             Answer::NoSite => "No site is configured for this host.".to_owned(),
             Answer::Purged(_) => "What was asked for is purged.".to_owned(),
-            Answer::MayNotPurge => "This client may not purge.".to_owned(),
+            Answer::MayNotPurge(refusal) => format!("{}.", capitalised(&refusal.to_string())),
+            Answer::BadPurge { why, .. } => format!("{}.", capitalised(why)),
             Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
             Answer::Malformed => "The request is malformed.".to_owned(),
             Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
@@ -195,6 +206,7 @@ impl Answer {
             Answer::Banned { remaining, .. } => Some(*remaining),
             Answer::Limited { retry_after, .. } => *retry_after,
             Answer::Busy { retry_after } => Some(*retry_after),
+            Answer::MayNotPurge(Refusal::Often(retry_after)) => *retry_after,
             Answer::Partitioned { .. } => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -228,6 +240,11 @@ impl Answer {
         header.insert_header("content-type", content_type)?;
         header.insert_header("content-length", body.len())?;
         header.insert_header("cache-control", "no-store")?;
+        if let Answer::MayNotPurge(refusal) = self
+            && let Some(challenge) = refusal.challenge()
+        {
+            header.insert_header("www-authenticate", challenge)?;
+        }
         if let Some(after) = self.retry_after() {
             header.insert_header("retry-after", seconds(after))?;
         }

@@ -23,6 +23,8 @@ mod made_up;
 pub mod origin;
 mod outbound;
 mod parent;
+mod purge_request;
+mod purger;
 mod purging;
 mod request_id;
 mod slices;
@@ -107,7 +109,10 @@ impl Edge {
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
                 self.wait(&decision, session, context).await?;
                 let answer = verdict::follow(decision, session, context);
-                return Ok(answer.or_else(|| purging::asked(&self.node, session, context)));
+                return match answer {
+                    Some(answer) => Ok(Some(answer)),
+                    None => purge_request::asked(&self.node, session, context).await,
+                };
             }
             match form::read(session, context.plan.config.listen.bounds.read_timeout).await? {
                 // Its beginning was taken out of the stream and is not kept, so it cannot go on, whoever asked.

@@ -1,15 +1,12 @@
 //! Purging's part of a request: what its response is purged by, and what of that clients do not see.
 
-use bytes::Bytes;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use selvedge_filters::cache::{KeyParts, invalidated};
 use selvedge_filters::purge::{Reach, Wanted, said_to_purge};
 
-use super::answer::Answer;
 use super::context::Context;
 use super::target::Target;
-use crate::admin::report::{PurgedUrl, Purger};
 use crate::node::Node;
 use crate::observe::log;
 use crate::purge::purge;
@@ -18,7 +15,7 @@ use crate::purge::purge;
 const TAG_FIELDS: [&str; 2] = ["surrogate-key", "cache-tag"];
 
 /// What a request's response is stored for: the URL that the origin was asked for, and the client's where rules changed it.
-fn places<'a>(session: &'a Session, context: &'a Context) -> [KeyParts<'a>; 2] {
+pub(super) fn places<'a>(session: &'a Session, context: &'a Context) -> [KeyParts<'a>; 2] {
     let uri = &session.req_header().uri;
     let Target { authority, scheme, path, query, .. } = &context.target;
     let asked = KeyParts { scheme: *scheme, authority, path, query: query.as_deref(), origin: None };
@@ -38,8 +35,7 @@ pub(super) fn at_places<T>(session: &Session, context: &Context, then: impl FnOn
 }
 
 /// Obeys an origin that says which groups a request has changed (RFC 9875 section 3), at all POPs; where responses are stored in slices, also what the
-/// request changed itself (RFC 9111 section 4.4). For `response_filter`, so that it holds here before
-/// the client hears.
+/// request changed itself (RFC 9111 section 4.4). For `response_filter`, so that it holds here before the client hears.
 pub(super) fn obey(node: &Node, session: &Session, context: &Context, response: &ResponseHeader) {
     let (method, authority) = (session.req_header().method.as_str(), &context.target.authority);
     let mut wanted = said_to_purge(method, response.status, authority, &response.headers);
@@ -57,38 +53,10 @@ pub(super) fn obey(node: &Node, session: &Session, context: &Context, response: 
     }
 }
 
-/// Fields that ask for a soft purge, with the value `1`.
-const SOFT_FIELDS: [&str; 2] = ["selvedge-soft", "fastly-soft-purge"];
-
-/// Obeys a `PURGE` request from those who may send one; nothing where the config does not speak of them.
-pub(super) fn asked(node: &Node, session: &Session, context: &Context) -> Option<Answer> {
-    let request = session.req_header();
-    let config = context.plan.config.purge.as_ref().filter(|_| request.method.as_str() == "PURGE")?;
-    let may = context.client.is_some_and(|client| config.from.iter().any(|net| net.contains(&client.address)));
-    if !may {
-        return Some(Answer::MayNotPurge);
-    }
-    let [stored, asked] = places(session, context);
-    let mut wanted = vec![url(stored)];
-    if asked != stored {
-        wanted.push(url(asked));
-    }
-    let reach = if is_soft(request) { Reach::Soft } else { Reach::Hard };
-    let last = purge(node, &wanted, reach, "request").ok().and_then(|made| made.last().map(|made| made.dot));
-    let Some(dot) = last else { return Some(Answer::Internal) };
-    let (pop, incarnation) = (node.pops.name(node.me.pop), dot.author.incarnation.0);
-    let by = Purger { pop, node: node.me.node, incarnation };
-    let said = PurgedUrl { by, seq: dot.seq.0, soft: reach == Reach::Soft };
-    Some(Answer::Purged(serde_json::to_vec(&said).map_or_else(|_| Bytes::new(), Bytes::from)))
-}
-
-fn url(KeyParts { scheme, authority, path, query, .. }: KeyParts<'_>) -> Wanted {
+/// What is to be purged where a URL is.
+pub(super) fn url(KeyParts { scheme, authority, path, query, .. }: KeyParts<'_>) -> Wanted {
     let (authority, path) = (authority.to_owned(), path.to_owned());
     Wanted::Url { scheme, authority, path, query: query.map(str::to_owned) }
-}
-
-fn is_soft(request: &RequestHeader) -> bool {
-    SOFT_FIELDS.iter().any(|field| request.headers.get(*field).is_some_and(|value| value == "1"))
 }
 
 /// Takes off what is for caches only.

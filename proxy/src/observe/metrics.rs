@@ -42,6 +42,7 @@ pub struct Metrics {
     shield_fills: IntCounterVec,
     shield_served: IntCounterVec,
     purges: IntCounterVec,
+    purges_refused: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
     snapshot_failures: IntCounter,
@@ -143,6 +144,7 @@ impl Metrics {
             shield_fills: counters(&series::SHIELD_FILLS)?,
             shield_served: counters(&series::SHIELD_SERVED)?,
             purges: counters(&series::PURGES)?,
+            purges_refused: counters(&series::PURGES_REFUSED)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
             snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
@@ -230,6 +232,11 @@ impl Metrics {
     /// Something was purged here, of a kind and as far as this.
     pub fn purged(&self, kind: &str, reach: &str) {
         self.purges.with_label_values(&[kind, reach]).inc();
+    }
+
+    /// A request to purge was refused, for this reason.
+    pub fn purge_refused(&self, reason: &str) {
+        self.purges_refused.with_label_values(&[reason]).inc();
     }
 
     /// Something happened to the replicated state.

@@ -52,6 +52,8 @@ const FILLS: usize = 4;
 const REACHES: usize = 2;
 /// url, tag, group, prefix, host, all.
 const PURGE_KINDS: usize = 6;
+/// Reasons for which purges are refused.
+const PURGE_REFUSALS: usize = 4;
 /// refused, would_refuse, uncounted, delayed, tagged.
 const DECISIONS: usize = 5;
 /// connect, timeout, broken, invalid, ejected.
@@ -191,6 +193,12 @@ pub(super) const PURGE_LOG_BROKEN: Family = family(
 );
 pub(super) const PURGE_LOG_BYTES: Family =
     family("selvedge_purge_log_bytes", "Length of the log of purges; absent without one.", &[], By::Fixed(1));
+pub(super) const PURGES_REFUSED: Family = family(
+    "selvedge_purges_refused_total",
+    "Requests to purge that were refused.",
+    &["reason"],
+    By::Fixed(PURGE_REFUSALS),
+);
 pub(super) const PURGES: Family =
     family("selvedge_purges_total", "Purges made at this node.", &["kind", "reach"], By::Fixed(PURGE_KINDS * REACHES));
 pub(super) const RULE_EFFECTS_UNDONE: Family = family(
@@ -233,7 +241,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 47] = [
+pub const FAMILIES: [Family; 48] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -273,6 +281,7 @@ pub const FAMILIES: [Family; 47] = [
     PURGE_LOG_BROKEN,
     PURGE_LOG_BYTES,
     PURGES,
+    PURGES_REFUSED,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
     SHIELD_FILLS,

@@ -1,12 +1,13 @@
 //! Tables from files: what rules look up that is neither the request nor the store.
 //!
-//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Parsing happens here,
+//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge are read here, too. Parsing happens here,
 //! once for each content: what an earlier [`Shelf`] made of the same bytes is shared with the next one.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod geo;
 mod lists;
+mod secrets;
 mod tokens;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use selvedge_filters::{Geo, Tables, Tokens};
 use crate::plan::{Fault, Ledger};
 use geo::Places;
 use lists::Stocked;
+use secrets::Secrets;
 use tokens::Issuer;
 
 /// The tables of one config, with what they were made of.
@@ -25,6 +27,7 @@ pub struct Shelf {
     lists: Vec<Stocked>,
     places: Option<Arc<Places>>,
     issuers: Vec<Arc<Issuer>>,
+    secrets: Option<Secrets>,
 }
 
 impl Shelf {
@@ -37,14 +40,23 @@ impl Shelf {
         let lists: Vec<_> = config.lists.iter().map(|list| lists::load(list, ledger, &old.lists)).collect();
         let places = Places::load(&config.geoip, ledger, old.places.as_ref());
         let issuers: Vec<_> = config.jwts.iter().map(|jwt| Issuer::load(jwt, ledger, &old.issuers)).collect();
+        let purgers = config.purge.as_ref().map_or(&[][..], |purge| &purge.tokens);
+        let secrets = Secrets::load(purgers, ledger);
         let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
         let places = told(places, faults);
         let issuers: Vec<_> = issuers.into_iter().map(|issuer| told(issuer, faults)).collect();
+        let secrets = told(secrets, faults);
         Some(Shelf {
+            secrets: secrets?,
             lists: lists.into_iter().collect::<Option<_>>()?,
             places: places?,
             issuers: issuers.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// The place in the config of the token that purges and has this secret.
+    pub fn purger(&self, presented: &[u8]) -> Option<usize> {
+        self.secrets.as_ref()?.find(presented)
     }
 
     /// The tables as filters take them, in the config's order.

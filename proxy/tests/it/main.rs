@@ -37,6 +37,7 @@ mod places;
 mod proxying;
 mod purge;
 mod purge_live;
+mod purge_token;
 mod quotas;
 mod rehearsal;
 mod reload;

@@ -14,7 +14,7 @@ use crate::support::edge::metrics;
 use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get, ok, talk};
 
 /// An origin whose answers say how many it gave before, are fresh for long, and are tagged.
-async fn numbering() -> Origin {
+pub(crate) async fn numbering() -> Origin {
     let answers = Arc::new(AtomicUsize::new(0));
     Origin::start(move |_| {
         let nth = answers.fetch_add(1, Ordering::SeqCst) + 1;
