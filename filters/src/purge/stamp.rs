@@ -14,6 +14,8 @@ use super::name::{Name, Reach};
 #[derive(Debug, Clone, Default)]
 pub struct Stamp {
     fill: Fill,
+    /// When what brought the body was asked for, which a 304 does not.
+    body: Fill,
     /// The hard ones, then as many soft ones.
     keys: Arc<[Key128]>,
 }
@@ -52,17 +54,29 @@ impl Stamp {
     /// Of a response that has these names and is asked for at `fill`.
     pub fn new(store: &Store, fill: Fill, names: &[Name<'_>]) -> Stamp {
         let keys = |reach| names.iter().flat_map(move |name| name.key(store, reach).each());
-        Stamp { fill, keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect() }
+        Stamp { fill, body: fill, keys: keys(Reach::Hard).chain(keys(Reach::Soft)).collect() }
     }
 
-    /// One that was written down. The keys are as [`keys`](Stamp::keys) gives them.
-    pub fn restored(fill: Fill, keys: Arc<[Key128]>) -> Stamp {
-        Stamp { fill, keys }
+    /// One that was written down: when it was asked for, and its [body](Stamp::body). The keys are as [`keys`](Stamp::keys) gives them.
+    pub fn restored((fill, body): (Fill, Fill), keys: Arc<[Key128]>) -> Stamp {
+        Stamp { fill, body, keys }
     }
 
     /// The same, as if it had been asked for at another time.
     pub fn filled_at(self, fill: Fill) -> Stamp {
-        Stamp { fill, ..self }
+        Stamp { fill, body: fill, ..self }
+    }
+
+    /// The one that a 304 to a request with this stamp leaves of what it validates.
+    #[must_use]
+    pub fn validating(self, known: &Stamp) -> Stamp {
+        Stamp { body: known.body, ..self }
+    }
+
+    /// When the body was asked for. A 304 says that the origin has the same under this name, and not that it was asked for anew: who knows of purges
+    /// that nobody here has heard of cannot take it for newer than them.
+    pub fn body(&self) -> Fill {
+        self.body
     }
 
     /// When the response was asked for.

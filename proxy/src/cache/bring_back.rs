@@ -18,7 +18,7 @@ impl Tiers {
             let charge = self.room(CHUNK as u64)?;
             let Found { times, header, stamped, body } = found;
             let meta = times.meta_of_whole(header, body.len());
-            return Some((meta, Hit::disk(body, (times.terms, stamped.fill()), charge)));
+            return Some((meta, Hit::disk(body, (times.terms, stamped.body()), charge)));
         }
         let object = self.object(&found).await?;
         // Whoever takes it out of both tiers holds this lock.

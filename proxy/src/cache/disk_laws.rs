@@ -339,7 +339,7 @@ async fn purges_hold_over_lives() {
     let tagged = |fill, name: &'static str| {
         let mut meta = meta(&[]);
         let hard = life.store.purge_key(&[name.as_bytes()]).each().next().expect("a key");
-        let purged_by = selvedge_filters::purge::Stamp::restored(fill, Arc::from([hard, soft]));
+        let purged_by = selvedge_filters::purge::Stamp::restored((fill, fill), Arc::from([hard, soft]));
         meta.extensions_mut().insert(super::stamp::Stamp::restored(purged_by, super::stamp::Owner::default()));
         meta
     };
@@ -369,7 +369,7 @@ async fn what_was_purged_is_not_validated_on_the_disk() {
     let stamped = |fill| {
         let keys: Vec<_> = hard.each().chain(life.store.purge_key(&[b"soft"]).each()).collect();
         let mut meta = meta(&[("ETag", String::from("\"1\""))]);
-        let purged_by = selvedge_filters::purge::Stamp::restored(fill, keys.into());
+        let purged_by = selvedge_filters::purge::Stamp::restored((fill, fill), keys.into());
         meta.extensions_mut().insert(super::stamp::Stamp::restored(purged_by, super::stamp::Owner::default()));
         meta
     };
@@ -381,6 +381,33 @@ async fn what_was_purged_is_not_validated_on_the_disk() {
     life.purges.until_durable(life.store.fill().number()).await.expect("on disk");
     life.end();
     assert!(find(place.live(4 * MIB, 16 * MIB).tiers, "a").await.is_none());
+}
+
+/// Who knows of purges that nobody here has heard of must not take an old body for a new one because its origin has the same `ETag` still.
+#[tokio::test]
+async fn a_304_makes_no_body_newer() {
+    let mut place = Place::new();
+    let life = place.live(4 * MIB, 16 * MIB);
+    let stamped = |len: usize| {
+        let fill = life.store.fill();
+        let mut meta = meta(&[("ETag", String::from("\"1\"")), ("Content-Length", len.to_string())]);
+        let purged_by = selvedge_filters::purge::Stamp::restored((fill, fill), Arc::from([]));
+        meta.extensions_mut().insert(super::stamp::Stamp::restored(purged_by, super::stamp::Owner::default()));
+        meta
+    };
+    let first = life.store.fill();
+    let bodies = [("memory", 100), ("disk", 2 * MIB)];
+    for (name, len) in bodies {
+        store(life.tiers, name, &stamped(len), &body(1, len)).await;
+    }
+    life.until(|stats| stats.stored == 2);
+    life.store.purge(life.store.purge_key(&[b"another"]), Time(u64::MAX / 2), Time(1)).expect("room");
+    assert!(life.store.fill() > first);
+    for (name, len) in bodies {
+        assert!(life.tiers.update_meta(&key(name), &stamped(len), &trace()).await.expect("no error"), "{name}");
+        let (_, hit) = find(life.tiers, name).await.expect("found");
+        assert_eq!(super::filled(&hit), first, "{name}");
+    }
 }
 
 /// A 304 that comes late, when another response has taken the place of the one that it speaks of.

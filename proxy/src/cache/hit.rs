@@ -64,11 +64,11 @@ impl Hit {
         })
     }
 
-    /// When what a handle of this cache reads was asked for; before all purges for another cache's.
+    /// When the body that a handle of this cache reads was asked for; before all purges for another cache's.
     pub(crate) fn filled(handler: &HitHandler) -> Fill {
         let Some(Hit(source)) = handler.as_any().downcast_ref::<Hit>() else { return Fill::default() };
         match source {
-            Source::Object { object, .. } => object.stamped.fill(),
+            Source::Object { object, .. } => object.stamped.body(),
             Source::Disk { fill, .. } => *fill,
             Source::Fill(reader) => reader.filled(),
         }

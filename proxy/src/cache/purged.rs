@@ -40,11 +40,14 @@ impl Tiers {
     /// Renews a stored response after a 304 to a request that carries this stamp. `false`: nothing was renewed, because it is
     /// gone, or was purged since it was asked for, or is of a later request itself, or is not what the request held.
     pub(super) fn renew(&self, key: EntryKey, times: Times, header: Header, stamp: Stamp) -> bool {
-        let (header, stamped) = (Arc::new(header), Stamped::new(stamp));
+        let (header, by) = (Arc::new(header), Stamped::new(stamp.clone()));
         let mut gone = None;
-        let changed = self.shelf.change(key, |known| match known.stamped.renewal(&stamped, &self.store) {
+        let changed = self.shelf.change(key, |known| match known.stamped.renewal(&by, &self.store) {
             Renewal::Renewed if !validates(&known.header.get().headers, &header.get().headers) => None,
-            Renewal::Renewed => Some(Object { times, header, stamped, body: Arc::clone(&known.body) }),
+            Renewal::Renewed => {
+                let stamped = Stamped::new(stamp.validating(&known.stamped));
+                Some(Object { times, header, stamped, body: Arc::clone(&known.body) })
+            }
             Renewal::Newer => None,
             Renewal::Gone => {
                 gone = Some(Arc::clone(&known.stamped));

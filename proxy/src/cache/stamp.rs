@@ -77,6 +77,11 @@ impl Stamp {
         self.purged_by.fill()
     }
 
+    /// The one that a 304 to a request with this stamp leaves of what it validates.
+    pub(super) fn validating(self, known: &Stamped) -> Stamp {
+        Stamp { purged_by: self.purged_by.validating(known.judged.stamp()), ..self }
+    }
+
     /// The one that a response carries.
     pub(crate) fn of(meta: &CacheMeta) -> Stamp {
         meta.extensions().get::<Stamp>().cloned().unwrap_or_default()
@@ -111,6 +116,11 @@ impl Stamped {
     /// When it was asked for.
     pub(crate) fn fill(&self) -> Fill {
         self.judged.fill()
+    }
+
+    /// When its body was asked for.
+    pub(crate) fn body(&self) -> Fill {
+        self.judged.stamp().body()
     }
 
     pub(super) fn stamp(&self) -> Stamp {

@@ -158,7 +158,7 @@ impl Disk {
         }
         let (fill, reuse) = (stamp.fill(), times.terms.reuse);
         let head = Head { times, header, stamp, life: self.life };
-        let size = match self.write_anew(kept, &head) {
+        let size = match self.write_anew(kept, head) {
             Ok(Some(size)) => size,
             Ok(None) => return false,
             Err(HeadError::Full | HeadError::Purged) => {
@@ -181,7 +181,7 @@ impl Disk {
     /// # Errors
     /// [`HeadError`]; the file is of no use then. What was purged is not validated, also where the request went out after the purge for what it
     /// had found before.
-    fn write_anew(&self, kept: &Kept, head: &Head) -> Result<Option<u64>, HeadError> {
+    fn write_anew(&self, kept: &Kept, head: Head) -> Result<Option<u64>, HeadError> {
         let (key, path) = (kept.name.key, self.path_of(kept.name));
         let file = File::options().read(true).write(true).open(path)?;
         let (known, len) = Head::read(&file, key, true)?.ok_or(HeadError::Damaged)?;
@@ -191,7 +191,7 @@ impl Disk {
             Renewal::Gone => Err(HeadError::Purged),
             _ if standing == Standing::Gone => Err(HeadError::Purged),
             Renewal::Renewed if validates(&header.headers, &head.header.headers) => {
-                head.append(&file, key, len).map(Some)
+                Head { stamp: head.stamp.validating(&stamped), ..head }.append(&file, key, len).map(Some)
             }
             Renewal::Renewed | Renewal::Newer => Ok(None),
         }

@@ -21,7 +21,7 @@ use super::super::storage::EntryKey;
 use super::chunks::{is_read_at_once, size};
 
 /// What the end of each file says it is, with the version of its form.
-const MAGIC: [u8; 8] = *b"slvgobj\x01";
+const MAGIC: [u8; 8] = *b"slvgobj\x02";
 
 /// The end of a file: length and checksum of the head before it, length of the body, key, magic.
 const FOOTER: usize = 4 + 4 + 8 + 16 + MAGIC.len();
@@ -63,6 +63,7 @@ pub(super) struct Head {
 struct Saved {
     life: u64,
     fill: u64,
+    body: u64,
     keys: Vec<[u8; 16]>,
     primary: Option<u128>,
     policy: Option<String>,
@@ -102,6 +103,7 @@ impl Head {
         Saved {
             life: self.life.0,
             fill: self.stamp.fill().number(),
+            body: self.stamp.purged_by().body().number(),
             keys: self.stamp.purged_by().keys().iter().map(|key| key.to_bytes()).collect(),
             primary: self.stamp.owner().primary.map(|primary| primary.0),
             policy: self.stamp.owner().policy.as_deref().map(str::to_owned),
@@ -179,8 +181,8 @@ impl Head {
         times.variance = saved.variance;
         let keys = saved.keys.into_iter().map(Key128::from_bytes).collect();
         let (primary, policy) = (saved.primary.map(EntryKey), saved.policy.map(Arc::from));
-        let stamp =
-            Stamp::restored(purge::Stamp::restored(Fill::numbered(saved.fill), keys), Owner { primary, policy });
+        let asked = (Fill::numbered(saved.fill), Fill::numbered(saved.body));
+        let stamp = Stamp::restored(purge::Stamp::restored(asked, keys), Owner { primary, policy });
         Some(Head { times, header, stamp, life: Incarnation(saved.life) })
     }
 
