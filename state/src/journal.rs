@@ -109,11 +109,11 @@ impl Numbers {
         number
     }
 
-    /// All that was applied after `known`, or after a later number where that was too long ago: the number, the applications, oldest
-    /// first, and the last number that was given.
+    /// All that was applied after `known`, or after a later number where that was too long ago: the number, which is none that is yet to
+    /// come, the applications, oldest first, and the last number that was given.
     pub(crate) fn since(&self, known: u64) -> (u64, Vec<Applied>, u64) {
         let noted = self.lock();
-        let from = known.max(noted.forgotten);
+        let from = known.min(self.last()).max(noted.forgotten);
         let since = noted.recent.iter().skip(noted.recent.partition_point(|applied| applied.number <= from));
         (from, since.copied().collect(), self.last())
     }

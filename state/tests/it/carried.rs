@@ -93,6 +93,21 @@ fn a_parent_that_does_not_know_the_child_uses_nothing_of_before() {
     assert!(is_of_use(&parent, taken, b"a", parent.fill()));
 }
 
+/// One that says it has what does not exist yet is told all that there is to come, and what it does not have is still a gap.
+#[test]
+fn a_parent_cannot_have_more_than_there_is() {
+    let (child, parent) = pair();
+    let stored = parent.fill();
+    purge(&child, b"a");
+    let taken = carried(&child, &parent, u64::MAX);
+    assert_eq!(taken.have, 1);
+    assert!(!is_of_use(&parent, taken, b"a", stored));
+    purge(&child, b"b");
+    let stored = parent.fill();
+    let taken = carried(&child, &parent, taken.have);
+    assert!(!is_of_use(&parent, taken, b"b", stored) && is_of_use(&parent, taken, b"c", stored));
+}
+
 /// What a peer may not say is not believed of a child either; and what is not taken was not heard.
 #[test]
 fn what_is_refused_leaves_a_gap() {
