@@ -387,7 +387,7 @@ async fn what_was_purged_is_not_validated_on_the_disk() {
 #[tokio::test]
 async fn a_304_makes_no_body_newer() {
     let mut place = Place::new();
-    let life = place.live(4 * MIB, 64 * MIB);
+    let life = place.live(4 * MIB, 16 * MIB);
     let stamped = |len: usize| {
         let fill = life.store.fill();
         let mut meta = meta(&[("ETag", String::from("\"1\"")), ("Content-Length", len.to_string())]);
@@ -396,7 +396,7 @@ async fn a_304_makes_no_body_newer() {
         meta
     };
     let first = life.store.fill();
-    let bodies = [("memory", 100), ("disk", 12 * MIB)];
+    let bodies = [("memory", 100), ("disk", 2 * MIB)];
     for (name, len) in bodies {
         store(life.tiers, name, &stamped(len), &body(1, len)).await;
     }

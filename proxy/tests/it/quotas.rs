@@ -23,6 +23,18 @@ async fn passes(edge: &Edge, client: u8) -> bool {
     false
 }
 
+/// Two POPs that give a client of each what they open with.
+async fn both(folder: &Path, origin: &Origin) -> (Edge, Edge) {
+    cluster::plan_kept(folder, &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
+    let (fra, ams) = (start(folder, "fra").await, start(folder, "ams").await);
+    eventually(DEADLINE, async || {
+        let passed = passes(&fra, 7).await && passes(&ams, 7).await;
+        if passed { Ok(()) } else { Err("they have not heard of each other".to_owned()) }
+    })
+    .await;
+    (fra, ams)
+}
+
 #[tokio::test]
 async fn two_pops_spend_one_quota_and_a_stop_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,13 +74,7 @@ async fn two_pops_spend_one_quota_and_a_stop_loses_nothing() {
 async fn the_first_request_of_a_client_is_admitted_at_each_pop() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
-    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
-    let (fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
-    eventually(DEADLINE, async || {
-        let passed = passes(&fra, 7).await && passes(&ams, 7).await;
-        if passed { Ok(()) } else { Err("they have not heard of each other".to_owned()) }
-    })
-    .await;
+    let (fra, ams) = both(folder.path(), &origin).await;
     // One of the two is the home of each.
     for client in 20..30 {
         for edge in [&fra, &ams] {
@@ -82,13 +88,7 @@ async fn the_first_request_of_a_client_is_admitted_at_each_pop() {
 async fn a_pop_that_starts_again_alone_admits_first_requests_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Origin::fixed("Cache-Control: no-store\r\n", "x").await;
-    cluster::plan_kept(folder.path(), &origin.url(), &["fra", "ams"], (Some("state"), QUOTA));
-    let (fra, ams) = (start(folder.path(), "fra").await, start(folder.path(), "ams").await);
-    eventually(DEADLINE, async || {
-        let passed = passes(&fra, 7).await && passes(&ams, 7).await;
-        if passed { Ok(()) } else { Err("they have not heard of each other".to_owned()) }
-    })
-    .await;
+    let (fra, ams) = both(folder.path(), &origin).await;
     drop((fra.stop().await, ams.stop().await));
     let fra = start(folder.path(), "fra").await;
     for client in 20..30 {
