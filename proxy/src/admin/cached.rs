@@ -8,9 +8,10 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_RANGE;
 use axum::response::{IntoResponse, Response};
 use selvedge_filters::Decision;
-use selvedge_filters::cache::{KeyParts, Policy, Reuse, Variation, Vary, vary};
+use selvedge_filters::cache::{KeyParts, Policy, Reuse, Slice, Variation, Vary, vary};
 use selvedge_filters::purge::tags;
 use selvedge_state::PopId;
 use tokio::task::JoinSet;
@@ -21,7 +22,7 @@ use super::report::explanation::Named;
 use super::report::{Cached, CachedAt, Missing, StoredResponse};
 use super::server::{answer, aside, failure};
 use super::{receipts, relay};
-use crate::cache::{self, Shown, Wanted};
+use crate::cache::{self, SHOWN_MAX, Shown, Wanted};
 use crate::edge::{MadeUp, Words};
 use crate::node::Node;
 use crate::plan::Plan;
@@ -130,17 +131,22 @@ fn local(node: &Node, question: &Question) -> Result<CachedAt, String> {
     let own = found.site.and_then(|site| plan.config.sites.get(site.0)).map(|site| site.origin);
     let rerouted = found.decision.changes.origin.filter(|chosen| Some(*chosen) != own);
     let origin = rerouted.and_then(|at| plan.config.origins.get(at)).map(|origin| origin.name.as_str());
-    let key = match policy {
-        Some(policy) => cache::cache_key_under(policy.key(), &changed.key(origin)),
-        None => cache::cache_key(&changed.key(origin)),
+    let parts = changed.key(origin);
+    let slices = policy.map_or_else(Vec::new, |policy| slices(policy, &parts));
+    let key = match (slices.first(), policy) {
+        (Some(first), _) => first.clone(),
+        (None, Some(policy)) => cache::cache_key_under(policy.key(), &parts),
+        (None, None) => cache::cache_key(&parts),
     };
     let variation = Variation { policy: policy.map(|policy| &**policy), offered: crate::edge::offered(&plan) };
     let wanted = Wanted { key: &key, variation, headers: changed.cached().headers };
-    let look = node.cache.look(&all_keys(&plan, &[made_up.key(None), changed.key(None)]), wanted);
+    let keys = [all_keys(&plan, &[made_up.key(None), changed.key(None)]), slices.clone()].concat();
+    let look = node.cache.look(&keys, wanted);
     let mut text = TAGS_TEXT_MAX;
     let all = look.stored.len();
-    let stored: Vec<_> =
+    let mut stored: Vec<_> =
         look.stored.iter().map(|shown| stored(&plan, shown)).take_while(|stored| fits(stored, &mut text)).collect();
+    stored.sort_by_key(begins);
     Ok(CachedAt {
         pop: node.pops.name(node.me.pop),
         node: node.me.node,
@@ -175,6 +181,21 @@ fn all_keys(plan: &Plan, parts: &[KeyParts<'_>]) -> Vec<pingora::cache::CacheKey
     each.flat_map(under).collect()
 }
 
+/// The keys of the first slices of a response, where its policy has some. How many there are is known from what is stored alone.
+fn slices(policy: &Policy, parts: &KeyParts<'_>) -> Vec<pingora::cache::CacheKey> {
+    let Some(size) = policy.slice() else { return Vec::new() };
+    let key = |nth: usize| {
+        let slice = Slice::at((nth as u64).saturating_mul(size), size);
+        cache::cache_key_of_slice(slice, policy.key(), parts)
+    };
+    (0..SHOWN_MAX).map(key).collect()
+}
+
+/// Where a slice begins; nowhere for what is whole.
+fn begins(stored: &StoredResponse) -> Option<u64> {
+    stored.range.as_deref()?.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+}
+
 /// Whether there is room for what a response says of its tags.
 fn fits(stored: &StoredResponse, room: &mut usize) -> bool {
     let texts = stored.tags.iter().chain(&stored.groups).chain(&stored.vary);
@@ -194,6 +215,7 @@ fn stored(plan: &Plan, shown: &Shown) -> StoredResponse {
         chosen: shown.is_wanted,
         status: meta.response_header().status.as_u16(),
         bytes: shown.bytes as u64,
+        range: meta.headers().get(CONTENT_RANGE).map(|range| String::from_utf8_lossy(range.as_bytes()).into_owned()),
         tier: shown.tier.as_str().to_owned(),
         age_s: now.duration_since(meta.epoch()).unwrap_or_default().as_secs(),
         fresh_s: match meta.fresh_until().duration_since(now) {

@@ -84,9 +84,10 @@ fn line(stored: &StoredResponse) -> String {
         left if left >= 0 => format!("fresh for {left} s"),
         over => format!("stale since {} s", -over),
     };
+    let range = stored.range.as_ref().map(|range| format!(" ({range})")).unwrap_or_default();
     let on = if stored.tier == "disk" { " on the disk" } else { "" };
-    let mut line =
-        format!("  {mark} {}  {} bytes{on}  age {} s  {fresh}{because}\n", stored.status, stored.bytes, stored.age_s);
+    let StoredResponse { status, bytes, age_s, .. } = stored;
+    let mut line = format!("  {mark} {status}  {bytes} bytes{range}{on}  age {age_s} s  {fresh}{because}\n");
     let windows = [
         (stored.stale_while_revalidate_s, "while it is fetched anew"),
         (stored.stale_if_error_s, "for errors"),

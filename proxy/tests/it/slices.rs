@@ -111,6 +111,10 @@ async fn a_range_fetches_the_slices_that_it_lies_in() {
         "{}",
         whole.header("cache-status")
     );
+    let (_, shown, error) = edge.command(&["cache", "show", "http://test/film"]).await;
+    let first = shown.find("* 206  65536 bytes (bytes 0-65535/263144)  age ").expect(&error);
+    assert!(shown.find("  206  1000 bytes (bytes 262144-263143/263144)") > Some(first), "{shown}");
+    assert!(shown.contains("5 stored") && shown.contains("tags  film"), "{shown}");
     let beyond = range(&edge, "/film", &format!("{LEN}-")).await;
     assert_eq!((beyond.status, beyond.header("content-range")), (416, &*format!("bytes */{LEN}")));
     let several = range(&edge, "/film", "0-1, 5-6").await;

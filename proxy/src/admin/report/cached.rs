@@ -46,6 +46,8 @@ pub struct StoredResponse {
     pub status: u16,
     /// Length of the body.
     pub bytes: u64,
+    /// Which bytes of the whole it is, such as `bytes 0-65535/1000000`, of a slice.
+    pub range: Option<String>,
     /// `memory`, or `disk` for what is there alone.
     pub tier: String,
     /// How old it is (RFC 9111 section 4.2.3), s.
