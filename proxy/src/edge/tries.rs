@@ -54,7 +54,8 @@ pub(super) fn broken(
 ) -> Box<Error> {
     let ours = matches!(error.esource(), pingora::ErrorSource::Upstream);
     let repeatable = session.req_header().method.is_idempotent() && !session.as_downstream().retry_buffer_truncated();
-    let begun = super::has_begun(session);
+    // Pingora's coder takes one header for a request, and panics at the next one, also where the first has not gone to the client yet.
+    let begun = super::has_begun(session) || !session.upstream_compression.is_header_phase();
     if ours && parent::failed(node, context, Ended::by(&error, reused)) {
         error.set_retry(repeatable && !begun);
         return error;

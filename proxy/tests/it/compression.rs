@@ -2,7 +2,7 @@
 
 use pingora::protocols::http::compression::Algorithm;
 
-use crate::support::{Answer, Edge, Origin, get_with, ok};
+use crate::support::{Answer, Edge, Origin, get_with, ok, talk};
 
 const CONFIG: &str = "[compression]\nencodings = [\"br\", \"gzip\", \"zstd\"]\n";
 
@@ -124,4 +124,20 @@ async fn without_the_section_nothing_changes() {
     let answer = ask(&edge, "/", "br, gzip;q=0.5").await;
     assert_eq!((answer.header("content-encoding"), answer.header("vary")), ("", ""));
     assert_eq!(origin.seen()[0].header("accept-encoding"), Some("br, gzip;q=0.5"));
+}
+
+/// Nothing of it may have gone to the client by then, but its header was taken for coding: another try would give the coder a second one.
+#[tokio::test]
+async fn an_origin_that_breaks_off_behind_its_header_is_answered_for() {
+    let origin = Origin::start(|_| async {
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nCache-Control: max-age=60\r\nContent-Length: 5000\r\n\r\n"
+            .to_vec()
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), CONFIG).await;
+    for _ in 0..20 {
+        let ask = b"GET / HTTP/1.1\r\nHost: test\r\nAccept-Encoding: br\r\nConnection: close\r\n\r\n";
+        let text = String::from_utf8_lossy(&talk(edge.address(), ask).await).into_owned();
+        assert!(text.starts_with("HTTP/1.1 502") || text.starts_with("HTTP/1.1 200"), "{text}");
+    }
 }
