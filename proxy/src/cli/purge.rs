@@ -44,8 +44,8 @@ pub(super) struct Args {
     /// Have it be stale, not gone: it is validated, and served meanwhile as far as its origin allows.
     #[arg(long)]
     soft: bool,
-    /// Wait until every POP has applied it, so long at most; at most 60s.
-    #[arg(long, value_name = "DURATION", value_parser = selvedge_conf::duration)]
+    /// Wait until every POP has applied it, so long at most; at most 60s, 10s if nothing else is said.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10s", value_parser = selvedge_conf::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     socket: Socket,
