@@ -9,8 +9,15 @@ use selvedge::link::authority::{Authority, Validity};
 use crate::support::edge::Folder;
 use crate::support::{DEADLINE, Edge, Noise, Origin, eventually, get, talk_and_leave};
 
+/// An address that nobody listens at. Its port is below those that connections, and listeners that do not care, get from the system, so that none of
+/// them takes it before the one that it is for.
 pub(crate) fn free_port() -> std::net::SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    loop {
+        let address = (std::net::Ipv4Addr::LOCALHOST, fastrand::u16(10_000..32_000));
+        if let Ok(listener) = std::net::TcpListener::bind(address) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// Writes a cluster of two into a folder.

@@ -41,11 +41,13 @@ async fn edge(origin: &Origin) -> Edge {
     Edge::before(&origin.url(), CONFIG).await
 }
 
-/// Waits until so many objects are on the disk.
+/// Waits until so many objects are on the disk, and are served from there: a process that takes over reads first what was purged.
 async fn stored(edge: &Edge, objects: u64) {
     eventually(DEADLINE, async || {
-        let disk = edge.status().await.cache.disk.expect("a disk");
-        if disk.on && disk.objects == objects { Ok(()) } else { Err(format!("{disk:?}")) }
+        let status = edge.status().await;
+        let (disk, purges) = (status.cache.disk.expect("a disk"), status.kept.and_then(|kept| kept.purges));
+        let serves = purges.as_ref().is_some_and(|purges| purges.serves);
+        if disk.on && disk.objects == objects && serves { Ok(()) } else { Err(format!("{disk:?} {purges:?}")) }
     })
     .await;
 }
