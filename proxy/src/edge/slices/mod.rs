@@ -66,21 +66,22 @@ pub(super) async fn serve(edge: &Edge, session: &mut Session, context: &mut Cont
     let slice = Slice::first_of(range, size);
     let mut part = Part::open(session, context, slice)?;
     let first = part.header().await?;
+    let len = slice.whole_of(&first.headers).filter(|_| first.status == StatusCode::PARTIAL_CONTENT);
+    let has_none = matches!(first.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE);
+    let is_nameless = len.is_some() && !are_of_one(&first.headers, &first.headers);
+    // What is asked for whole has its own tries.
+    if is_nameless || len.is_none() && has_none && slice.is_first() {
+        return Ok(Served::No);
+    }
     let cache_status = part.told().and_then(|told| {
         // What is known of the first one stands for all of them.
         (context.outcome, context.tries, context.origin_address) = (told.outcome, told.tries, told.origin_address);
         told.status.clone()
     });
     let from = caching::from(context);
-    let Some(len) = slice.whole_of(&first.headers).filter(|_| first.status == StatusCode::PARTIAL_CONTENT) else {
-        if matches!(first.status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) && slice.is_first() {
-            return Ok(Served::No);
-        }
+    let Some(len) = len else {
         return pass_on(edge, session, context, part, (first, cache_status)).await;
     };
-    if !are_of_one(&first.headers, &first.headers) {
-        return Ok(Served::No);
-    }
     let whole = Whole { first: (slice, first), size, len };
     let (mut header, wanted) = head(session, &whole)?;
     edge.complete(session, context, &mut header, cache_status, from)?;
