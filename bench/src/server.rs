@@ -83,6 +83,15 @@ impl Server {
         let mut fields = after.split_whitespace().skip(11).map(|field| field.parse::<f64>().unwrap_or(0.0));
         Ok((fields.next().unwrap_or(0.0) + fields.next().unwrap_or(0.0)) / TICKS_PER_S)
     }
+
+    /// Resident memory now, MiB: all of it, code and files included (`VmRSS` of proc(5)).
+    pub(crate) fn resident_mib(&self) -> Result<f64, String> {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).map_err(|error| error.to_string())?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("");
+        let kib: Option<f64> = line.split_whitespace().next().and_then(|kib| kib.parse().ok());
+        Ok(kib.ok_or_else(|| format!("{} has no memory", self.name))? / 1024.0)
+    }
 }
 
 impl Drop for Server {

@@ -249,7 +249,7 @@ fn cache(
     store: &Arc<Store>,
 ) -> Result<&'static Cache, DiskError> {
     let settings = Settings {
-        capacity: config.storage.memory,
+        memory: config.storage.memory,
         object_max: usize::try_from(config.storage.object_max).unwrap_or(usize::MAX),
         wait: config.storage.fill_wait,
     };

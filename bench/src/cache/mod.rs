@@ -6,6 +6,7 @@ mod mix;
 mod origin;
 mod player;
 mod ratio;
+mod resident;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     /// Where the mixes come from; the same seed gives the same requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The figures of these names alone, `hit`, `disk` or `ratio`; all otherwise.
+    /// The figures of these names alone, `hit`, `disk`, `resident` or `ratio`; all otherwise.
     #[arg(long)]
     only: Vec<String>,
     /// The selvedge binary; the one beside this program unless named.
@@ -50,6 +51,9 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     }
     if asked("disk") {
         figures.group("disk", disk::measure(args.selvedge.clone(), args.rounds, args.seconds)?);
+    }
+    if asked("resident") {
+        figures.group("resident", resident::measure(args.selvedge.clone(), args.seconds, args.seed)?);
     }
     if asked("ratio") {
         figures.group("ratio", ratio::measure(args.selvedge.clone(), args.requests, args.seed)?);

@@ -8,7 +8,8 @@ use pingora::cache::{CacheMeta, HitHandler};
 use super::disk::{CHUNK, Found};
 use super::hit::Hit;
 use super::object::{Body, Header, OBJECT_OVERHEAD, Object};
-use super::pieces::{self, PIECE};
+use super::piece::PIECE;
+use super::pieces;
 use super::storage::{EntryKey, Tiers};
 
 impl Tiers {

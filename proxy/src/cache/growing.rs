@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::budget::Charge;
 use super::disk::Draft;
 use super::fill::GivenUp;
-use super::pieces::{CHUNK_PIECES, PIECE, Pieces};
+use super::piece::PIECE;
+use super::pieces::{CHUNK_PIECES, Pieces};
 
 /// What becomes of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub(crate) enum Part {
 
 impl Growing {
     pub(crate) fn new(charge: Charge, fate: Fate) -> Growing {
-        Growing { pieces: Pieces::default(), charge, fate, draft: None }
+        Growing { pieces: Pieces::new(charge.budget()), charge, fate, draft: None }
     }
 
     /// Adds to the body. `take` charges bytes, making room if it must; `slowest` is where the last reader is.
@@ -103,7 +104,7 @@ impl Growing {
                 return Err(GivenUp::Framing { declared, have });
             }
             if self.fate == Fate::Memory {
-                self.pieces.append(data, Some(declared - self.pieces.len()));
+                self.add(data, Some(declared - self.pieces.len()));
                 return Ok(self.fate);
             }
         }
@@ -124,8 +125,14 @@ impl Growing {
                 return Err(GivenUp::NoRoom);
             }
         }
-        self.pieces.append(data, None);
+        self.add(data, None);
         Ok(self.fate)
+    }
+
+    /// Adds what is charged for.
+    fn add(&mut self, data: &[u8], left: Option<usize>) {
+        self.pieces.append(data, left);
+        self.charge.hold(self.pieces.cost());
     }
 
     /// The whole pieces that are not on the disk yet, if they are worth a write; all that is left with `is_end`.
@@ -140,8 +147,7 @@ impl Growing {
     /// The bytes before `written` can be read from a draft.
     pub(crate) fn is_drafted(&mut self, draft: &Arc<Draft>, written: usize) {
         self.draft = Some((Arc::clone(draft), written));
-        self.pieces.forget_before(written);
-        self.charge.shrink_to(self.pieces.cost().max(RESERVE));
+        self.forget_before(written, RESERVE);
     }
 
     /// The disk does not take it.
@@ -165,9 +171,17 @@ impl Growing {
     /// Without a future in the storage, keeps only what has not been read.
     fn let_go(&mut self, slowest: usize) {
         if self.fate == Fate::PassThrough {
-            self.pieces.forget_before(slowest);
-            self.charge.shrink_to(self.pieces.cost());
+            self.forget_before(slowest, 0);
         }
+    }
+
+    /// Lets the pieces before `at` go, and what is charged for them but for `reserve`. They come last: their memory can be the next pieces'.
+    fn forget_before(&mut self, at: usize, reserve: u64) {
+        let gone = self.pieces.split_before(at);
+        let held = self.pieces.cost();
+        self.charge.shrink_to(held.max(reserve));
+        self.charge.hold(held);
+        drop(gone);
     }
 
     fn unread(&self, slowest: usize) -> usize {

@@ -14,7 +14,7 @@ use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig};
 
 use super::disk::CHUNK;
 use super::parts::{Cache, Settings};
-use super::pieces::PIECE;
+use super::piece::PIECE;
 use super::storage::Tiers;
 
 pub(super) const MIB: usize = 1 << 20;
@@ -456,7 +456,7 @@ async fn at_random_the_cap_holds_and_nothing_is_mixed_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_that_miss_together_one_leads() {
     let cache = Cache::leak(
-        Settings { capacity: MIB as u64, object_max: MIB, wait: Duration::from_secs(60) },
+        Settings { memory: 2 * MIB as u64, object_max: MIB, wait: Duration::from_secs(60) },
         None,
         empty_store(),
     );

@@ -49,6 +49,7 @@ mod lock;
 mod miss;
 mod object;
 mod parts;
+mod piece;
 mod pieces;
 mod policy;
 mod purged;

@@ -13,7 +13,8 @@ use pingora::http::ResponseHeader;
 use selvedge_filters::cache::{Grounds, Reuse};
 
 use super::budget::Charge;
-use super::pieces::{self, PIECE};
+use super::piece::PIECE;
+use super::pieces;
 use super::shelf::Shelved;
 use super::stamp::Stamped;
 
@@ -149,17 +150,20 @@ impl Header {
 /// A whole body.
 #[derive(Debug)]
 pub(crate) struct Body {
+    // Given back before the pieces are, so that their memory can be the next body's.
+    charge: Charge,
     pieces: Vec<Bytes>,
     len: usize,
-    charge: Charge,
 }
 
 impl Body {
     /// A body of full pieces, the last one excepted. The charge shrinks to what they hold.
     pub(crate) fn new(pieces: Vec<Bytes>, mut charge: Charge) -> Body {
         let len = pieces.iter().map(Bytes::len).sum();
-        charge.shrink_to(pieces::cost(len));
-        Body { pieces, len, charge }
+        let cost = pieces::cost(len);
+        charge.shrink_to(cost);
+        charge.hold(cost);
+        Body { charge, pieces, len }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -12,6 +12,7 @@ use pingora::proxy::Session;
 use selvedge_filters::cache::{Asked, NotStored, Reuse};
 use selvedge_state::Store;
 
+use super::budget::countable;
 use super::disk::Disk;
 use super::lock::Collapse;
 use super::policy::{self, Exchange};
@@ -25,8 +26,8 @@ const PREDICTOR_KEYS: usize = 4096;
 /// What an operator may say about the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// All memory for responses, in bytes.
-    pub capacity: u64,
+    /// The memory that a process with this cache may take, in bytes; what is counted is less (see [`budget`](super::budget)).
+    pub memory: u64,
     /// The largest body that is stored in memory, in bytes.
     pub object_max: usize,
     /// How long a request waits for the answer to another one's fetch. The origin has two thirds of it before it is asked
@@ -63,7 +64,7 @@ impl Cache {
     /// Makes a cache that lives as long as the process, over the store that remembers purges. Once at boot, never per config reload.
     pub fn leak(settings: Settings, disk: Option<Disk>, store: Arc<Store>) -> &'static Cache {
         let cache: &'static Cache = Box::leak(Box::new(Cache {
-            storage: Tiers::new(settings.capacity, settings.object_max, disk, store),
+            storage: Tiers::new(countable(settings.memory), settings.object_max, disk, store),
             collapse: Collapse::new(settings.wait),
             uncacheable: Uncacheable::new(),
             uncacheable_to_cookies: Uncacheable::new(),

@@ -7,18 +7,23 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// The size of a piece in bytes, and so the most that one read returns.
-pub(crate) const PIECE: usize = 32 * 1024;
+use super::budget::Budget;
+use super::piece::{PIECE, Piece};
 
 /// Pieces that make a chunk of what is on the disk.
 pub(crate) const CHUNK_PIECES: usize = 2;
 
 /// What a piece costs beside its bytes: its handle, and the counter its owners share.
-const PIECE_OVERHEAD: usize = 64;
+const PIECE_OVERHEAD: usize = 96;
 
 /// What a body of `len` bytes costs to hold.
 pub(crate) fn cost(len: usize) -> u64 {
-    len as u64 + (len.div_ceil(PIECE) * PIECE_OVERHEAD) as u64
+    (len - len % PIECE + taken(len % PIECE) + len.div_ceil(PIECE) * PIECE_OVERHEAD) as u64
+}
+
+/// What an allocator takes for `len` bytes: its sizes are a quarter of a power of two apart (Leijen et al., "Mimalloc", 2019).
+fn taken(len: usize) -> usize {
+    len.next_multiple_of((len.next_power_of_two() / 8).max(8))
 }
 
 /// The part of `pieces` that starts at `at` and ends before `end`, as far as one piece goes.
@@ -29,29 +34,59 @@ pub(crate) fn slice(piece: &Bytes, at: usize, end: usize) -> Option<Bytes> {
 }
 
 /// A body that is being written.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pieces {
     /// How many full pieces were let go at the front.
     gone: usize,
     full: VecDeque<Bytes>,
-    tail: Vec<u8>,
+    tail: Tail,
+    /// Where pieces come from.
+    budget: &'static Budget,
+}
+
+/// The unfinished piece.
+#[derive(Debug)]
+enum Tail {
+    Nothing,
+    Piece(Piece),
+    /// The last one of a body, which is known to end in it.
+    Last(Vec<u8>),
+}
+
+impl Tail {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Tail::Nothing => &[],
+            Tail::Piece(piece) => piece.as_ref(),
+            Tail::Last(bytes) => bytes,
+        }
+    }
 }
 
 impl Pieces {
+    /// None yet.
+    pub(crate) fn new(budget: &'static Budget) -> Pieces {
+        Pieces { gone: 0, full: VecDeque::new(), tail: Tail::Nothing, budget }
+    }
+
     /// Bytes written so far, those let go included.
     pub(crate) fn len(&self) -> usize {
-        (self.gone + self.full.len()) * PIECE + self.tail.len()
+        (self.gone + self.full.len()) * PIECE + self.tail.bytes().len()
     }
 
     /// What is held now.
     pub(crate) fn cost(&self) -> u64 {
-        let tail = if self.tail.capacity() > 0 { self.tail.capacity() + PIECE_OVERHEAD } else { 0 };
+        let tail = match &self.tail {
+            Tail::Nothing => 0,
+            Tail::Piece(_) => PIECE + PIECE_OVERHEAD,
+            Tail::Last(bytes) => taken(bytes.capacity()) + PIECE_OVERHEAD,
+        };
         (self.full.len() * (PIECE + PIECE_OVERHEAD) + tail) as u64
     }
 
     /// What will be held after `bytes` more, of a body whose length is not known.
     pub(crate) fn cost_after(&self, bytes: usize) -> u64 {
-        let pieces = (self.tail.len() + bytes).div_ceil(PIECE);
+        let pieces = (self.tail.bytes().len() + bytes).div_ceil(PIECE);
         ((self.full.len() + pieces) * (PIECE + PIECE_OVERHEAD)) as u64
     }
 
@@ -59,17 +94,40 @@ impl Pieces {
     pub(crate) fn append(&mut self, mut data: &[u8], left: Option<usize>) {
         let mut left = left.unwrap_or(usize::MAX);
         while !data.is_empty() {
-            if self.tail.capacity() == 0 {
-                self.tail = Vec::with_capacity(PIECE.min(left));
-            }
-            let (now, later) = data.split_at(data.len().min(PIECE - self.tail.len()));
-            self.tail.extend_from_slice(now);
-            left = left.saturating_sub(now.len());
-            data = later;
-            if self.tail.len() == PIECE {
-                self.full.push_back(Bytes::from(std::mem::take(&mut self.tail)));
+            let before = data.len();
+            data = match &mut self.tail {
+                Tail::Nothing => {
+                    self.tail = if left < PIECE {
+                        Tail::Last(Vec::with_capacity(left))
+                    } else {
+                        Tail::Piece(self.budget.piece())
+                    };
+                    data
+                }
+                Tail::Piece(piece) => piece.fill(data),
+                // No more than was declared comes.
+                Tail::Last(bytes) => {
+                    bytes.extend_from_slice(data);
+                    &[]
+                }
+            };
+            left = left.saturating_sub(before - data.len());
+            if self.tail.bytes().len() == PIECE {
+                self.finish_tail();
             }
         }
+    }
+
+    /// The last piece gets no more.
+    fn finish_tail(&mut self) {
+        let last = match std::mem::replace(&mut self.tail, Tail::Nothing) {
+            Tail::Nothing => return,
+            Tail::Piece(piece) if piece.len() == PIECE => piece.freeze(),
+            // Of a body whose length was not known: a whole piece is more than it takes.
+            Tail::Piece(piece) => Bytes::copy_from_slice(piece.as_ref()),
+            Tail::Last(bytes) => Bytes::from(bytes),
+        };
+        self.full.push_back(last);
     }
 
     /// What is written at `at` and before `end`, up to the end of its piece. `None` when nothing is yet; a position that was
@@ -82,9 +140,10 @@ impl Pieces {
         if index > self.full.len() {
             return None;
         }
+        let tail = self.tail.bytes();
         let skip = at % PIECE;
-        let take = end.checked_sub(at)?.min(self.tail.len().checked_sub(skip)?);
-        let part = self.tail.get(skip..skip + take)?;
+        let take = end.checked_sub(at)?.min(tail.len().checked_sub(skip)?);
+        let part = tail.get(skip..skip + take)?;
         (!part.is_empty()).then(|| Bytes::copy_from_slice(part))
     }
 
@@ -94,25 +153,23 @@ impl Pieces {
         let full = self.full.len().saturating_sub(skip);
         let whole = if is_end { full } else { full - full % CHUNK_PIECES };
         let mut chunks: Vec<Bytes> = self.full.iter().skip(skip).take(whole).cloned().collect();
-        if is_end && !self.tail.is_empty() {
-            chunks.push(Bytes::copy_from_slice(&self.tail));
+        let tail = self.tail.bytes();
+        if is_end && !tail.is_empty() {
+            chunks.push(Bytes::copy_from_slice(tail));
         }
         chunks
     }
 
-    /// Lets the full pieces before `at` go.
-    pub(crate) fn forget_before(&mut self, at: usize) {
-        while (self.gone + 1) * PIECE <= at && self.full.pop_front().is_some() {
-            self.gone += 1;
-        }
+    /// Lets the full pieces before `at` go: they are the caller's.
+    pub(crate) fn split_before(&mut self, at: usize) -> Vec<Bytes> {
+        let gone = (at / PIECE).saturating_sub(self.gone).min(self.full.len());
+        self.gone += gone;
+        self.full.drain(..gone).collect()
     }
 
     /// All of it, when none was let go.
     pub(crate) fn into_full(mut self) -> Vec<Bytes> {
-        if !self.tail.is_empty() {
-            self.tail.shrink_to_fit();
-            self.full.push_back(Bytes::from(self.tail));
-        }
+        self.finish_tail();
         self.full.into()
     }
 }
@@ -120,6 +177,10 @@ impl Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pieces() -> Pieces {
+        Pieces::new(Box::leak(Box::new(Budget::new(1 << 30))))
+    }
 
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|n| (n % 251) as u8).collect()
@@ -139,7 +200,7 @@ mod tests {
         let body = bytes(2 * PIECE + 100);
         for chunk in [1000, PIECE - 1, PIECE, PIECE + 1, body.len()] {
             for known in [true, false] {
-                let mut pieces = Pieces::default();
+                let mut pieces = pieces();
                 for part in body.chunks(chunk) {
                     let left = known.then(|| body.len() - pieces.len());
                     let promised = pieces.cost_after(part.len());
@@ -153,7 +214,7 @@ mod tests {
                 }
                 assert!(pieces.read(body.len(), usize::MAX).is_none());
                 assert!(pieces.read(9 * PIECE, usize::MAX).is_none());
-                assert_eq!(known, pieces.cost() == cost(body.len()), "a known length is held exactly");
+                assert_eq!(known, pieces.cost() == cost(body.len()), "the last piece of a known length is no larger");
                 assert_eq!(pieces.into_full().concat(), body);
             }
         }
@@ -162,14 +223,25 @@ mod tests {
     #[test]
     fn read_pieces_are_let_go_and_the_rest_stays() {
         let body = bytes(4 * PIECE + 10);
-        let mut pieces = Pieces::default();
+        let mut pieces = pieces();
         pieces.append(&body, None);
         let before = pieces.cost();
-        pieces.forget_before(2 * PIECE + 1);
+        assert_eq!(pieces.split_before(2 * PIECE + 1).concat(), body.get(..2 * PIECE).expect("in the body"));
         assert_eq!(before - pieces.cost(), 2 * (PIECE + PIECE_OVERHEAD) as u64);
         assert!(pieces.read(PIECE, usize::MAX).is_none());
         assert_eq!(read_all(&pieces, 2 * PIECE, usize::MAX), body.get(2 * PIECE..).expect("in the body"));
-        pieces.forget_before(usize::MAX);
+        assert_eq!(pieces.split_before(usize::MAX).len(), 2);
         assert_eq!(pieces.len(), body.len());
+    }
+
+    #[test]
+    fn what_the_allocator_takes_is_counted() {
+        for (len, cost) in
+            [(0, 0), (1, 8), (100, 112), (1024, 1024), (1025, 1280), (20_000, 20_480), (PIECE - 1, PIECE)]
+        {
+            assert_eq!(taken(len), cost, "{len}");
+        }
+        assert_eq!(cost(0), 0);
+        assert_eq!(cost(PIECE + 1025), (PIECE + 1280 + 2 * PIECE_OVERHEAD) as u64);
     }
 }

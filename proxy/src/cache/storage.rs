@@ -161,7 +161,7 @@ impl Tiers {
     /// Adds to a fill; takes it off the list once it cannot be stored any more.
     pub(crate) fn append(&'static self, fill: &Fill, data: &[u8]) -> Result<Fate, GivenUp> {
         let largest = self.largest().at_most(fill.times.terms.object_max);
-        let result = fill.append(data, largest, |bytes| self.room(bytes));
+        let result = fill.append(data, largest, |bytes| self.promised(bytes));
         if result.is_err() {
             self.counters.aborted.add();
         }
@@ -252,11 +252,20 @@ impl Tiers {
 
     /// Charges bytes, evicting objects until they fit. `None`: nothing is left to evict.
     pub(super) fn room(&'static self, bytes: u64) -> Option<Charge> {
+        self.make_room(bytes, Budget::take)
+    }
+
+    /// The same for a body that is to come.
+    fn promised(&'static self, bytes: u64) -> Option<Charge> {
+        self.make_room(bytes, Budget::promise)
+    }
+
+    fn make_room(&'static self, bytes: u64, take: impl Fn(&'static Budget, u64) -> Option<Charge>) -> Option<Charge> {
         if bytes > self.budget.capacity() {
             return None;
         }
         loop {
-            if let Some(charge) = self.budget.take(bytes) {
+            if let Some(charge) = take(&self.budget, bytes) {
                 return Some(charge);
             }
             self.shelf.evict()?;
@@ -296,7 +305,7 @@ impl Tiers {
         };
         let stamp = Stamp::of(meta);
         let head = self.room(Header::cost(header) + stamp.cost() + OBJECT_OVERHEAD).ok_or(Refused::NoRoom)?;
-        let growing = Growing::new(self.room(body).ok_or(Refused::NoRoom)?, fate);
+        let growing = Growing::new(self.promised(body).ok_or(Refused::NoRoom)?, fate);
         let id = FillId(self.next_fill.fetch_add(1, Ordering::Relaxed));
         let header = Header::new(header, head).map_err(|_| Refused::Header)?;
         let head = (header, Stamped::new(stamp));

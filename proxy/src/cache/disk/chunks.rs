@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-use super::super::pieces::{CHUNK_PIECES, PIECE};
+use super::super::piece::PIECE;
+use super::super::pieces::CHUNK_PIECES;
 
 /// The size of a chunk in bytes, and so the most that one read returns.
 pub(crate) const CHUNK: usize = CHUNK_PIECES * PIECE;

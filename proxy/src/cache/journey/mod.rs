@@ -284,7 +284,7 @@ impl Reply {
 
 impl Edge {
     fn new(origin: &Origin, wait: Duration) -> Edge {
-        let cache = Cache::leak(Settings { capacity: 16 << 20, object_max: 1 << 20, wait }, None, empty_store());
+        let cache = Cache::leak(Settings { memory: 16 << 20, object_max: 1 << 20, wait }, None, empty_store());
         let app = App { cache, origin: origin.address, lost: AtomicBool::new(false) };
         Edge { proxy: Arc::new(http_proxy(&Arc::new(ServerConf::default()), app)), cache }
     }
