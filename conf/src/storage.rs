@@ -63,7 +63,7 @@ const STATE_EVERY_MOST: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStorage {
-    /// Memory for cached responses, at least `1MiB`. Three sixteenths of it, `48MiB` at most, are left for what a process takes beside: its code, buffers, free memory. Default `256MiB`.
+    /// Memory for cached responses, at least `1MiB`. An eighth of it, `32MiB` at most, is left for what a process takes beside: its code, buffers, free memory. Default `256MiB`.
     memory: Option<At<SizeText>>,
     /// The largest response that is cached in memory, at most `memory`. Default an eighth of it.
     object_max: Option<At<SizeText>>,

@@ -10,11 +10,11 @@ use super::piece::{Piece, Spares};
 
 /// What a process takes beside what it counts and does not grow with it, bytes: its code, buffers of connections, and what the allocator
 /// holds free for each thread. `selvedge-bench cache --only resident` measures it.
-const BESIDE: u64 = 48 << 20;
+const BESIDE: u64 = 32 << 20;
 
 /// How many bytes may be counted where the process is to hold about `memory` in all.
 pub(crate) fn countable(memory: u64) -> u64 {
-    memory - BESIDE.min(memory / 16 * 3)
+    memory - BESIDE.min(memory / 8)
 }
 
 /// Bytes in use, never above the capacity.
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn what_a_process_takes_beside_is_left_out_up_to_a_bound() {
         const MIB: u64 = 1 << 20;
-        assert_eq!(countable(16 * MIB), 13 * MIB);
-        assert_eq!(countable(256 * MIB), 208 * MIB);
-        assert_eq!(countable(1024 * MIB), 976 * MIB);
+        assert_eq!(countable(16 * MIB), 14 * MIB);
+        assert_eq!(countable(256 * MIB), 224 * MIB);
+        assert_eq!(countable(1024 * MIB), 992 * MIB);
     }
 
     #[test]
