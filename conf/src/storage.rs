@@ -125,6 +125,12 @@ impl RawStorage {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
         };
+        if let (Some(Some(disk)), Some(Some(state)), Some(written)) = (&disk, &state, &self.state)
+            && disk.path == *state
+        {
+            check.note(written.span(), Wrong::new("`disk` is kept in this folder; each needs one of its own"));
+            return None;
+        }
         let state_every = check.value_or(self.state_every.as_ref(), STATE_EVERY_DEFAULT, |text| {
             let every = duration(text)?;
             if (STATE_EVERY_LEAST..=STATE_EVERY_MOST).contains(&every) {

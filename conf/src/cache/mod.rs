@@ -251,7 +251,7 @@ fn slice(text: &str, largest: Option<u64>) -> Result<u64, Wrong> {
 
 /// A field that carries tags is taken off what clients see, so it is none that they or caches need.
 fn tag_field(text: &str) -> Result<String, Wrong> {
-    const NEEDED: [&str; 12] = [
+    const NEEDED: [&str; 13] = [
         "age",
         "cache-control",
         "connection",
@@ -262,6 +262,7 @@ fn tag_field(text: &str) -> Result<String, Wrong> {
         "date",
         "etag",
         "location",
+        "set-cookie",
         "transfer-encoding",
         "vary",
     ];

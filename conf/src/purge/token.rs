@@ -247,6 +247,9 @@ pub(super) fn path(text: &str) -> Result<String, Wrong> {
     }
     let Some(inside) = text.strip_prefix('/') else { return wrong("a path begins with `/`") };
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#%\\".contains(&byte);
+    if text.contains('*') {
+        return wrong("what lies under a path is meant with it: write it without `*`");
+    }
     if !text.bytes().all(plain) {
         return wrong("write it without query, escapes and spaces");
     }

@@ -8,8 +8,13 @@ pub(crate) fn authority(text: &str, scheme: Option<Scheme>) -> Option<String> {
     let end = if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, rest) = text.split_at_checked(end)?;
     let port = match rest.strip_prefix(':') {
-        Some("") => None,
-        Some(port) if port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port),
+        // RFC 3986 section 3.2.3 lets a URL end its authority like this; without a scheme it is what was one.
+        Some("") if scheme.is_some() => None,
+        Some(port)
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0) =>
+        {
+            Some(port)
+        }
         None if rest.is_empty() => None,
         _ => return None,
     };

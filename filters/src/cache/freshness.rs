@@ -82,7 +82,8 @@ pub enum Reuse {
 pub enum NotStored {
     /// 1xx, 206 and 304 are not whole answers; with `must-understand`, a status this cache does not know.
     Status,
-    /// A status that says what is wrong with the client's own header, or its connection: the next client's may be right.
+    /// A status that says what is wrong with the client's own header, or its connection: the next client's may be right. And those that
+    /// RFC 6585 lets no cache store.
     Request,
     /// `Cache-Control` cannot be read to its end.
     Malformed,
@@ -237,9 +238,10 @@ fn is_negative(status: StatusCode) -> bool {
 }
 
 /// The statuses that answer what stands in the client's own header, or how it sent that, and nothing that is part of the key. Whatever
-/// the origin says of their lifetime, which many servers write onto every response, one client must not choose them for all.
+/// the origin says of their lifetime, which many servers write onto every response, one client must not choose them for all. Of 428, 429, 431 and
+/// 511 RFC 6585 says that they must not be stored.
 fn is_of_the_request(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 406 | 408 | 412 | 413 | 416 | 417 | 431)
+    matches!(status.as_u16(), 400 | 406 | 408 | 412 | 413 | 416 | 417 | 428 | 429 | 431 | 511)
 }
 
 /// RFC 9111 section 3, as a shared cache.

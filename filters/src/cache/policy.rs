@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderName};
 use selvedge_conf::{CachePolicy as Facts, CacheTimes, Caching, Encoding, Keying, Storing};
 
@@ -151,7 +152,10 @@ pub struct Variation<'a> {
 pub fn variant(of: Variation<'_>, stored: &HeaderMap, request: &HeaderMap) -> Option<Vec<Varying>> {
     let Some(policy) = of.policy else { return variance(stored, request, of.offered) };
     let mut varying = variance(stored, request, of.offered).unwrap_or_default();
-    varying.retain(|varying| policy.ignored.iter().all(|field| *field != varying.name.as_str()));
+    // What is coded here is read by those alone who take that coding.
+    let is_needed = |name: &str| of.offered.is_some() && ACCEPT_ENCODING == *name;
+    varying
+        .retain(|Varying { name, .. }| is_needed(name) || policy.ignored.iter().all(|field| *field != name.as_str()));
     varying.extend(keying::varying(&policy.key.keying, request));
     (!varying.is_empty()).then_some(varying)
 }

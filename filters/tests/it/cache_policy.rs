@@ -112,7 +112,7 @@ fn no_policy_stores_what_must_not_be() {
         }
         let asked = Asked { times, authorized: true, ..Asked::default() };
         assert_eq!(fresh(asked, 200, &[]), Err(NotStored::Authorization));
-        for status in [400, 406, 408, 412, 413, 416, 417, 431] {
+        for status in [400, 406, 408, 412, 413, 416, 417, 428, 429, 431, 511] {
             for lines in [&[][..], &["cache-control: public, max-age=60"]] {
                 let asked = Asked { times, ..Asked::default() };
                 assert_eq!(fresh(asked, status, lines), Err(NotStored::Request), "{status} {lines:?}");

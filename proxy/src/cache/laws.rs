@@ -467,7 +467,7 @@ async fn of_many_that_miss_together_one_leads() {
         let (all, leaders) = (all.clone(), leaders.clone());
         requests.spawn(async move {
             let mut http = HttpCache::new();
-            http.enable(&cache.storage, None, None, Some(&cache.collapse), Some(cache.collapse.overrides()));
+            http.enable(cache.storage, None, None, Some(&cache.collapse), Some(cache.collapse.overrides()));
             http.set_cache_key(key("a"));
             loop {
                 if let Some((meta, handler)) = http.cache_lookup().await.expect("no error") {

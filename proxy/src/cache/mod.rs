@@ -21,7 +21,7 @@
 //! | `cache_key_callback` | [`cache_key`]`(&KeyParts { scheme, authority, path, query, origin })`, or [`cache_key_under`] a policy's key; [`Exchange::keyed`] |
 //! | `cache_vary_filter` | [`vary`]`(variation, meta, request)` |
 //! | `cache_miss` | [`Cache::miss`]`(session)`, in place of the default |
-//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, (variation, is_lost), now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
+//! | `proxy_upstream_filter` | `ctx.next = `[`Cache::before_origin`]`(session, variation, now).await`; `Refused` -> answer 503 with `Retry-After`, `Ok(false)`; else `Ok(true)` |
 //! | `upstream_peer` | `if ctx.next == Next::StandIn { return Err(`[`stand_in`]`()) }`, before anything else |
 //! | `upstream_request_filter` | [`Exchange::sent`]`(store.fill(), now)`, before the request goes out |
 //! | `upstream_response_filter` | [`Exchange::received`]`(response, session.cache.maybe_cache_meta(), now)`; it runs for a 304 too |
@@ -60,6 +60,7 @@ mod shown;
 mod stamp;
 mod stats;
 mod storage;
+mod uncacheable;
 mod wait;
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use pingora::cache::lock::{CacheKeyLock, LockStatus, Locked, WritePermit};
-use pingora::cache::predictor::Predictor;
 use pingora::cache::{CacheKey, NoCacheReason, RespCacheable};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -18,10 +17,7 @@ use super::lock::Collapse;
 use super::policy::{self, Exchange};
 use super::stats::Stats;
 use super::storage::{EntryKey, Tiers};
-
-/// Shards of the table of keys whose last response was not storable, and keys in each. The least recent go first.
-const PREDICTOR_SHARDS: usize = 16;
-const PREDICTOR_KEYS: usize = 4096;
+use super::uncacheable::{self, Uncacheable};
 
 /// What an operator may say about the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,36 +34,23 @@ pub struct Settings {
 /// A cache: storage, collapsing, and the memory of what is not worth a lookup.
 #[derive(Debug)]
 pub struct Cache {
-    pub(crate) storage: Tiers,
+    pub(crate) storage: &'static Tiers,
     pub(crate) collapse: Collapse,
     uncacheable: Uncacheable,
     /// The same of requests with a cookie, whose answers are kept less often: what they learn is not for the others.
     uncacheable_to_cookies: Uncacheable,
 }
 
-/// Pingora's predictor, which has no `Debug`.
-struct Uncacheable(Predictor<PREDICTOR_SHARDS>);
-
-impl Uncacheable {
-    fn new() -> Uncacheable {
-        Uncacheable(Predictor::new(PREDICTOR_KEYS, Some(is_of_the_request)))
-    }
-}
-
-impl std::fmt::Debug for Uncacheable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Predictor")
-    }
-}
-
 impl Cache {
     /// Makes a cache that lives as long as the process, over the store that remembers purges. Once at boot, never per config reload.
     pub fn leak(settings: Settings, disk: Option<Disk>, store: Arc<Store>) -> &'static Cache {
+        let storage: &'static Tiers =
+            Box::leak(Box::new(Tiers::new(countable(settings.memory), settings.object_max, disk, store)));
         let cache: &'static Cache = Box::leak(Box::new(Cache {
-            storage: Tiers::new(countable(settings.memory), settings.object_max, disk, store),
+            storage,
             collapse: Collapse::new(settings.wait),
-            uncacheable: Uncacheable::new(),
-            uncacheable_to_cookies: Uncacheable::new(),
+            uncacheable: Uncacheable::new(storage),
+            uncacheable_to_cookies: Uncacheable::new(storage),
         }));
         if let Some(disk) = cache.disk() {
             disk.start();
@@ -90,7 +73,7 @@ impl Cache {
     pub fn enable(&'static self, session: &mut Session, asked: Asked) {
         let overrides = self.collapse.overrides();
         let uncacheable = if asked.cookie { &self.uncacheable_to_cookies } else { &self.uncacheable };
-        session.cache.enable(&self.storage, None, Some(&uncacheable.0), Some(self), Some(overrides));
+        session.cache.enable(self.storage, None, Some(uncacheable), Some(self), Some(overrides));
         // Read by Pingora when the predictor sends a request past the lookup; see `unlimited`.
         session.cache.set_max_file_size_bytes(self.storage.object_max());
     }
@@ -99,7 +82,13 @@ impl Cache {
     pub fn response_cacheable(&self, exchange: &Exchange, response: &ResponseHeader) -> RespCacheable {
         let meta = match policy::meta(exchange, response) {
             Ok(meta) => meta,
-            Err(why) => return RespCacheable::Uncacheable(NoCacheReason::Custom(why.as_str())),
+            Err(why) => {
+                // What is stored was not validated and is not what there is now.
+                if let Some(primary) = exchange.primary().filter(|_| why == NotStored::Validator) {
+                    self.storage.take_out(primary);
+                }
+                return RespCacheable::Uncacheable(uncacheable::reason(why, response.status));
+            }
         };
         let declared = response.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let max = exchange.policy().and_then(|policy| policy.object_max());
@@ -135,9 +124,4 @@ impl CacheKeyLock for Cache {
     fn release(&self, key: &CacheKey, permit: WritePermit, reason: LockStatus) {
         self.collapse.release(key, permit, reason);
     }
-}
-
-/// Reasons that say something about the request and nothing about the next one: not remembered for the key.
-fn is_of_the_request(reason: &'static str) -> bool {
-    reason == NotStored::Authorization.as_str()
 }

@@ -262,7 +262,7 @@ pub fn outcome(session: &Session, now: SystemTime) -> Option<(Outcome, Option<&'
     let ttl = cache.maybe_cache_meta().map(|meta| ttl(meta, now));
     let waited = cache.lock_duration().is_some();
     let variant = cache.maybe_cache_key().is_some_and(|key| key.get_variance_key().is_some());
-    let bypassed = cache.predicted_uncacheable_reason().map(|why| why.as_str());
+    let bypassed = cache.predicted_uncacheable_reason().map(detail);
     let miss = match variant {
         _ if bypassed.is_some() => Forward::Bypass,
         true => Forward::VaryMiss,
@@ -271,7 +271,7 @@ pub fn outcome(session: &Session, now: SystemTime) -> Option<(Outcome, Option<&'
     let forwarded = |why, status, stored| Outcome::Forwarded { why, status, stored, ttl: ttl.filter(|_| stored) };
     Some(match cache.phase() {
         CachePhase::Disabled(NoCacheReason::NeverEnabled) | CachePhase::Uninit | CachePhase::CacheKey => return None,
-        CachePhase::Disabled(why) => (forwarded(miss, None, false), Some(why.as_str())),
+        CachePhase::Disabled(why) => (forwarded(miss, None, false), Some(detail(why))),
         CachePhase::Bypass => (forwarded(Forward::Bypass, None, false), bypassed),
         CachePhase::Hit if waited => (Outcome::Collapsed { why: miss, ttl: ttl.unwrap_or(0) }, None),
         CachePhase::Hit => (Outcome::Hit { ttl: ttl.unwrap_or(0) }, None),
@@ -280,8 +280,21 @@ pub fn outcome(session: &Session, now: SystemTime) -> Option<(Outcome, Option<&'
         CachePhase::Miss => (forwarded(miss, None, ttl.is_some()), None),
         CachePhase::Expired => (forwarded(Forward::Stale, None, ttl.is_some()), None),
         CachePhase::Revalidated => (forwarded(Forward::Stale, Some(304), true), None),
-        CachePhase::RevalidatedNoCache(why) => (forwarded(Forward::Stale, Some(304), false), Some(why.as_str())),
+        CachePhase::RevalidatedNoCache(why) => (forwarded(Forward::Stale, Some(304), false), Some(detail(why))),
     })
+}
+
+/// Why something is not cached, as the other words of `Cache-Status` are written.
+fn detail(why: NoCacheReason) -> &'static str {
+    match why {
+        NoCacheReason::Custom(why) => why,
+        NoCacheReason::ResponseTooLarge | NoCacheReason::PredictedResponseTooLarge => "too-large",
+        NoCacheReason::CacheLockGiveUp => "not-stored",
+        NoCacheReason::CacheLockTimeout | NoCacheReason::CacheLockRetryLimit => "waited",
+        NoCacheReason::UpstreamError => "error",
+        NoCacheReason::StorageError => "storage",
+        other => other.as_str(),
+    }
 }
 
 /// Seconds of freshness left, rounded towards the past; negative when it is over.

@@ -4,8 +4,8 @@
 //! a suffix, and matches weak validators in `If-Range`. RFC 9110 section 14.2 lets a server ignore `Range`, so a range
 //! field that has any of these is ignored, and the client gets the whole response.
 
-use http::Method;
-use http::header::{CONTENT_LENGTH, IF_RANGE, RANGE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
+use http::{HeaderValue, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{RangeType, range_header_filter};
 
@@ -21,8 +21,15 @@ pub fn range_type(request: &RequestHeader, response: &mut ResponseHeader) -> Ran
         return RangeType::None;
     }
     // Pingora's bound is exclusive.
-    range_header_filter(request, response, Some(RANGES_MAX + 1))
+    let range = range_header_filter(request, response, Some(RANGES_MAX + 1));
+    if matches!(range, RangeType::Single(_) | RangeType::Multi(_)) {
+        OF_THE_CONTENT.iter().for_each(|field| drop(response.remove_header(*field)));
+    }
+    range
 }
+
+/// Fields about the bytes that are sent, which a part does not have (RFC 9530 section 2; RFC 1864).
+const OF_THE_CONTENT: [&str; 2] = ["content-digest", "content-md5"];
 
 fn is_answerable(request: &RequestHeader, response: &ResponseHeader) -> bool {
     let Some(range) = request.headers.get(RANGE) else {
@@ -36,8 +43,13 @@ fn is_answerable(request: &RequestHeader, response: &ResponseHeader) -> bool {
     if response.headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0") {
         return false;
     }
-    // RFC 9110 section 13.1.5: If-Range needs a strong validator.
-    if request.headers.get(IF_RANGE).is_some_and(|tag| tag.as_bytes().trim_ascii().starts_with(b"W/")) {
+    // RFC 9110 section 13.1.5: If-Range needs a strong validator, which a date is not for one coding of several (section 8.8.2.2).
+    let is_coded = response.headers.contains_key(CONTENT_ENCODING);
+    let is_strong = |validator: &HeaderValue| {
+        let validator = validator.as_bytes().trim_ascii();
+        !validator.starts_with(b"W/") && (validator.starts_with(b"\"") || !is_coded)
+    };
+    if !request.headers.get(IF_RANGE).is_none_or(is_strong) {
         return false;
     }
     let Some((_, ranges)) = range.to_str().ok().and_then(|range| range.split_once('=')) else {
@@ -101,6 +113,26 @@ mod tests {
     fn only_get_and_strong_validators_have_ranges() {
         assert_eq!(ask(Method::HEAD, &[("range", "bytes=0-4")], 10).0, "none");
         assert_eq!(ask(Method::GET, &[("range", "bytes=0-4"), ("if-range", "W/\"a\"")], 10).0, "none");
+    }
+
+    #[test]
+    fn a_date_is_no_strong_validator_of_one_coding() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let ask = |coding: Option<&str>| {
+            let mut request = RequestHeader::build(Method::GET, b"/", None).expect("a request");
+            request.insert_header("range", "bytes=0-4").expect("a field");
+            request.insert_header("if-range", date).expect("a field");
+            let mut response = ResponseHeader::build(200, None).expect("a response");
+            let fields =
+                [("content-length", "10"), ("last-modified", date), ("content-digest", "x"), ("repr-digest", "y")];
+            for (name, value) in fields.into_iter().chain(coding.map(|coding| ("content-encoding", coding))) {
+                response.insert_header(name, value).expect("a field");
+            }
+            let is_part = matches!(range_type(&request, &mut response), RangeType::Single(_));
+            (is_part, response.headers.contains_key("content-digest"), response.headers.contains_key("repr-digest"))
+        };
+        assert_eq!(ask(None), (true, false, true), "what is of the content is not of a part");
+        assert_eq!(ask(Some("gzip")), (false, true, true));
     }
 
     #[test]

@@ -222,6 +222,12 @@ impl Tiers {
         fills.all.remove(&fill.id);
     }
 
+    /// Whether anything is stored under a key, or on its way there, whatever became of it.
+    pub(crate) fn has(&self, key: EntryKey) -> bool {
+        let of_disk = || self.disk.as_ref().is_some_and(|disk| disk.reuse(key).is_some());
+        self.fills(key).listed(key).is_some() || self.shelf.peek(key).is_some() || of_disk()
+    }
+
     /// When what is found under a key is an answer.
     pub(crate) fn reuse(&self, key: EntryKey) -> Reuse {
         let filling = self.fills(key).listed(key).map(|fill| fill.times.terms);

@@ -2,7 +2,7 @@
 //!
 //! When a request has waited too long for another's answer, Pingora turns its cache off and sends it on. A slow origin would
 //! get them all. Here such a request gets what is stored, fresh or as stale as `stale-if-error` allows (RFC 5861 section 4:
-//! the gateway would answer 503), and else 503. Where those it waited for could not reach the origin, it gets what they got.
+//! the gateway would answer 503), or as a response may be that no answer can be had for (RFC 9111 section 4.2.4), and else 503.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,6 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 use selvedge_filters::cache::Variation;
 
-use super::hit::Hit;
 use super::parts::Cache;
 use super::policy;
 
@@ -37,11 +36,11 @@ pub fn stand_in() -> Box<Error> {
 
 impl Cache {
     /// Decides where a request goes that the cache did not answer. For `proxy_upstream_filter`, also when caching is off.
-    /// `variation`: what tells variants of its response apart. `is_lost`: the newest try at the request's origin brought no answer.
+    /// `variation`: what tells variants of its response apart.
     pub async fn before_origin(
         &'static self,
         session: &mut Session,
-        (variation, is_lost): (Variation<'_>, bool),
+        variation: Variation<'_>,
         now: SystemTime,
     ) -> Next {
         match session.cache.phase() {
@@ -50,7 +49,7 @@ impl Cache {
                 Next::Origin
             }
             CachePhase::Disabled(NoCacheReason::CacheLockTimeout | NoCacheReason::CacheLockRetryLimit) => {
-                if self.hold_stored(session, (variation, is_lost), now).await {
+                if self.hold_stored(session, variation, now).await {
                     Next::StandIn
                 } else {
                     Next::Refused { retry_after: self.collapse.age().max(Duration::from_secs(1)) }
@@ -76,29 +75,22 @@ impl Cache {
     }
 
     /// Looks up once more, without a lock, and holds what is found as a stale response that may be served on error.
-    async fn hold_stored(
-        &'static self,
-        session: &mut Session,
-        (variation, is_lost): (Variation<'_>, bool),
-        now: SystemTime,
-    ) -> bool {
+    async fn hold_stored(&'static self, session: &mut Session, variation: Variation<'_>, now: SystemTime) -> bool {
         let Some(mut key) = session.cache.maybe_cache_key().cloned() else {
             return false;
         };
         // The primary comes first: it says what varies, and which variants are older than it.
         key.remove_variance_key();
-        session.cache.enable(&self.storage, None, None, None, None);
+        session.cache.enable(self.storage, None, None, None, None);
         session.cache.set_cache_key(key);
         if let Some((mut meta, handler)) = look_up(session, variation).await {
-            let is_fresh = meta.is_fresh(now);
-            if is_fresh {
+            if meta.is_fresh(now) {
                 // Stored while this request gave up. A second of grace makes Pingora take it for servable.
                 let (until, revalidate) = (meta.fresh_until(), meta.stale_while_revalidate_sec());
                 let error = meta.stale_if_error_sec().max(1);
                 meta.update_freshness(until, revalidate, error);
             }
-            let is_granted = Hit::terms(&handler).is_some_and(|terms| policy::covers(&meta, terms, now));
-            if (is_fresh || is_lost || is_granted) && meta.serve_stale_if_error(now) {
+            if meta.serve_stale_if_error(now) {
                 session.cache.cache_found(meta, handler, HitStatus::Expired);
                 return true;
             }

@@ -95,9 +95,7 @@ impl ProxyHttp for Edge {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        let is_lost = context.origin.as_ref().is_some_and(|origin| origin.is_lost());
-        let of = (coding::variation(context), is_lost);
-        context.next = self.node.cache.before_origin(session, of, SystemTime::now()).await;
+        context.next = self.node.cache.before_origin(session, coding::variation(context), SystemTime::now()).await;
         match context.next {
             Next::Origin | Next::StandIn => Ok(true),
             Next::Refused { retry_after } => {
@@ -177,7 +175,7 @@ impl ProxyHttp for Edge {
     ) -> Result<()> {
         parent::heard(&self.node, response, context);
         tries::answered(context);
-        coding::tell(response, context);
+        coding::tell(session, response, context);
         if let Some(exchange) = &mut context.exchange {
             exchange.received(response, session.cache.maybe_cache_meta(), SystemTime::now());
         }

@@ -56,8 +56,11 @@ pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &
 
 /// Has a response tell that it is coded for some clients and not for others, also where the origin codes and does not say so. For
 /// `upstream_response_filter`.
-pub(super) fn tell(response: &mut ResponseHeader, context: &Context) {
+pub(super) fn tell(session: &Session, response: &mut ResponseHeader, context: &Context) {
     let Some(rules) = &context.plan.config.compression else { return };
+    if session.upstream_compression.get_info().is_some() {
+        OF_THE_BYTES.iter().for_each(|field| drop(response.remove_header(*field)));
+    }
     if !matches!(is_coded(response.status, &response.headers, rules), Ok(()) | Err(NotCoded::Coded)) {
         return;
     }
@@ -70,6 +73,9 @@ pub(super) fn tell(response: &mut ResponseHeader, context: &Context) {
         let _ = response.append_header(VARY, "accept-encoding");
     }
 }
+
+/// Fields about bytes that are others once they are coded (RFC 9530; RFC 3230; RFC 1864).
+const OF_THE_BYTES: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
 /// An empty last meta-block (RFC 7932 section 9.2: `ISLAST` and `ISLASTEMPTY`), in a byte of its own.
 const BROTLI_END: u8 = 0b11;

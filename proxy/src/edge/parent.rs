@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::shield::{Freshness, HAVE, ORDER, Order, PURGES, Parent, read_have};
 
 /// Fields between POPs, which no client and no origin has a say in.
-const FIELDS: [&str; 2] = [ORDER, PURGES];
+const FIELDS: [&str; 3] = [ORDER, PURGES, HAVE];
 
 /// Takes off a request what only POPs say.
 pub(super) fn drop_order(request: &mut RequestHeader) {
@@ -119,7 +119,7 @@ pub(super) fn answers(response: &ResponseHeader, context: &Context) -> pingora::
 /// `upstream_response_filter`.
 pub(super) fn heard(node: &Node, response: &mut ResponseHeader, context: &Context) {
     let said = read_have(&response.headers);
-    response.remove_header(HAVE);
+    FIELDS.iter().for_each(|field| drop(response.remove_header(*field)));
     let (Some(parent), Some(said)) = (context.way.parent(), said) else { return };
     parent.has(said);
     parent.way().succeeded(0);

@@ -64,7 +64,7 @@ pub fn disk_off(folder: &std::path::Path, cause: &str) {
 
 /// A file of the cache on the disk is not what was written, and is gone.
 pub fn disk_damaged(file: &std::path::Path, cause: &str) {
-    tracing::warn!(file = %file.display(), cause, "a file of the cache is damaged: it is a miss");
+    tracing::warn!(file = %file.display(), cause, "a file of the cache is damaged: it is gone");
 }
 
 /// What became of what the life before had left of quotas.

@@ -141,3 +141,30 @@ async fn an_origin_that_breaks_off_behind_its_header_is_answered_for() {
         assert!(text.starts_with("HTTP/1.1 502") || text.starts_with("HTTP/1.1 200"), "{text}");
     }
 }
+
+/// A policy may leave a field out of account, but not who can read what is coded here.
+#[tokio::test]
+async fn an_ignored_accept_encoding_still_chooses_the_coding() {
+    let origin = pages().await;
+    let policy = "[[cache]]\nname = \"all\"\nvary = { ignore = [\"accept-encoding\"] }\n";
+    let edge = Edge::before(&origin.url(), &format!("{CONFIG}{policy}")).await;
+    for (accept, coding) in [("br", "br"), ("identity", ""), ("br", "br")] {
+        let answer = ask(&edge, "/", accept).await;
+        assert_eq!((answer.header("content-encoding"), decoded(&answer)), (coding, page().into_bytes()), "{accept}");
+    }
+}
+
+/// RFC 9530: what says what the bytes hash to says it of other ones once they are coded.
+#[tokio::test]
+async fn digests_of_what_was_not_coded_go() {
+    let fields = "Content-Type: text/html\r\nCache-Control: max-age=60\r\nContent-Digest: a\r\nRepr-Digest: b\r\nDigest: c\r\nContent-MD5: d\r\n";
+    let origin = Origin::start(move |_| async move { ok(fields, page().as_bytes()) }).await;
+    let edge = Edge::before(&origin.url(), CONFIG).await;
+    for (accept, digests) in [("gzip", ["", "", "", ""]), ("identity", ["a", "b", "c", "d"])] {
+        for _ in 0..2 {
+            let answer = ask(&edge, "/", accept).await;
+            let found = ["content-digest", "repr-digest", "digest", "content-md5"].map(|field| answer.header(field));
+            assert_eq!(found, digests, "{accept} {:?}", answer.header("cache-status"));
+        }
+    }
+}

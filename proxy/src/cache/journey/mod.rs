@@ -1,6 +1,6 @@
 //! Whole requests through Pingora's proxy, wired as the module says: an origin that follows a script, clients in memory.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -125,7 +125,6 @@ struct Context {
 struct App {
     cache: &'static Cache,
     origin: std::net::SocketAddr,
-    lost: AtomicBool,
 }
 
 fn now() -> SystemTime {
@@ -154,8 +153,10 @@ impl ProxyHttp for App {
         Ok(())
     }
 
-    fn cache_key_callback(&self, session: &Session, _ctx: &mut Context) -> Result<CacheKey> {
-        Ok(key(session.req_header().uri.path()))
+    fn cache_key_callback(&self, session: &Session, ctx: &mut Context) -> Result<CacheKey> {
+        let key = key(session.req_header().uri.path());
+        ctx.exchange.keyed(&key);
+        Ok(key)
     }
 
     fn cache_vary_filter(&self, meta: &CacheMeta, _ctx: &mut Context, request: &RequestHeader) -> Option<HashBinary> {
@@ -167,8 +168,7 @@ impl ProxyHttp for App {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        let of = (Variation::default(), self.lost.load(Ordering::SeqCst));
-        ctx.next = self.cache.before_origin(session, of, now()).await;
+        ctx.next = self.cache.before_origin(session, Variation::default(), now()).await;
         let Next::Refused { retry_after } = ctx.next else { return Ok(true) };
         let mut refusal = ResponseHeader::build(503, None)?;
         refusal.insert_header("retry-after", retry_after.as_secs())?;
@@ -225,7 +225,6 @@ impl ProxyHttp for App {
         _: &mut Context,
         _: bool,
     ) -> Box<Error> {
-        self.lost.store(true, Ordering::SeqCst);
         error.set_retry(false);
         error
     }
@@ -285,7 +284,7 @@ impl Reply {
 impl Edge {
     fn new(origin: &Origin, wait: Duration) -> Edge {
         let cache = Cache::leak(Settings { memory: 16 << 20, object_max: 1 << 20, wait }, None, empty_store());
-        let app = App { cache, origin: origin.address, lost: AtomicBool::new(false) };
+        let app = App { cache, origin: origin.address };
         Edge { proxy: Arc::new(http_proxy(&Arc::new(ServerConf::default()), app)), cache }
     }
 

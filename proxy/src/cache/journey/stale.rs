@@ -280,3 +280,35 @@ async fn no_cache_of_one_client_is_not_shared_and_does_not_end_the_sharing() {
         assert_eq!((other.cache().as_str(), other.field("x-who")), ("pop; fwd=stale; fwd-status=304; stored", "all"));
     }
 }
+
+/// Neither an error nor what one client's header came to keeps others from what is stored, fresh or stale, of whichever variant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_says_nothing_of_the_next_keeps_nobody_from_what_is_stored() {
+    let origin = Origin::start(|_, head| {
+        let head = head.to_ascii_lowercase();
+        let fail = |status: &str| {
+            vec![Step::Write(
+                format!("HTTP/1.1 {status} x\r\nVary: Accept-Language\r\nContent-Length: 0\r\n\r\n").into_bytes(),
+            )]
+        };
+        match () {
+            () if head.contains("x-fail: close") => vec![Step::Close],
+            () if head.contains("x-fail: 500") => fail("500"),
+            () if head.contains("x-fail: 400") => fail("400"),
+            () if head.contains("x-fail: cookie") => ok("Set-Cookie: a=b\r\nVary: Accept-Language\r\n", b"own"),
+            () => ok("Cache-Control: max-age=60\r\nVary: Accept-Language\r\n", b"body"),
+        }
+    })
+    .await;
+    let edge = Edge::new(&origin, WAIT);
+    for fails in ["500", "400", "cookie"] {
+        let path = format!("/{fails}");
+        edge.ask("GET", &path, &[("accept-language", "de")]).await;
+        edge.ask("GET", &path, &[("accept-language", "en"), ("x-fail", fails)]).await;
+        let fresh = edge.ask("GET", &path, &[("accept-language", "de")]).await;
+        assert_eq!((fresh.whole(), fresh.cache().as_str()), (&b"body"[..], "pop; hit"), "{fails}");
+        edge.expire(&path).await;
+        let stale = edge.ask("GET", &path, &[("accept-language", "de"), ("x-fail", "close")]).await;
+        assert_eq!((stale.status, stale.cache().as_str()), (200, "pop; hit; detail=stale-if-error"), "{fails}");
+    }
+}

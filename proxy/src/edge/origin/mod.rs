@@ -10,7 +10,7 @@ pub(crate) mod resolve;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use pingora::upstreams::peer::HttpPeer;
@@ -29,7 +29,6 @@ pub struct Origin {
     authorities: Option<Authorities>,
     backends: Vec<Backend>,
     next: AtomicUsize,
-    lost: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -83,7 +82,7 @@ impl Origin {
                 template: Template::new((&facts, server), authorities.as_ref(), shown, group),
             })
             .collect();
-        Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0), lost: AtomicBool::new(false) })
+        Arc::new(Origin { facts, authorities, backends, next: AtomicUsize::new(0) })
     }
 
     /// Whether this is what [`Origin::new`] would make of these, but for what it learnt since.
@@ -130,7 +129,6 @@ impl Origin {
 
     /// A server answered: it is well.
     pub fn succeeded(&self, server: usize) {
-        self.lost.store(false, Ordering::Relaxed);
         if let Some(backend) = self.backends.get(server) {
             backend.health.succeeded();
         }
@@ -138,13 +136,7 @@ impl Origin {
 
     /// A server could not be reached, or broke off. Says whether it is ejected by this failure.
     pub fn failed(&self, server: usize, now: Time) -> bool {
-        self.lost.store(true, Ordering::Relaxed);
         self.backends.get(server).is_some_and(|backend| backend.health.failed(&self.facts.eject, now))
-    }
-
-    /// Whether the newest try brought no answer.
-    pub fn is_lost(&self) -> bool {
-        self.lost.load(Ordering::Relaxed)
     }
 
     /// The Host header a server gets, given what the client asked for.
