@@ -8,6 +8,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod admin;
+mod affinity;
 mod asked;
 mod cache;
 mod cluster;
@@ -48,6 +49,7 @@ mod unique;
 mod value;
 
 pub use admin::{AccessLog, Admin};
+pub use affinity::{AFFINITY_KEYS_MAX, Affinity};
 pub use cache::{
     CACHE_POLICIES_MAX, CachePolicy, CacheTimes, Caching, KEY_NAMES_MAX, Keying, OnError, ParamName, QueryKey,
     SLICE_LEAST, SLICE_MAX, Storing,

@@ -6,13 +6,14 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::affinity::{Affinity, RawAffinity};
 use crate::finding::Check;
 use crate::raw::{At, DurationText, Number, Text};
 use crate::sections::{Section, at_most};
 use crate::value::{Wrong, host_name, name, server, timeout};
 
 /// `[origin.NAME]`: a group of servers that answer alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Origin {
     /// The name sites refer to: 1 to 64 characters of `[A-Za-z0-9._-]`.
     pub name: String,
@@ -28,6 +29,10 @@ pub struct Origin {
     pub eject: Eject,
     /// Whether what is to be stored is fetched through a POP of the roster that all the others share. Default false.
     pub shield: bool,
+    /// How clients keep to a server; each try goes to the next one when absent.
+    pub affinity: Option<Affinity>,
+    /// The places of servers that get no new clients, in order; never all of them.
+    pub drain: Vec<usize>,
 }
 
 /// One server of an origin.
@@ -123,6 +128,11 @@ pub(crate) struct RawOrigin {
     eject: RawEject,
     /// Whether POPs fetch what they store through one of them, the same at every POP. Default false: each fetches it from the servers itself.
     shield: Option<At<bool>>,
+    /// How clients keep to one server, such as `{ cookie = "app-server", keys = ["affinity.key"] }` or `{ key = ["client.net"] }`. Default each try goes to the next one.
+    affinity: Option<At<RawAffinity>>,
+    /// Those of `servers` that get no new clients, such as `["10.1.0.11:8000"]`: what a cookie names still goes there. Default none.
+    #[serde(default)]
+    drain: Vec<At<Text>>,
 }
 
 /// `tls` of an origin as it is written.
@@ -203,6 +213,11 @@ impl RawOrigin {
         let read = check.value_or(self.read_timeout.as_ref(), Duration::from_secs(30), timeout);
         let write = check.value_or(self.write_timeout.as_ref(), Duration::from_secs(30), timeout);
         let idle = check.value_or(self.idle_timeout.as_ref(), Duration::from_secs(60), timeout);
+        let drain = self.drained(&servers, check);
+        let affinity = match &self.affinity {
+            None => Some(None),
+            Some(written) => written.value.lower(written.span(), check).map(Some),
+        };
         let failures = check.number(self.eject.failures.as_ref(), 1..1_000_001, 5);
         let duration = check.value_or(self.eject.duration.as_ref(), Duration::from_secs(10), timeout);
         within?;
@@ -214,7 +229,35 @@ impl RawOrigin {
             timeouts: OriginTimeouts { connect: connect?, read: read?, write: write?, idle: idle? },
             eject: Eject { failures: failures?, duration: duration? },
             shield: self.shield.as_ref().is_some_and(|shield| shield.value),
+            affinity: affinity?,
+            drain: drain?,
         })
+    }
+
+    /// The places of the servers that get no new clients.
+    fn drained(&self, servers: &[Option<Server>], check: &mut Check<'_>) -> Option<Vec<usize>> {
+        let place = |server: &Server| servers.iter().position(|known| known.as_ref() == Some(server));
+        let is_sound = servers.iter().all(Option::is_some);
+        let mut drained = Vec::new();
+        for one in &self.drain {
+            let found = check.expanded(one, server)?;
+            match place(&found) {
+                Some(place) => drained.push(place),
+                None if is_sound => {
+                    check.note(one.span(), Wrong::new("`drain` names one that is not among `servers`"));
+                    return None;
+                }
+                None => return None,
+            }
+        }
+        drained.sort_unstable();
+        drained.dedup();
+        if let Some(last) = self.drain.last().filter(|_| is_sound && drained.len() == servers.len()) {
+            let wrong = Wrong::new("all servers are drained, and none is left for new clients");
+            check.note(last.span(), wrong);
+            return None;
+        }
+        Some(drained)
     }
 }
 

@@ -13,6 +13,7 @@ use selvedge_conf::Config;
 use selvedge_conf::expr::Phase;
 use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 
+use crate::affinity::Affinities;
 use crate::ban;
 use crate::cache::{KeyShape, Policies, Policy, PolicyId};
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
@@ -39,6 +40,7 @@ pub struct Filters {
     request: Ruleset,
     response: Ruleset,
     policies: Policies,
+    affinities: Affinities,
     passes: Vec<Pass>,
     counts_requests: bool,
     counts_responses: bool,
@@ -68,6 +70,7 @@ impl Filters {
             request: rules(Phase::Request),
             response: rules(Phase::Response),
             policies: Policies::new(&config.caches),
+            affinities: Affinities::new(config),
             passes: Pass::all(config, store)?,
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
@@ -287,6 +290,7 @@ impl Filters {
         let limits = answered.is_none().then(|| self.ledger.limits_for(site, &context));
         let is_refused = matches!(answered, Some(Answered::Denied(..) | Answered::Redirected(..)));
         let policy = if is_refused { None } else { self.policies.find(site, &context) };
+        let affinity = if is_refused { None } else { self.affinities.key(site, findings.changes.origin, &context) };
         let due = self.counts_requests.then(|| self.ledger.due(Phase::Request, site, &context));
         if let Some(verdict) = self.form_first(site, &context, answered.as_ref()) {
             return Decision::of(verdict);
@@ -297,6 +301,7 @@ impl Filters {
             Some(Answered::Allowed(_)) | None => Verdict::Pass(site),
         });
         decision.policy = policy;
+        decision.affinity = affinity;
         let mut limit_tags = Vec::new();
         if let Some(limits) = limits {
             self.charge(&limits, site, &context, (&mut decision, &mut limit_tags), hand);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selvedge_state::{Ban, Time};
+use selvedge_state::{Ban, Key64, Time};
 
 use crate::cache::PolicyId;
 use crate::changes::{Changes, HeaderChange};
@@ -32,6 +32,8 @@ pub struct Decision {
     pub uncounted: Option<LimitId>,
     /// The first cache policy that is for it.
     pub policy: Option<PolicyId>,
+    /// What it keeps to a server of its origin by.
+    pub affinity: Option<Key64>,
     /// What rules want changed; those of the response also when the edge answers itself.
     pub changes: Changes,
     /// What rules tagged the request with, each tag once.
@@ -58,6 +60,7 @@ impl Decision {
             would_refuse: Vec::new(),
             uncounted: None,
             policy: None,
+            affinity: None,
             changes: Changes::default(),
             tags: Vec::new(),
             fired: Vec::new(),

@@ -4,7 +4,7 @@
 //! ([`Verdict::FormUnread`](crate::Verdict)), and is taken anew when the form is there.
 
 use selvedge_conf::expr::{Expr, Phase};
-use selvedge_conf::{Config, Effect, KeyPart, Limit, Reply, Rule, RuleMode};
+use selvedge_conf::{Affinity, Config, Effect, KeyPart, Limit, Reply, Rule, RuleMode};
 
 /// What is known of the form that a request brings (`application/x-www-form-urlencoded`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,7 +54,11 @@ pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
                 .limits
                 .iter()
                 .any(|limit| limit.when.iter().chain(&limit.unlimited).any(reads) || counted(limit))
-                || config.caches.iter().any(|policy| policy.when.as_ref().is_some_and(reads)))
+                || config.caches.iter().any(|policy| policy.when.as_ref().is_some_and(reads))
+                || config
+                    .origins
+                    .iter()
+                    .any(|origin| matches!(&origin.affinity, Some(Affinity::Key(key)) if keyed(key))))
         || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.iter().chain(late(limit)).any(reads))
         || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
         || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))

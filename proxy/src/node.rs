@@ -13,7 +13,7 @@ use crate::admin::{Repeats, report};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::edge::Waiting;
-use crate::edge::origin::Origin;
+use crate::edge::origin::{Origin, Shown};
 use crate::front::Certificates;
 use crate::keep::{Keeper, PurgeLog};
 use crate::link::nats::FabricStatus;
@@ -276,10 +276,15 @@ impl Node {
     }
 
     fn origin(&self, origin: &Origin, now: Time) -> report::Origin {
-        let server = |(name, addresses, ejected)| report::Server { name, addresses, ejected };
+        let server = |shown: Shown<'_>| report::Server {
+            name: shown.name.to_owned(),
+            addresses: shown.addresses,
+            ejected: shown.ejected,
+            drains: shown.drains,
+        };
         report::Origin {
             name: origin.name().to_owned(),
-            servers: origin.servers(now).into_iter().map(server).collect(),
+            servers: origin.servers(now).map(server).collect(),
             shield: self.shield(origin, now),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) use address::{ip, network, socket};
 pub(crate) use duration::{WINDOW_LONGEST, duration, some_time, timeout, window};
 pub(crate) use environment::expand;
 pub(crate) use host::{host_name, server};
-pub(crate) use name::{field_name, label, name};
+pub(crate) use name::{cookie_name, field_name, label, name};
 pub(crate) use pattern::Patterns;
 pub(crate) use quota::quota;
 pub(crate) use rate::rate;

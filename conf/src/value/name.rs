@@ -36,3 +36,15 @@ pub(crate) fn field_name(text: &str) -> Result<String, Wrong> {
     }
     Err(Wrong::new(format!("`{}` cannot be the name of a header", shown(text))))
 }
+
+/// The name of a cookie: a token (RFC 6265 section 4.1.1).
+pub(crate) fn cookie_name(text: &str) -> Result<String, Wrong> {
+    const LONGEST: usize = 64;
+    match field_name(text) {
+        Ok(_) if text.len() <= LONGEST => Ok(text.to_owned()),
+        _ => {
+            let wrong = Wrong::new(format!("`{}` cannot be the name of a cookie", shown(text)));
+            Err(wrong.advice("it has 1 to 64 letters, digits and characters such as `-` and `_`"))
+        }
+    }
+}

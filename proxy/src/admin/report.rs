@@ -318,6 +318,9 @@ pub struct Server {
     pub addresses: Vec<SocketAddr>,
     /// Passed over since it failed too often.
     pub ejected: bool,
+    /// It gets no new clients.
+    #[serde(default)]
+    pub drains: bool,
 }
 
 /// The cache's standing.

@@ -76,6 +76,8 @@ fn page(status: &Status) -> String {
                 "EJECTED"
             } else if server.addresses.is_empty() {
                 "UNRESOLVED"
+            } else if server.drains {
+                "drains"
             } else {
                 "ok"
             };

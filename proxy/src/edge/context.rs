@@ -10,8 +10,9 @@ use selvedge_conf::{CacheAction, Limit};
 use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId, Slice};
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
-use selvedge_state::Fill;
+use selvedge_state::{Fill, Key64};
 
+use super::affinity::Ticketed;
 use super::answer::Answer;
 use super::form::Form;
 use super::forwarded::Client;
@@ -57,6 +58,10 @@ pub struct Context {
     pub(super) would_refuse: Vec<LimitId>,
     /// What the edge answered by itself.
     pub(super) answer: Option<Answer>,
+    /// What it keeps to a server by.
+    pub(super) affinity: Option<Key64>,
+    /// The same by a cookie.
+    pub(super) ticketed: Option<Ticketed>,
     /// Server of the newest try.
     pub(super) server: Option<usize>,
     pub(super) origin_address: Option<std::net::SocketAddr>,
@@ -152,6 +157,8 @@ impl Context {
             held: None,
             would_refuse: Vec::new(),
             answer: None,
+            affinity: None,
+            ticketed: None,
             server: None,
             origin_address: None,
             tries: 0,

@@ -6,6 +6,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod adapter;
+mod affinity;
 mod answer;
 mod caching;
 mod child;
@@ -250,6 +251,7 @@ impl Edge {
         if header.status.is_informational() && header.status != http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
+        affinity::tell(header, context)?;
         steer::response(header, &context.said.changes)?;
         if context.said.response.is_none() {
             context.said.response = Some(self.respond(session, context, header, from));

@@ -17,7 +17,7 @@ use selvedge_filters::cache::Scheme;
 
 use super::context::{Context, Way};
 use super::forwarded::{self, Trust};
-use super::origin::Choice;
+use super::origin::{Choice, Keeps};
 use super::outbound::pass_on;
 use crate::node::Node;
 use crate::shield::{Freshness, HAVE, ORDER, Order, PURGES, Parent, read_have};
@@ -45,7 +45,7 @@ pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> O
     }
     let now = node.clock.now();
     let is_there = node.store.hears_pop(parent.pop()) && parent.way().is_up(now);
-    let choice = parent.way().choose(None, now).filter(|_| is_there);
+    let choice = parent.way().choose(Keeps::Nothing, None, now).filter(|_| is_there);
     let Some(Choice { address, mut peer, .. }) = choice else {
         // Counted once, also when the origin is asked twice.
         if context.tries == 0 {

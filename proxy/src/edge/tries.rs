@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
+use super::affinity;
 use super::context::Context;
 use super::parent::{self, Ended};
 use crate::node::Node;
@@ -22,8 +23,8 @@ pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> p
     if let Some(peer) = parent::choose(node, session, context) {
         return Ok(peer);
     }
-    let origin = context.origin.as_ref();
-    let choice = origin.and_then(|origin| origin.choose(context.server, node.clock.now()));
+    let (origin, keeps) = (context.origin.as_ref(), affinity::keeps(context));
+    let choice = origin.and_then(|origin| origin.choose(keeps, context.server, node.clock.now()));
     let Some(choice) = choice else {
         return Error::e_explain(ErrorType::HTTPStatus(502), "no server of the origin has an address");
     };

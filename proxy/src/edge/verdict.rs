@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 use selvedge_conf::{Deny, Over};
 use selvedge_filters::{Changes, Decision, Quota, SiteId, Verdict};
 
+use super::affinity;
 use super::answer::Answer;
 use super::context::Context;
 use super::steer;
@@ -20,6 +21,7 @@ pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Co
     let plan = Arc::clone(&context.plan);
     context.quotas = quotas;
     context.policy = decision.policy;
+    context.affinity = decision.affinity;
     would_refuse.iter().for_each(|limit| plan.meters.limit(*limit, LimitOutcome::WouldRefuse));
     context.would_refuse = would_refuse;
     if let Some(limit) = uncounted {
@@ -43,13 +45,19 @@ pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Co
 fn go_on(plan: &Plan, site: SiteId, changes: &Changes, session: &mut Session, context: &mut Context) -> Option<Answer> {
     let own = plan.config.sites.get(site.0).map(|site| site.origin);
     context.rerouted = changes.origin.is_some_and(|chosen| Some(chosen) != own);
-    context.origin = changes.origin.or(own).and_then(|origin| plan.origins.get(origin)).cloned();
+    let origin = changes.origin.or(own);
+    context.origin = origin.and_then(|origin| plan.origins.get(origin)).cloned();
     context.cache = changes.cache;
     // A client was found, or nothing would have been decided; and filters give paths and queries that a URI holds.
     let Some(client) = context.client else { return Some(Answer::Internal) };
     match steer::request(session.req_header_mut(), &context.target, client, changes) {
         Ok(original) => {
             context.original = original;
+            if let Some(tickets) = origin.and_then(|origin| plan.shelf.tickets(origin)) {
+                // Rules see what the client sent.
+                let request = (session.req_header_mut(), &mut context.original);
+                context.ticketed = Some(affinity::take(tickets, request, client));
+            }
             None
         }
         Err(_) => Some(Answer::Internal),

@@ -130,6 +130,8 @@ impl Parent {
             },
             eject: EJECT,
             shield: false,
+            affinity: None,
+            drain: Vec::new(),
         };
         let authorities = membership.authorities.clone();
         let group = known.map_or_else(|| groups.next(), |known| known.group);

@@ -1,6 +1,6 @@
 //! Tables from files: what rules look up that is neither the request nor the store.
 //!
-//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge are read here, too. Parsing happens here,
+//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge, and of cookies, are read here, too. Parsing happens here,
 //! once for each content: what an earlier [`Shelf`] made of the same bytes is shared with the next one.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -8,6 +8,7 @@
 mod geo;
 mod lists;
 mod secrets;
+mod tickets;
 mod tokens;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use selvedge_conf::Config;
 use selvedge_filters::{Geo, Tables, Tokens};
 
+use crate::edge::origin::Tickets;
 use crate::plan::{Fault, Ledger};
 use geo::Places;
 use lists::Stocked;
@@ -28,6 +30,8 @@ pub struct Shelf {
     places: Option<Arc<Places>>,
     issuers: Vec<Arc<Issuer>>,
     secrets: Option<Secrets>,
+    /// For each origin.
+    tickets: Vec<Option<Arc<Tickets>>>,
 }
 
 impl Shelf {
@@ -42,12 +46,15 @@ impl Shelf {
         let issuers: Vec<_> = config.jwts.iter().map(|jwt| Issuer::load(jwt, ledger, &old.issuers)).collect();
         let purgers = config.purge.as_ref().map_or(&[][..], |purge| &purge.tokens);
         let secrets = Secrets::load(purgers, ledger);
+        let tickets: Vec<_> = config.origins.iter().map(|origin| tickets::load(origin, ledger)).collect();
         let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
         let places = told(places, faults);
         let issuers: Vec<_> = issuers.into_iter().map(|issuer| told(issuer, faults)).collect();
         let secrets = told(secrets, faults);
+        let tickets: Vec<_> = tickets.into_iter().map(|tickets| told(tickets, faults)).collect();
         Some(Shelf {
             secrets: secrets?,
+            tickets: tickets.into_iter().collect::<Option<_>>()?,
             lists: lists.into_iter().collect::<Option<_>>()?,
             places: places?,
             issuers: issuers.into_iter().collect::<Option<_>>()?,
@@ -57,6 +64,11 @@ impl Shelf {
     /// The place in the config of the token that purges and has this secret.
     pub fn purger(&self, presented: &[u8]) -> Option<usize> {
         self.secrets.as_ref()?.find(presented)
+    }
+
+    /// What names the servers of the origin at this place in the config, if a cookie does.
+    pub(crate) fn tickets(&self, origin: usize) -> Option<&Arc<Tickets>> {
+        self.tickets.get(origin)?.as_ref()
     }
 
     /// The tables as filters take them, in the config's order.

@@ -1,5 +1,6 @@
 //! End-to-end tests: the built program as a child process, a real socket on either side. Each reads like a transcript.
 
+mod affinity;
 mod agree;
 mod bounds;
 mod cache;

@@ -4,6 +4,7 @@
 //! a request never waits for DNS. A server that fails several times in a row is passed over until its time is up, unless all
 //! are in that state.
 
+mod affinity;
 mod health;
 mod peer;
 pub(crate) mod resolve;
@@ -16,8 +17,10 @@ use arc_swap::ArcSwap;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::CertKey;
 use selvedge_conf::{HostHeader, Origin as Facts, OriginTimeouts, Server};
-use selvedge_state::Time;
+use selvedge_filters::affinity::favourite;
+use selvedge_state::{Key64, Time};
 
+pub(crate) use affinity::Tickets;
 use health::Health;
 pub use peer::Authorities;
 use peer::Template;
@@ -34,6 +37,10 @@ pub struct Origin {
 #[derive(Debug)]
 struct Backend {
     server: Server,
+    /// Its address as text: what it is called in the config, with its port.
+    name: String,
+    /// It gets no new clients.
+    drains: bool,
     addresses: ArcSwap<Vec<SocketAddr>>,
     health: Health,
     template: Template,
@@ -48,6 +55,38 @@ pub struct Choice {
     pub address: SocketAddr,
     /// The peer for Pingora.
     pub peer: Box<HttpPeer>,
+}
+
+/// A server as operators see it.
+#[derive(Debug)]
+pub struct Shown<'o> {
+    /// What it is called.
+    pub name: &'o str,
+    /// Where it is.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether it is being passed over.
+    pub ejected: bool,
+    /// Whether it gets no new clients.
+    pub drains: bool,
+}
+
+/// What a request keeps to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Any server.
+    #[default]
+    Nothing,
+    /// The server at this place, which a cookie names.
+    Server(usize),
+    /// The server that all requests of this key go to.
+    Key(Key64),
+}
+
+/// A server that has an address.
+struct Found<'o> {
+    place: usize,
+    backend: &'o Backend,
+    address: SocketAddr,
 }
 
 impl Origin {
@@ -71,8 +110,11 @@ impl Origin {
         let backends = facts
             .servers
             .iter()
-            .map(|server| Backend {
+            .enumerate()
+            .map(|(place, server)| Backend {
                 server: server.clone(),
+                name: peer::authority(server),
+                drains: facts.drain.contains(&place),
                 addresses: match (resolve::literal(server), known(server)) {
                     (Some(address), _) => ArcSwap::from_pointee(vec![address]),
                     (None, Some(backend)) => ArcSwap::new(backend.addresses.load_full()),
@@ -95,26 +137,37 @@ impl Origin {
         &self.facts.name
     }
 
-    /// The server for the next try, in turn; `avoid` is the one that just failed. None when no server's name has ever been
-    /// resolved.
-    pub fn choose(&self, avoid: Option<usize>, now: Time) -> Option<Choice> {
+    /// The server for the next try: the one that the request keeps to, else the next one; `avoid` is the one that just failed. One that drains is
+    /// chosen where a cookie names it, or where there is no other. None when no server's name has ever been resolved.
+    pub fn choose(&self, keeps: Keeps, avoid: Option<usize>, now: Time) -> Option<Choice> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let turn = || {
-            let count = self.backends.len();
-            (0..count).filter_map(move |step| {
-                let index = (start + step) % count;
-                let backend = self.backends.get(index)?;
-                let addresses = backend.addresses.load();
-                let address = addresses.get(start / count % addresses.len().max(1)).copied()?;
-                Some((index, backend, address))
-            })
+        let count = self.backends.len();
+        let turn = || (0..count).filter_map(move |step| self.at((start + step) % count, start / count));
+        let is_up = |found: &Found<'_>| Some(found.place) != avoid && found.backend.health.is_up(now);
+        let is_open = |found: &Found<'_>| is_up(found) && !found.backend.drains;
+        let kept = || match keeps {
+            Keeps::Nothing => None,
+            Keeps::Server(place) => self.at(place, start / count.max(1)).filter(is_up),
+            Keeps::Key(key) => {
+                let open = turn().filter(is_open).map(|found| (found.place, found.backend.name.as_str()));
+                favourite(key, open).and_then(|place| self.at(place, start / count.max(1)))
+            }
         };
-        let (server, backend, address) = turn()
-            .find(|(index, backend, _)| Some(*index) != avoid && backend.health.is_up(now))
-            .or_else(|| turn().find(|(index, _, _)| Some(*index) != avoid))
+        let found = kept()
+            .or_else(|| turn().find(is_open))
+            .or_else(|| turn().find(is_up))
+            .or_else(|| turn().find(|found| Some(found.place) != avoid))
             .or_else(|| turn().next())?;
-        let peer = Box::new(backend.template.peer(address));
-        Some(Choice { server, address, peer })
+        let peer = Box::new(found.backend.template.peer(found.address));
+        Some(Choice { server: found.place, address: found.address, peer })
+    }
+
+    /// A server, at the address whose turn it is, if it has one.
+    fn at(&self, place: usize, turn: usize) -> Option<Found<'_>> {
+        let backend = self.backends.get(place)?;
+        let addresses = backend.addresses.load();
+        let address = addresses.get(turn % addresses.len().max(1)).copied()?;
+        Some(Found { place, backend, address })
     }
 
     /// Whether a server is there that is not passed over.
@@ -151,14 +204,13 @@ impl Origin {
         }
     }
 
-    /// Each server as text, its addresses, and whether it is being passed over.
-    pub fn servers(&self, now: Time) -> Vec<(String, Vec<SocketAddr>, bool)> {
-        self.backends
-            .iter()
-            .map(|backend| {
-                let addresses = backend.addresses.load().as_ref().clone();
-                (peer::authority(&backend.server), addresses, !backend.health.is_up(now))
-            })
-            .collect()
+    /// Its servers, in the config's order.
+    pub fn servers(&self, now: Time) -> impl Iterator<Item = Shown<'_>> {
+        self.backends.iter().map(move |backend| Shown {
+            name: &backend.name,
+            addresses: backend.addresses.load().as_ref().clone(),
+            ejected: !backend.health.is_up(now),
+            drains: backend.drains,
+        })
     }
 }
