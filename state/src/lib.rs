@@ -35,6 +35,7 @@ mod tests;
 mod time;
 mod trail;
 mod unique;
+mod version;
 mod void;
 mod walk;
 mod wire;
@@ -66,5 +67,6 @@ pub use store::{
 };
 pub use time::Time;
 pub use trail::{BanStep, TRAIL_MAX};
+pub use version::Version;
 pub use void::{VOIDS_MAX, Void};
 pub use wire::FRAME_MAX;

@@ -22,6 +22,7 @@ pub(crate) mod shares;
 
 use crate::identity::Author;
 use crate::time::Time;
+pub(crate) use crate::version::Version;
 
 /// Authors beside the own one whose accounts one key holds, and receivers that one account names. Lives count, so there are more
 /// than nodes where nodes restart over and over.
@@ -43,40 +44,6 @@ pub const EPOCH_LONGEST: u64 = 31 * 86_400_000;
 /// Whether an account of rights or shares is not needed any more.
 pub(crate) fn is_over(account: &Account, now: Time) -> bool {
     account.ends.plus(KEPT) <= now
-}
-
-/// Bits of a version below its time.
-const CHANGES: u32 = 20;
-
-/// Which of two accounts of one author is the later one: ms of its author's node time, and changes within one ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Version(pub(crate) u64);
-
-impl Version {
-    /// The next one, at `now`: greater than this one even where the clock stands still. It would run ahead of the clock at more than a
-    /// million changes in a ms.
-    pub(crate) fn next(self, now: Time) -> Version {
-        let earliest = now.0.min(u64::MAX >> CHANGES) << CHANGES;
-        Version(self.0.saturating_add(1).max(earliest))
-    }
-
-    /// Changes within one ms that are told apart.
-    pub(crate) const MOST: u64 = (1 << CHANGES) - 1;
-
-    /// One that was made at this instant, as so many changes before it; `None` where there is no such version.
-    pub(crate) fn new(at: Time, changes: u64) -> Option<Version> {
-        (at.0 <= u64::MAX >> CHANGES && changes <= Version::MOST).then_some(Version(at.0 << CHANGES | changes))
-    }
-
-    /// How many were made before it in the same ms.
-    pub(crate) fn changes(self) -> u64 {
-        self.0 & Version::MOST
-    }
-
-    /// When it was made.
-    pub(crate) fn at(self) -> Time {
-        Time(self.0 >> CHANGES)
-    }
 }
 
 /// What was moved to another author, all in all.

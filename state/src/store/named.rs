@@ -7,6 +7,7 @@
 //! there is nobody else; and a peer that makes its keys up can choose ones that are never in it.
 
 use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::parts::Parts;
@@ -20,26 +21,31 @@ pub(super) const SAMPLE: usize = 32;
 /// Samples of what peers named that are looked at for one new key. What is found to be spared is in none of the next ones.
 const LOOKS: usize = 32;
 
-type Keys = Parts<PopId, Parts<u32, BTreeSet<Key64>>>;
+type Keys<K> = Parts<PopId, Parts<u32, BTreeSet<K>>>;
 
 /// No lock of a table is taken while this one is held.
-#[derive(Default)]
-pub(super) struct Named(Mutex<Keys>);
+pub(super) struct Named<K = Key64>(Mutex<Keys<K>>);
 
-impl Named {
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+impl<K> Default for Named<K> {
+    fn default() -> Named<K> {
+        Named(Mutex::default())
+    }
+}
+
+impl<K: Sharded + Hash + Ord + Copy> Named<K> {
+    fn keys(&self) -> MutexGuard<'_, Keys<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is made because a peer names a key.
-    pub(super) fn note<V: Nameable>(&self, by: Actor, key: Key64, mut made: V) -> V {
+    pub(super) fn note<V: Nameable>(&self, by: Actor, key: K, mut made: V) -> V {
         made.set_named_by(by);
         self.insert(by, key);
         made
     }
 
     /// What is held of a key is about to be forgotten, under its lock.
-    pub(super) fn forget(&self, key: Key64, by: Option<Actor>) {
+    pub(super) fn forget(&self, key: K, by: Option<Actor>) {
         by.into_iter().for_each(|by| self.remove(by, key));
     }
 
@@ -52,9 +58,9 @@ impl Named {
     /// the one with the least rank of a sample; where there is none, one that is over. What has no rank stays.
     pub(super) fn make_room<V: Nameable, R: Ord>(
         &self,
-        map: &Shards<Key64, V>,
-        (by, near): (Actor, Key64),
-        GiveWay { sample, rank, last }: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(Key64, &V)>,
+        map: &Shards<K, V>,
+        (by, near): (Actor, K),
+        GiveWay { sample, rank, last }: GiveWay<impl Fn(&V) -> Option<R>, impl Fn(K, &V)>,
         is_over: impl Fn(&V) -> bool,
     ) {
         for _ in 0..LOOKS {
@@ -78,25 +84,25 @@ impl Named {
     }
 
     /// A key was made because a peer named it.
-    pub(super) fn insert(&self, by: Actor, key: Key64) {
+    pub(super) fn insert(&self, by: Actor, key: K) {
         self.change(by, |keys| {
             keys.insert(key);
         });
     }
 
     /// A key is forgotten, or is not of this peer's POP alone any more.
-    fn remove(&self, by: Actor, key: Key64) {
+    fn remove(&self, by: Actor, key: K) {
         self.change(by, |keys| {
             keys.remove(&key);
         });
     }
 
-    fn change(&self, by: Actor, change: impl FnOnce(&mut BTreeSet<Key64>)) {
+    fn change(&self, by: Actor, change: impl FnOnce(&mut BTreeSet<K>)) {
         self.keys().change(by.pop, |nodes| nodes.change(by.node, change));
     }
 
     /// Whose keys make room for one that `by` names, and so many of them, from `near` on and round. `None` where nobody has any.
-    fn give_way(&self, by: Actor, near: Key64, sample: usize) -> Option<(Actor, Vec<Key64>)> {
+    fn give_way(&self, by: Actor, near: K, sample: usize) -> Option<(Actor, Vec<K>)> {
         let keys = self.keys();
         let (pop, nodes) = keys.give_way(by.pop)?;
         // In another POP that is one of those that have most, too.

@@ -4,14 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::key::Key64;
-
 /// What can be counted.
 pub(super) trait Counted: Default {
     fn count(&self) -> usize;
 }
 
-impl Counted for BTreeSet<Key64> {
+impl<K> Counted for BTreeSet<K> {
     fn count(&self) -> usize {
         self.len()
     }
