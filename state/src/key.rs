@@ -33,6 +33,9 @@ pub type Key = Keyed<Key64>;
 /// The name of what is purged together.
 pub type PurgeKey = Keyed<Key128>;
 
+/// The name of one session.
+pub type SessionKey = Keyed<Key128>;
+
 impl<K: Copy> Keyed<K> {
     /// Of something of which these names are known.
     #[must_use]
@@ -186,6 +189,8 @@ pub(crate) enum Domain {
     Names = 19,
     Spread = 20,
     Generation = 22,
+    Session = 23,
+    Sessions = 24,
 }
 
 /// A secret of the cluster, as the key of hashes.

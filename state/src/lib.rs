@@ -27,6 +27,7 @@ mod range;
 mod register;
 mod replica;
 mod rung;
+mod session;
 mod snapshot;
 mod store;
 mod sync;
@@ -45,7 +46,7 @@ pub use bucket::{Bucket, Charge};
 pub use fact::{FACT_LONGEST, FACT_MEMORY};
 pub use identity::{Actor, Author, Incarnation, PopId, Seq};
 pub use journal::{Applied, Journal};
-pub use key::{Key, Key64, Key128, Keyed, PurgeKey};
+pub use key::{Key, Key64, Key128, Keyed, PurgeKey, SessionKey};
 pub use ledger::gauge::{GAUGE_MEMORY, Raised};
 pub use ledger::rights::{Epoch, Settled, Spent};
 pub use ledger::shares::{Allowance, ERA};
@@ -58,6 +59,10 @@ pub use replica::{
     Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
 };
 pub use rung::Rung;
+pub use session::{
+    CONTEXT_MAX, Covered, SESSION_ATTRIBUTES_MAX, SESSION_COUNTERS_MAX, SESSION_LONGEST, SESSION_NAME_MAX,
+    SESSION_ROWS_MAX, SESSION_VALUE_MAX, Session, SessionError, SessionLife, SessionWrite, Versioned, newest_of,
+};
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Carried, CarriedError, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX,

@@ -253,12 +253,14 @@ impl Reading {
 
 /// The lives in which an actor counted.
 fn lives(state: &State, actor: Actor) -> impl Iterator<Item = Incarnation> {
-    let (rows, accounts): (&[_], &[_]) = match state {
-        State::Counters(block) => (&block.rows, &[]),
-        State::Accounts(block) => (&[], &block.accounts),
-        State::Sketches(_) | State::Facts(_) | State::Debts(_) | State::Unknown => (&[], &[]),
+    let (rows, accounts, sessions): (&[_], &[_], &[_]) = match state {
+        State::Counters(block) => (&block.rows, &[], &[]),
+        State::Accounts(block) => (&[], &block.accounts, &[]),
+        State::Sessions(sessions) => (&[], &[], sessions),
+        State::Sketches(_) | State::Facts(_) | State::Debts(_) | State::Unknown => (&[], &[], &[]),
     };
     let authors = rows.iter().map(|(_, author, _)| *author).chain(accounts.iter().map(|(_, author, _)| *author));
+    let authors = authors.chain(sessions.iter().flat_map(|(_, session)| session.authors()));
     authors.filter(move |author| author.actor == actor).map(|author| author.incarnation)
 }
 
@@ -307,6 +309,9 @@ impl Store {
                     restored.left += block.accounts.len() as u64;
                 }
             },
+            State::Sessions(sessions) => sessions.into_iter().for_each(|(key, session)| {
+                restored.ingested(self.offer_session(key, (None, session), Told::Known, now));
+            }),
             State::Debts(debts) => self.owe(&debts, now),
             State::Unknown => restored.left += 1,
         }

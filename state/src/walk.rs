@@ -65,6 +65,7 @@ enum Place {
     Uniques(UniquesId, Option<Key64>),
     /// After this key; of the next one after this author, if any of it was told: what is known of one key need not fit a frame.
     Ledgers(LedgerId, Option<Key64>, Option<(Key64, Author)>),
+    Sessions(Option<Key128>),
 }
 
 /// Why a fill stopped.
@@ -118,6 +119,7 @@ impl Walk {
                 Place::Table(table, after) => fill.table(self, table, after),
                 Place::Uniques(table, after) => fill.uniques(self, table, after),
                 Place::Ledgers(table, after, told) => fill.ledgers(self, table, (after, told)),
+                Place::Sessions(after) => fill.sessions(self, after),
             };
             if let Some(stopped) = stopped {
                 return stopped;
@@ -138,7 +140,10 @@ impl Place {
 
     /// The place after all keys of this one, in the same shard.
     fn next(self, store: &Store, reach: Reach) -> Option<Place> {
-        let ledgers = |after| store.next_ledgers(after, reach).map(|table| Place::Ledgers(table, None, None));
+        let ledgers = |after| {
+            let next = store.next_ledgers(after, reach).map(|table| Place::Ledgers(table, None, None));
+            next.or(Some(Place::Sessions(None)))
+        };
         let uniques = |after| {
             let next = store.next_uniques(after, reach).map(|table| Place::Uniques(table, None));
             next.or_else(|| ledgers(None))
@@ -155,6 +160,7 @@ impl Place {
             Place::Table(at, _) => table(Some(at)),
             Place::Uniques(at, _) => uniques(Some(at)),
             Place::Ledgers(at, ..) => ledgers(Some(at)),
+            Place::Sessions(_) => None,
         }
     }
 }
@@ -260,6 +266,21 @@ impl Fill<'_> {
             }
             after = Some(key);
             walk.place = Place::Ledgers(table, after, None);
+        }
+        None
+    }
+
+    fn sessions(&mut self, walk: &mut Walk, after: Option<Key128>) -> Option<Filled> {
+        for key in self.within(self.store.session_keys(walk.shard, after)) {
+            if let Some(enough) = self.look() {
+                return Some(enough);
+            }
+            let session = self.store.session_said(key).filter(|session| session.over() > self.now);
+            let told = session.filter(|session| session.authors().any(|author| self.whose.holds(author.actor)));
+            if told.is_some_and(|session| self.builder.session(key, session) == Room::Full) {
+                return Some(Filled::Frame);
+            }
+            walk.place = Place::Sessions(Some(key));
         }
         None
     }

@@ -93,7 +93,7 @@ impl Replica {
         let version = self.version(id);
         let digests = self.store.digests(range, instant(now, settled, version));
         let (prefix, bits, at) = (range.prefix(), range.bits(), now.0);
-        let tables = self.store.tables_digest(now);
+        let tables = self.store.tables_digest(now, version);
         let question = Digest { tables, prefix, bits, parts: vec![sum(&digests)], answer: false, settled, at };
         self.send(id, wire::digest(&question), now);
     }
@@ -117,7 +117,10 @@ impl Replica {
         // Names by another secret are other names, and their digests other digests.
         let compares = |link: &Link| self.compares_with(link) && link.secret_id == self.config.secret_id;
         let compares = self.links.get(id).is_some_and(compares);
-        if digest.tables != self.store.tables_digest(now) || digest.at.abs_diff(now.0) > FAR || !compares {
+        if digest.tables != self.store.tables_digest(now, self.version(id))
+            || digest.at.abs_diff(now.0) > FAR
+            || !compares
+        {
             self.tell_some(id, now);
             return true;
         }

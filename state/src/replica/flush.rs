@@ -93,7 +93,7 @@ impl Replica {
             self.publish(facts.clone(), now, now);
             self.hurry(&facts, now);
         }
-        let waits = waiting.near > 0 || waiting.counters > 0 || waiting.uniques > 0 || waiting.ledgers > 0;
+        let waits = waiting.near + waiting.counters + waiting.uniques + waiting.ledgers + waiting.sessions > 0;
         if !waits {
             return;
         }
@@ -138,12 +138,13 @@ impl Replica {
         let counters = near.into_iter().chain(self.store.take_counters()).map(|(table, key)| Item::Counter(table, key));
         let uniques = self.store.take_uniques().into_iter().map(|(table, key)| Item::Uniques(table, key));
         let ledgers = self.store.take_ledgers().into_iter().map(|(table, key)| Item::Ledger(table, key));
-        let cells = counters.chain(uniques);
+        let sessions = self.store.take_sessions().into_iter().map(Item::Session);
+        let (cells, timeless) = (counters.chain(uniques), ledgers.chain(sessions));
         match self.clock {
-            Clocks::Agree => self.publish(cells.chain(ledgers).collect(), since, now),
+            Clocks::Agree => self.publish(cells.chain(timeless).collect(), since, now),
             Clocks::Differ => {
                 self.keep_back(cells.collect(), since);
-                self.publish(ledgers.collect(), since, now);
+                self.publish(timeless.collect(), since, now);
             }
         }
         self.index.mark(now.minus(STRAGGLE));
@@ -227,6 +228,13 @@ impl Replica {
                     (Some(identity), Some(account)) => builder.account(identity, key, self.me, account),
                     _ => Room::Taken,
                 }
+            }
+            Item::Session(key) => {
+                let session = match fresh {
+                    Fresh::Yes => self.store.take_session_said(key),
+                    Fresh::No => self.store.session_said(key),
+                };
+                session.map_or(Room::Taken, |session| builder.session(key, session))
             }
             Item::Fact(name) => {
                 let fact = match fresh {

@@ -11,7 +11,7 @@ use std::ops::Bound;
 
 use crate::fact::Name;
 use crate::identity::Seq;
-use crate::key::Key64;
+use crate::key::{Key64, Key128};
 use crate::store::{LedgerId, TableId, UniquesId};
 use crate::time::Time;
 
@@ -28,6 +28,7 @@ pub(super) enum Item {
     Counter(TableId, Key64),
     Uniques(UniquesId, Key64),
     Ledger(LedgerId, Key64),
+    Session(Key128),
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,8 @@ use super::tempo::Reach;
 use super::{CloseReason, Event, LinkId, Replica};
 use crate::fact::Fact;
 use crate::identity::{Actor, Author, PopId, Seq};
+use crate::key::Key128;
+use crate::session::Session;
 use crate::store::{Hearing, Ingested, Offered, Told};
 use crate::time::Time;
 use crate::void::Void;
@@ -229,6 +231,7 @@ impl Replica {
                 Ok(State::Facts(facts)) => self.take_facts(facts, speaks, outcome, now),
                 Ok(State::Sketches(sketches)) => self.take_sketches(sketches, (sender, speaks), outcome, now),
                 Ok(State::Accounts(accounts)) => self.take_accounts(accounts, (speaks, clocks), outcome, now),
+                Ok(State::Sessions(sessions)) => self.take_sessions(sessions, (sender, speaks), outcome, now),
                 // Debts are a node's own.
                 Ok(State::Debts(_) | State::Unknown) => outcome.things += 1,
                 Err(error) => {
@@ -297,6 +300,21 @@ impl Replica {
             let of = (Some(sender), (seen.slot, &seen.sketch));
             let ingested = self.store.offer_sketch((table, seen.key), of, speaks.told(), now);
             self.note_risen(ingested.raised, sender, Item::Uniques(table, seen.key), outcome);
+            outcome.ingested(ingested);
+        }
+    }
+
+    /// A session is said whole: also what others wrote in it, by whoever wrote in it last. What they wrote outlives their being in the roster.
+    fn take_sessions(
+        &self,
+        sessions: Vec<(Key128, Session)>,
+        (sender, speaks): (Actor, Speaks),
+        outcome: &mut Outcome,
+        now: Time,
+    ) {
+        for (key, session) in sessions {
+            let ingested = self.store.offer_session(key, (Some(sender), session), speaks.told(), now);
+            self.note_risen(ingested.raised, sender, Item::Session(key), outcome);
             outcome.ingested(ingested);
         }
     }

@@ -156,6 +156,10 @@ impl Replica {
                 let full = of_author.any(|(by, account)| builder.account(identity, key, by, account) == Room::Full);
                 if full { Room::Full } else { Room::Taken }
             }
+            // A session is said whole, by whoever knows of it.
+            Item::Session(key) => {
+                self.store.session_said(key).map_or(Room::Taken, |session| builder.session(key, session))
+            }
             Item::Fact(name) => self.store.fact(name).map_or(Room::Taken, |fact| builder.fact(&fact)),
         }
     }

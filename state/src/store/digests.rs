@@ -16,6 +16,7 @@ use crate::ledger::Account;
 use crate::range::{PARTS, Range};
 use crate::time::Time;
 use crate::unique::Sketch;
+use crate::wire::{self, SESSIONS_SINCE};
 
 /// Facts that are forgotten within this time are not compared, ms: nodes sweep when it suits them.
 const FORGOTTEN_SOON: u64 = 60_000;
@@ -70,7 +71,20 @@ impl Store {
         if self.uniques.keys_of_all() > 0 {
             range.shards().for_each(|shard| self.digest_sketches(range, shard, when, &mut digests));
         }
+        if when.version >= SESSIONS_SINCE && self.sessions.len() > 0 && self.sessions.is_whole(when.at) {
+            range.shards().for_each(|shard| self.digest_sessions(range, shard, when, &mut digests));
+        }
         digests
+    }
+
+    fn digest_sessions(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
+        let soon = when.at.plus(FORGOTTEN_SOON);
+        self.sessions.each_in(shard, |key, session| {
+            if range.holds(&key) && session.over() > soon && when.covers(session.changed().0) {
+                let said = wire::session_said(key, session);
+                add(digests, range, &key, self.secrets.now.hash64(Domain::Digest, &[&said]));
+            }
+        });
     }
 
     fn digest_sketches(&self, range: Range, shard: u8, when: Instant, digests: &mut Digests) {
@@ -136,9 +150,12 @@ impl Store {
     }
 
     /// Says which tables are compared here: nodes that count in others, or hold but a part of one, cannot compare what they know.
-    pub(crate) fn tables_digest(&self, now: Time) -> u64 {
+    pub(crate) fn tables_digest(&self, now: Time, version: u16) -> u64 {
         let identities = self.compared(now).map(Table::identity).chain(self.uniques.identities());
         let identities = identities.chain(self.ledgers.identities(now));
+        let sessions = (version >= SESSIONS_SINCE && self.sessions.is_whole(now))
+            .then(|| self.names.hash64(Domain::Sessions, &[]));
+        let identities = identities.chain(sessions);
         let hash = |identity: u64| self.secrets.now.hash64(Domain::Digest, &[&identity.to_le_bytes()]);
         identities.map(hash).fold(0, u64::wrapping_add)
     }
@@ -154,13 +171,17 @@ impl Store {
             .saturating_add(self.registers.len())
             .saturating_add(self.maxima.len())
             .saturating_add(self.marks.len())
+            .saturating_add(self.sessions.len())
     }
 
     /// Whether there is nothing here that goes to peers.
     pub(crate) fn tells_nothing(&self) -> bool {
         let facts = self.bans.len() + self.lists.len() + self.registers.len() + self.maxima.len() + self.marks.len();
         let counters = self.tables.after(None).all(|(_, table)| table.len() == 0);
-        counters && facts == 0 && self.uniques.keys_of_all() == 0 && self.ledgers.keys_of_all() == 0
+        counters
+            && facts + self.sessions.len() == 0
+            && self.uniques.keys_of_all() == 0
+            && self.ledgers.keys_of_all() == 0
     }
 
     /// Of all cells there are, so it is one hash of few bytes from version 3 on; before, each number was framed.

@@ -26,6 +26,7 @@ pub(crate) struct Dirty {
     counters: Mutex<Vec<(TableId, Key64)>>,
     uniques: Mutex<Vec<(UniquesId, Key64)>>,
     ledgers: Mutex<Vec<(LedgerId, Key64)>>,
+    sessions: Mutex<Vec<Key128>>,
     facts: Mutex<Vec<Name>>,
     wake: OnceLock<Wake>,
 }
@@ -38,6 +39,7 @@ impl Dirty {
             counters: Mutex::default(),
             uniques: Mutex::default(),
             ledgers: Mutex::default(),
+            sessions: Mutex::default(),
             facts: Mutex::default(),
             wake: OnceLock::new(),
         }
@@ -88,6 +90,12 @@ impl Dirty {
         }
     }
 
+    pub(super) fn session(&self, key: Key128) {
+        if push(&self.sessions, key) == 1 {
+            self.call();
+        }
+    }
+
     /// `changes` are the keys of facts that have to go into the queue.
     pub(super) fn fact(&self, kind: Kind, changes: impl IntoIterator<Item = Key128>) {
         for key in changes.into_iter().filter(|_| self.is_tracked()) {
@@ -115,6 +123,7 @@ impl Dirty {
             counters: len(&self.counters),
             uniques: len(&self.uniques),
             ledgers: len(&self.ledgers),
+            sessions: len(&self.sessions),
             facts: len(&self.facts),
         }
     }
@@ -133,6 +142,10 @@ impl Dirty {
 
     pub(super) fn take_ledgers(&self) -> Vec<(LedgerId, Key64)> {
         take(&self.ledgers)
+    }
+
+    pub(super) fn take_sessions(&self) -> Vec<Key128> {
+        take(&self.sessions)
     }
 
     pub(super) fn take_facts(&self) -> Vec<Name> {

@@ -9,6 +9,7 @@ use crate::fact::{Fact, Kind, Name};
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::key::{Key64, Key128};
 use crate::ledger::{Account, Joined as AccountJoined};
+use crate::session::Session;
 use crate::time::Time;
 use crate::unique::Sketch;
 use crate::void::Void;
@@ -22,6 +23,7 @@ pub(crate) struct Waiting {
     pub(crate) counters: usize,
     pub(crate) uniques: usize,
     pub(crate) ledgers: usize,
+    pub(crate) sessions: usize,
     pub(crate) facts: usize,
 }
 
@@ -128,6 +130,37 @@ impl Store {
     /// The keys of one shard of a table of ledgers above `after`, in order.
     pub(crate) fn ledger_keys_of(&self, table: LedgerId, shard: u8, after: Option<Key64>) -> Vec<Key64> {
         self.ledgers.keys(table, shard, after)
+    }
+
+    /// Takes the keys of the sessions that changed, in order.
+    pub(crate) fn take_sessions(&self) -> Vec<Key128> {
+        self.dirty.take_sessions()
+    }
+
+    /// A session that was marked, and marks it as taken: what is written from now on marks it again.
+    pub(crate) fn take_session_said(&self, key: Key128) -> Option<Session> {
+        self.sessions.take(key)
+    }
+
+    /// A session, whether it is over or not.
+    pub(crate) fn session_said(&self, key: Key128) -> Option<Session> {
+        self.sessions.get(key, Time::ZERO)
+    }
+
+    /// The keys of the sessions of one shard above `after`, in order.
+    pub(crate) fn session_keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
+        self.sessions.keys(shard, after)
+    }
+
+    /// Joins what another node, or an earlier life of this one, knows of a session.
+    pub(crate) fn offer_session(
+        &self,
+        key: Key128,
+        (by, session): (Option<Actor>, Session),
+        told: Told,
+        now: Time,
+    ) -> Ingested {
+        self.sessions.offer((by, key), session, (told, &self.voids), now)
     }
 
     /// A fact that was marked, and marks it as taken: what is stated from now on marks it again.

@@ -38,6 +38,8 @@ mod registry;
 mod rights;
 mod room;
 mod rosters;
+mod session;
+mod sessions;
 mod shards;
 mod shares;
 mod sweep;
@@ -89,6 +91,7 @@ use self::lineage::Lineages;
 use self::packed::PackedMarks;
 use self::peers::Heard;
 use self::registry::Registry;
+use self::sessions::Sessions;
 use self::sweep::SweepCursor;
 use self::table::Table;
 use self::uniques::Uniques;
@@ -151,6 +154,9 @@ pub struct StoreBounds {
     /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 250 bytes, and 150 more for each author
     /// beside this node.
     pub ledgers_max: usize,
+    /// Sessions that are remembered. Default 100,000. One takes some 300 bytes, its attributes, and 60 for each author that wrote it; 41 KiB at
+    /// most.
+    pub sessions_max: usize,
 }
 
 impl Default for StoreBounds {
@@ -162,6 +168,7 @@ impl Default for StoreBounds {
             maxima_max: 100_000,
             marks_max: 100_000,
             ledgers_max: 100_000,
+            sessions_max: 100_000,
         }
     }
 }
@@ -186,6 +193,7 @@ pub struct Store {
     registers: Facts<Registered>,
     maxima: Facts<Raised>,
     marks: Facts<Marked, PackedMarks>,
+    sessions: Sessions,
     purges: AtomicU64,
     children: Children,
     dirty: Dirty,
@@ -234,6 +242,7 @@ impl Store {
             registers: Facts::new(bounds.registers_max, me, (&secret, spread)),
             maxima: Facts::new(bounds.maxima_max, me, (&secret, spread)),
             marks: Facts::new(bounds.marks_max, me, (&secret, spread)),
+            sessions: Sessions::new(bounds.sessions_max, me, spread),
             purges: AtomicU64::new(0),
             children: Children::default(),
             secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },

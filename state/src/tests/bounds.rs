@@ -391,7 +391,7 @@ fn a_flood_of_digests_is_dropped() {
     let dropped = |near: &Node| near.replica.status(NOW).peers[0].dropped;
     let before = dropped(&near);
     let sane = Digest {
-        tables: near.store.tables_digest(NOW),
+        tables: near.store.tables_digest(NOW, NEWEST),
         prefix: 0,
         bits: 0,
         parts: vec![1],

@@ -314,15 +314,15 @@ fn a_table_without_room_is_not_compared_for_a_minute() {
     let spec = LedgerSpec { uid: "plan".to_owned(), shape: "key".to_owned(), replicated: true };
     let id = store.rights(&spec).unwrap();
     store.allot(id, 9);
-    let (table, whole) = (store.next_ledgers(None, Reach::All).unwrap(), store.tables_digest(now));
+    let (table, whole) = (store.next_ledgers(None, Reach::All).unwrap(), store.tables_digest(now, NEWEST));
     let epoch = Epoch::of(3_600_000, now);
     assert_eq!(store.spend(id, Key64(1), epoch, 1, now), Spent::Short { left: 0 });
-    assert_eq!(store.tables_digest(now), whole);
+    assert_eq!(store.tables_digest(now, NEWEST), whole);
     let said = Account { version: Version(1), ends: epoch.ends, amount: 1, ..Account::default() };
     assert!(store.offer_account((table, Key64(2)), (author(2, 1), said), Told::Changed, now).full);
-    assert_ne!(store.tables_digest(now), whole);
-    assert_ne!(store.tables_digest(now.plus(59_999)), whole);
-    assert_eq!(store.tables_digest(now.plus(60_000)), whole);
+    assert_ne!(store.tables_digest(now, NEWEST), whole);
+    assert_ne!(store.tables_digest(now.plus(59_999), NEWEST), whole);
+    assert_eq!(store.tables_digest(now.plus(60_000), NEWEST), whole);
 }
 
 /// What is known of one key need not fit a frame: a walk goes on inside of it, and ends.

@@ -20,6 +20,8 @@ pub(super) const MAXIMA: u8 = 9;
 pub(super) const MARKS: u8 = 10;
 /// From version 3 on.
 pub(super) const ACCOUNTS: u8 = 16;
+/// From version 4 on.
+pub(super) const SESSIONS: u8 = 17;
 /// Of snapshots alone: what comes over a link with it is passed over.
 pub(super) const DEBTS: u8 = 32;
 

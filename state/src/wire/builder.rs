@@ -1,23 +1,25 @@
 //! Fills a frame of state up to its bound.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use super::accounts::{self, LEDGER_MOST};
-use super::block::{self, ACCOUNTS, BLOCK_HEAD, COUNTERS, DEBTS, SKETCHES};
+use super::block::{self, ACCOUNTS, BLOCK_HEAD, COUNTERS, DEBTS, SESSIONS, SKETCHES};
 use super::control::{DeltaHead, RangeHead};
 use super::counters::{self, AUTHOR_MOST, TABLE_MOST};
 use super::debts::{self, DEBT_MOST, DEBTS_MOST, Debts};
 use super::facts::{Facts, HEADS_MOST};
 use super::frame::{self, DELTA, RANGE};
+use super::sessions::{self, SESSIONS_MOST};
 use super::sketches::{self, Seen, UNIQUES_MOST};
 use super::{FRAME_MAX, NEWEST, OLDEST};
 use crate::counter::Row;
 use crate::fact::Fact;
 use crate::identity::Author;
-use crate::key::Key64;
+use crate::key::{Key64, Key128};
 use crate::ledger::Account;
+use crate::session::Session;
 use crate::time::Time;
 
 /// The most bytes of a frame's type and head: a delta's head is three numbers of 64 bits and an author.
@@ -25,6 +27,9 @@ const HEAD_MOST: usize = 1 + BLOCK_HEAD + 3 * 9 + 3 + 5 + 9;
 
 /// The first version that has accounts.
 const ACCOUNTS_SINCE: u16 = 3;
+
+/// The first version that has sessions.
+pub(crate) const SESSIONS_SINCE: u16 = 4;
 
 /// Whether something went into the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +53,7 @@ pub(crate) struct Builder {
     /// With their tables.
     accounts: Vec<(u64, Key64, Author, Account)>,
     ledgers: BTreeSet<u64>,
+    sessions: BTreeMap<Key128, Session>,
     /// With their tables.
     debts: Vec<(u64, Key64, u64)>,
     debtors: BTreeSet<u64>,
@@ -67,6 +73,7 @@ impl Builder {
             uniques: BTreeSet::new(),
             accounts: Vec::new(),
             ledgers: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             debts: Vec::new(),
             debtors: BTreeSet::new(),
             weight,
@@ -75,7 +82,7 @@ impl Builder {
 
     pub(crate) fn is_empty(&self) -> bool {
         let counts = self.rows.is_empty() && self.seen.is_empty() && self.debts.is_empty();
-        counts && self.facts.is_empty() && self.accounts.is_empty()
+        counts && self.facts.is_empty() && self.accounts.is_empty() && self.sessions.is_empty()
     }
 
     /// Takes a row. One without cells says nothing and is left out.
@@ -139,6 +146,19 @@ impl Builder {
         Room::Taken
     }
 
+    /// Takes a session.
+    pub(crate) fn session(&mut self, key: Key128, session: Session) -> Room {
+        let head = if self.sessions.is_empty() { BLOCK_HEAD + SESSIONS_MOST } else { 0 };
+        let weight = head + sessions::weight(&session);
+        if self.weight + weight > FRAME_MAX {
+            return Room::Full;
+        }
+        self.weight += weight;
+        // One that is in here already was said by the same node just before.
+        self.sessions.insert(key, session);
+        Room::Taken
+    }
+
     /// Takes what a key's bucket owes, in thousandths of a token. Of a key whose rows are in the same frame, which are read first.
     pub(crate) fn debt(&mut self, table: u64, key: Key64, owed: u64) -> Room {
         let list = if self.debtors.contains(&table) { 0 } else { BLOCK_HEAD + DEBTS_MOST };
@@ -180,6 +200,9 @@ impl Builder {
         put_seen(&mut out, self.seen, &self.uniques);
         if version >= ACCOUNTS_SINCE {
             put_accounts(&mut out, self.accounts, &self.ledgers);
+        }
+        if version >= SESSIONS_SINCE && !self.sessions.is_empty() {
+            block::put(&mut out, SESSIONS, &sessions::encode(&self.sessions));
         }
         out.into()
     }

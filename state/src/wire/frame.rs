@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::accounts::{self, Accounts};
 use super::bans::WireBan;
-use super::block::{self, ACCOUNTS, COUNTERS, DEBTS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SKETCHES};
+use super::block::{
+    self, ACCOUNTS, COUNTERS, DEBTS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SESSIONS, SKETCHES,
+};
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead, Retires};
 use super::counters::{self, Rows};
 use super::debts::{self, Debts};
@@ -14,9 +16,12 @@ use super::marks::WireMark;
 use super::maxima::WireMaximum;
 use super::reader::Reader;
 use super::registers::WireRegister;
+use super::sessions;
 use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
 use crate::fact::Fact;
+use crate::key::Key128;
+use crate::session::Session;
 
 pub(super) const HELLO: u8 = 1;
 pub(super) const DELTA: u8 = 2;
@@ -47,6 +52,8 @@ pub(crate) enum State {
     Facts(Vec<Fact>),
     Sketches(Sketches),
     Accounts(Accounts),
+    /// By name.
+    Sessions(Vec<(Key128, Session)>),
     /// Of snapshots alone.
     Debts(Debts),
     /// Of a kind that this version does not know.
@@ -105,6 +112,7 @@ impl Iterator for Blocks<'_> {
             FACTS => facts::decode(body, "facts", |ban: WireBan| Fact::Ban(ban.into())).map(State::Facts),
             SKETCHES => sketches::decode(body).map(State::Sketches),
             ACCOUNTS => accounts::decode(body).map(State::Accounts),
+            SESSIONS => sessions::decode(body).map(State::Sessions),
             DEBTS => debts::decode(body).map(State::Debts),
             LISTINGS => {
                 let listing = |listing: WireListing| Fact::Listing(listing.into());

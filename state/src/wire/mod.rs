@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The first block of a frame is its head: a control message in bincode, decoded under a limit. The others carry state:
-//! [`counters`] and [`sketches`] in forms of our own, [`facts`] in bincode. Frames of an unknown type and blocks of an unknown kind are
+//! [`counters`], [`sketches`] and [`sessions`] in forms of our own, [`facts`] in bincode. Frames of an unknown type and blocks of an unknown kind are
 //! skipped, so that a newer peer can say more. A message never changes: what a later version adds goes into another block.
 //!
 //! Decoding is total: any bytes give a value or a [`WireError`], and every count is checked against the bytes that are there
@@ -28,10 +28,11 @@ mod maxima;
 mod reader;
 mod registers;
 mod saved;
+mod sessions;
 mod sketches;
 
 pub(crate) use self::accounts::Accounts;
-pub(crate) use self::builder::{Builder, Room};
+pub(crate) use self::builder::{Builder, Room, SESSIONS_SINCE};
 pub(crate) use self::control::{Ack, DeltaHead, Digest, FEATURES, Hello, Misses, OWN, RELAYS, RangeHead, SUCCEEDS};
 pub(crate) use self::counters::Rows;
 pub(crate) use self::debts::Debts;
@@ -39,6 +40,7 @@ pub(crate) use self::frame::{Frame, State, ack, digest, hello, misses, retires};
 pub(crate) use self::saved::{
     Saved, SavedEstate, SavedHead, decode_estate, end as saved_end, estate as saved_estate, head as saved_head,
 };
+pub(crate) use self::sessions::{alone as session_alone, read_alone as read_session_alone, said as session_said};
 pub(crate) use self::sketches::{Seen, Sketches};
 
 /// The longest frame, in bytes, without the length that the link puts before it. A longer one is refused unread.
@@ -47,9 +49,9 @@ pub const FRAME_MAX: usize = 64 * 1024;
 /// The oldest protocol version that this node speaks.
 pub(crate) const OLDEST: u16 = 2;
 
-/// The newest protocol version that this node speaks. Version 3 has kinds of state that version 2 does not know. What is
+/// The newest protocol version that this node speaks. Versions 3 and 4 have kinds of state that the ones before do not know. What is
 /// optional within a version has a bit in [`Hello::features`].
-pub(crate) const NEWEST: u16 = 3;
+pub(crate) const NEWEST: u16 = 4;
 
 /// What is wrong with a frame. The frame is guilty, not the receiver's state, which has not changed by the bad part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

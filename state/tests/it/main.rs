@@ -30,6 +30,7 @@ mod relay;
 mod repair;
 mod rights;
 mod rotation;
+mod sessions;
 mod shapes;
 mod shares;
 mod snapshot;
