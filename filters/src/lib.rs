@@ -15,6 +15,7 @@ pub mod list;
 pub mod path;
 pub mod purge;
 pub mod rule;
+pub mod session;
 pub mod shield;
 
 mod ban;

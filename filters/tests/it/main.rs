@@ -33,6 +33,7 @@ mod purge_sim;
 mod random;
 mod responses;
 mod rules;
+mod session_token;
 mod several;
 mod support;
 mod told;

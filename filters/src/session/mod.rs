@@ -1,0 +1,14 @@
+//! Sessions as requests meet them: what a cookie says, whether it is believed, and what is known of whom it names.
+//!
+//! In goes the text of a cookie, out comes a [`Token`] or the reason why there is none ([`Invalid`]). A token is signed, so that nobody makes
+//! one up, and says nothing of the user: what a session holds is in the store, under the token's id.
+
+mod invalid;
+mod keys;
+mod token;
+mod versions;
+
+pub use invalid::Invalid;
+pub use keys::{Keys, SECRET_LEAST, SECRETS_MAX};
+pub use token::{ID_LEN, TOKEN_MAX, Token};
+pub use versions::{VERSIONS_MAX, Versions};

@@ -1,0 +1,133 @@
+//! What a cookie holds: a signed, opaque name of one session, until when it is good, and which writes the client knows of.
+//!
+//! The bytes are a format number (1), the id of the key (4), the session's id (16), when the session was started, when it ends and when this
+//! token was made (4 each, seconds since the Unix epoch), how many authors follow (1), each author with its newest write (pop 2, node 4, life 8,
+//! number 4), and the signature (32); numbers with their high bytes first, all of it in base64url without padding (RFC 4648 section 5).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use selvedge_state::{Actor, Author, Incarnation, PopId, Time};
+
+use super::invalid::Invalid;
+use super::keys::{KeyId, Keys, MAC_LEN};
+use super::versions::{VERSIONS_MAX, Versions};
+
+/// Bytes of a session's id.
+pub const ID_LEN: usize = 16;
+/// The longest text of a token, bytes.
+pub const TOKEN_MAX: usize = (FIXED + VERSIONS_MAX * WRITTEN + MAC_LEN).div_ceil(3) * 4;
+/// The format.
+const FORMAT: u8 = 1;
+/// Bytes before the authors.
+const FIXED: usize = 1 + 4 + ID_LEN + 3 * 4 + 1;
+/// Bytes of one author and its newest write.
+const WRITTEN: usize = 2 + 4 + 8 + 4;
+/// Beside the number of authors: some were left out.
+const PARTIAL: u8 = 0x80;
+
+/// One session as its client knows it. Times are to the second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Which session: 128 random bits.
+    pub id: [u8; ID_LEN],
+    /// When the session was started.
+    pub started: Time,
+    /// When it ends, whatever happens.
+    pub end: Time,
+    /// When this token was made.
+    pub made: Time,
+    /// The writes that the client knows of.
+    pub versions: Versions,
+}
+
+impl Token {
+    /// Its text, signed by the key that signs. `site` is where it is good alone, everywhere when empty.
+    pub fn write(&self, keys: &Keys, site: &str) -> String {
+        URL_SAFE_NO_PAD.encode(keys.sign(site, |key| self.bytes(key)))
+    }
+
+    /// Reads a text. The other part tells which key has signed it: 0 is the one that signs now.
+    ///
+    /// # Errors
+    /// [`Invalid`], the first that holds in its order.
+    pub fn read(text: &[u8], keys: &Keys, site: &str, now: Time) -> Result<(Token, usize), Invalid> {
+        if text.len() > TOKEN_MAX {
+            return Err(Invalid::Overlong);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Invalid::Malformed)?;
+        let (said, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(Invalid::Truncated)?;
+        let mut reader = Reader(said);
+        if reader.byte()? != FORMAT {
+            return Err(Invalid::Version);
+        }
+        let key = reader.take::<4>()?;
+        let token = Token::parse(&mut reader)?;
+        let key = keys.find(key).ok_or(Invalid::Key)?;
+        if !keys.has_signed(key, site, said, mac) {
+            return Err(Invalid::Forged);
+        }
+        if token.end <= now { Err(Invalid::Expired) } else { Ok((token, key)) }
+    }
+
+    fn bytes(&self, key: KeyId) -> Vec<u8> {
+        let written = self.versions.as_slice();
+        let mut out = Vec::with_capacity(FIXED + written.len() * WRITTEN + MAC_LEN);
+        out.push(FORMAT);
+        out.extend_from_slice(&key);
+        out.extend_from_slice(&self.id);
+        [self.started, self.end, self.made].into_iter().for_each(|at| out.extend_from_slice(&seconds(at)));
+        // At most four of them.
+        let partial = if self.versions.is_partial() { PARTIAL } else { 0 };
+        out.push(u8::try_from(written.len()).unwrap_or(0) | partial);
+        for (Author { actor, incarnation }, version) in written {
+            out.extend_from_slice(&actor.pop.0.to_be_bytes());
+            out.extend_from_slice(&actor.node.to_be_bytes());
+            out.extend_from_slice(&incarnation.0.to_be_bytes());
+            out.extend_from_slice(&version.to_be_bytes());
+        }
+        out
+    }
+
+    /// What stands behind the id of the key, to the end.
+    fn parse(reader: &mut Reader<'_>) -> Result<Token, Invalid> {
+        let id = reader.take()?;
+        let [started, end, made] = [reader.time()?, reader.time()?, reader.time()?];
+        let count = reader.byte()?;
+        let (authors, is_partial) = (usize::from(count & !PARTIAL), count & PARTIAL != 0);
+        if reader.0.len() != authors * WRITTEN || authors > VERSIONS_MAX {
+            return Err(Invalid::Truncated);
+        }
+        let mut written = Vec::with_capacity(authors);
+        for _ in 0..authors {
+            let actor =
+                Actor { pop: PopId(u16::from_be_bytes(reader.take()?)), node: u32::from_be_bytes(reader.take()?) };
+            let incarnation = Incarnation(u64::from_be_bytes(reader.take()?));
+            written.push((Author { actor, incarnation }, u32::from_be_bytes(reader.take()?)));
+        }
+        Ok(Token { id, started, end, made, versions: Versions::of(written.into_iter(), is_partial) })
+    }
+}
+
+/// Seconds of a time; the last one that there is for what comes later (2106).
+fn seconds(at: Time) -> [u8; 4] {
+    u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// Bytes to be read from their beginning.
+struct Reader<'b>(&'b [u8]);
+
+impl Reader<'_> {
+    fn take<const LEN: usize>(&mut self) -> Result<[u8; LEN], Invalid> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(Invalid::Truncated)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, Invalid> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn time(&mut self) -> Result<Time, Invalid> {
+        Ok(Time(u64::from(u32::from_be_bytes(self.take()?)) * 1000))
+    }
+}
