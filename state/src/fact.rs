@@ -14,6 +14,7 @@ use crate::list::Listing;
 use crate::marks::Marked;
 use crate::maximum::{Most, Raised};
 use crate::register::Registered;
+use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::void::Voids;
 
@@ -136,16 +137,19 @@ pub(crate) enum Kind {
     Register,
     Maximum,
     Mark,
+    Revocation,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 5] = [Kind::Ban, Kind::Listing, Kind::Register, Kind::Maximum, Kind::Mark];
+    pub(crate) const ALL: [Kind; 6] =
+        [Kind::Ban, Kind::Listing, Kind::Register, Kind::Maximum, Kind::Mark, Kind::Revocation];
 
     /// Whether peers that speak this protocol version know the kind.
     pub(crate) fn is_in(self, version: u16) -> bool {
         match self {
             Kind::Ban | Kind::Listing => true,
             Kind::Register | Kind::Maximum | Kind::Mark => version >= 3,
+            Kind::Revocation => version >= 4,
         }
     }
 
@@ -170,6 +174,7 @@ pub(crate) enum Fact {
     Register(Registered),
     Maximum(Raised),
     Mark(Marked),
+    Revocation(Revoked),
 }
 
 /// Does the same with a fact of any kind.
@@ -181,6 +186,7 @@ macro_rules! any {
             Fact::Register($fact) => $does,
             Fact::Maximum($fact) => $does,
             Fact::Mark($fact) => $does,
+            Fact::Revocation($fact) => $does,
         }
     };
 }
@@ -197,6 +203,7 @@ impl Fact {
             Fact::Register(_) => Kind::Register,
             Fact::Maximum(_) => Kind::Maximum,
             Fact::Mark(_) => Kind::Mark,
+            Fact::Revocation(_) => Kind::Revocation,
         }
     }
 
@@ -220,6 +227,7 @@ impl Fact {
             Fact::Register(fact) => fact.without(voids).map(Fact::Register),
             Fact::Maximum(fact) => fact.without(voids).map(Fact::Maximum),
             Fact::Mark(fact) => fact.without(voids).map(Fact::Mark),
+            Fact::Revocation(fact) => fact.without(voids).map(Fact::Revocation),
         }
     }
 
@@ -231,6 +239,7 @@ impl Fact {
             Fact::Register(fact) => fact.said_by(actor).map(Fact::Register),
             Fact::Maximum(fact) => fact.said_by(actor).map(Fact::Maximum),
             Fact::Mark(fact) => fact.said_by(actor).map(Fact::Mark),
+            Fact::Revocation(fact) => fact.said_by(actor).map(Fact::Revocation),
         }
     }
 }

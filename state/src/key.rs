@@ -191,6 +191,7 @@ pub(crate) enum Domain {
     Generation = 22,
     Session = 23,
     Sessions = 24,
+    Revocation = 25,
 }
 
 /// A secret of the cluster, as the key of hashes.

@@ -26,6 +26,7 @@ mod maximum;
 mod range;
 mod register;
 mod replica;
+mod revocation;
 mod rung;
 mod session;
 mod snapshot;
@@ -58,6 +59,7 @@ pub use register::VALUE_MAX;
 pub use replica::{
     Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
 };
+pub use revocation::{REVOKED_AHEAD, Revocable, RevocationKey};
 pub use rung::Rung;
 pub use session::{
     CONTEXT_MAX, Covered, SESSION_ATTRIBUTES_MAX, SESSION_COUNTERS_MAX, SESSION_LONGEST, SESSION_NAME_MAX,
@@ -67,8 +69,8 @@ pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Carried, CarriedError, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX,
     LedgerSpec, ListError, ListId, MaxError, MaxId, OVERLAP, Overshot, Peers, PurgeError, RegisterEntry, RegisterError,
-    RegistersId, RightsId, SPREAD, SharesId, Standing, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId,
-    TableSpec, Taken, UniquesId, UniquesSpec,
+    RegistersId, RevokeError, RevokedBy, RightsId, SPREAD, SharesId, Standing, Store, StoreBounds, StoreConfig,
+    TABLES_MAX, TableFull, TableId, TableSpec, Taken, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use trail::{BanStep, TRAIL_MAX};

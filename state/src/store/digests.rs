@@ -62,6 +62,7 @@ impl Store {
                 Kind::Register => self.digest_facts(&self.registers, range, when, &mut digests),
                 Kind::Maximum => self.digest_facts(&self.maxima, range, when, &mut digests),
                 Kind::Mark => self.digest_facts(&self.marks, range, when, &mut digests),
+                Kind::Revocation => self.digest_facts(&self.revocations, range, when, &mut digests),
             }
         }
         self.digest_rows(range, when, &mut digests);
@@ -171,12 +172,14 @@ impl Store {
             .saturating_add(self.registers.len())
             .saturating_add(self.maxima.len())
             .saturating_add(self.marks.len())
+            .saturating_add(self.revocations.len())
             .saturating_add(self.sessions.len())
     }
 
     /// Whether there is nothing here that goes to peers.
     pub(crate) fn tells_nothing(&self) -> bool {
         let facts = self.bans.len() + self.lists.len() + self.registers.len() + self.maxima.len() + self.marks.len();
+        let facts = facts + self.revocations.len();
         let counters = self.tables.after(None).all(|(_, table)| table.len() == 0);
         counters
             && facts + self.sessions.len() == 0

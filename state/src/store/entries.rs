@@ -1,4 +1,5 @@
-//! Where the facts of a room lie: what [`Facts`](super::facts::Facts) needs of it. Most lie in [`Shards`]; marks, of which there may be millions, lie [packed](super::packed).
+//! Where the facts of a room lie: what [`Facts`](super::facts::Facts) needs of it. Most lie in [`Shards`]; marks, of which there may be
+//! millions, lie [packed](super::packed), and revocations [denser](super::dense).
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use super::facts::Space;
 use super::shards::Shards;
 use crate::fact::Stated;
 use crate::key::{Key128, Spread};
+use crate::time::Time;
 
 /// What is kept of one fact.
 #[derive(Clone)]
@@ -51,6 +53,14 @@ pub(super) trait Entries<F>: Sized {
 
     /// Changes what there is in one shard and keeps what passes.
     fn retain(&self, shard: u8, keep: impl FnMut(&mut Entry<F>) -> bool);
+
+    /// Forgets what is spent in one shard.
+    fn sweep(&self, shard: u8, now: Time)
+    where
+        F: Stated,
+    {
+        self.retain(shard, |entry| !entry.fact.is_spent(now));
+    }
 
     /// Of a sample of at most `sample` entries, from the shard `near` on, the one with the least rank. Entries without a rank do not count.
     fn least<R: Ord>(&self, near: u8, sample: usize, rank: impl Fn(&Entry<F>) -> Option<R>) -> Option<Key128>;

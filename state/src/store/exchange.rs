@@ -171,6 +171,7 @@ impl Store {
             Kind::Register => self.registers.take(name.key).map(Fact::Register),
             Kind::Maximum => self.maxima.take(name.key).map(Fact::Maximum),
             Kind::Mark => self.marks.take(name.key).map(Fact::Mark),
+            Kind::Revocation => self.revocations.take(name.key).map(Fact::Revocation),
         }
     }
 
@@ -187,6 +188,7 @@ impl Store {
             Kind::Register => self.registers.get(name.key).map(Fact::Register),
             Kind::Maximum => self.maxima.get(name.key).map(Fact::Maximum),
             Kind::Mark => self.marks.get(name.key).map(Fact::Mark),
+            Kind::Revocation => self.revocations.get(name.key).map(Fact::Revocation),
         }
     }
 
@@ -194,7 +196,7 @@ impl Store {
     pub(crate) fn trail(&self, name: Name) -> Vec<Fact> {
         match name.kind {
             Kind::Ban => self.bans.get(name.key).into_iter().flat_map(|fact| fact.trail).map(Fact::Ban).collect(),
-            Kind::Listing | Kind::Register | Kind::Maximum | Kind::Mark => Vec::new(),
+            Kind::Listing | Kind::Register | Kind::Maximum | Kind::Mark | Kind::Revocation => Vec::new(),
         }
     }
 
@@ -263,6 +265,7 @@ impl Store {
             Kind::Register => self.registers.keys(shard, after),
             Kind::Maximum => self.maxima.keys(shard, after),
             Kind::Mark => self.marks.keys(shard, after),
+            Kind::Revocation => self.revocations.keys(shard, after),
         }
     }
 
@@ -416,6 +419,7 @@ impl Store {
             Fact::Register(fact) => (Kind::Register, self.registers.offer(fact, now)),
             Fact::Maximum(fact) => (Kind::Maximum, self.maxima.offer(fact, now)),
             Fact::Mark(fact) => (Kind::Mark, self.marks.offer(fact, now)),
+            Fact::Revocation(fact) => (Kind::Revocation, self.offer_revocation(fact, now)),
         };
         // A floor that had to rise for it.
         self.dirty.fact(kind, changes);

@@ -147,6 +147,11 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
         self.has_floors.load(Ordering::Relaxed)
     }
 
+    /// Where they lie.
+    pub(super) fn entries(&self) -> &E {
+        &self.entries
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -249,7 +254,7 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
     }
 
     pub(super) fn sweep(&self, shard: u8, now: Time) {
-        self.entries.retain(shard, |entry| !entry.fact.is_spent(now));
+        self.entries.sweep(shard, now);
     }
 
     /// The space that a fact is of, once a config names it.

@@ -43,16 +43,24 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
         let (_, cut, _) = heights.select_nth_unstable(eighth);
         let cut = *cut;
         let sinks = |fact: &F| fact.space() == space && !fact.is_floor() && fact.height().is_some_and(|at| at <= cut);
-        let mut sunk = self.collect(|fact| sinks(fact).then(|| fact.clone()));
-        sunk.extend(Some(new).filter(|new| sinks(new)).cloned());
         let mut floor: Option<F> = None;
-        for fact in sunk {
-            let next = fact.surfaced(&self.numbers).into_floor(self.me(), now);
+        let mut sink = |fact: &F| {
+            let next = fact.clone().surfaced(&self.numbers).into_floor(self.me(), now);
             match &mut floor {
                 // A floor that is crowded takes no more: what it lacks stays where it is.
                 Some(floor) => drop(floor.join(next)),
                 None => floor = Some(next),
             }
+        };
+        for shard in 0..=u8::MAX {
+            self.each_in(shard, |_, fact| {
+                if sinks(fact) {
+                    sink(fact)
+                }
+            });
+        }
+        if sinks(new) {
+            sink(new);
         }
         let floor = floor?;
         let key = floor.key(self.secret());

@@ -13,6 +13,7 @@ mod carried;
 mod cluster;
 mod counters;
 mod crowd;
+mod dense;
 mod digests;
 mod dirty;
 mod entries;
@@ -35,6 +36,7 @@ mod peak;
 mod peers;
 mod registers;
 mod registry;
+mod revocations;
 mod rights;
 mod room;
 mod rosters;
@@ -68,6 +70,7 @@ pub use self::maxima::{MaxError, MaxId};
 pub use self::peak::Overshot;
 pub use self::peers::{Peers, Standing};
 pub use self::registers::{RegisterEntry, RegisterError, RegistersId};
+pub use self::revocations::{RevokeError, RevokedBy};
 pub use self::rights::RightsId;
 #[cfg(all(loom, test))]
 pub(crate) use self::room::{Generations, Rate, Room};
@@ -80,6 +83,7 @@ pub use crate::counter::CONTRIBUTORS_MAX;
 
 use self::carried::Children;
 use self::cluster::Cluster;
+use self::dense::Dense;
 #[cfg(not(loom))]
 use self::dirty::Dirty;
 #[cfg(loom)]
@@ -91,6 +95,7 @@ use self::lineage::Lineages;
 use self::packed::PackedMarks;
 use self::peers::Heard;
 use self::registry::Registry;
+use self::revocations::Lately;
 use self::sessions::Sessions;
 use self::sweep::SweepCursor;
 use self::table::Table;
@@ -103,6 +108,7 @@ use crate::list::{ListEntry, Listing, Wanted};
 use crate::marks::Marked;
 use crate::maximum::Raised;
 use crate::register::Registered;
+use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::trail::BanStep;
 use crate::void::Voids;
@@ -157,6 +163,8 @@ pub struct StoreBounds {
     /// Sessions that are remembered. Default 100,000. One takes some 300 bytes, its attributes, and 60 for each author that wrote it; 41 KiB at
     /// most.
     pub sessions_max: usize,
+    /// Revocations that are remembered, of all kinds together. Default 1,000,000. One takes some 23 bytes.
+    pub revocations_max: usize,
 }
 
 impl Default for StoreBounds {
@@ -169,6 +177,7 @@ impl Default for StoreBounds {
             marks_max: 100_000,
             ledgers_max: 100_000,
             sessions_max: 100_000,
+            revocations_max: 1_000_000,
         }
     }
 }
@@ -194,6 +203,8 @@ pub struct Store {
     maxima: Facts<Raised>,
     marks: Facts<Marked, PackedMarks>,
     sessions: Sessions,
+    revocations: Facts<Revoked, Dense>,
+    applied: Lately,
     purges: AtomicU64,
     children: Children,
     dirty: Dirty,
@@ -243,6 +254,8 @@ impl Store {
             maxima: Facts::new(bounds.maxima_max, me, (&secret, spread)),
             marks: Facts::new(bounds.marks_max, me, (&secret, spread)),
             sessions: Sessions::new(bounds.sessions_max, me, spread),
+            revocations: revocations::room(bounds.revocations_max, me, (&secret, spread)),
+            applied: Lately::default(),
             purges: AtomicU64::new(0),
             children: Children::default(),
             secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },

@@ -29,6 +29,7 @@ impl Store {
             self.registers.sweep(shard, now);
             self.maxima.sweep(shard, now);
             self.marks.sweep(shard, now);
+            self.revocations.sweep(shard, now);
             self.sessions.sweep(shard, now);
             self.uniques.sweep(shard, now);
             self.ledgers.sweep(shard, &self.dirty, now);

@@ -19,6 +19,7 @@ impl Store {
         self.registers.void(&self.voids);
         self.maxima.void(&self.voids);
         self.marks.void(&self.voids);
+        self.revocations.void(&self.voids);
         self.sessions.void(&self.voids);
         self.ledgers.drop_all(|author| self.voids.cover(author));
         if voids.iter().any(|void| void.actor == self.me.actor) {

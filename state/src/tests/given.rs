@@ -16,7 +16,7 @@ use crate::wire::{Builder, DeltaHead, Frame, NEWEST, Room, Seen, State};
 /// The author of a counter's own row; never one that is joined.
 pub(super) const ME: Author = author(99, 1);
 
-pub(super) const fn author(pop: u16, life: u64) -> Author {
+pub(crate) const fn author(pop: u16, life: u64) -> Author {
     Author { actor: Actor { pop: PopId(pop), node: 0 }, incarnation: Incarnation(life) }
 }
 

@@ -6,7 +6,7 @@ mod bounds;
 mod facts;
 mod flood;
 mod forget;
-mod given;
+pub(crate) mod given;
 mod golden;
 mod heavy;
 mod hostile;

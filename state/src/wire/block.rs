@@ -18,6 +18,8 @@ pub(super) const REGISTERS: u8 = 8;
 pub(super) const MAXIMA: u8 = 9;
 /// From version 3 on.
 pub(super) const MARKS: u8 = 10;
+/// From version 4 on.
+pub(super) const REVOCATIONS: u8 = 11;
 /// From version 3 on.
 pub(super) const ACCOUNTS: u8 = 16;
 /// From version 4 on.

@@ -4,8 +4,8 @@
 use bincode::{Decode, Encode};
 
 use super::WireError;
-use super::block::{self, BLOCK_HEAD, FACTS, LISTINGS, MARKS, MAXIMA, REGISTERS};
-use super::{FRAME_MAX, bans, listings, marks, maxima, registers};
+use super::block::{self, BLOCK_HEAD, FACTS, LISTINGS, MARKS, MAXIMA, REGISTERS, REVOCATIONS};
+use super::{FRAME_MAX, bans, listings, marks, maxima, registers, revocations};
 use crate::fact::{Fact, Kind};
 
 /// Facts in one block.
@@ -25,6 +25,7 @@ pub(super) struct Facts {
     registers: Vec<registers::WireRegister>,
     maxima: Vec<maxima::WireMaximum>,
     marks: Vec<marks::WireMark>,
+    revocations: Vec<revocations::WireRevocation>,
 }
 
 impl Facts {
@@ -34,6 +35,7 @@ impl Facts {
             && self.registers.is_empty()
             && self.maxima.is_empty()
             && self.marks.is_empty()
+            && self.revocations.is_empty()
     }
 
     /// Takes a fact if a frame of this weight has room for it; says what it weighs.
@@ -44,6 +46,7 @@ impl Facts {
             Fact::Register(fact) => take(&mut self.registers, fact, registers::most(fact), weight),
             Fact::Maximum(fact) => take(&mut self.maxima, fact, maxima::MOST, weight),
             Fact::Mark(fact) => take(&mut self.marks, fact, marks::most(fact), weight),
+            Fact::Revocation(fact) => take(&mut self.revocations, fact, revocations::MOST, weight),
         }
     }
 
@@ -56,6 +59,7 @@ impl Facts {
                 Kind::Register => put(out, REGISTERS, &self.registers),
                 Kind::Maximum => put(out, MAXIMA, &self.maxima),
                 Kind::Mark => put(out, MARKS, &self.marks),
+                Kind::Revocation => put(out, REVOCATIONS, &self.revocations),
             }
         }
     }

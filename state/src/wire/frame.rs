@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::accounts::{self, Accounts};
 use super::bans::WireBan;
 use super::block::{
-    self, ACCOUNTS, COUNTERS, DEBTS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, SESSIONS, SKETCHES,
+    self, ACCOUNTS, COUNTERS, DEBTS, FACTS, HEAD, LISTINGS, MARKS, MAXIMA, REGISTERS, REVOCATIONS, SESSIONS, SKETCHES,
 };
 use super::control::{self, Ack, DeltaHead, Digest, Hello, Misses, RangeHead, Retires};
 use super::counters::{self, Rows};
@@ -16,6 +16,7 @@ use super::marks::WireMark;
 use super::maxima::WireMaximum;
 use super::reader::Reader;
 use super::registers::WireRegister;
+use super::revocations::WireRevocation;
 use super::sessions;
 use super::sketches::{self, Sketches};
 use super::{FRAME_MAX, WireError};
@@ -127,6 +128,10 @@ impl Iterator for Blocks<'_> {
                 facts::decode(body, "numbers", maximum).map(State::Facts)
             }
             MARKS => facts::decode(body, "marks", |mark: WireMark| Fact::Mark(mark.into())).map(State::Facts),
+            REVOCATIONS => {
+                let revocation = |revocation: WireRevocation| Fact::Revocation(revocation.into());
+                facts::decode(body, "revocations", revocation).map(State::Facts)
+            }
             _ => Ok(State::Unknown),
         });
         let left = reader.left();

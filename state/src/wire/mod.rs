@@ -27,6 +27,7 @@ mod marks;
 mod maxima;
 mod reader;
 mod registers;
+mod revocations;
 mod saved;
 mod sessions;
 mod sketches;

@@ -28,6 +28,7 @@ mod peek;
 mod registers;
 mod relay;
 mod repair;
+mod revocations;
 mod rights;
 mod rotation;
 mod sessions;

@@ -274,7 +274,7 @@ fn what_an_author_wrote_may_be_void() {
 #[test]
 fn all_nodes_come_to_know_the_same() {
     for seed in seeds(&[1, 2, 3]) {
-        let mut world = World::new(seed, 4, &[], Network { lost: 200, doubled: 100, delay: (1, 80) });
+        let mut world = World::new(seed, 4, &[], Network { lost: 20, doubled: 10, delay: (1, 80) });
         world.run(world.now.plus(1_000));
         for nth in 0..200_u32 {
             let (node, id, name) = (world.rng.usize(..4), world.rng.u8(..20), format!("a{}", world.rng.u8(..4)));

@@ -8,7 +8,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
 
-use self::row::{Authors, Packed};
+use self::row::Packed;
+pub(super) use self::row::{Authors, cut, whole};
 use super::entries::{Entries, Entry};
 use super::room::Room;
 use super::shards::SHARDS;

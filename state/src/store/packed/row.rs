@@ -13,7 +13,7 @@ const AUTHORS_MAX: usize = 1 << 16;
 
 /// Authors by their numbers. They are not forgotten.
 #[derive(Default)]
-pub(super) struct Authors(RwLock<Numbered>);
+pub(in crate::store) struct Authors(RwLock<Numbered>);
 
 #[derive(Default)]
 struct Numbered {
@@ -23,7 +23,7 @@ struct Numbered {
 
 impl Authors {
     /// `None` where there are too many.
-    fn number(&self, author: Author) -> Option<u16> {
+    pub(in crate::store) fn number(&self, author: Author) -> Option<u16> {
         if let Some(number) = self.0.read().unwrap_or_else(PoisonError::into_inner).numbers.get(&author) {
             return Some(*number);
         }
@@ -37,7 +37,7 @@ impl Authors {
         Some(number)
     }
 
-    fn get(&self, number: u16) -> Option<Author> {
+    pub(in crate::store) fn get(&self, number: u16) -> Option<Author> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).all.get(usize::from(number)).copied()
     }
 }
@@ -99,7 +99,7 @@ impl Packed {
 }
 
 /// The low bytes of a number that has no others.
-fn cut<const N: usize>(number: u64) -> Option<[u8; N]> {
+pub(in crate::store) fn cut<const N: usize>(number: u64) -> Option<[u8; N]> {
     let bytes = number.to_le_bytes();
     let (low, high) = bytes.split_at_checked(N)?;
     if high.iter().any(|byte| *byte != 0) {
@@ -108,7 +108,7 @@ fn cut<const N: usize>(number: u64) -> Option<[u8; N]> {
     low.try_into().ok()
 }
 
-fn whole<const N: usize>(low: [u8; N]) -> u64 {
+pub(in crate::store) fn whole<const N: usize>(low: [u8; N]) -> u64 {
     let mut bytes = [0; 8];
     bytes.iter_mut().zip(low).for_each(|(to, from)| *to = from);
     u64::from_le_bytes(bytes)

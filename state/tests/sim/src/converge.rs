@@ -1,6 +1,6 @@
 //! How fast a change spreads over a wide area: what the network must take, and what is on top of it.
 
-use selvedge_state::{Dot, FACT_LONGEST, PurgeKey, Rung, TableId, Time};
+use selvedge_state::{Dot, FACT_LONGEST, PurgeKey, Revocable, RevocationKey, Rung, TableId, Time};
 
 use crate::{Tcp, World, spec};
 
@@ -41,6 +41,8 @@ pub enum Watched {
     Counts,
     /// Purges, seen where they are applied.
     Purges,
+    /// Revocations of sessions, seen where they are in force.
+    Revocations,
 }
 
 /// What was seen.
@@ -69,6 +71,7 @@ struct Change {
 enum Made {
     Count(u16),
     Purge(PurgeKey, Dot),
+    Revocation(RevocationKey),
 }
 
 struct Run {
@@ -129,6 +132,12 @@ impl Run {
                 let dot = store.purge(name, at.plus(FACT_LONGEST), at).expect("a node that may purge");
                 Made::Purge(name, dot)
             }
+            Watched::Revocations => {
+                let store = &self.world.nodes[from].store;
+                let name = store.revocation_key(Revocable::Session, &[&key.to_le_bytes()]);
+                store.revoke(name, at, at.plus(FACT_LONGEST), at).expect("a name of a session");
+                Made::Revocation(name)
+            }
         };
         let missing = (0..self.world.nodes.len()).filter(|node| *node != from).collect();
         self.pending.push(Change { made, from, at, missing });
@@ -153,6 +162,7 @@ impl Run {
                 && match change.made {
                     Made::Count(key) => store.count(self.tables[*node], self.world.key(key), 60_000, now) > 0,
                     Made::Purge(key, dot) => store.purge_applied(key, dot).is_some(),
+                    Made::Revocation(key) => store.revoked(key, change.at).is_some(),
                 };
             if reads {
                 over_way.push(now.since(change.at) as i64 - self.world.one_way(change.from, *node) as i64);

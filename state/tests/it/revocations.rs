@@ -1,0 +1,284 @@
+//! Revocations: what is revoked stays so, whatever happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use selvedge_state::{
+    Incarnation, REVOKED_AHEAD, Revocable, RevocationKey, RevokeError, RevokedBy, Snapshot, SnapshotHead, Store,
+    StoreBounds, Time, Void,
+};
+
+use crate::sim::converge::{self, Spread, Watched, quantile};
+use crate::sim::{Network, World};
+use crate::support::{START, actor, seeds, store, store_bounded};
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+const KINDS: [Revocable; 4] = [Revocable::Session, Revocable::User, Revocable::Token, Revocable::Tenant];
+
+fn small(max: usize) -> Arc<Store> {
+    store_bounded(2, StoreBounds { revocations_max: max, ..StoreBounds::default() })
+}
+
+fn key(store: &Store, what: Revocable, id: u32) -> RevocationKey {
+    store.revocation_key(what, &[b"shop", &id.to_le_bytes()])
+}
+
+/// All that a node knows, as another one is told of it.
+fn told(store: &Store, at: Time) -> Vec<bytes::Bytes> {
+    let head =
+        SnapshotHead { cluster: "test".to_owned(), secret_id: 7, actor: actor(1), incarnation: Incarnation(1), at };
+    Snapshot::new(store, head).collect()
+}
+
+#[test]
+fn what_has_the_name_is_revoked() {
+    let store = store();
+    for what in KINDS {
+        let (one, other) = (key(&store, what, 1), key(&store, what, 2));
+        assert_eq!(store.revoked(one, START), None);
+        store.revoke(one, START, START.plus(DAY), START).unwrap();
+        let seen = [START.minus(1), START, START.plus(DAY)].map(|issued| store.revoked(one, issued));
+        let later = match what {
+            // An id is used once: whoever shows it, shows what was meant.
+            Revocable::Session | Revocable::Token => Some(RevokedBy::Name),
+            Revocable::User | Revocable::Tenant => None,
+        };
+        assert_eq!((seen, store.revoked(other, START)), ([Some(RevokedBy::Name), later, later], None), "{what:?}");
+    }
+    let same = KINDS.map(|what| key(&store, what, 1));
+    let differ = same.iter().enumerate().all(|(at, one)| !same[..at].contains(one));
+    assert!(differ && store.revocations() == 4);
+}
+
+#[test]
+fn the_later_instant_and_the_longer_memory_stay() {
+    let store = store();
+    let user = key(&store, Revocable::User, 1);
+    store.revoke(user, START, START.plus(2 * DAY), START).unwrap();
+    store.revoke(user, START.minus(DAY), START.plus(DAY), START).unwrap();
+    store.revoke(user, START.plus(500), START.plus(5), START).unwrap();
+    assert_eq!(store.revoked(user, START.plus(499)), Some(RevokedBy::Name));
+    assert_eq!(store.revoked(user, START.plus(500)), None, "a new login is another one");
+    let until = START.plus(2 * DAY);
+    (0..16).for_each(|_| store.sweep(until));
+    assert_eq!(store.revoked(user, START), Some(RevokedBy::Name), "until then, whatever the clock of who asks");
+    (0..16).for_each(|_| store.sweep(until.plus(2 * HOUR)));
+    assert_eq!((store.revoked(user, START), store.revocations()), (None, 0));
+}
+
+#[test]
+fn what_is_not_issued_yet_is_not_revoked() {
+    let store = store();
+    let user = key(&store, Revocable::User, 1);
+    let far = START.plus(REVOKED_AHEAD + 1);
+    assert_eq!(store.revoke(user, far, far.plus(DAY), START), Err(RevokeError::Ahead));
+    assert_eq!(store.revoke(user, far.minus(1), far.plus(DAY), START), Ok(()));
+    assert_eq!(store.revocations(), 1);
+    let ban = store.purge_key(&[b"a tag"]);
+    assert_eq!(store.revoke(ban, START, far, START), Err(RevokeError::Name));
+}
+
+#[test]
+fn when_one_was_applied_is_told() {
+    let (here, there) = (store(), small(10));
+    let session = key(&here, Revocable::Session, 1);
+    assert_eq!(here.revocation_applied(session, START, START), None);
+    here.revoke(session, START, START.plus(DAY), START).unwrap();
+    assert_eq!(here.revocation_applied(session, START, START.plus(9)), Some(START));
+    for frame in told(&here, START) {
+        there.restore(&frame, START.plus(7));
+    }
+    assert_eq!(there.revocation_applied(session, START, START.plus(9)), Some(START.plus(7)));
+    let user = key(&here, Revocable::User, 1);
+    here.revoke(user, START, START.plus(DAY), START.plus(8)).unwrap();
+    assert_eq!(here.revocation_applied(user, START.plus(1), START.plus(9)), None, "an earlier one is not it");
+}
+
+#[test]
+fn a_full_room_revokes_more_and_never_less() {
+    let store = small(16);
+    let issued = |nth: u32| START.plus(u64::from(nth) * 10_000);
+    for nth in 0..100 {
+        let (now, session) = (issued(nth).plus(1_000), key(&store, Revocable::Session, nth));
+        store.revoke(session, issued(nth), now.plus(DAY), now).unwrap();
+        for before in 0..=nth {
+            let by = store.revoked(key(&store, Revocable::Session, before), issued(before));
+            assert!(by.is_some(), "{before} of {nth}");
+        }
+    }
+    assert!(store.revocations() <= 17 && store.revocations() > 8, "and so many are remembered by name");
+    let floor = store.revocations_floor(Revocable::Session).unwrap();
+    assert!(floor > issued(80) && floor <= issued(99).plus(2_000), "{floor}");
+    let stranger = key(&store, Revocable::Session, 1_000);
+    assert_eq!(store.revoked(stranger, issued(50)), Some(RevokedBy::Floor), "it was issued as early");
+    assert_eq!(store.revoked(stranger, issued(100)), None);
+    assert_eq!(store.revoked(key(&store, Revocable::Token, 1), issued(0)), None, "of another kind there is no floor");
+}
+
+/// What is remembered for longer than the floor is not taken for said by it.
+#[test]
+fn a_floor_forgets_nothing_early() {
+    let store = small(8);
+    for nth in 0..8 {
+        let now = START.plus(nth);
+        store.revoke(key(&store, Revocable::User, nth as u32), now, now.plus(HOUR), now).unwrap();
+    }
+    let (long, now) = (key(&store, Revocable::User, 99), START.plus(20));
+    store.revoke(key(&store, Revocable::User, 8), now, now.plus(HOUR), now).unwrap();
+    let early = store.revocations_floor(Revocable::User).unwrap().minus(1);
+    store.revoke(long, early, now.plus(100 * DAY), now).unwrap();
+    (0..16).for_each(|_| store.sweep(now.plus(DAY)));
+    assert!(store.revoked(long, early.minus(1)).is_some());
+}
+
+#[test]
+fn a_void_takes_back_what_a_poisoned_node_said() {
+    let (here, there) = (store_bounded(1, StoreBounds::default()), small(10));
+    let user = key(&here, Revocable::User, 1);
+    here.revoke(user, START, START.plus(DAY), START).unwrap();
+    there.set_voids(&[Void { actor: actor(1), from: Incarnation(0), to: Incarnation(9) }]);
+    told(&here, START).iter().for_each(|frame| {
+        let _ = there.restore(frame, START);
+    });
+    assert_eq!((there.revoked(user, START.minus(1)), there.revocations()), (None, 0));
+}
+
+/// Ids, and three nodes that tell one another of them.
+const IDS: u32 = 24;
+const NODES: usize = 3;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Revoke { at: usize, what: usize, id: u32, lasts: u64 },
+    Tell { from: usize, to: usize, lost: u8 },
+    Restart { at: usize },
+    Wait { ms: u64 },
+    Sweep { at: usize },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let revoke = (0..NODES, 0..4_usize, 0..IDS, 1..5 * HOUR);
+    let revoke = revoke.prop_map(|(at, what, id, lasts)| Step::Revoke { at, what, id, lasts });
+    let tell = (0..NODES, 0..NODES, prop_oneof![Just(0_u8), 0..3_u8]);
+    let tell = tell.prop_map(|(from, to, lost)| Step::Tell { from, to, lost });
+    let restart = (0..NODES).prop_map(|at| Step::Restart { at });
+    let wait = prop_oneof![0..5_u64, 0..HOUR].prop_map(|ms| Step::Wait { ms });
+    let sweep = (0..NODES).prop_map(|at| Step::Sweep { at });
+    prop::collection::vec(prop_oneof![12 => revoke, 5 => tell, 1 => restart, 4 => wait, 2 => sweep], 1..120)
+}
+
+/// Until when what has this kind and id, and was issued at [`START`], has to be revoked at a node.
+type Promised = BTreeMap<(usize, u32), Time>;
+
+/// Nodes whose clocks are as far apart as is believed of any, in rooms that are too small.
+struct Cluster {
+    stores: Vec<Arc<Store>>,
+    promised: Vec<Promised>,
+    now: Time,
+}
+
+impl Cluster {
+    fn clock(&self, node: usize) -> Time {
+        self.now.plus([0, 500, 1_000][node])
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Revoke { at, what, id, lasts } => {
+                let (now, key) = (self.clock(at), key(&self.stores[at], KINDS[what], id));
+                let until = now.plus(lasts);
+                self.stores[at].revoke(key, now, until, now).unwrap();
+                let promised = self.promised[at].entry((what, id)).or_default();
+                *promised = until.max(*promised);
+            }
+            Step::Tell { from, to, lost } => {
+                let (frames, now) = (told(&self.stores[from], self.clock(from)), self.clock(to));
+                let came = frames.iter().enumerate().filter(|(nth, _)| lost == 0 || nth % 3 != usize::from(lost));
+                came.for_each(|(_, frame)| {
+                    let _ = self.stores[to].restore(frame, now);
+                });
+                if lost == 0 {
+                    let said = self.promised[from].clone();
+                    for (of, until) in said.into_iter().filter(|(_, until)| *until > now) {
+                        let promised = self.promised[to].entry(of).or_default();
+                        *promised = until.max(*promised);
+                    }
+                }
+            }
+            Step::Restart { at } => {
+                let (frames, now) = (told(&self.stores[at], self.clock(at)), self.clock(at));
+                self.stores[at] = small(16);
+                frames.iter().for_each(|frame| {
+                    let _ = self.stores[at].restore(frame, now);
+                });
+            }
+            Step::Wait { ms } => self.now = self.now.plus(ms),
+            Step::Sweep { at } => (0..16).for_each(|_| self.stores[at].sweep(self.clock(at))),
+        }
+    }
+
+    /// What is promised and not so.
+    fn broken(&self) -> Option<(usize, usize, u32)> {
+        (0..NODES).find_map(|node| {
+            let holds =
+                |what: usize, id| self.stores[node].revoked(key(&self.stores[node], KINDS[what], id), START).is_some();
+            let due = self.promised[node].iter().filter(|(_, until)| self.clock(node) < **until);
+            due.map(|(of, _)| *of).find(|(what, id)| !holds(*what, *id)).map(|(what, id)| (node, what, id))
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the order, what is lost, restarts, clocks that differ and rooms that overflow: what was revoked at a node stays so until its end.
+    #[test]
+    fn nothing_takes_a_revocation_back(steps in steps()) {
+        let stores = (0..NODES).map(|_| small(16)).collect();
+        let mut cluster = Cluster { stores, promised: vec![Promised::new(); NODES], now: START.plus(1) };
+        for (nth, step) in steps.iter().enumerate() {
+            cluster.take(step);
+            prop_assert_eq!(cluster.broken(), None, "after step {}: {:?}", nth, step);
+        }
+    }
+}
+
+#[test]
+fn all_nodes_come_to_know_the_same() {
+    for seed in seeds(&[1, 2]) {
+        let mut world = World::new(seed, 4, &[], Network { lost: 20, doubled: 10, delay: (1, 80) });
+        world.run(world.now.plus(1_000));
+        for id in 0..200 {
+            let (node, now) = (world.rng.usize(..4), world.now);
+            let store = &world.nodes[node].store;
+            store.revoke(key(store, KINDS[id as usize % 4], id), now, now.plus(DAY), now).unwrap();
+            world.run(world.now.plus(10));
+            if id == 100 {
+                world.crash(3);
+            }
+        }
+        world.network = Network { lost: 0, doubled: 0, delay: (1, 20) };
+        world.run(world.now.plus(15_000));
+        let revoked = |node: &crate::sim::Node| -> Vec<u32> {
+            let is = |id: &u32| node.store.revoked(key(&node.store, KINDS[*id as usize % 4], *id), START).is_some();
+            (0..200).filter(is).collect()
+        };
+        let first = revoked(&world.nodes[0]);
+        // What nobody had heard yet of the node that crashed is lost with it.
+        assert!(first.len() >= 190 && first.len() <= 200, "seed {seed}: {}", first.len());
+        assert!(world.nodes.iter().all(|node| revoked(node) == first), "seed {seed}");
+    }
+}
+
+/// As of purges: within the way there and a tick, in the median far sooner.
+#[test]
+fn one_is_in_force_as_soon_as_the_way_takes() {
+    for seed in seeds(&[1]) {
+        let spread = Spread { nodes: 20, seed, seconds: 5, updates: 200, watched: Watched::Revocations };
+        let spreads = converge::run(spread);
+        assert_eq!(spreads.lost, 0, "seed {seed}");
+        assert!(quantile(&spreads.over_way, 500).is_some_and(|median| median <= 25), "seed {seed}");
+    }
+}
