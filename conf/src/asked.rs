@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Config;
-use crate::expr::{self, CountedName, Expr, Names, Phase, Setting, TokenName};
+use crate::expr::{self, CountedName, Expr, Names, Phase, SessionName, Setting, TokenName};
 use crate::finding::{Finding, Findings};
 use crate::key::KeyPart;
 use crate::report::Report;
@@ -39,12 +39,17 @@ impl Config {
         let limits = self.limits.iter().map(|limit| counted(&limit.name, &limit.key, limit.retention()));
         let uniques = self.uniques.iter().map(|unique| counted(&unique.name, &unique.key, unique.window));
         let tokens = self.jwts.iter().map(|jwt| TokenName { name: jwt.name.clone(), claims: jwt.claims.clone() });
+        let sessions = self
+            .sessions
+            .iter()
+            .map(|session| SessionName { attributes: session.attributes.clone(), counters: session.counters.clone() });
         Names {
             counters: counters.collect(),
             limits: limits.collect(),
             uniques: uniques.collect(),
             lists: self.lists.iter().map(|list| (list.name.clone(), list.kind)).collect(),
             jwts: tokens.collect(),
+            sessions: sessions.collect(),
             geoip: self.geoip.names(),
         }
     }

@@ -89,9 +89,11 @@ impl RawCounter {
     fn lower(&self, place: Place, key: Option<Vec<KeyPart>>, known: &Known, check: &mut Check<'_>) -> Option<Counter> {
         let name = check.value(&self.name, name);
         let sites = site::among(self.sites.as_ref(), "counter", known, check);
+        let scoped = key::in_scope(&self.key.value, key.as_deref(), check);
         let when = check.condition_or_all(self.when.as_ref(), Phase::Response);
         let window = check.value(&self.window, window);
         let scope = check.word(self.scope.as_ref(), Scope::Global);
+        scoped?;
         let (when, key) = (when?, key?);
         let phase = key::at_request(key.iter().map(KeyPart::phase).chain(when.iter().map(Expr::phase)));
         Some(Counter { name: name?, sites: sites?, when, phase, key, window: window?, scope: scope?, place })

@@ -3,7 +3,7 @@
 use crate::expr::{self, Expr, Phase, Setting, Type};
 use crate::finding::Check;
 use crate::raw::{At, Text};
-use crate::value::{Patterns, quoted};
+use crate::value::{Patterns, Wrong, quoted};
 
 /// More doubtful names than this are not remembered: as many problems were noted as a report shows.
 const DOUBTFUL_MAX: usize = 32;
@@ -44,7 +44,7 @@ impl Check<'_> {
             Ok(expr) => Some(expr),
             Err(errors) => {
                 let message = errors.into_iter().next().map(|error| error.message).unwrap_or_default();
-                self.note(written.span(), crate::value::Wrong::new(message));
+                self.note(written.span(), Wrong::new(message));
                 None
             }
         }
@@ -55,7 +55,19 @@ impl Check<'_> {
         let raw = self.sources.get(self.file).and_then(|source| source.text.get(written.span())).unwrap_or_default();
         let start = written.start + quoted::offset(raw, error.span.start);
         let end = written.start + quoted::offset(raw, error.span.end);
-        self.note(start..end, crate::value::Wrong { message: error.message, help: error.help });
+        self.note(start..end, Wrong { message: error.message, help: error.help });
+    }
+
+    /// Notes what an expression reads of sessions that a site it is for does not have.
+    pub(crate) fn in_scope(&mut self, written: &At<Text>, expr: &Expr) -> Option<()> {
+        let mut all_there = Some(());
+        for part in expr.of_session() {
+            if let Err(Wrong { message, help }) = self.scope.has(part) {
+                self.note_expression(written, expr::Error { span: part.span, message, help });
+                all_there = None;
+            }
+        }
+        all_there
     }
 
     /// Says that what a config declares by this name is wrong itself and was noted: expressions that name it are not judged,
@@ -74,7 +86,7 @@ impl Check<'_> {
     ) -> Option<Expr> {
         let text = written.value.as_ref();
         let errors = match parse(text, &Setting { phase, names: &self.names }, &self.patterns) {
-            Ok(expr) => return Some(expr),
+            Ok(expr) => return self.in_scope(written, &expr).map(|()| expr),
             Err(errors) => errors,
         };
         if !self.doubtful.iter().any(|name| text.contains(name.as_str())) {

@@ -8,14 +8,14 @@ use siphasher::sip::SipHasher13;
 
 use crate::admin::RawAdmin;
 use crate::finding::Check;
-use crate::known::Known;
+use crate::known::{self, Known};
 use crate::listen::{Listen, RawListen};
 use crate::origin::Company;
 use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
 use crate::storage::{RawStorage, Storage};
 use crate::value::Wrong;
-use crate::{Config, cache, counter, jwt, limit, list, origin, rule, site, test, unique};
+use crate::{Config, cache, counter, jwt, limit, list, origin, rule, session, site, test, unique};
 
 /// Checks everything; `None` if anything was noted on the way to a fact.
 pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Config> {
@@ -33,10 +33,12 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let geoip = geoip.map(Option::unwrap_or_default);
     let lists = list::lower(&sections.lists, check);
     let jwts = jwt::lower(&sections.jwts, check);
+    let sites = known::sites(&sections.sites);
+    let sessions = session::lower(&sections.sessions, &sites, check);
     let mut known = Known::new(
         &sections,
         lists.as_deref().unwrap_or_default(),
-        jwts.as_deref().unwrap_or_default(),
+        (jwts.as_deref().unwrap_or_default(), sessions.as_deref().unwrap_or_default()),
         geoip.as_ref(),
         check,
     );
@@ -63,6 +65,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         lists: lists?.into_iter().collect::<Option<_>>()?,
         geoip: geoip?,
         jwts: jwts?.into_iter().collect::<Option<_>>()?,
+        sessions: sessions?.into_iter().collect::<Option<_>>()?,
         counters: counters?,
         uniques: uniques?,
         rules: rules?,

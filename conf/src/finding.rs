@@ -8,6 +8,7 @@ use crate::expr::Names;
 use crate::place::Place;
 use crate::raw::{At, Choice, Number, Text, Word};
 use crate::report::PROBLEMS_MAX;
+use crate::scope::Scope;
 use crate::source::Source;
 use crate::value::{Patterns, Wrong, expand};
 
@@ -61,6 +62,8 @@ pub(crate) struct Check<'a> {
     pub(crate) patterns: Patterns,
     /// How expressions spell names whose declaration is wrong itself.
     pub(crate) doubtful: Vec<String>,
+    /// The sites that what is being read is for, and their sessions.
+    pub(crate) scope: Scope,
 }
 
 impl Check<'_> {

@@ -126,6 +126,16 @@ pub(crate) fn lower(written: &[At<Text>], phase: Phase, check: &mut Check<'_>) -
     key.into_iter().collect()
 }
 
+/// Notes parts of a key that read sessions which a site in question does not have. For when those sites are known.
+pub(crate) fn in_scope(written: &[At<Text>], key: Option<&[KeyPart]>, check: &mut Check<'_>) -> Option<()> {
+    let parts = written.iter().zip(key.unwrap_or_default());
+    let there = parts.map(|(text, part)| match part {
+        KeyPart::Value(expr, _) => check.in_scope(text, expr),
+        _ => Some(()),
+    });
+    there.collect::<Vec<_>>().into_iter().collect()
+}
+
 /// When something is counted that is known in these phases: with the request if it can be, else with the response.
 pub(crate) fn at_request(known: impl Iterator<Item = Phase>) -> Phase {
     known.fold(Phase::Request, Phase::max)

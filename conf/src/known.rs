@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::counter::COUNTERS_MAX;
 use crate::directory::Directory;
-use crate::expr::{CountedName, GeoNames, ListKind, Phase, TokenName};
+use crate::expr::{CountedName, GeoNames, ListKind, Phase, SessionName, TokenName};
 use crate::finding::Check;
 use crate::geoip::GeoIp;
 use crate::jwt::Jwt;
@@ -14,6 +14,8 @@ use crate::key::KeyPart;
 use crate::limit::LIMITS_MAX;
 use crate::list::List;
 use crate::sections::{Section, Sections};
+use crate::session::{RawSession, Session};
+use crate::site::RawSite;
 use crate::unique::UNIQUES_MAX;
 use crate::value::{Wrong, shown};
 
@@ -42,13 +44,15 @@ impl Known {
     pub(crate) fn new(
         sections: &Sections,
         lists: &[Option<List>],
-        jwts: &[Option<Jwt>],
+        (jwts, sessions): (&[Option<Jwt>], &[Option<Session>]),
         geoip: Option<&GeoIp>,
         check: &mut Check<'_>,
     ) -> Known {
         twice(sections, check);
         check.names.lists = lists_by_name(&sections.lists, lists, check);
         check.names.jwts = tokens_by_name(&sections.jwts, jwts, check);
+        check.names.sessions = sessions_by_name(&sections.sessions, sessions, check);
+        check.scope.begin(&sections.sites, sessions);
         check.names.geoip = match geoip {
             Some(geoip) => geoip.names(),
             // What is wrong with the section was noted; what needs it is not.
@@ -61,7 +65,7 @@ impl Known {
         check.names.limits = counted(&sections.limits, &limit_keys, check, |raw| raw.retention());
         check.names.uniques = counted(&sections.uniques, &unique_keys, check, |raw| raw.retention());
         Known {
-            sites: directory("site", str::to_ascii_lowercase, &sections.sites),
+            sites: sites(&sections.sites),
             origins: directory("origin", str::to_owned, &sections.origins),
             counters: directory("counter", str::to_owned, &sections.counters),
             limits: directory("limit", str::to_owned, &sections.limits),
@@ -84,6 +88,11 @@ impl Known {
         }
         self.counters.find(name)
     }
+}
+
+/// The names of all sites.
+pub(crate) fn sites(sections: &[Section<RawSite>]) -> Directory {
+    directory("site", str::to_ascii_lowercase, sections)
 }
 
 fn directory<T>(kind: &'static str, identity: fn(&str) -> String, sections: &[Section<T>]) -> Directory {
@@ -151,6 +160,21 @@ fn tokens_by_name<T>(sections: &[Section<T>], jwts: &[Option<Jwt>], check: &mut 
     names
 }
 
+/// What one that is wrong itself holds is not known, so that nothing is said of what expressions read of it.
+fn sessions_by_name(
+    sections: &[Section<RawSession>],
+    sessions: &[Option<Session>],
+    check: &mut Check<'_>,
+) -> Vec<SessionName> {
+    if sections.iter().zip(sessions).any(|(_, session)| session.is_none()) {
+        check.doubt("session".to_owned());
+    }
+    let known = sessions.iter().flatten();
+    known
+        .map(|session| SessionName { attributes: session.attributes.clone(), counters: session.counters.clone() })
+        .collect()
+}
+
 /// Notes names that are there twice. Counters and limits share theirs, because `count("x")` may mean either.
 fn twice(sections: &Sections, check: &mut Check<'_>) {
     let exact: fn(&str) -> String = str::to_owned;
@@ -158,6 +182,7 @@ fn twice(sections: &Sections, check: &mut Check<'_>) {
     unique(labels("site", &sections.sites), str::to_ascii_lowercase, check);
     unique(labels("list", &sections.lists), exact, check);
     unique(labels("jwt", &sections.jwts), exact, check);
+    unique(labels("session", &sections.sessions), exact, check);
     unique([labels("counter", &sections.counters), labels("limit", &sections.limits)].concat(), exact, check);
     unique(labels("unique", &sections.uniques), exact, check);
     unique(labels("rule", &sections.rules), exact, check);

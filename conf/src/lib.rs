@@ -39,7 +39,9 @@ mod raw;
 mod report;
 mod rule;
 mod schema;
+mod scope;
 mod sections;
+mod session;
 mod site;
 mod source;
 mod storage;
@@ -75,8 +77,9 @@ pub use place::Place;
 pub use pop::Pop;
 pub use purge::{PURGERS_MAX, Purge, PurgeKind, PurgeRate, PurgeToken, SCOPES_MAX, TOKENS_MAX, TagScope};
 pub use report::{PROBLEMS_MAX, Problem, Report};
-pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode};
+pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode, SessionAction};
 pub use schema::schema;
+pub use session::{ATTRIBUTES_MAX, COUNTERS_OF_SESSION_MAX, Cookie, SESSION_KEYS_MAX, SESSIONS_MAX, SameSite, Session};
 pub use site::{HostPattern, SITES_MAX, Site};
 pub use storage::{KEYS_MAX, Storage};
 pub use suggest::nearest;
@@ -112,6 +115,8 @@ pub struct Config {
     pub geoip: GeoIp,
     /// Issuers of tokens, in file order; at most [`JWTS_MAX`].
     pub jwts: Vec<Jwt>,
+    /// Kinds of sessions, in file order; at most [`SESSIONS_MAX`].
+    pub sessions: Vec<Session>,
     /// The counters, in file order; at most [`COUNTERS_MAX`].
     pub counters: Vec<Counter>,
     /// The uniques, in file order; at most [`UNIQUES_MAX`].

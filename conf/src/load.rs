@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::expr::Names;
 use crate::finding::{Check, Findings};
 use crate::include::{self, Files};
+use crate::scope::Scope;
 use crate::sections::Sections;
 use crate::source::Source;
 use crate::value::{Patterns, Wrong};
@@ -49,6 +50,7 @@ pub fn load(
         names: Names::default(),
         patterns: Patterns::default(),
         doubtful: Vec::new(),
+        scope: Scope::default(),
     };
     let config = facts::facts(read_sections(tables, &mut check), &mut check);
     match config {

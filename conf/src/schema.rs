@@ -21,6 +21,7 @@ use crate::pop::RawPop;
 use crate::purge::RawPurge;
 use crate::raw::{At, Text};
 use crate::rule::RawRule;
+use crate::session::RawSession;
 use crate::site::RawSite;
 use crate::storage::RawStorage;
 use crate::test::RawTest;
@@ -64,6 +65,9 @@ pub(crate) struct RawFile {
     /// Issuers of tokens, by name.
     #[schemars(default)]
     jwt: BTreeMap<String, RawJwt>,
+    /// Kinds of sessions, by name.
+    #[schemars(default)]
+    session: BTreeMap<String, RawSession>,
     /// What rules can count.
     #[schemars(default)]
     counter: Vec<RawCounter>,

@@ -24,6 +24,7 @@ use crate::origin::RawOrigin;
 use crate::pop::RawPop;
 use crate::purge::RawPurge;
 use crate::rule::{self, RawRule};
+use crate::session::RawSession;
 use crate::site::RawSite;
 use crate::storage::RawStorage;
 use crate::suggest;
@@ -58,6 +59,7 @@ pub(crate) struct Sections {
     pub(crate) lists: Vec<Section<RawList>>,
     pub(crate) geoip: Option<Section<RawGeoIp>>,
     pub(crate) jwts: Vec<Section<RawJwt>>,
+    pub(crate) sessions: Vec<Section<RawSession>>,
     pub(crate) counters: Vec<Section<RawCounter>>,
     pub(crate) uniques: Vec<Section<RawUnique>>,
     pub(crate) rules: Vec<Section<RawRule>>,
@@ -66,7 +68,7 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "include",
     "pop",
     "listen",
@@ -80,6 +82,7 @@ const NAMES: [&str; 19] = [
     "list",
     "geoip",
     "jwt",
+    "session",
     "counter",
     "unique",
     "rule",
@@ -106,6 +109,7 @@ impl Sections {
                 "list" => named(&mut self.lists, key, value, inner, check),
                 "geoip" => single(&mut self.geoip, key, value, inner, check),
                 "jwt" => named(&mut self.jwts, key, value, inner, check),
+                "session" => named(&mut self.sessions, key, value, inner, check),
                 "counter" => listed(&mut self.counters, key, value, inner, check),
                 "unique" => listed(&mut self.uniques, key, value, inner, check),
                 "rule" => listed(&mut self.rules, key, value, inner, check),

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::directory::Directory;
 use crate::finding::Check;
 use crate::known::Known;
 use crate::raw::{At, Text};
@@ -77,13 +78,25 @@ pub(crate) fn among(
     known: &Known,
     check: &mut Check<'_>,
 ) -> Option<Vec<usize>> {
+    let sites = some_of(written, kind, &known.sites, check);
+    check.scope.are(sites.as_deref());
+    sites
+}
+
+/// The same by the names of all sites, for what is read before the rest.
+pub(crate) fn some_of(
+    written: Option<&At<Vec<At<Text>>>>,
+    kind: &str,
+    names: &Directory,
+    check: &mut Check<'_>,
+) -> Option<Vec<usize>> {
     let Some(written) = written else { return Some(Vec::new()) };
     if written.value.is_empty() {
         let wrong = Wrong::new(format!("a {kind} for no site")).advice("leave `sites` out to mean all of them");
         check.note(written.span(), wrong);
         return None;
     }
-    let mut sites = check.list(&written.value, SITES_MAX, |text| known.sites.find(text))?;
+    let mut sites = check.list(&written.value, SITES_MAX, |text| names.find(text))?;
     sites.sort_unstable();
     sites.dedup();
     Some(sites)

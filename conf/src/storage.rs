@@ -36,6 +36,8 @@ pub struct Storage {
     /// Keys per limit that is shared out, per quota (one for each period) and per limit of what is in flight, 1 to [`KEYS_MAX`].
     /// Default 100,000.
     pub ledgers_max: usize,
+    /// Sessions held at once, 1 to [`KEYS_MAX`]. Default 100,000.
+    pub sessions_max: usize,
     /// A folder for what outlives the process; nothing does when absent.
     pub state: Option<PathBuf>,
     /// Between two snapshots. Default 10 s.
@@ -49,7 +51,7 @@ impl Storage {
     }
 }
 
-/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max` and `ledgers_max`.
+/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max`, `ledgers_max` and `sessions_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 
 const MEMORY_LEAST: u64 = 1 << 20;
@@ -83,6 +85,8 @@ pub(crate) struct RawStorage {
     lists_max: Option<At<Number>>,
     /// Keys per limit that is shared out, per quota (one for each period) and per limit of what is in flight, 1 to 100,000,000. Default 100000.
     ledgers_max: Option<At<Number>>,
+    /// Sessions held at once, 1 to 100,000,000; one takes some 300 bytes and what it holds. Default 100000.
+    sessions_max: Option<At<Number>>,
     /// A folder in which counts, bans and lists outlive the process, such as `/var/lib/selvedge`; nothing does when absent. `${NAME}` is expanded.
     state: Option<At<Text>>,
     /// Between two snapshots of them, `1s` to `1h`; one more is written at a graceful stop. Default `10s`.
@@ -120,7 +124,8 @@ impl RawStorage {
         let bans_max = check.number(self.bans_max.as_ref(), keys.clone(), 100_000);
         let uniques_max = check.number(self.uniques_max.as_ref(), keys.clone(), 100_000);
         let lists_max = check.number(self.lists_max.as_ref(), keys.clone(), 100_000);
-        let ledgers_max = check.number(self.ledgers_max.as_ref(), keys, 100_000);
+        let ledgers_max = check.number(self.ledgers_max.as_ref(), keys.clone(), 100_000);
+        let sessions_max = check.number(self.sessions_max.as_ref(), keys, 100_000);
         let state = match &self.state {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
@@ -149,6 +154,7 @@ impl RawStorage {
             uniques_max: uniques_max?,
             lists_max: lists_max?,
             ledgers_max: ledgers_max?,
+            sessions_max: sessions_max?,
             state: state?,
             state_every: state_every?,
         })

@@ -97,11 +97,13 @@ impl RawUnique {
 
     fn lower(&self, place: Place, key: Option<Vec<KeyPart>>, known: &Known, check: &mut Check<'_>) -> Option<Unique> {
         let name = check.value(&self.name, name);
-        let of = check.typed(&self.of, Phase::Response, "what is told apart", &key::SCALARS);
         let sites = site::among(self.sites.as_ref(), "unique", known, check);
+        let scoped = key::in_scope(&self.key.value, key.as_deref(), check);
+        let of = check.typed(&self.of, Phase::Response, "what is told apart", &key::SCALARS);
         let when = check.condition_or_all(self.when.as_ref(), Phase::Response);
         let window = check.value(&self.window, window);
         let scope = check.word(self.scope.as_ref(), Scope::Global);
+        scoped?;
         let (of, when, key) = (of?, when?, key?);
         let read = key.iter().map(KeyPart::phase).chain(when.iter().map(Expr::phase)).chain([of.phase()]);
         let phase = key::at_request(read);

@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue};
 use selvedge_conf::CacheAction;
 
 use crate::ruleset::RuleId;
+use crate::session::Orders;
 
 /// The changes of one request. Of things there is one of, the last rule that says something holds; only what passes the cache by
 /// stays so.
@@ -22,6 +23,8 @@ pub struct Changes {
     pub origin: Option<usize>,
     /// What the cache does with the response.
     pub cache: Option<CacheAction>,
+    /// What becomes of its session.
+    pub session: Orders,
     /// The rules that the access log names.
     pub logged: Vec<RuleId>,
 }

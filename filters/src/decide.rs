@@ -16,6 +16,7 @@ use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 use crate::affinity::Affinities;
 use crate::ban;
 use crate::cache::{KeyShape, Policies, Policy, PolicyId};
+use crate::changes::Changes;
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
 use crate::explain::{Explanation, Note, Noting};
 use crate::form::{self, Form, FormNeed};
@@ -27,6 +28,7 @@ use crate::purge::Pass;
 use crate::reply::Reply;
 use crate::rule::Context;
 use crate::ruleset::{Answered, Findings, Indexing, RuleId, Ruleset};
+use crate::session::{Shape, Shapes};
 use crate::site::{SiteId, Sites};
 use crate::tables::Tables;
 
@@ -42,6 +44,7 @@ pub struct Filters {
     policies: Policies,
     affinities: Affinities,
     passes: Vec<Pass>,
+    sessions: Shapes,
     counts_requests: bool,
     counts_responses: bool,
     reads_form: bool,
@@ -72,6 +75,7 @@ impl Filters {
             policies: Policies::new(&config.caches),
             affinities: Affinities::new(config),
             passes: Pass::all(config, store)?,
+            sessions: Shapes::new(config, &tables.session_keys),
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
             reads_form: form::is_read(config, |_| true),
@@ -97,6 +101,11 @@ impl Filters {
     /// What tokens may purge, in file order.
     pub fn passes(&self) -> &[Pass] {
         &self.passes
+    }
+
+    /// The sessions of a site, and the name of that.
+    pub fn session(&self, site: SiteId) -> Option<(&Shape, &str)> {
+        self.sessions.of(site)
     }
 
     /// The limits in file order.
@@ -403,6 +412,7 @@ impl Filters {
             self.ledger.count_due(&due, &context, hand);
         }
         let Findings { changes, tags, fired, monitored, undone, .. } = findings;
-        ResponseDecision { headers: changes.response, tags, fired, monitored, undone, logged: changes.logged }
+        let Changes { response: headers, session, logged, .. } = changes;
+        ResponseDecision { headers, session, tags, fired, monitored, undone, logged }
     }
 }

@@ -9,6 +9,7 @@ use crate::cache::PolicyId;
 use crate::changes::{Changes, HeaderChange};
 use crate::limit::{Holds, LimitId};
 use crate::ruleset::RuleId;
+use crate::session::Orders;
 use crate::site::SiteId;
 
 /// Everything that was decided about one request before cache and origin.
@@ -248,6 +249,8 @@ pub struct ResponseDecision {
     /// The rules that could not do all they say, once for each effect left undone: its value is absent or none that may be
     /// used, or the store has no room.
     pub undone: Vec<RuleId>,
+    /// What becomes of the request's session.
+    pub session: Orders,
     /// The rules that the access log names.
     pub logged: Vec<RuleId>,
 }

@@ -90,6 +90,10 @@ fn expressions(rule: &Rule) -> impl Iterator<Item = &Expr> {
 }
 
 fn values(effect: &Effect) -> impl Iterator<Item = &Expr> {
+    let set = match effect {
+        Effect::Session(action) => action.set.as_slice(),
+        _ => &[],
+    };
     let (one, other) = match effect {
         Effect::Rewrite(path, query) => (path.as_ref(), query.as_ref()),
         Effect::SetRequestHeader(_, value) | Effect::SetResponseHeader(_, value) => (Some(value), None),
@@ -97,7 +101,9 @@ fn values(effect: &Effect) -> impl Iterator<Item = &Expr> {
         Effect::RemoveRequestHeader(_) | Effect::RemoveResponseHeader(_) | Effect::Origin(_) | Effect::Cache(_) => {
             (None, None)
         }
-        Effect::Ban(_) | Effect::Count(_) | Effect::Unique(_) | Effect::Tag(_) | Effect::Log => (None, None),
+        Effect::Session(_) | Effect::Ban(_) | Effect::Count(_) | Effect::Unique(_) | Effect::Tag(_) | Effect::Log => {
+            (None, None)
+        }
     };
-    one.into_iter().chain(other)
+    one.into_iter().chain(other).chain(set.iter().map(|(_, value)| value))
 }

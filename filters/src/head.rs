@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::cache::Scheme;
 use crate::form::Form;
+use crate::session::Record;
 
 /// The head of one request, as every filter sees it.
 ///
@@ -34,6 +35,8 @@ pub struct Head<'a> {
     pub client: IpAddr,
     /// The form that it brings.
     pub form: Form<'a>,
+    /// Its session, if it has a valid one.
+    pub session: Option<&'a Record>,
     /// Whether it may wait for its turn under a limit: not where too many wait already.
     pub may_wait: bool,
 }
@@ -52,6 +55,7 @@ impl<'a> Head<'a> {
             headers,
             client,
             form: Form::None,
+            session: None,
             may_wait: true,
         }
     }

@@ -9,6 +9,7 @@ use selvedge_conf::TokenSource;
 use selvedge_state::Time;
 
 use crate::list::List;
+use crate::session::Keys;
 
 /// Everything rules look up that is neither the request nor the store.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct Tables {
     pub geo: Option<Arc<dyn Geo>>,
     /// For each of [`selvedge_conf::Config::jwts`].
     pub tokens: Vec<Arc<dyn Tokens>>,
+    /// For each of [`selvedge_conf::Config::sessions`].
+    pub session_keys: Vec<Arc<Keys>>,
 }
 
 /// Where addresses are. What is not known is `""` or 0.

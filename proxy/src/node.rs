@@ -164,6 +164,7 @@ impl Node {
             purge_log: self.purge_log.as_ref().map(|log| log.standing()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
+            sessions: self.store.session_count(),
             limit_keys: plan.filters.limits().iter().map(|limit| limit.keys(&self.store)).collect(),
             limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
             limit_overrides: plan.filters.limits().iter().map(|limit| self.overrides(limit)).collect(),

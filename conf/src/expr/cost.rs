@@ -200,7 +200,7 @@ impl Meter {
     fn field(&mut self, field: Field) -> u64 {
         let Some(entry) = environment::entry_of(field) else { return STEP };
         match entry.needs {
-            Needs::Nothing => entry.cost,
+            Needs::Nothing | Needs::Session => entry.cost,
             needs => {
                 // One look into a database gives all of its fields.
                 self.remember(Form::Has, needs as usize, entry.cost, "a look into a database of places");

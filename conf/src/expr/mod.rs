@@ -25,7 +25,7 @@ mod walk;
 pub use cost::Cost;
 pub(crate) use declared::span_of_time;
 pub use environment::{reference, schema};
-pub use setting::{CountedName, GeoNames, Names, Setting, TokenName};
+pub use setting::{CountedName, GeoNames, Names, SessionName, Setting, TokenName};
 pub(crate) use spelling::spelling;
 pub use time::{duration, in_range, timestamp};
 pub use tree::{

@@ -216,6 +216,7 @@ fn parts_of(names: &Names, root: &str) -> String {
             let issuers = names.jwts.iter().take(FEW).map(|jwt| format!("jwt.{}.valid", jwt.name));
             format!("such as {}", listed(issuers.collect()))
         }
+        "session" if names.sessions.is_empty() => "declare them as `[session.NAME]`".to_owned(),
         "optional" => "write `optional.of(x)` or `optional.none()`".to_owned(),
         "ip" => "write `ip(\"...\")` or `ip.isCanonical(\"...\")`".to_owned(),
         root => {

@@ -22,6 +22,7 @@ impl Setting<'static> {
             uniques: Vec::new(),
             lists: Vec::new(),
             jwts: Vec::new(),
+            sessions: Vec::new(),
             geoip: GeoNames { country: false, city: false, asn: false },
         };
         Setting { phase: Phase::Request, names: &NAMES }
@@ -41,6 +42,8 @@ pub struct Names {
     pub lists: Vec<(String, ListKind)>,
     /// `[jwt.NAME]`.
     pub jwts: Vec<TokenName>,
+    /// `[session.NAME]`.
+    pub sessions: Vec<SessionName>,
     /// `[geoip]`: which databases there are.
     pub geoip: GeoNames,
 }
@@ -65,6 +68,15 @@ pub struct TokenName {
     pub name: String,
     /// Claims and their types.
     pub claims: Vec<(String, Type)>,
+}
+
+/// A kind of sessions, and what rules may read of it.
+#[derive(Clone, Debug)]
+pub struct SessionName {
+    /// Attributes and their types; those of one name have one type in all sessions.
+    pub attributes: Vec<(String, Type)>,
+    /// What is counted.
+    pub counters: Vec<String>,
 }
 
 /// Which geographic databases a config has.

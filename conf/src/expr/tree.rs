@@ -125,6 +125,10 @@ pub enum Kind {
     /// `jwt.NAME.claims.CLAIM`: provider and claim by their places in the config; absent when the token is not valid,
     /// has no such claim, or has one of another type.
     Claim(usize, usize),
+    /// `session["NAME"]`: absent when the request has no valid session, or that has no such attribute.
+    Attribute(String),
+    /// `session.count("NAME")`, an int: absent when the request has no valid session.
+    SessionCount(String),
     /// `lists.NAME`, by its place in [`crate::Config::lists`]. Never a value by itself: the right side of `in`, or the
     /// argument of `containsAny` and `matchesAny`.
     Listed(usize),
@@ -287,6 +291,12 @@ pub enum Field {
     Asn,
     /// `client.as_org`, a string; `""` when unknown.
     AsOrg,
+    /// `session.valid`, a bool.
+    SessionValid,
+    /// `session.fresh`, a bool: whether all that its client wrote is known here.
+    SessionFresh,
+    /// `session.age`, a duration: since it was started; absent when there is none that is valid.
+    SessionAge,
     /// `response.status`, an int.
     Status,
     /// `response.headers`, a map of strings.

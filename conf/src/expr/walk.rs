@@ -10,6 +10,7 @@ impl Expr {
             Kind::Bool(_) | Kind::Int(_) | Kind::Uint(_) | Kind::Double(_) | Kind::String(_) | Kind::Bytes(_) => {}
             Kind::Duration(_) | Kind::Timestamp(_) | Kind::Ip(_) | Kind::Cidr(_) => {}
             Kind::Field(_) | Kind::TokenValid(_) | Kind::TokenError(_) | Kind::Claim(..) => {}
+            Kind::Attribute(_) | Kind::SessionCount(_) => {}
             Kind::Listed(_) | Kind::Variable(_) | Kind::None => {}
             Kind::List(parts) | Kind::And(parts) | Kind::Or(parts) | Kind::Call(_, parts) => {
                 parts.iter().for_each(visit);
@@ -51,6 +52,7 @@ impl Expr {
         let mut phase = match &self.kind {
             Kind::Field(field) => environment::entry_of(*field).map_or(Phase::Connection, |entry| entry.phase),
             Kind::TokenValid(_) | Kind::TokenError(_) | Kind::Claim(..) => Phase::Request,
+            Kind::Attribute(_) | Kind::SessionCount(_) => Phase::Request,
             Kind::Call(Function::Form | Function::FormValues, _) => Phase::Request,
             Kind::Read(read) => match &**read {
                 // The request's own key.
@@ -64,6 +66,17 @@ impl Expr {
         };
         self.for_each_part(&mut |part| phase = phase.max(part.phase()));
         phase
+    }
+
+    /// The parts that read the request's session, in the order of the text.
+    pub fn of_session(&self) -> Vec<&Expr> {
+        let mut found = match &self.kind {
+            Kind::Attribute(_) | Kind::SessionCount(_) => vec![self],
+            Kind::Field(Field::SessionValid | Field::SessionFresh | Field::SessionAge) => vec![self],
+            _ => Vec::new(),
+        };
+        self.for_each_part(&mut |part| found.append(&mut part.of_session()));
+        found
     }
 
     /// Whether it reads the request's body as a form, so that the body is needed before it is asked.

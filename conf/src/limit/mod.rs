@@ -292,6 +292,7 @@ impl RawLimit {
     ) -> Option<Limit> {
         let name = check.value(&self.name, name);
         let sites = site::among(self.sites.as_ref(), "limit", known, check);
+        let scoped = key::in_scope(&self.key.value, key.as_deref(), check);
         let when = check.condition_or_all(self.when.as_ref(), Phase::Request);
         let straight = self.straight(when.as_ref(), check);
         let cost = self.cost.as_ref().map(|cost| check.typed(cost, Phase::Response, "a cost", &[Type::Int]));
@@ -313,7 +314,7 @@ impl RawLimit {
             None => Some(None),
             Some(written) => written.value.lower(written.span(), key.as_deref(), check).map(Some),
         };
-        straight?;
+        scoped.and(straight)?;
         let (measure, class, scope, on_partition, over) = (measure?, class?, scope?, on_partition?, over?);
         let reserve = self.reserve(&measure, is_late, check);
         self.fits(&measure, class, &over, is_late, check)?;

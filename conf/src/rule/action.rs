@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::doing::Doing;
+use super::session::RawSessionAction;
 use super::{EFFECTS_MAX, Effect, Reply};
 use crate::expr::Phase;
 use crate::finding::Check;
@@ -43,6 +44,8 @@ pub(crate) struct RawDo {
     pub(super) list_add: Option<At<RawListed>>,
     /// A value is not in a list, such as `{ list = "crawlers", value = 'client.ip', for = "1h" }`.
     pub(super) list_remove: Option<At<RawListed>>,
+    /// What becomes of the session of the request, such as `{ start = true, set = { user = 'request.form("user")' } }`.
+    pub(super) session: Option<At<RawSessionAction>>,
     /// The name of the `[[counter]]` that counts this.
     pub(super) count: Option<At<Text>>,
     /// The name of the `[[unique]]` that counts this.
@@ -130,6 +133,7 @@ pub(crate) fn written(key: &str) -> Option<&'static str> {
         "rewrite" => "such as rewrite = { path = '\"/v2\" + request.path' }",
         "ban" => "such as ban = { for = \"15m\" }",
         "allow" => "it is a switch: allow = true",
+        "session" => "such as session = { start = true }",
         _ => return None,
     })
 }
@@ -167,6 +171,7 @@ impl RawDo {
             action("ban", &self.ban, EVERY),
             action("list_add", &self.list_add, EVERY),
             action("list_remove", &self.list_remove, EVERY),
+            action("session", &self.session, FROM_REQUEST),
             action("count", &self.count, EVERY),
             action("unique", &self.unique, EVERY),
             action("tag", &self.tag, FROM_REQUEST),

@@ -91,6 +91,10 @@ impl Doing<'_, '_> {
             let effect = self.listed(&written.value).map(|(list, value, time)| Effect::ListRemove(list, value, time));
             self.effects.push(effect);
         }
+        if let Some(written) = &raw.session {
+            let effect = self.session(written);
+            self.effects.push(effect);
+        }
         if let Some(written) = &raw.count {
             let known = self.known;
             let counter = self.check.value(written, |text| known.counter(text));
@@ -145,7 +149,7 @@ impl Doing<'_, '_> {
     }
 
     /// A switch that can only be turned on: off is to leave it out.
-    fn yes(&mut self, written: &At<bool>, name: &str) -> Option<()> {
+    pub(super) fn yes(&mut self, written: &At<bool>, name: &str) -> Option<()> {
         if written.value {
             return Some(());
         }

@@ -14,7 +14,7 @@ pub(super) fn free(text: &str) -> Result<String, Wrong> {
         "connection" | "keep-alive" | "te" | "upgrade" => "it belongs to one connection and is not forwarded",
         name if name.starts_with("proxy-") => "it belongs to one connection and is not forwarded",
         "via" | "cdn-loop" | "forwarded" | "x-request-id" => "the edge writes it",
-        name if name.starts_with("x-forwarded-") => "the edge writes it",
+        name if name.starts_with("x-forwarded-") || name.starts_with("selvedge-session-") => "the edge writes it",
         _ => return Ok(name),
     };
     Err(Wrong::new(format!("rules cannot change the header `{name}`")).advice(why))

@@ -3,6 +3,7 @@
 mod action;
 mod doing;
 mod header;
+mod session;
 
 use std::time::Duration;
 
@@ -90,6 +91,8 @@ pub enum Effect {
     ListAdd(usize, Expr, Duration),
     /// The same is not in a list for so long, whatever its file and earlier additions say.
     ListRemove(usize, Expr, Duration),
+    /// What becomes of the session of the request. Request and response phase.
+    Session(SessionAction),
     /// Counted in a `[[counter]]`, by its place in [`crate::Config::counters`].
     Count(usize),
     /// Counted in a `[[unique]]`, by its place in [`crate::Config::uniques`].
@@ -98,6 +101,23 @@ pub enum Effect {
     Tag(String),
     /// The access log names the rule.
     Log,
+}
+
+/// What becomes of a session. Names are those of attributes and counters that the session of each site has that the rule is for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionAction {
+    /// A request without a valid one gets one.
+    pub start: bool,
+    /// It goes on under another id, and the one of before is revoked.
+    pub rotate: bool,
+    /// It is over. Nothing else is said then.
+    pub revoke: bool,
+    /// Attributes and expressions of their types.
+    pub set: Vec<(String, Expr)>,
+    /// Attributes that are set no longer.
+    pub unset: Vec<String>,
+    /// What is counted once more.
+    pub count: Vec<String>,
 }
 
 /// What the cache does with a response, said by a rule.

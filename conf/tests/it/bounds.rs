@@ -1,9 +1,10 @@
 //! Each bound of the language: what fits is accepted, one more is refused with one problem that names the bound.
 
 use selvedge_conf::{
-    ADDRESSES_MAX, BANS_MAX, CACHE_POLICIES_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX, ITEMS_MAX, JWTS_MAX,
-    KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SCOPES_MAX,
-    SERVERS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX, TOKENS_MAX, TRUSTED_MAX, UNIQUES_MAX,
+    ADDRESSES_MAX, ATTRIBUTES_MAX, BANS_MAX, CACHE_POLICIES_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX,
+    COUNTERS_OF_SESSION_MAX, ITEMS_MAX, JWTS_MAX, KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX,
+    ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SCOPES_MAX, SERVERS_MAX, SESSION_KEYS_MAX, SESSIONS_MAX, SITES_MAX, STEPS_MAX,
+    TESTS_MAX, TOKENS_MAX, TRUSTED_MAX, UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -50,6 +51,21 @@ fn certificates() {
 fn trusted_proxies() {
     let nets = |n| list(n, |n| format!("\"10.{}.{}.0/24\"", n / 256, n % 256));
     bounded(TRUSTED_MAX, |n| base(&format!("trusted_proxies = {}", nets(n))));
+}
+
+#[test]
+fn sessions() {
+    let site = |n| {
+        format!("[site.\"{n}.example\"]\norigin = \"app\"\n[session.s{n}]\nkeys = [\"a\"]\nsites = [\"{n}.example\"]\n")
+    };
+    let sites = |n| (0..n).map(site).collect::<String>();
+    bounded(SESSIONS_MAX, |n| base(&format!("[origin.app]\nservers = [\"a:1\"]\n{}", sites(n))));
+    let one = |keys: &str| base(&format!("[session.web]\n{keys}\n"));
+    bounded(SESSION_KEYS_MAX, |n| one(&format!("keys = {}", list(n, |n| format!("\"{n}.key\"")))));
+    let keys = "keys = [\"a\"]";
+    let each = |n| (0..n).map(|n| format!("a{n} = \"int\"")).collect::<Vec<_>>().join(", ");
+    bounded(ATTRIBUTES_MAX, |n| one(&format!("{keys}\nattributes = {{ {} }}", each(n))));
+    bounded(COUNTERS_OF_SESSION_MAX, |n| one(&format!("{keys}\ncounters = {}", list(n, |n| format!("\"c{n}\"")))));
 }
 
 #[test]
@@ -190,7 +206,7 @@ fn steps_of_a_penalty() {
 
 #[test]
 fn keys_and_bans() {
-    for key in ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max"] {
+    for key in ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max", "sessions_max"] {
         bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
         assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
     }

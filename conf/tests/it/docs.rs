@@ -36,7 +36,7 @@ fn every_key_is_in_the_reference() {
             rows(table, &mut wanted);
         }
         let heading = match section.as_str() {
-            "origin" | "site" | "list" | "jwt" => format!("## `[{section}."),
+            "origin" | "site" | "list" | "jwt" | "session" => format!("## `[{section}."),
             "counter" | "unique" | "rule" | "limit" | "cache" | "test" => format!("## `[[{section}]]`"),
             "include" => "## `include`".to_owned(),
             _ => format!("## `[{section}]`"),

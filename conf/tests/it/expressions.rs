@@ -10,7 +10,9 @@ mod types;
 
 use std::time::Duration;
 
-use selvedge_conf::expr::{self, CountedName, Error, Expr, GeoNames, ListKind, Names, Phase, Setting, TokenName, Type};
+use selvedge_conf::expr::{
+    self, CountedName, Error, Expr, GeoNames, ListKind, Names, Phase, SessionName, Setting, TokenName, Type,
+};
 
 /// A config that declares one of everything.
 pub(crate) fn names() -> Names {
@@ -45,6 +47,10 @@ pub(crate) fn names() -> Names {
                 ("roles".to_owned(), strings),
                 ("https://example.com/team".to_owned(), Type::String),
             ],
+        }],
+        sessions: vec![SessionName {
+            attributes: vec![("user".to_owned(), Type::String), ("age".to_owned(), Type::Int)],
+            counters: vec!["clicks".to_owned()],
         }],
         geoip: GeoNames { country: true, city: true, asn: true },
     }

@@ -70,6 +70,7 @@ fn defaults() {
     assert_eq!((config.storage.keys_max, config.storage.bans_max), (1_000_000, 100_000));
     assert_eq!((config.storage.uniques_max, config.storage.lists_max), (100_000, 100_000));
     assert_eq!(config.storage.ledgers_max, 100_000);
+    assert_eq!(config.storage.sessions_max, 100_000);
     assert!(!config.storage.heuristic_freshness);
     let limit = &config.limits[0];
     let Measure::Rates(tiers) = &limit.measure else { panic!("{:?}", limit.measure) };

@@ -14,5 +14,6 @@ mod include;
 mod reject;
 mod report;
 mod rules;
+mod sessions;
 mod stories;
 mod support;

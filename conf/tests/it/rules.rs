@@ -26,6 +26,9 @@ kind = "addresses"
 [list.paths]
 kind = "strings"
 
+[session.web]
+keys = ["a.key"]
+
 [[counter]]
 name = "other"
 key = []
@@ -88,7 +91,7 @@ fn effects_come_in_one_order_whatever_the_file_says() {
         "[rule.do]\nlog = true\ntag = \"t\"\nunique = \"paths\"\ncount = \"hits\"\n",
         "list_remove = { list = \"paths\", value = 'request.path', for = \"2m\" }\n",
         "list_add = { list = \"office\", value = 'client.net', for = \"1m\" }\n",
-        "ban = { for = \"3m\", key = \"client.ip\" }\ncache = { pass = true }\norigin = \"media\"\n",
+        "ban = { for = \"3m\", key = \"client.ip\" }\nsession = { start = true }\ncache = { pass = true }\norigin = \"media\"\n",
         "remove_response_headers = [\"Server\"]\nset_response_headers = { z = '\"1\"', A = '\"2\"' }\n",
         "remove_request_headers = [\"cookie\", \"x-a\"]\nset_request_headers = { x-b = '\"3\"' }\n",
         "rewrite = { query = '\"q\"' }\n",
@@ -109,6 +112,7 @@ fn effects_come_in_one_order_whatever_the_file_says() {
             "ban 180s",
             "add 0 cidr 60s",
             "remove 1 string 120s",
+            "session true",
             "count 1",
             "unique 0",
             "tag t",
@@ -131,6 +135,7 @@ fn said(effect: &Effect) -> String {
         Effect::Ban(length) => format!("ban {length:?}"),
         Effect::ListAdd(list, value, length) => format!("add {list} {} {length:?}", value.ty),
         Effect::ListRemove(list, value, length) => format!("remove {list} {} {length:?}", value.ty),
+        Effect::Session(action) => format!("session {}", action.start),
         Effect::Count(counter) => format!("count {counter}"),
         Effect::Unique(unique) => format!("unique {unique}"),
         Effect::Tag(tag) => format!("tag {tag}"),

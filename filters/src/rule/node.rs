@@ -13,6 +13,7 @@ use super::datum::{Datum, lookup};
 use super::eval::Eval;
 use super::fold::Fold;
 use super::lookup::Lookup;
+use super::session;
 use super::source::Source;
 use super::text::Text;
 use super::time;
@@ -32,6 +33,9 @@ pub(super) enum Node {
     /// A field that is neither a string nor a map.
     Field(Field),
     Claim(usize, usize),
+    /// An attribute of the session that is no string.
+    Attribute(Box<str>),
+    SessionCount(Box<str>),
     Variable(usize),
     Negate(Box<Node>),
     Arithmetic(Arithmetic, Box<(Node, Node)>),
@@ -69,6 +73,8 @@ impl Node {
             Node::Condition(condition) => condition.eval(eval).map(|value| Datum::Scalar(Value::Bool(value))),
             Node::Field(field) => self::field(*field, eval),
             Node::Claim(issuer, claim) => token::claim(eval.context, eval.scratch, *issuer, *claim),
+            Node::Attribute(name) => session::attribute(eval.context, name).map(Datum::Scalar),
+            Node::SessionCount(name) => session::count(eval.context, name).map(Datum::Scalar),
             Node::Variable(slot) => eval.variable(*slot),
             Node::Negate(node) => arithmetic::negate(node.eval(eval)?),
             Node::Arithmetic(operator, sides) => {
@@ -162,6 +168,7 @@ fn field<'v>(field: Field, eval: &Eval<'v, '_>) -> Option<Datum<'v>> {
         Field::Length => Value::Int(length(eval)?),
         Field::Time => Value::Timestamp(Timestamp::from_millisecond(i64::try_from(context.now.0).ok()?).ok()?),
         Field::Asn => Value::Int(i64::from(context.system().0)),
+        Field::SessionValid | Field::SessionFresh | Field::SessionAge => session::field(context, field)?,
         Field::Lag => {
             Value::Duration(SignedDuration::from_millis(i64::try_from(peers().lag_ms).unwrap_or(time::LAG_MAX_MS)))
         }

@@ -221,7 +221,7 @@ impl Source {
 
 /// All cookies of all lines (RFC 6265 section 4.2; HTTP/2 may split the field, RFC 9113 section 8.2.3). What has no `=` is no
 /// cookie.
-fn cookies<'v>(headers: &'v HeaderMap) -> impl Iterator<Item = Pair<'v>> {
+pub(crate) fn cookies<'v>(headers: &'v HeaderMap) -> impl Iterator<Item = Pair<'v>> {
     let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|cookie| {
         let at = memchr::memchr(b'=', cookie)?;

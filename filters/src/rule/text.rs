@@ -4,7 +4,9 @@ use http::HeaderName;
 
 use super::eval::Eval;
 use super::node::Node;
+use super::session;
 use super::source::{Source, field_text};
+use super::value::Value;
 
 /// A string.
 #[derive(Clone, Debug)]
@@ -28,6 +30,7 @@ pub(super) enum Text {
     From,
     CacheStatus,
     TokenError(usize),
+    Attribute(Box<str>),
     /// All others.
     Other(Box<Node>),
 }
@@ -69,6 +72,10 @@ impl Text {
             Text::From => context.reply.map_or("", |reply| reply.from.as_str()),
             Text::CacheStatus => context.reply.map_or("", |reply| reply.cache),
             Text::TokenError(issuer) => context.token_error(*issuer),
+            Text::Attribute(name) => match session::attribute(context, name)? {
+                Value::String(text) => text,
+                _ => return None,
+            },
             Text::Other(node) => return node.eval(eval)?.text(),
             // Read before.
             _ => return None,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use selvedge_conf::expr::ListKind;
-use selvedge_conf::{CacheAction, Effect as Facts};
+use selvedge_conf::{CacheAction, Config, Effect as Facts, Rule};
 use selvedge_state::ELEMENT_MAX;
 
+use super::session::SessionEffect;
 use super::{EffectPlace, Findings, Pending};
 use crate::ban;
 use crate::changes::HeaderChange;
@@ -31,6 +32,7 @@ pub(super) enum Effect {
     Ban(u64, Box<str>),
     /// An element of a list, present or not, for so many ms.
     List(usize, Program, bool, u64),
+    Session(Box<SessionEffect>),
     Count(usize),
     Unique(usize),
     Tag(Arc<str>),
@@ -46,11 +48,13 @@ pub enum Undone {
     Invalid,
     /// The state has no room for it.
     NoRoom,
+    /// The request has no session.
+    NoSession,
 }
 
 impl Effect {
     /// `None` when a header's name is none, which the configuration excludes.
-    pub(super) fn new(facts: &Facts, rule: &str) -> Option<Effect> {
+    pub(super) fn new(facts: &Facts, rule: &Rule, config: &Config) -> Option<Effect> {
         let program = |expr: &Option<_>| expr.as_ref().map(Program::compile);
         let name = |name: &String| HeaderName::from_bytes(name.as_bytes()).ok();
         Some(match facts {
@@ -61,13 +65,14 @@ impl Effect {
             Facts::RemoveResponseHeader(field) => Effect::RemoveResponseHeader(name(field)?),
             Facts::Origin(origin) => Effect::Origin(*origin),
             Facts::Cache(action) => Effect::Cache(*action),
-            Facts::Ban(length) => Effect::Ban(millis(*length), ban::reason(ban::RULE_PREFIX, rule)),
+            Facts::Ban(length) => Effect::Ban(millis(*length), ban::reason(ban::RULE_PREFIX, &rule.name)),
             Facts::ListAdd(list, element, length) => {
                 Effect::List(*list, Program::compile(element), true, millis(*length))
             }
             Facts::ListRemove(list, element, length) => {
                 Effect::List(*list, Program::compile(element), false, millis(*length))
             }
+            Facts::Session(action) => Effect::Session(Box::new(SessionEffect::new(action, rule, config))),
             Facts::Count(counter) => Effect::Count(*counter),
             Facts::Unique(unique) => Effect::Unique(*unique),
             Facts::Tag(tag) => Effect::Tag(tag.as_str().into()),
@@ -110,6 +115,7 @@ impl Effect {
                 let list = ledger.list(*list).ok_or(Undone::Invalid)?;
                 findings.pending.push((place, Pending::List(list, element, *present, *length)));
             }
+            Effect::Session(effect) => effect.follow(context, &mut changes.session)?,
             Effect::Count(counter) => {
                 findings.pending.extend(ledger.count(*counter, context).map(|pending| (place, pending)));
             }

@@ -9,6 +9,7 @@ mod effect;
 mod findings;
 pub(crate) mod index;
 mod rule;
+mod session;
 mod spelling;
 mod terms;
 
@@ -61,7 +62,7 @@ impl Ruleset {
         Ruleset {
             gates: facts().zip(whens).map(|((at, facts), when)| Gate::new(RuleId(at), facts, when)).collect(),
             terms,
-            rules: facts().map(|(_, facts)| Rule::new(facts)).collect(),
+            rules: facts().map(|(_, facts)| Rule::new(facts, config)).collect(),
             index: (indexing == Indexing::On).then(by_atoms),
         }
     }

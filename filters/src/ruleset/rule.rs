@@ -1,6 +1,6 @@
 //! One rule, compiled: a condition, what follows from it, and at most one answer.
 
-use selvedge_conf::{Reply, Rule as Facts, RuleMode};
+use selvedge_conf::{Config, Reply, Rule as Facts, RuleMode};
 
 use super::effect::{Effect, valid};
 use super::terms::{Answers, Terms, When};
@@ -87,9 +87,9 @@ impl Gate {
 }
 
 impl Rule {
-    pub(super) fn new(facts: &Facts) -> Rule {
+    pub(super) fn new(facts: &Facts, config: &Config) -> Rule {
         Rule {
-            effects: facts.effects.iter().filter_map(|effect| Effect::new(effect, &facts.name)).collect(),
+            effects: facts.effects.iter().filter_map(|effect| Effect::new(effect, facts, config)).collect(),
             answer: facts.answer.as_ref().map(|answer| match answer {
                 Reply::Deny(status) => Answer::Deny(*status),
                 Reply::Redirect(status, to) => Answer::Redirect(*status, Program::compile(to)),

@@ -5,10 +5,24 @@
 
 mod invalid;
 mod keys;
+mod orders;
+mod record;
+mod said;
+mod shape;
+mod shapes;
 mod token;
-mod versions;
+mod told;
+mod value;
+mod visitor;
 
 pub use invalid::Invalid;
 pub use keys::{Keys, SECRET_LEAST, SECRETS_MAX};
+pub use orders::{Change, Orders};
+pub use record::Record;
+pub use said::{BadWord, said};
+pub use shape::Shape;
+pub(crate) use shapes::Shapes;
 pub use token::{ID_LEN, TOKEN_MAX, Token};
-pub use versions::{VERSIONS_MAX, Versions};
+pub use told::{FAMILY, is_told, told};
+pub use value::Value;
+pub use visitor::{Obeyed, Standing, Visitor};

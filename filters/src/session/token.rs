@@ -2,28 +2,25 @@
 //!
 //! The bytes are a format number (1), the id of the key (4), the session's id (16), when the session was started, when it ends and when this
 //! token was made (4 each, seconds since the Unix epoch), how many authors follow (1), each author with its newest write (pop 2, node 4, life 8,
-//! number 4), and the signature (32); numbers with their high bytes first, all of it in base64url without padding (RFC 4648 section 5).
+//! number 8), and the signature (32); numbers with their high bytes first, all of it in base64url without padding (RFC 4648 section 5).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use selvedge_state::{Actor, Author, Incarnation, PopId, Time};
+use selvedge_state::{Actor, Author, CONTEXT_MAX, Incarnation, PopId, Time, Version, Versioned};
 
 use super::invalid::Invalid;
 use super::keys::{KeyId, Keys, MAC_LEN};
-use super::versions::{VERSIONS_MAX, Versions};
 
 /// Bytes of a session's id.
 pub const ID_LEN: usize = 16;
 /// The longest text of a token, bytes.
-pub const TOKEN_MAX: usize = (FIXED + VERSIONS_MAX * WRITTEN + MAC_LEN).div_ceil(3) * 4;
+pub const TOKEN_MAX: usize = (FIXED + CONTEXT_MAX * WRITTEN + MAC_LEN).div_ceil(3) * 4;
 /// The format.
 const FORMAT: u8 = 1;
 /// Bytes before the authors.
 const FIXED: usize = 1 + 4 + ID_LEN + 3 * 4 + 1;
 /// Bytes of one author and its newest write.
-const WRITTEN: usize = 2 + 4 + 8 + 4;
-/// Beside the number of authors: some were left out.
-const PARTIAL: u8 = 0x80;
+const WRITTEN: usize = 2 + 4 + 8 + 8;
 
 /// One session as its client knows it. Times are to the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +33,8 @@ pub struct Token {
     pub end: Time,
     /// When this token was made.
     pub made: Time,
-    /// The writes that the client knows of.
-    pub versions: Versions,
+    /// How far of each author the client has seen or written the session; at most [`CONTEXT_MAX`], what is beyond is not said.
+    pub context: Vec<Versioned>,
 }
 
 impl Token {
@@ -70,20 +67,19 @@ impl Token {
     }
 
     fn bytes(&self, key: KeyId) -> Vec<u8> {
-        let written = self.versions.as_slice();
+        let written = self.context.get(..CONTEXT_MAX).unwrap_or(&self.context);
         let mut out = Vec::with_capacity(FIXED + written.len() * WRITTEN + MAC_LEN);
         out.push(FORMAT);
         out.extend_from_slice(&key);
         out.extend_from_slice(&self.id);
         [self.started, self.end, self.made].into_iter().for_each(|at| out.extend_from_slice(&seconds(at)));
         // At most four of them.
-        let partial = if self.versions.is_partial() { PARTIAL } else { 0 };
-        out.push(u8::try_from(written.len()).unwrap_or(0) | partial);
-        for (Author { actor, incarnation }, version) in written {
+        out.push(u8::try_from(written.len()).unwrap_or(0));
+        for Versioned { author: Author { actor, incarnation }, version } in written {
             out.extend_from_slice(&actor.pop.0.to_be_bytes());
             out.extend_from_slice(&actor.node.to_be_bytes());
             out.extend_from_slice(&incarnation.0.to_be_bytes());
-            out.extend_from_slice(&version.to_be_bytes());
+            out.extend_from_slice(&version.number().to_be_bytes());
         }
         out
     }
@@ -92,19 +88,19 @@ impl Token {
     fn parse(reader: &mut Reader<'_>) -> Result<Token, Invalid> {
         let id = reader.take()?;
         let [started, end, made] = [reader.time()?, reader.time()?, reader.time()?];
-        let count = reader.byte()?;
-        let (authors, is_partial) = (usize::from(count & !PARTIAL), count & PARTIAL != 0);
-        if reader.0.len() != authors * WRITTEN || authors > VERSIONS_MAX {
+        let authors = usize::from(reader.byte()?);
+        if reader.0.len() != authors * WRITTEN || authors > CONTEXT_MAX {
             return Err(Invalid::Truncated);
         }
-        let mut written = Vec::with_capacity(authors);
+        let mut context = Vec::with_capacity(authors);
         for _ in 0..authors {
             let actor =
                 Actor { pop: PopId(u16::from_be_bytes(reader.take()?)), node: u32::from_be_bytes(reader.take()?) };
             let incarnation = Incarnation(u64::from_be_bytes(reader.take()?));
-            written.push((Author { actor, incarnation }, u32::from_be_bytes(reader.take()?)));
+            let version = Version::numbered(u64::from_be_bytes(reader.take()?));
+            context.push(Versioned { author: Author { actor, incarnation }, version });
         }
-        Ok(Token { id, started, end, made, versions: Versions::of(written.into_iter(), is_partial) })
+        Ok(Token { id, started, end, made, context })
     }
 }
 

@@ -34,6 +34,7 @@ mod random;
 mod responses;
 mod rules;
 mod session_token;
+mod session_visit;
 mod several;
 mod support;
 mod told;

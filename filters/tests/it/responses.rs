@@ -50,6 +50,7 @@ fn every_rule_that_matches_has_its_say() {
             fired: vec![RuleId(0), RuleId(1), RuleId(2)],
             monitored: vec![RuleId(3)],
             undone: vec![],
+            session: selvedge_filters::session::Orders::default(),
             logged: vec![RuleId(2)],
         })
     );

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use selvedge_filters::session::{Invalid, Keys, TOKEN_MAX, Token, Versions};
-use selvedge_state::{Actor, Author, Incarnation, PopId, Time};
+use selvedge_filters::session::{Invalid, Keys, TOKEN_MAX, Token};
+use selvedge_state::{Actor, Author, Incarnation, PopId, Time, Version, Versioned};
 
 const NOW: Time = Time(1_800_000_000_000);
 const OLD: [u8; 32] = [1; 32];
@@ -19,15 +19,15 @@ fn author(pop: u16) -> Author {
 }
 
 fn token(authors: u16) -> Token {
-    let mut versions = Versions::default();
-    (0..authors).for_each(|pop| versions.wrote(author(pop), u32::MAX - u32::from(pop)));
-    Token { id: [0xa5; 16], started: NOW.minus(60_000), end: NOW.plus(3_600_000), made: NOW.minus(1000), versions }
+    let seen = |pop| Versioned { author: author(pop), version: Version::numbered(u64::MAX - u64::from(pop)) };
+    let context = (0..authors).map(seen).collect();
+    Token { id: [0xa5; 16], started: NOW.minus(60_000), end: NOW.plus(3_600_000), made: NOW.minus(1000), context }
 }
 
 #[test]
 fn what_is_signed_comes_back() {
     let keys = keys("web", &[&OLD]);
-    for authors in 0..=6 {
+    for authors in 0..=4 {
         let token = token(authors);
         let text = token.write(&keys, "");
         assert!(
@@ -68,7 +68,7 @@ fn each_thing_that_is_wrong_has_its_reason() {
         (String::new(), Invalid::Truncated),
         ("not base64!".to_owned(), Invalid::Malformed),
         (format!("{good}="), Invalid::Malformed),
-        (good[..good.len() - 4].to_owned(), Invalid::Truncated),
+        (good[..good.len() / 4 * 4 - 4].to_owned(), Invalid::Truncated),
         (format!("{good}AAAA"), Invalid::Truncated),
         (with(0, 2), Invalid::Version),
         (with(1, bytes[1] ^ 1), Invalid::Key),
@@ -115,14 +115,15 @@ proptest! {
     fn any_session_comes_back(
         id in any::<[u8; 16]>(),
         times in any::<[u32; 3]>(),
-        written in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<u64>(), any::<u32>()), 0..7),
+        written in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<u64>(), any::<u64>()), 0..5),
     ) {
         let [started, end, made] = times.map(|seconds| Time(u64::from(seconds) * 1000));
-        let mut versions = Versions::default();
-        for (pop, node, life, version) in written {
-            versions.wrote(Author { actor: Actor { pop: PopId(pop), node }, incarnation: Incarnation(life) }, version);
-        }
-        let token = Token { id, started, end: end.plus(1000), made, versions };
+        let seen = |(pop, node, life, version)| Versioned {
+            author: Author { actor: Actor { pop: PopId(pop), node }, incarnation: Incarnation(life) },
+            version: Version::numbered(version),
+        };
+        let context = written.into_iter().map(seen).collect();
+        let token = Token { id, started, end: end.plus(1000), made, context };
         let keys = keys("web", &[&OLD]);
         let read = Token::read(token.write(&keys, "").as_bytes(), &keys, "", Time(0)).map(|(token, _)| token);
         let end = token.end.0.min(u64::from(u32::MAX) * 1000);

@@ -16,7 +16,8 @@ use super::answer::Answer;
 use super::context::Context;
 use super::slices::{self, Served};
 use super::{
-    Edge, caching, child, coding, finish, interim, outbound, parent, peer, purging, stream, tries, wants_web_socket,
+    Edge, caching, child, coding, finish, interim, outbound, parent, peer, purging, session as sessions, stream, tries,
+    wants_web_socket,
 };
 use crate::cache::{self, Next};
 
@@ -174,6 +175,7 @@ impl ProxyHttp for Edge {
         context: &mut Context,
     ) -> Result<()> {
         parent::heard(&self.node, response, context);
+        sessions::heard(&self.node, response, context);
         tries::answered(context);
         coding::tell(session, response, context);
         if let Some(exchange) = &mut context.exchange {

@@ -88,7 +88,7 @@ pub(super) fn deposit(
 ) {
     // What a POST brings is for GETs of its URL, of which a policy's key knows more than one.
     let is_keyed = context.policy().is_some_and(|policy| !policy.key().is_plain());
-    if context.bypass != Some(Bypass::Method) || is_keyed {
+    if context.bypass != Some(Bypass::Method) || is_keyed || context.says_of_session {
         return;
     }
     let request = session.req_header();
@@ -142,13 +142,16 @@ pub(super) fn keep_no_promise(session: &mut Session, context: &Context, error: O
     }
 }
 
-/// Whether a response is stored.
+/// Whether a response is stored. One that changes a session is not, or others whom it is served would stay as they are.
 pub(super) fn storable(
     cache: &'static Cache,
     session: &Session,
     context: &Context,
     response: &ResponseHeader,
 ) -> RespCacheable {
+    if context.says_of_session {
+        return RespCacheable::Uncacheable(NoCacheReason::OriginNotCache);
+    }
     match &context.exchange {
         Some(exchange) => purging::at_places(session, context, |places| {
             cache.stamped(cache.response_cacheable(exchange, response), exchange, places)

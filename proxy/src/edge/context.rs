@@ -19,6 +19,7 @@ use super::forwarded::Client;
 use super::held::Held;
 use super::origin::Origin;
 use super::request_id::RequestId;
+use super::session::Met;
 use super::target::Target;
 use crate::cache::{Deposit, Exchange, Next};
 use crate::plan::Plan;
@@ -82,6 +83,10 @@ pub struct Context {
     pub(super) deposit: Option<Deposit>,
     /// What the cache did.
     pub(super) outcome: Option<Outcome>,
+    /// What is known of its session, where its site has sessions.
+    pub(super) session: Option<Met>,
+    /// The origin says something of its session: such a response is not stored.
+    pub(super) says_of_session: bool,
     /// The slice that is asked for, where a request is for one.
     pub(super) slice: Option<Slice>,
 }
@@ -170,6 +175,8 @@ impl Context {
             child: None,
             deposit: None,
             outcome: None,
+            session: None,
+            says_of_session: false,
             slice: None,
         }
     }
@@ -198,6 +205,7 @@ impl Context {
             headers: self.original.as_ref().unwrap_or(&request.headers),
             client: self.client?.address,
             form: self.form.known(),
+            session: self.session.as_ref().and_then(|met| met.visitor.record()),
             may_wait: true,
         })
     }

@@ -6,6 +6,7 @@ use selvedge_filters::RuleId;
 
 use super::answer::Answer;
 use super::context::Context;
+use super::session::Met;
 use super::witnessed;
 use crate::node::Node;
 use crate::observe::access::{Line, bounded};
@@ -89,6 +90,9 @@ fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context)
         tags: said.tags.iter().take(NAMES_MAX).map(|tag| &**tag).collect(),
         monitored: rules(&said.monitored),
         logged_by: rules(&said.logged),
+        session: context.session.as_ref().and_then(Met::hashed),
+        session_standing: context.session.as_ref().map(|met| met.standing().as_str()),
+        session_error: context.session.as_ref().and_then(|met| met.error.as_deref()),
         origin: context.origin.as_ref().filter(|_| context.tries > 0 || shield.is_some()).map(|origin| origin.name()),
         shield,
         origin_address: context.origin_address.map(|address| address.to_string()),

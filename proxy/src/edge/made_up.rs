@@ -7,12 +7,14 @@ use http::{HeaderMap, HeaderName};
 use pingora::http::RequestHeader;
 use selvedge_conf::Config;
 use selvedge_filters::cache::{KeyParts, Scheme};
-use selvedge_filters::{Changes, Form, Head, Verdict};
+use selvedge_filters::session::{Record, Visitor};
+use selvedge_filters::{Changes, Filters, Form, Head, Verdict};
+use selvedge_state::{Store, Time};
 
 use super::answer::{Answer, seconds};
 use super::forwarded::{Client, Trust};
 use super::target::{self, Target};
-use super::{declared, form, outbound, steer};
+use super::{declared, form, outbound, session, steer};
 
 /// A request in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,7 @@ pub struct MadeUp {
     target: Target,
     client: Client,
     body: String,
+    session: Option<Record>,
 }
 
 /// Why a request in words is none that is decided about.
@@ -93,6 +96,7 @@ impl MadeUp {
             let length = words.body.len();
             request.append_header("content-length", length).map_err(|_| unsendable("length", words.body))?;
         }
+        session::drop_claims(&mut request);
         let target = target::target(&request, scheme)
             .map_err(|bad| NoRequest::refused(&Answer::BadRequest(bad), bad.as_str()))?;
         target::aim(&mut request, &target.path, target.query.as_deref())
@@ -105,7 +109,23 @@ impl MadeUp {
             return Err(NoRequest::refused(&Answer::Loop, "the request has been here before"));
         }
         let client = Client { address: words.client.to_canonical(), via: Trust::Client };
-        Ok(MadeUp { original: request.headers.clone(), request, target, client, body: words.body.to_owned() })
+        Ok(MadeUp {
+            original: request.headers.clone(),
+            request,
+            target,
+            client,
+            body: words.body.to_owned(),
+            session: None,
+        })
+    }
+
+    /// The same with the session that its cookie names, if that is valid.
+    #[must_use]
+    pub fn meeting(self, filters: &Filters, store: &Store, now: Time) -> MadeUp {
+        let found = filters.site(&self.target.host).and_then(|site| filters.session(site));
+        let visitor = found.map(|(shape, site)| Visitor::meet(shape, &self.original, site, store, now));
+        let session = visitor.and_then(|visitor| visitor.record().cloned());
+        MadeUp { session, ..self }
     }
 
     /// The request as filters see it.
@@ -130,6 +150,7 @@ impl MadeUp {
             headers,
             client: self.client.address,
             form: self.form(),
+            session: self.session.as_ref(),
             may_wait: true,
         }
     }

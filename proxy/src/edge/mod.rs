@@ -28,6 +28,7 @@ mod purge_request;
 mod purger;
 mod purging;
 mod request_id;
+mod session;
 mod slices;
 mod steer;
 mod target;
@@ -98,6 +99,7 @@ impl Edge {
         if outbound::been_here(session.req_header(), &context.plan.config.pop.name) {
             return Ok(Some(Answer::Loop));
         }
+        session::meet(&self.node, session, context);
         if context.plan.filters.reads_form() {
             context.form = form::claimed(session.req_header());
         }
@@ -109,6 +111,7 @@ impl Edge {
                 let holds = std::mem::take(&mut decision.holds);
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
                 self.wait(&decision, session, context).await?;
+                session::before_origin(&self.node, context, &mut decision.changes);
                 let answer = verdict::follow(decision, session, context);
                 return match answer {
                     Some(answer) => Ok(Some(answer)),
@@ -178,6 +181,7 @@ impl Edge {
         let connection = scheme(session);
         let request = session.req_header_mut();
         parent::drop_order(request);
+        session::drop_claims(request);
         // Clients come over TCP, so there is an address; without one nobody could be counted.
         let peer = context.peer.ok_or(Answer::Internal)?;
         let client = forwarded::client(peer, &request.headers, &context.plan.config.listen.trusted_proxies);
@@ -256,7 +260,8 @@ impl Edge {
         if context.said.response.is_none() {
             context.said.response = Some(self.respond(session, context, header, from));
         }
-        steer::response(header, context.said.response.as_deref().unwrap_or(&[]))
+        steer::response(header, context.said.response.as_deref().unwrap_or(&[]))?;
+        session::tell(&self.node, context, header)
     }
 
     /// Asks the rules of the response phase.
@@ -271,7 +276,8 @@ impl Edge {
         let decision = self.decide_response(session, context, held.as_mut(), header, from);
         context.held = held;
         let Some(decision) = decision else { return Vec::new() };
-        let ResponseDecision { headers, tags, fired, monitored, undone, logged } = decision;
+        let ResponseDecision { headers, session: orders, tags, fired, monitored, undone, logged } = decision;
+        session::obey(&self.node, context, &orders);
         context.plan.meters.rules(&fired, &monitored, &undone);
         context.said.tags.extend(tags);
         context.said.monitored.extend(monitored);

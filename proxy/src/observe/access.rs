@@ -74,6 +74,15 @@ pub struct Line<'a> {
     /// The rules that want to be named here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logged_by: Vec<&'a str>,
+    /// The keyed hash of the request's session, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What its cookie came to, where its site has sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_standing: Option<&'a str>,
+    /// Why something that was said of its session was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_error: Option<&'a str>,
     /// The origin asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<&'a str>,

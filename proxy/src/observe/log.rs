@@ -156,6 +156,11 @@ pub(crate) fn handed_over() {
 
 /// What is well written in a config, and may surprise.
 pub(crate) fn notes(config: &selvedge_conf::Config) {
+    for session in &config.sessions {
+        if let Some(note) = session.note() {
+            tracing::warn!(place = %session.place, "{note}");
+        }
+    }
     for limit in &config.limits {
         if let Some(note) = limit.note() {
             tracing::warn!(place = %limit.place, "{note}");

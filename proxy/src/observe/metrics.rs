@@ -11,11 +11,13 @@ use prometheus::{
     TextEncoder,
 };
 use selvedge_conf::Config;
+use selvedge_filters::session::Standing;
 use selvedge_state::{Coverage, Time};
 
 use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
+use super::sessions::{SessionChange, SessionCounters};
 use crate::cache::Stats;
 use crate::keep::LogStatus;
 use crate::link::nats::FabricStatus;
@@ -43,6 +45,7 @@ pub struct Metrics {
     shield_served: IntCounterVec,
     purges: IntCounterVec,
     purges_refused: IntCounterVec,
+    sessions: SessionCounters,
     config: ConfigMetrics,
     snapshot: Gauge,
     snapshot_failures: IntCounter,
@@ -106,6 +109,8 @@ pub struct Reading {
     pub settled: bool,
     /// Bans in force.
     pub bans: usize,
+    /// Sessions held.
+    pub sessions: usize,
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
     /// Whether each limit's table holds all keys it counted, by limit.
@@ -145,6 +150,7 @@ impl Metrics {
             shield_served: counters(&series::SHIELD_SERVED)?,
             purges: counters(&series::PURGES)?,
             purges_refused: counters(&series::PURGES_REFUSED)?,
+            sessions: SessionCounters::new(&registry)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
             snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
@@ -239,6 +245,16 @@ impl Metrics {
         self.purges_refused.with_label_values(&[reason]).inc();
     }
 
+    /// A request to a site that has sessions came in.
+    pub fn session_met(&self, standing: Standing) {
+        self.sessions.met(standing);
+    }
+
+    /// Something became of a session.
+    pub fn session_changed(&self, change: SessionChange) {
+        self.sessions.changed(change);
+    }
+
     /// Something happened to the replicated state.
     pub fn event(&self, name: &str) {
         self.events.with_label_values(&[name]).inc();
@@ -256,6 +272,7 @@ impl Metrics {
     /// When a metric cannot be written as text.
     pub fn text(&self, config: &Config, reading: &Reading) -> Result<String, prometheus::Error> {
         self.gauges.set(config, reading);
+        self.sessions.held.set(i64::try_from(reading.sessions).unwrap_or(i64::MAX));
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

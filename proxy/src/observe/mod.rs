@@ -11,7 +11,9 @@ pub mod log;
 mod meters;
 pub mod metrics;
 pub mod series;
+mod sessions;
 
 pub use access::AccessLog;
 pub use meters::{LimitOutcome, Meters};
 pub use metrics::Metrics;
+pub use sessions::SessionChange;

@@ -66,6 +66,10 @@ pub(super) const PEER_EVENTS: usize = 19;
 pub(super) const EVENTS: usize = 33;
 /// shield, fallback, origin.
 const WAYS: usize = 3;
+/// fresh, behind, absent, idle, revoked, and the seven reasons for which a cookie is not believed.
+const STANDINGS: usize = 12;
+/// started, rotated, revoked, refused, failed.
+const SESSION_CHANGES_MADE: usize = 5;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -219,6 +223,19 @@ pub(super) const PEER_EVENTS_TOTAL: Family = family(
     &["peer", "event"],
     By::Peer(PEER_EVENTS),
 );
+pub(super) const SESSION_CHANGES: Family = family(
+    "selvedge_session_changes_total",
+    "Sessions started, rotated and revoked; refused (what an origin said of one cannot be done) and failed (there is no room).",
+    &["change"],
+    By::Fixed(SESSION_CHANGES_MADE),
+);
+pub(super) const SESSION_REQUESTS: Family = family(
+    "selvedge_session_requests_total",
+    "Requests to sites with sessions, by what their cookie came to: fresh, behind (not all is known here), absent, idle, revoked, or why it is not believed.",
+    &["standing"],
+    By::Fixed(STANDINGS),
+);
+pub(super) const SESSIONS: Family = family("selvedge_sessions", "Sessions held.", &[], By::Fixed(1));
 pub(super) const SHIELD_FILLS: Family = family(
     "selvedge_shield_fills_total",
     "Requests to a shielded origin for what is to be stored, by the way that they went: shield, fallback (the shield did not answer), origin (it was not asked).",
@@ -241,7 +258,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 48] = [
+pub const FAMILIES: [Family; 51] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -284,6 +301,9 @@ pub const FAMILIES: [Family; 48] = [
     PURGES_REFUSED,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
+    SESSIONS,
+    SESSION_CHANGES,
+    SESSION_REQUESTS,
     SHIELD_FILLS,
     SHIELD_SERVED,
     SNAPSHOT_FAILURES,

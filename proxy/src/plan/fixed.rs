@@ -38,6 +38,7 @@ pub(super) fn hold(
     held.key("storage.uniques_max", &start.storage.uniques_max, &mut config.storage.uniques_max);
     held.key("storage.lists_max", &start.storage.lists_max, &mut config.storage.lists_max);
     held.key("storage.ledgers_max", &start.storage.ledgers_max, &mut config.storage.ledgers_max);
+    held.key("storage.sessions_max", &start.storage.sessions_max, &mut config.storage.sessions_max);
     held.key("storage.state", &start.storage.state, &mut config.storage.state);
     held.key("storage.state_every", &start.storage.state_every, &mut config.storage.state_every);
     held.changed.sort();

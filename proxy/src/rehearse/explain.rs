@@ -29,7 +29,7 @@ pub fn explain(
 ) -> Result<report::Explanation, NoRequest> {
     let words =
         Words { method: &ask.method, url: &ask.url, headers: &ask.headers, body: &ask.body, client: ask.client_ip };
-    let made_up = MadeUp::new(&words, config)?;
+    let made_up = MadeUp::new(&words, config)?.meeting(filters, store, now);
     let head = made_up.head();
     // The response depends on what is decided about the request.
     let asked = (&head, ask.peer_ip.unwrap_or(ask.client_ip).to_canonical());
@@ -121,6 +121,7 @@ impl<'a> Teller<'a> {
                 EffectRecord::Done(value) => (value.clone(), None),
                 EffectRecord::Undone(Undone::Absent) => (None, Some("its value is absent".to_owned())),
                 EffectRecord::Undone(Undone::NoRoom) => (None, Some("the state has no room for it".to_owned())),
+                EffectRecord::Undone(Undone::NoSession) => (None, Some("the request has no session".to_owned())),
                 EffectRecord::Undone(Undone::Invalid) => (None, Some("its value cannot be used".to_owned())),
             };
             report::Effect { does: said::effect(effect, self.config), value, undone }

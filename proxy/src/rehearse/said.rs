@@ -65,6 +65,7 @@ pub(super) fn effect(effect: &Effect, config: &Config) -> String {
             format!("origin {}", config.origins.get(*at).map_or("", |origin| origin.name.as_str()))
         }
         Effect::Cache(action) => format!("cache {}", policy(action)),
+        Effect::Session(action) => session(action),
         Effect::Ban(time) => format!("ban for {}", length(*time)),
         Effect::ListAdd(at, _, time) => format!("add to list {} for {}", list(at), length(*time)),
         Effect::ListRemove(at, _, time) => format!("remove from list {} for {}", list(at), length(*time)),
@@ -75,4 +76,15 @@ pub(super) fn effect(effect: &Effect, config: &Config) -> String {
         Effect::Tag(tag) => format!("tag {tag}"),
         Effect::Log => "log".to_owned(),
     }
+}
+
+/// What becomes of a session, each thing by its name.
+fn session(action: &selvedge_conf::SessionAction) -> String {
+    let switches = [(action.revoke, "revoke"), (action.start, "start"), (action.rotate, "rotate")];
+    let switches = switches.into_iter().filter(|(on, _)| *on).map(|(_, name)| name.to_owned());
+    let set = action.set.iter().map(|(name, _)| format!("set {name}"));
+    let unset = action.unset.iter().map(|name| format!("unset {name}"));
+    let count = action.count.iter().map(|name| format!("count {name}"));
+    let said: Vec<String> = switches.chain(set).chain(unset).chain(count).collect();
+    format!("session: {}", said.join(", "))
 }

@@ -27,6 +27,7 @@ impl Stage {
             uniques_max: config.storage.uniques_max.min(ENTRIES_MAX),
             lists_max: config.storage.lists_max.min(ENTRIES_MAX),
             ledgers_max: config.storage.ledgers_max.min(ENTRIES_MAX),
+            sessions_max: config.storage.sessions_max.min(ENTRIES_MAX),
             ..StoreBounds::default()
         };
         let me = StoreConfig {

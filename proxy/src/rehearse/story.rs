@@ -85,7 +85,7 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
     let TestRequest { method, url, headers, body, client_ip, peer_ip } = &step.request;
     let words = Words { method, url, headers, body, client: *client_ip };
     let made_up = match MadeUp::new(&words, config) {
-        Ok(made_up) => made_up,
+        Ok(made_up) => made_up.meeting(filters, store, now),
         Err(NoRequest::Refused { status, .. }) => {
             let came = Came { status: Some(status), ..Came::default() };
             return match differences(config, &step.expect, &came) {

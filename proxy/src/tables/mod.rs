@@ -1,6 +1,6 @@
 //! Tables from files: what rules look up that is neither the request nor the store.
 //!
-//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge, and of cookies, are read here, too. Parsing happens here,
+//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge, of cookies and of sessions are read here, too. Parsing happens here,
 //! once for each content: what an earlier [`Shelf`] made of the same bytes is shared with the next one.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -8,12 +8,14 @@
 mod geo;
 mod lists;
 mod secrets;
+mod session_keys;
 mod tickets;
 mod tokens;
 
 use std::sync::Arc;
 
 use selvedge_conf::Config;
+use selvedge_filters::session::Keys;
 use selvedge_filters::{Geo, Tables, Tokens};
 
 use crate::edge::origin::Tickets;
@@ -32,6 +34,7 @@ pub struct Shelf {
     secrets: Option<Secrets>,
     /// For each origin.
     tickets: Vec<Option<Arc<Tickets>>>,
+    sessions: Vec<Arc<Keys>>,
 }
 
 impl Shelf {
@@ -47,14 +50,17 @@ impl Shelf {
         let purgers = config.purge.as_ref().map_or(&[][..], |purge| &purge.tokens);
         let secrets = Secrets::load(purgers, ledger);
         let tickets: Vec<_> = config.origins.iter().map(|origin| tickets::load(origin, ledger)).collect();
+        let sessions: Vec<_> = config.sessions.iter().map(|session| session_keys::load(session, ledger)).collect();
         let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
         let places = told(places, faults);
         let issuers: Vec<_> = issuers.into_iter().map(|issuer| told(issuer, faults)).collect();
         let secrets = told(secrets, faults);
         let tickets: Vec<_> = tickets.into_iter().map(|tickets| told(tickets, faults)).collect();
+        let sessions: Vec<_> = sessions.into_iter().map(|keys| told(keys, faults)).collect();
         Some(Shelf {
             secrets: secrets?,
             tickets: tickets.into_iter().collect::<Option<_>>()?,
+            sessions: sessions.into_iter().collect::<Option<_>>()?,
             lists: lists.into_iter().collect::<Option<_>>()?,
             places: places?,
             issuers: issuers.into_iter().collect::<Option<_>>()?,
@@ -77,6 +83,7 @@ impl Shelf {
             lists: self.lists.iter().map(|stocked| Arc::clone(&stocked.list)).collect(),
             geo: self.places.as_ref().map(|places| Arc::clone(places) as Arc<dyn Geo>),
             tokens: self.issuers.iter().map(|issuer| Arc::clone(issuer) as Arc<dyn Tokens>).collect(),
+            session_keys: self.sessions.clone(),
         }
     }
 }

@@ -48,6 +48,7 @@ mod roster;
 mod rotation;
 mod rules;
 mod rules_state;
+mod session;
 mod shield;
 mod slices;
 mod support;

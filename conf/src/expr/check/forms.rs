@@ -45,7 +45,8 @@ impl<'a> Checker<'a> {
             Form::HasValue | Form::OrValue | Form::OrElse | Form::OptionalValue => {
                 return self.optional(form, target?, label, arguments);
             }
-            Form::Listed | Form::TokenValid | Form::TokenError | Form::Claim => {
+            Form::SessionCount => return self.session_count(label, arguments),
+            Form::Listed | Form::TokenValid | Form::TokenError | Form::Claim | Form::Attribute => {
                 return self.fail(names::unknown_function(label));
             }
         };

@@ -48,7 +48,12 @@ impl<'a> Checker<'a> {
     /// `root.name`
     fn field(&mut self, root: &'static str, label: &Label<'a>, access: Access) -> Option<(Kind, Type)> {
         let Some(entry) = environment::field(root, label.name) else {
-            return self.fail(names::unknown_field(root, label));
+            let error = names::unknown_field(root, label);
+            let meant = (root == "session").then(|| self.meant_attribute(label.name)).flatten();
+            return self.fail(match meant {
+                Some(meant) => error.help(meant),
+                None => error,
+            });
         };
         let written = format!("`{root}.{}`", entry.name);
         if access == Access::Optional {
@@ -59,6 +64,10 @@ impl<'a> Checker<'a> {
         let geoip = &self.names.geoip;
         let there = match entry.needs {
             Needs::Nothing => true,
+            Needs::Session => {
+                self.sessions(label.span)?;
+                true
+            }
             Needs::Country => geoip.country,
             Needs::City => geoip.city,
             Needs::Asn => geoip.asn,
@@ -80,8 +89,15 @@ impl<'a> Checker<'a> {
                     self.provider(name, index.span)?;
                     return self.fail(names::provider_alone(name, index.span));
                 }
+                "session" => {
+                    let (kind, ty) = self.attribute(name, index.span)?;
+                    return Some(picked(kind, ty, index.span, access));
+                }
                 _ => {}
             }
+        }
+        if Self::root(base) == Some("session") {
+            return self.fail(Error::new(index.span, "the name of an attribute is a literal string"));
         }
         if let Some((name, span)) = self.claims_of(base) {
             let Syntax::Text(claim) = &index.syntax else {

@@ -8,6 +8,7 @@ mod forms;
 mod literals;
 mod members;
 mod operators;
+mod session;
 
 use super::environment;
 use super::node::{Node, Syntax};

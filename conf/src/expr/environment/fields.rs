@@ -26,13 +26,15 @@ pub(in crate::expr) enum Needs {
     City,
     /// A database of autonomous systems.
     Asn,
+    /// Sessions.
+    Session,
 }
 
 impl Needs {
     /// The key of `[geoip]`.
     pub(in crate::expr) fn key(self) -> Option<&'static str> {
         match self {
-            Needs::Nothing => None,
+            Needs::Nothing | Needs::Session => None,
             Needs::Country => Some("country"),
             Needs::City => Some("city"),
             Needs::Asn => Some("asn"),
@@ -66,7 +68,7 @@ use Field as F;
 use Phase::{Connection, Request, Response};
 use Shape as S;
 
-pub(in crate::expr) static FIELDS: [FieldEntry; 30] = [
+pub(in crate::expr) static FIELDS: [FieldEntry; 33] = [
     plain("request", "method", F::Method, S::String, Request, "The method, as sent: `\"GET\"`."),
     plain("request", "host", F::Host, S::String, Request, "The host, in lower case, without the port."),
     plain(
@@ -153,6 +155,26 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 30] = [
     plain("client", "as_org", F::AsOrg, S::String, Connection, "Who runs the autonomous system; `\"\"` when unknown.")
         .takes(200)
         .needing(Needs::Asn),
+    plain(
+        "session",
+        "valid",
+        F::SessionValid,
+        S::Bool,
+        Request,
+        "Whether the request has a session: one whose cookie was signed here, that is neither over nor idle for too long, and not revoked.",
+    )
+    .needing(Needs::Session),
+    plain(
+        "session",
+        "fresh",
+        F::SessionFresh,
+        S::Bool,
+        Request,
+        "Whether all that its client wrote is known here, so that nothing read of the session is older; false without a session.",
+    )
+    .needing(Needs::Session),
+    plain("session", "age", F::SessionAge, S::Duration, Request, "Since the session was started; absent without one.")
+        .needing(Needs::Session),
     plain("response", "status", F::Status, S::Int, Response, "The status code."),
     plain(
         "response",

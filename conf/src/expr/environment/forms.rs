@@ -43,6 +43,8 @@ pub(in crate::expr) enum Form {
     TokenValid,
     TokenError,
     Claim,
+    Attribute,
+    SessionCount,
 }
 
 /// What a form is about, which is where the reference tells of it.
@@ -67,7 +69,9 @@ impl Form {
             | Form::OrElse
             | Form::OptionalValue => Group::Optional,
             Form::Count | Form::Rate | Form::Uniques | Form::Limit | Form::Banned => Group::State,
-            Form::Listed | Form::TokenValid | Form::TokenError | Form::Claim => Group::Name,
+            Form::Listed | Form::TokenValid | Form::TokenError | Form::Claim | Form::Attribute | Form::SessionCount => {
+                Group::Name
+            }
         }
     }
 }
@@ -90,13 +94,16 @@ const VALUE: Receiver = Receiver::Value(Shape::Any(&[]));
 const OPTIONAL: Receiver = Receiver::Root("optional");
 const LISTS: Receiver = Receiver::Root("lists");
 const JWT: Receiver = Receiver::Root("jwt");
+const SESSION: Receiver = Receiver::Root("session");
 
 #[rustfmt::skip] // One entry a line reads as a table.
-pub(in crate::expr) static FORMS: [FormEntry; 22] = [
+pub(in crate::expr) static FORMS: [FormEntry; 24] = [
     form(Form::Listed, "NAME", LISTS, "lists.NAME", "named list", 0, "A list of the config, on the right of `in` or as the argument of `containsAny` and `matchesAny`. `lists[\"NAME\"]` when the name is no identifier."),
     form(Form::TokenValid, "valid", JWT, "jwt.NAME.valid", "bool", 60_000, "Whether the request carries a token of this issuer that is valid now."),
     form(Form::TokenError, "error", JWT, "jwt.NAME.error", "string", 60_000, "Why it does not, such as `\"missing\"` or `\"expired\"`; `\"\"` when it does."),
     form(Form::Claim, "claims", JWT, "jwt.NAME.claims.CLAIM", "as declared", 60_000, "A claim of the token; absent when the token is not valid, lacks it, or has it with another type. `claims[\"CLAIM\"]` when its name is no identifier."),
+    form(Form::Attribute, "[NAME]", SESSION, "session[\"NAME\"]", "as declared", 10, "An attribute of the request's session; absent without a session, or when it was not set."),
+    form(Form::SessionCount, "count", SESSION, "session.count(\"NAME\")", "int", 10, "What the request's session has counted under this name; absent without a session."),
     form(Form::Count, "count", NONE, "count(\"NAME\", key..., \"1m\")", "int", 150, "What a `[[counter]]` or a `[[limit]]` has counted for this key within the time. Without a key: for the request's own."),
     form(Form::Rate, "rate", NONE, "rate(\"NAME\", key..., \"1m\")", "double", 150, "The same, per second."),
     form(Form::Uniques, "uniques", NONE, "uniques(\"NAME\", key..., \"10m\")", "int", 2000, "How many different values a `[[unique]]` has seen for this key within the time, estimated."),

@@ -28,6 +28,7 @@ impl Lowering {
         match &expr.kind {
             Kind::String(text) => Text::Literal(text.as_str().into()),
             Kind::TokenError(issuer) => Text::TokenError(*issuer),
+            Kind::Attribute(name) => Text::Attribute(name.as_str().into()),
             Kind::Index(map, name) => match (source(map), &name.kind) {
                 (Some(source), Kind::String(name)) => named(source, name),
                 _ => Text::Other(Box::new(self.node_of_text(expr))),

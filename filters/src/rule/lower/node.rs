@@ -69,6 +69,8 @@ impl Lowering {
             }
             Kind::Field(field) => source(expr).map_or(Node::Field(*field), Node::Names),
             Kind::Claim(issuer, claim) => Node::Claim(*issuer, *claim),
+            Kind::Attribute(name) => Node::Attribute(name.as_str().into()),
+            Kind::SessionCount(name) => Node::SessionCount(name.as_str().into()),
             Kind::Variable(slot) => Node::Variable(usize::from(*slot)),
             Kind::Negate(operand) => Node::Negate(self.boxed(operand)),
             Kind::Arithmetic(operator, left, right) => Node::Arithmetic(*operator, self.pair(left, right)),

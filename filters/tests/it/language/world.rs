@@ -9,7 +9,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use selvedge_conf::TokenSource;
-use selvedge_conf::expr::{self, Counted, CountedName, GeoNames, ListKind, Names, Phase, Setting, TokenName, Type};
+use selvedge_conf::expr::{
+    self, Counted, CountedName, GeoNames, ListKind, Names, Phase, SessionName, Setting, TokenName, Type,
+};
 use selvedge_filters::list::List;
 use selvedge_filters::rule::{Context, Program, Reads, Value};
 use selvedge_filters::{Claim, Form, From, Geo, Head, Reply, Tables, Token, Tokens};
@@ -153,6 +155,10 @@ fn names() -> Names {
                 claim("admin", Type::Bool),
             ],
         }],
+        sessions: vec![SessionName {
+            attributes: vec![claim("user", Type::String), claim("age", Type::Int), claim("admin", Type::Bool)],
+            counters: vec!["clicks".to_owned()],
+        }],
         geoip: GeoNames { country: true, city: true, asn: true },
     }
 }
@@ -179,7 +185,8 @@ impl Default for World {
             Arc::new(List::needles(texts(&["bot", "crawl"])).unwrap()),
             Arc::new(List::patterns(texts(&["^/wp-", r"\.php$"])).unwrap()),
         ];
-        let tables = Tables { lists, geo: Some(Arc::new(Places)), tokens: vec![tokens.clone()] };
+        let tables =
+            Tables { lists, geo: Some(Arc::new(Places)), tokens: vec![tokens.clone()], session_keys: Vec::new() };
         World {
             method: "GET",
             path: "/".to_owned(),

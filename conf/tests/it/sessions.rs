@@ -1,0 +1,118 @@
+//! Sessions: what is written, and what stands for it when it is not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use selvedge_conf::expr::{Kind, Type};
+use selvedge_conf::{Config, Cookie, Effect, SameSite, Session, SessionAction};
+
+use crate::support::{load, load_files};
+
+const BASE: &str = "[listen]\nhttp = [\"0.0.0.0:1\"]\n[origin.app]\nservers = [\"a:1\"]\n[site.\"a.example\"]\norigin = \"app\"\n[site.\"b.example\"]\norigin = \"app\"\n";
+
+#[track_caller]
+fn with(rest: &str) -> Config {
+    load(&format!("{BASE}{rest}")).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[track_caller]
+fn session(keys: &str) -> Session {
+    with(&format!("[session.web]\nkeys = [\"a.key\"]\n{keys}\n")).sessions.remove(0)
+}
+
+fn cookie(keys: &str) -> Cookie {
+    session(keys).cookie
+}
+
+#[test]
+fn defaults() {
+    let session = session("");
+    assert_eq!((session.name.as_str(), session.keys), ("web", vec![PathBuf::from("a.key")]));
+    let cookie = Cookie { name: "__Host-web".to_owned(), domain: None, same_site: SameSite::Lax, secure: true };
+    assert_eq!((session.cookie, session.per_site, session.sites.len()), (cookie, false, 0));
+    assert_eq!([session.idle, session.absolute, session.seen_every], [1800, 43_200, 60].map(Duration::from_secs));
+    assert_eq!((session.wait, session.value_max), (Duration::from_millis(20), 256));
+    assert!(session.attributes.is_empty() && session.counters.is_empty() && session.headers.is_empty());
+}
+
+#[test]
+fn every_key() {
+    let keys = concat!(
+        "domain = \"Example.com\"\nsame_site = \"none\"\nper_site = true\nidle = \"1h\"\nabsolute = \"30d\"\n",
+        "seen_every = \"10s\"\nattributes = { user = \"string\", age = \"int\", staff = \"bool\" }\ncounters = [\"clicks\"]\n",
+        "value_max = \"1KiB\"\nheaders = [\"age\", \"user\"]\nsites = [\"b.example\"]\nwait = \"0ms\"\n",
+    );
+    let session = session(keys);
+    let Cookie { name, domain, same_site, .. } = session.cookie;
+    assert_eq!((name.as_str(), domain.as_deref(), same_site), ("__Secure-web", Some("example.com"), SameSite::None));
+    let attributes = [("user", Type::String), ("age", Type::Int), ("staff", Type::Bool)];
+    assert_eq!(session.attributes, attributes.map(|(name, ty)| (name.to_owned(), ty)));
+    assert_eq!((session.headers, session.counters), (vec![1, 0], vec!["clicks".to_owned()]));
+    assert_eq!([session.idle, session.absolute, session.seen_every], [3600, 2_592_000, 10].map(Duration::from_secs));
+    assert_eq!((session.value_max, session.sites, session.per_site), (1024, vec![1], true));
+    assert_eq!(session.wait, Duration::ZERO);
+}
+
+/// What is short makes what stands for the others short as well.
+#[test]
+fn times_fit_one_another() {
+    let times = |keys| {
+        let session = session(keys);
+        [session.idle, session.absolute, session.seen_every].map(|time| time.as_secs())
+    };
+    assert_eq!(times("absolute = \"10m\""), [600, 600, 60]);
+    assert_eq!(times("idle = \"20s\""), [20, 43_200, 5]);
+}
+
+#[test]
+fn a_cookies_name_says_what_it_is() {
+    assert_eq!(cookie("secure = false").name, "web");
+    assert_eq!(cookie("secure = false\ndomain = \"example.com\"").name, "web");
+    assert_eq!(cookie("cookie = \"sid\"").name, "sid");
+    assert!(session("secure = false").note().is_some_and(|note| note.contains("plain HTTP")));
+    assert!(session("").note().is_none());
+}
+
+#[test]
+fn keys_are_files_whose_paths_may_name_the_environment() {
+    let file = format!("{BASE}[session.web]\nkeys = [\"${{KEYS}}/a.key\", \"b.key\"]\n");
+    let config =
+        load_files(&[("edge.toml", &file)], &[("KEYS", "/run/keys")]).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(config.sessions[0].keys, [PathBuf::from("/run/keys/a.key"), PathBuf::from("b.key")]);
+}
+
+#[test]
+fn a_rule_says_what_becomes_of_it() {
+    let config = with(concat!(
+        "[session.web]\nkeys = [\"a.key\"]\nattributes = { user = \"string\", age = \"int\" }\ncounters = [\"clicks\"]\n",
+        "[[rule]]\nname = \"login\"\nphase = \"response\"\nwhen = 'session.age > duration(\"1s\") && session[?\"user\"].orValue(\"\") == \"\"'\n",
+        "do = { tag = \"in\", session = { rotate = true, set = { user = 'request.form(\"user\")', age = '7' }, unset = [\"age\"], count = [\"clicks\"] } }\n",
+        "[[rule]]\nname = \"logout\"\ndo = { session = { revoke = true } }\n",
+    ));
+    let [Effect::Session(login), Effect::Tag(_)] = &config.rules[0].effects[..] else {
+        panic!("{:?}", config.rules[0])
+    };
+    assert_eq!((login.start, login.rotate, login.revoke), (false, true, false));
+    assert_eq!(
+        login.set.iter().map(|(name, value)| (name.as_str(), &value.ty)).collect::<Vec<_>>(),
+        [("user", &Type::String), ("age", &Type::Int)]
+    );
+    assert_eq!(login.set[1].1.kind, Kind::Int(7));
+    assert_eq!((&login.unset[..], &login.count[..]), (&["age".to_owned()][..], &["clicks".to_owned()][..]));
+    let logout = SessionAction { revoke: true, ..SessionAction::default() };
+    assert_eq!(config.rules[1].effects, [Effect::Session(logout)]);
+}
+
+/// What is for all sites is good where each of them has a session with what is read of it.
+#[test]
+fn all_sites_may_have_different_sessions() {
+    let two = |other: &str| {
+        load(&format!(
+            "{BASE}[session.one]\nkeys = [\"a\"]\nattributes = {{ user = \"string\" }}\nsites = [\"a.example\"]\n[session.two]\nkeys = [\"a\"]\n{other}\nsites = [\"b.example\"]\n[[limit]]\nname = \"l\"\nkey = ['session[\"user\"]']\nrate = \"1/1s\"\n[[rule]]\nname = \"r\"\nwhen = 'session[\"user\"] == \"a\"'\ndo = {{ deny = 403 }}\n"
+        ))
+    };
+    assert!(two("attributes = { user = \"string\" }").is_ok());
+    let report = two("").expect_err("a report");
+    assert_eq!(report.problems().len(), 2, "{report}");
+    assert!(report.problems().iter().all(|problem| problem.message == "the session `two` has no attribute `user`"));
+}

@@ -1,0 +1,277 @@
+//! One request and its session, from the cookie that comes to the cookie that goes.
+//!
+//! What is read is read once, and again only where somebody says so: when what was missing has come, and after what was ordered is carried out. A
+//! cookie goes out where the client has to know something: another session, a write or a read of something new, another key, or that it is seen.
+
+use http::HeaderMap;
+use selvedge_state::{Author, Covered, SessionError, SessionKey, SessionWrite, Store, Time, Versioned};
+
+use super::invalid::Invalid;
+use super::orders::{Change, Orders};
+use super::record::Record;
+use super::shape::Shape;
+use super::token::{ID_LEN, Token};
+use super::told::hashed;
+
+/// What a request's cookie comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has a session, and all that its client knows of is known here.
+    Fresh,
+    /// It has a session of which not all is known here that its client knows of.
+    Behind,
+    /// It brings no cookie.
+    Absent,
+    /// It brings one that is not believed.
+    Invalid(Invalid),
+    /// The session was not used for too long.
+    Idle,
+    /// The session was revoked.
+    Revoked,
+}
+
+impl Standing {
+    /// In a word, for metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::Fresh => "fresh",
+            Standing::Behind => "behind",
+            Standing::Absent => "absent",
+            Standing::Invalid(reason) => reason.as_str(),
+            Standing::Idle => "idle",
+            Standing::Revoked => "revoked",
+        }
+    }
+}
+
+/// What is written into a session that is over. No attribute of a config has such a name.
+const REVOKED: &str = "-revoked";
+
+/// What became of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Obeyed {
+    /// There is one where there was none.
+    pub started: bool,
+    /// It goes on under another id.
+    pub rotated: bool,
+    /// It is over.
+    pub revoked: bool,
+}
+
+/// A request and its session.
+#[derive(Debug)]
+pub struct Visitor {
+    standing: Standing,
+    visit: Option<Visit>,
+    /// The client has to be given a cookie, or, where there is no session any more, to give it back.
+    owes: bool,
+}
+
+/// A valid session.
+#[derive(Debug)]
+struct Visit {
+    token: Token,
+    key: SessionKey,
+    /// When it was last written down that it was seen; `None` where nothing is known of it here.
+    seen: Option<Time>,
+    covered: Covered,
+    record: Record,
+}
+
+impl Visitor {
+    /// Finds out what a request brings. `site` is the name of its site.
+    pub fn meet(shape: &Shape, headers: &HeaderMap, site: &str, store: &Store, now: Time) -> Visitor {
+        let nobody = |standing| Visitor { standing, visit: None, owes: false };
+        let Some(text) = shape.carried(headers) else { return nobody(Standing::Absent) };
+        let (token, signer) = match Token::read(text, shape.keys(), shape.bound(site), now) {
+            Ok(read) => read,
+            Err(reason) => return nobody(Standing::Invalid(reason)),
+        };
+        let visit = match Visit::look(shape, token, store, now) {
+            Ok(visit) => visit,
+            Err(over) => return nobody(over),
+        };
+        if visit.seen.is_none() && shape.idle_at(visit.token.made) <= now {
+            return nobody(Standing::Idle);
+        }
+        // A key that signs no longer goes out of use by this.
+        Visitor { standing: visit.standing(), visit: Some(visit), owes: signer != 0 }
+    }
+
+    /// What its cookie came to when it came in.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// What is known of its session, if it has a valid one.
+    pub fn record(&self) -> Option<&Record> {
+        self.visit.as_ref().map(|visit| &visit.record)
+    }
+
+    /// The session's name in the store.
+    pub fn key(&self) -> Option<SessionKey> {
+        self.visit.as_ref().map(|visit| visit.key)
+    }
+
+    /// The session's keyed hash, for logs.
+    pub fn hashed(&self) -> Option<String> {
+        self.key().map(hashed)
+    }
+
+    /// Who can be asked for what the client knows of and is not known here.
+    pub fn missing(&self) -> &[Author] {
+        match self.visit.as_ref().map(|visit| &visit.covered) {
+            Some(Covered::Misses(authors)) => authors,
+            _ => &[],
+        }
+    }
+
+    /// Looks once more at what is known of its session.
+    pub fn look(&mut self, shape: &Shape, store: &Store, now: Time) {
+        if let Some(visit) = self.visit.take() {
+            self.goes_on_as(shape, visit.token, (store, now));
+            self.standing = self.visit.as_ref().map_or(Standing::Revoked, Visit::standing);
+        }
+    }
+
+    /// Carries out what is ordered. `id` is that of a session that begins now: 128 random bits.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the store cannot hold what is ordered: nothing of a session that goes on has changed then.
+    pub fn obey(
+        &mut self,
+        shape: &Shape,
+        orders: &Orders,
+        id: [u8; ID_LEN],
+        (store, now): (&Store, Time),
+    ) -> Result<Obeyed, SessionError> {
+        let mut obeyed = Obeyed::default();
+        if let Some(visit) = self.visit.as_ref().filter(|_| orders.revoke) {
+            visit.revoke(shape, (store, now))?;
+            self.visit = None;
+            (self.owes, obeyed.revoked) = (true, true);
+        }
+        let held: Vec<Held<'_>> = orders.changes.iter().filter_map(Held::of).collect();
+        let attributes: Vec<_> = held.iter().map(|held| (held.name, held.value.as_deref())).collect();
+        let counts: Vec<_> = orders.changes.iter().filter_map(counted).collect();
+        let write = SessionWrite { attributes: &attributes, counts: &counts, ..SessionWrite::default() };
+        match &self.visit {
+            None if !orders.start => return Ok(obeyed),
+            None => {
+                let token = shape.begin(id, now);
+                store.write_session(shape.key(&token, store), &shape.life(&token, now), &write, now)?;
+                self.goes_on_as(shape, token, (store, now));
+                (self.owes, obeyed.started) = (true, true);
+            }
+            Some(visit) if orders.rotate => {
+                let token = shape.begin(id, now);
+                let after = visit.token.context.as_slice();
+                let keys = (visit.key, shape.key(&token, store));
+                store.copy_session(keys, &shape.life(&token, now), &SessionWrite { after, ..write }, now)?;
+                visit.revoke(shape, (store, now))?;
+                self.goes_on_as(shape, token, (store, now));
+                (self.owes, obeyed.rotated) = (true, true);
+            }
+            Some(_) if orders.changes.is_empty() => {}
+            Some(visit) => {
+                let after = visit.token.context.as_slice();
+                let write = SessionWrite { after, ..write };
+                store.write_session(visit.key, &shape.life(&visit.token, now), &write, now)?;
+                let token = visit.token.clone();
+                self.goes_on_as(shape, token, (store, now));
+            }
+        }
+        Ok(obeyed)
+    }
+
+    fn goes_on_as(&mut self, shape: &Shape, token: Token, (store, now): (&Store, Time)) {
+        self.visit = Visit::look(shape, token, store, now).ok();
+    }
+
+    /// `Set-Cookie`, where the client has to be told something; what is told is what was read and written by now. It is written down that the
+    /// session is seen, if that is due.
+    pub fn cookie(&mut self, shape: &Shape, site: &str, store: &Store, now: Time) -> Option<String> {
+        let owes = std::mem::take(&mut self.owes);
+        let Some(visit) = &mut self.visit else { return owes.then(|| shape.set_cookie(None, site, now)) };
+        if visit.seen.is_none_or(|seen| shape.is_long_ago(seen, now)) {
+            // Where there is no room for it, the cookie says it.
+            let _ = store.write_session(visit.key, &shape.life(&visit.token, now), &SessionWrite::default(), now);
+        }
+        let mut context = store.session_context(visit.key, &visit.token.context, now);
+        context.sort_unstable();
+        let is_news = !is_same(&context, &visit.token.context);
+        if !owes && !is_news && !shape.is_long_ago(visit.token.made, now) {
+            return None;
+        }
+        (visit.token.context, visit.token.made) = (context, now);
+        Some(shape.set_cookie(Some(&visit.token), site, now))
+    }
+}
+
+impl Visit {
+    /// What is known of a token's session.
+    ///
+    /// # Errors
+    /// [`Standing::Revoked`].
+    fn look(shape: &Shape, token: Token, store: &Store, now: Time) -> Result<Visit, Standing> {
+        let key = shape.key(&token, store);
+        let covered = store.session_covers(key, &token.context, now);
+        let is_fresh = covered == Covered::All;
+        let read = store.session(key, now, |known| {
+            let is_over = known.get(REVOKED).is_some();
+            (!is_over).then(|| (known.seen(), shape.record(&token, Some(known), is_fresh)))
+        });
+        let (seen, record) = match read {
+            Some(None) => return Err(Standing::Revoked),
+            Some(Some((seen, record))) => (Some(seen), record),
+            None => (None, shape.record(&token, None, is_fresh)),
+        };
+        Ok(Visit { token, key, seen, covered, record })
+    }
+
+    /// It is over from here on.
+    fn revoke(&self, shape: &Shape, (store, now): (&Store, Time)) -> Result<(), SessionError> {
+        let after = self.token.context.as_slice();
+        let write = SessionWrite { after, attributes: &[(REVOKED, Some(b""))], counts: &[] };
+        store.write_session(self.key, &shape.life(&self.token, now), &write, now).map(drop)
+    }
+
+    fn standing(&self) -> Standing {
+        if self.record.is_fresh { Standing::Fresh } else { Standing::Behind }
+    }
+}
+
+impl Shape {
+    /// The token of a session that begins.
+    fn begin(&self, id: [u8; ID_LEN], now: Time) -> Token {
+        Token { id, started: now, end: self.end(now), made: now, context: Vec::new() }
+    }
+}
+
+/// A change of an attribute as the store has it.
+struct Held<'o> {
+    name: &'o str,
+    value: Option<Vec<u8>>,
+}
+
+impl Held<'_> {
+    fn of(change: &Change) -> Option<Held<'_>> {
+        match change {
+            Change::Set(name, value) => Some(Held { name, value: Some(value.spelt().into_bytes()) }),
+            Change::Unset(name) => Some(Held { name, value: None }),
+            Change::Count(..) => None,
+        }
+    }
+}
+
+fn counted(change: &Change) -> Option<(&str, u64)> {
+    match change {
+        Change::Count(name, more) => Some((name, *more)),
+        Change::Set(..) | Change::Unset(_) => None,
+    }
+}
+
+/// Whether two contexts say the same, in whichever order.
+fn is_same(one: &[Versioned], other: &[Versioned]) -> bool {
+    one.len() == other.len() && one.iter().all(|versioned| other.contains(versioned))
+}
