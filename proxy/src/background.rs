@@ -218,7 +218,13 @@ fn start_links(
             Box::pin(crate::admin::answer_peer(Arc::clone(&watched), stream));
         answer
     });
-    let config = LinkConfig { roster, me, address, identity, listener, nats, on_event, on_watch };
+    let asked = Arc::clone(node);
+    let on_fetch = Box::new(move |_, stream| {
+        let answer: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(crate::admin::answer_fetch(Arc::clone(&asked), stream));
+        answer
+    });
+    let config = LinkConfig { roster, me, address, identity, listener, nats, on_event, on_watch, on_fetch };
     Links::start(config, replica, Arc::clone(&node.store), node.clock.clone(), shutdown)
 }
 

@@ -45,6 +45,8 @@ pub struct Session {
     pub sites: Vec<usize>,
     /// How long a request waits for what its client knows of and this node does not.
     pub wait: Duration,
+    /// How long it waits for it to be fetched from who wrote it; not at all when zero.
+    pub fetch: Duration,
     /// Where it is written.
     pub place: Place,
 }

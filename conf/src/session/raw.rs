@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{SESSION_KEYS_MAX, SameSite, Session, attribute, cookie};
 use crate::directory::Directory;
+use crate::expr::span_of_time;
 use crate::finding::Check;
 use crate::place::Place;
 use crate::raw::{At, DurationText, Entries, SizeText, Text, Word};
@@ -24,6 +25,8 @@ const SEEN_EVERY_DEFAULT: Duration = Duration::from_secs(60);
 const SHORTEST: Duration = Duration::from_secs(1);
 const WAIT_DEFAULT: Duration = Duration::from_millis(20);
 const WAIT_LONGEST: Duration = Duration::from_secs(2);
+const FETCH_DEFAULT: Duration = Duration::from_millis(250);
+const FETCH_LONGEST: Duration = Duration::from_secs(5);
 const VALUE_DEFAULT: usize = 256;
 const VALUE_MAX: u64 = 1024;
 
@@ -64,6 +67,8 @@ pub(crate) struct RawSession {
     sites: Option<At<Vec<At<Text>>>>,
     /// How long a request waits for what its client has written elsewhere and is not known here yet, at most `2s`. Default `20ms`.
     wait: Option<At<DurationText>>,
+    /// How long it then waits for it to be fetched from the POP that wrote it, at most `5s`. Default `250ms`; `0ms` fetches nothing.
+    fetch: Option<At<DurationText>>,
 }
 
 /// The name of a session.
@@ -73,6 +78,17 @@ pub(super) fn name(text: &str) -> Result<String, Wrong> {
         return Ok(name);
     }
     Err(Wrong::new(format!("`{}` is too long for a session: at most {NAME_LONGEST} characters", shown(text))))
+}
+
+/// A time that a request may wait.
+fn within(text: &str, longest: Duration) -> Result<Duration, Wrong> {
+    match duration(text)? {
+        wait if wait <= longest => Ok(wait),
+        _ => {
+            let most = span_of_time(longest);
+            Err(Wrong::new(format!("`{}` is too long; at most {most} is possible here", shown(text))))
+        }
+    }
 }
 
 /// The times of a session.
@@ -102,10 +118,8 @@ impl RawSession {
         });
         let headers = attribute::told(&self.headers, attributes.as_deref(), check);
         let sites = site::some_of(self.sites.as_ref(), "session", sites, check);
-        let wait = check.value_or(self.wait.as_ref(), WAIT_DEFAULT, |text| match duration(text)? {
-            wait if wait <= WAIT_LONGEST => Ok(wait),
-            _ => Err(Wrong::new(format!("`{}` is too long; at most 2s is possible here", shown(text)))),
-        });
+        let wait = check.value_or(self.wait.as_ref(), WAIT_DEFAULT, |text| within(text, WAIT_LONGEST));
+        let fetch = check.value_or(self.fetch.as_ref(), FETCH_DEFAULT, |text| within(text, FETCH_LONGEST));
         let Times { idle, absolute, seen_every } = times?;
         Some(Session {
             name: name?,
@@ -121,6 +135,7 @@ impl RawSession {
             headers: headers?,
             sites: sites?,
             wait: wait?,
+            fetch: fetch?,
             place,
         })
     }

@@ -32,6 +32,7 @@ fn defaults() {
     assert_eq!((session.cookie, session.per_site, session.sites.len()), (cookie, false, 0));
     assert_eq!([session.idle, session.absolute, session.seen_every], [1800, 43_200, 60].map(Duration::from_secs));
     assert_eq!((session.wait, session.value_max), (Duration::from_millis(20), 256));
+    assert_eq!(session.fetch, Duration::from_millis(250));
     assert!(session.attributes.is_empty() && session.counters.is_empty() && session.headers.is_empty());
 }
 
@@ -40,7 +41,7 @@ fn every_key() {
     let keys = concat!(
         "domain = \"Example.com\"\nsame_site = \"none\"\nper_site = true\nidle = \"1h\"\nabsolute = \"30d\"\n",
         "seen_every = \"10s\"\nattributes = { user = \"string\", age = \"int\", staff = \"bool\" }\ncounters = [\"clicks\"]\n",
-        "value_max = \"1KiB\"\nheaders = [\"age\", \"user\"]\nsites = [\"b.example\"]\nwait = \"0ms\"\n",
+        "value_max = \"1KiB\"\nheaders = [\"age\", \"user\"]\nsites = [\"b.example\"]\nwait = \"0ms\"\nfetch = \"5s\"\n",
     );
     let session = session(keys);
     let Cookie { name, domain, same_site, .. } = session.cookie;
@@ -50,7 +51,7 @@ fn every_key() {
     assert_eq!((session.headers, session.counters), (vec![1, 0], vec!["clicks".to_owned()]));
     assert_eq!([session.idle, session.absolute, session.seen_every], [3600, 2_592_000, 10].map(Duration::from_secs));
     assert_eq!((session.value_max, session.sites, session.per_site), (1024, vec![1], true));
-    assert_eq!(session.wait, Duration::ZERO);
+    assert_eq!((session.wait, session.fetch), (Duration::ZERO, Duration::from_secs(5)));
 }
 
 /// What is short makes what stands for the others short as well.

@@ -33,6 +33,7 @@ mod purge_sim;
 mod random;
 mod responses;
 mod rules;
+mod session_rules;
 mod session_token;
 mod session_visit;
 mod several;

@@ -28,6 +28,6 @@ mod unknown;
 pub use client::{ClientError, follow, get, reload, send, send_patiently};
 pub use escape::escape;
 pub(crate) use overrides::all as overrides;
-pub(crate) use peers::answer as answer_peer;
+pub(crate) use peers::{answer as answer_peer, fetched as answer_fetch};
 pub(crate) use repeats::Repeats;
 pub use server::{SocketError, serve, socket};

@@ -1,15 +1,19 @@
 //! What other POPs may ask: what goes by here, what became of one request, what is stored of a URL, and whether a purge
-//! holds. Nothing else of the admin socket is reachable
+//! holds; and, for requests that wait, what is known of one session. Nothing else of the admin socket is reachable
 //! from there, and nothing can be changed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+
+use selvedge_state::{Key128, SessionKey};
 
 use super::server::failure;
 use super::{cached, explain, receipts, tail};
@@ -18,6 +22,28 @@ use crate::node::Node;
 
 /// How long a question may take to arrive.
 const QUESTION_WITHIN: Duration = Duration::from_secs(5);
+
+/// Questions of one POP that are answered at once.
+const QUESTIONS_MAX: u32 = 256;
+
+/// A connection on which nothing comes back for so long is over.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Answers what requests at another POP ask for, as long as that one likes.
+pub(crate) async fn fetched(node: Arc<Node>, stream: WatchStream) {
+    let routes = Router::new().route("/v1/session/{key}", get(session)).with_state(node);
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).keep_alive_interval(ALIVE_EVERY).keep_alive_timeout(ALIVE_EVERY);
+    builder.max_concurrent_streams(QUESTIONS_MAX);
+    let _ = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).await;
+}
+
+/// What is known here of one session, by its name in the store.
+async fn session(State(node): State<Arc<Node>>, Path(key): Path<String>) -> Response {
+    let known =
+        Key128::parse(&key).and_then(|key| node.store.export_session(SessionKey::new(key, None), node.clock.now()));
+    known.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+}
 
 /// Answers one question of another POP, to its end.
 pub(crate) async fn answer(node: Arc<Node>, stream: WatchStream) {

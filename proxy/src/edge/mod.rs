@@ -28,6 +28,7 @@ mod purge_request;
 mod purger;
 mod purging;
 mod request_id;
+mod roaming;
 mod session;
 mod slices;
 mod steer;
@@ -99,7 +100,7 @@ impl Edge {
         if outbound::been_here(session.req_header(), &context.plan.config.pop.name) {
             return Ok(Some(Answer::Loop));
         }
-        session::meet(&self.node, session, context);
+        session::meet(&self.node, session, context).await;
         if context.plan.filters.reads_form() {
             context.form = form::claimed(session.req_header());
         }

@@ -10,6 +10,7 @@ use selvedge_filters::session::{Obeyed, Orders, Shape, Standing, Visitor, is_tol
 use selvedge_filters::{Changes, HeaderChange};
 
 use super::context::Context;
+use super::roaming;
 use crate::node::Node;
 use crate::observe::SessionChange;
 use crate::plan::Plan;
@@ -33,12 +34,13 @@ fn of<'p>(plan: &'p Plan, context: &Context) -> Option<(&'p Shape, &'p str)> {
     plan.filters.session(context.site?)
 }
 
-/// Finds out which session a request brings.
-pub(super) fn meet(node: &Node, session: &Session, context: &mut Context) {
+/// Finds out which session a request brings, and waits for what its client wrote elsewhere, if its config says so.
+pub(super) async fn meet(node: &Node, session: &Session, context: &mut Context) {
     let plan = std::sync::Arc::clone(&context.plan);
     let Some((shape, site)) = of(&plan, context) else { return };
     let headers = &session.req_header().headers;
-    let visitor = Visitor::meet(shape, headers, site, &node.store, node.clock.now());
+    let mut visitor = Visitor::meet(shape, headers, site, &node.store, node.clock.now());
+    roaming::catch_up(node, shape, &mut visitor).await;
     node.metrics.session_met(visitor.standing());
     context.session = Some(Met { visitor, error: None });
 }

@@ -93,9 +93,9 @@ async fn admit(
         Err(_) => return refuse(Cause::Slow(HANDSHAKE_MAX)),
     };
     let tls = stream.get_ref().1;
-    let watches = watching::is_asked(tls);
+    let asked = watching::asked(&shared, tls);
     let chain = tls.peer_certificates().unwrap_or_default();
-    let identified = if watches {
+    let identified = if asked.is_some() {
         identify_other(&place.roster, shared.me.pop, chain)
     } else {
         identify(&place.roster, shared.me.pop, shared.takes_own(), chain)
@@ -106,12 +106,14 @@ async fn admit(
     };
     drop(entry);
     let stream = TlsStream::Server(stream);
-    if !watches && shared.dials.is_none() {
-        refuse(Cause::OverNats);
-    } else if !watches {
-        carry(Arc::clone(&shared), stream, peer, address).await;
-    } else if let Err(cause) = watching::serve(&shared.watchers, peer, stream, &mut shutdown).await {
-        refuse(cause);
+    match asked {
+        None if shared.dials.is_none() => refuse(Cause::OverNats),
+        None => carry(Arc::clone(&shared), stream, peer, address).await,
+        Some(watchers) => {
+            if let Err(cause) = watching::serve(watchers, peer, stream, &mut shutdown).await {
+                refuse(cause);
+            }
+        }
     }
 }
 

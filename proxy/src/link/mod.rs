@@ -18,6 +18,7 @@ mod cause;
 mod dial;
 mod dials;
 mod driver;
+pub mod fetch;
 mod fleet;
 mod knocks;
 pub mod membership;
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use selvedge_state::{Actor, LinkId, PopId, Replica, Store};
 use tokio::sync::watch::{self as flag, Receiver};
@@ -50,6 +52,7 @@ pub use self::dial::HANDSHAKE_MAX;
 use self::dials::Dials;
 pub use self::driver::LINKS_PER_POP;
 use self::driver::{Driver, MESSAGES_MAX, Message, RETIRING_MAX, Ways};
+use self::fetch::{FETCHERS_MAX, FetchError, Fetches};
 use self::fleet::Fleet;
 pub use self::fleet::NODES_MAX;
 use self::nats::{Fabric, FabricStatus, NatsConfig};
@@ -58,7 +61,7 @@ pub use self::pump::{OUTBOX_MAX, SILENCE_MAX};
 pub use self::refused::{REFUSALS_MAX, Refusal, Side};
 use self::roster::Roster;
 use self::tls::Identity;
-use self::watch::{OnWatch, WatchError, WatchStream, Watchers};
+use self::watch::{OnWatch, WATCH_PROTOCOL, WATCHERS_MAX, WatchError, WatchStream, Watchers};
 use crate::clock::Clock;
 
 /// What the links are made of.
@@ -79,6 +82,8 @@ pub struct LinkConfig {
     pub on_event: OnEvent,
     /// Answers peers that watch.
     pub on_watch: OnWatch,
+    /// Answers peers that fetch.
+    pub on_fetch: OnWatch,
 }
 
 /// The running links of one node.
@@ -90,6 +95,7 @@ pub struct Links {
     stopped: Receiver<bool>,
     fabric: Option<Arc<Fabric>>,
     shared: Arc<Shared>,
+    fetches: Fetches,
 }
 
 /// The links at one moment.
@@ -116,6 +122,7 @@ pub(crate) struct Shared {
     messages: mpsc::Sender<Message>,
     links: AtomicU64,
     watchers: Watchers,
+    fetchers: Watchers,
     apart: Apart,
     replica: Arc<Mutex<Replica>>,
     /// None where peers are reached over NATS.
@@ -171,7 +178,7 @@ impl Links {
         clock: Clock,
         shutdown: Receiver<bool>,
     ) -> io::Result<Arc<Self>> {
-        let LinkConfig { roster, me, address, identity, listener, nats, on_event, on_watch } = config;
+        let LinkConfig { roster, me, address, identity, listener, nats, on_event, on_watch, on_fetch } = config;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let local_address = listener.local_addr()?;
@@ -183,7 +190,8 @@ impl Links {
         let wake = Arc::clone(&dirty);
         store.on_dirty(Box::new(move || wake.notify_one()));
 
-        let (links, watchers) = (AtomicU64::new(1), Watchers::new(on_watch));
+        let links = AtomicU64::new(1);
+        let (watchers, fetchers) = (Watchers::new(on_watch, WATCHERS_MAX), Watchers::new(on_fetch, FETCHERS_MAX));
         let board_too = Arc::clone(&board);
         let apart = Apart::default();
         let dials = match &nats {
@@ -198,6 +206,7 @@ impl Links {
             messages,
             links,
             watchers,
+            fetchers,
             apart,
             replica: Arc::clone(&replica),
             dials,
@@ -225,7 +234,8 @@ impl Links {
             }
             ended.send_replace(true);
         });
-        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, fabric, shared }))
+        let fetches = Fetches::default();
+        Ok(Arc::new(Self { replica, board, clock, local_address, stopped, fabric, shared, fetches }))
     }
 
     /// The links as they are now. Takes the replica's lock for a moment.
@@ -296,7 +306,15 @@ impl Links {
     /// # Errors
     /// [`WatchError`], in words for the operator.
     pub async fn watch(&self, pop: PopId) -> Result<WatchStream, WatchError> {
-        watch::reach(&self.shared, pop).await
+        watch::reach(&self.shared, pop, WATCH_PROTOCOL).await
+    }
+
+    /// Asks another POP of the roster for what is at a path, over a connection that is kept; `None` where it has nothing there.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn fetch(&self, pop: PopId, path: &str) -> Result<Option<Bytes>, FetchError> {
+        self.fetches.ask(&self.shared, pop, path).await
     }
 
     /// Waits until, after a shutdown, what was dirty has been flushed and the links are closed (about a second at most).

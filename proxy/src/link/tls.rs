@@ -17,6 +17,7 @@ use selvedge_state::PopId;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::cause::{Cause, listed};
+use super::fetch::FETCH_PROTOCOL;
 use super::roster::{Roster, RosterPop};
 use super::watch::WATCH_PROTOCOL;
 
@@ -32,6 +33,7 @@ pub struct Identity {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
     watcher: Arc<ClientConfig>,
+    fetcher: Arc<ClientConfig>,
     shield: Arc<ServerConfig>,
     shown: Arc<CertKey>,
     chain: Vec<CertificateDer<'static>>,
@@ -142,7 +144,7 @@ impl Identity {
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
         // Whoever names no protocol speaks the replica's, whoever names another is refused (RFC 7301 section 3.2).
-        server.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
+        server.alpn_protocols = vec![WATCH_PROTOCOL.to_vec(), FETCH_PROTOCOL.to_vec()];
         let mut shield = server.clone();
         shield.alpn_protocols = vec![SHIELD_PROTOCOL.to_vec()];
         let shown = shown(&chain, &key)?;
@@ -153,8 +155,11 @@ impl Identity {
         client.resumption = Resumption::disabled();
         let mut watcher = client.clone();
         watcher.alpn_protocols = vec![WATCH_PROTOCOL.to_vec()];
+        let mut fetcher = client.clone();
+        fetcher.alpn_protocols = vec![FETCH_PROTOCOL.to_vec()];
+        let (client, watcher, fetcher) = (Arc::new(client), Arc::new(watcher), Arc::new(fetcher));
         let (server, shield) = (Arc::new(server), Arc::new(shield));
-        Ok(Self { server, client: Arc::new(client), watcher: Arc::new(watcher), shield, shown: Arc::new(shown), chain })
+        Ok(Self { server, client, watcher, fetcher, shield, shown: Arc::new(shown), chain })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -165,9 +170,9 @@ impl Identity {
         TlsConnector::from(Arc::clone(&self.client))
     }
 
-    /// As [`Identity::connector`], for a connection that watches.
-    pub(crate) fn watcher(&self) -> TlsConnector {
-        TlsConnector::from(Arc::clone(&self.watcher))
+    /// As [`Identity::connector`], for a connection that watches or fetches, by the name of what it speaks.
+    pub(crate) fn asking(&self, protocol: &'static [u8]) -> TlsConnector {
+        TlsConnector::from(Arc::clone(if protocol == FETCH_PROTOCOL { &self.fetcher } else { &self.watcher }))
     }
 }
 

@@ -14,6 +14,7 @@ use tokio_rustls::TlsStream;
 
 use super::cause::{Cause, Down};
 use super::dial::{Missed, open};
+use super::fetch::FETCH_PROTOCOL;
 use super::{Shared, stopped};
 
 /// The name by which it is asked for (RFC 7301): HTTP/1.1 follows.
@@ -52,31 +53,36 @@ pub enum WatchError {
 /// Those who may watch at the same time.
 pub(crate) struct Watchers {
     places: Arc<Semaphore>,
+    max: usize,
     on_watch: OnWatch,
 }
 
 impl Watchers {
-    pub(crate) fn new(on_watch: OnWatch) -> Self {
-        Self { places: Arc::new(Semaphore::new(WATCHERS_MAX)), on_watch }
+    pub(crate) fn new(on_watch: OnWatch, max: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(max)), max, on_watch }
     }
 }
 
-/// Whether a connection that was accepted wants to watch.
-pub(crate) fn is_asked(tls: &rustls::ServerConnection) -> bool {
-    tls.alpn_protocol() == Some(WATCH_PROTOCOL)
+/// Who answers a connection that was accepted, where that is not the replica.
+pub(crate) fn asked<'s>(shared: &'s Shared, tls: &rustls::ServerConnection) -> Option<&'s Watchers> {
+    match tls.alpn_protocol() {
+        Some(WATCH_PROTOCOL) => Some(&shared.watchers),
+        Some(FETCH_PROTOCOL) => Some(&shared.fetchers),
+        _ => None,
+    }
 }
 
 /// Answers one that watches until it has had enough or `shutdown` turns true.
 ///
 /// # Errors
-/// [`Cause::Watchers`] when there are [`WATCHERS_MAX`] already; the connection is closed then.
+/// [`Cause::Watchers`] when there are as many already as may be; the connection is closed then.
 pub(crate) async fn serve(
     watchers: &Watchers,
     peer: PopId,
     stream: WatchStream,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Result<(), Cause> {
-    let place = Arc::clone(&watchers.places).try_acquire_owned().map_err(|_| Cause::Watchers(WATCHERS_MAX))?;
+    let place = Arc::clone(&watchers.places).try_acquire_owned().map_err(|_| Cause::Watchers(watchers.max))?;
     // Where the system knows no such bound, its own holds: some minutes.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream.get_ref().0).set_tcp_user_timeout(Some(STUCK_MAX));
@@ -90,17 +96,18 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-/// Connects to another POP to watch it.
-pub(crate) async fn reach(shared: &Shared, pop: PopId) -> Result<WatchStream, WatchError> {
+/// Connects to another POP to ask it, by the name of what is spoken.
+pub(crate) async fn reach(shared: &Shared, pop: PopId, protocol: &'static [u8]) -> Result<WatchStream, WatchError> {
     let place = shared.place.load_full();
     let peer = place.roster.peers(shared.me.pop).find(|peer| peer.id == pop).ok_or(WatchError::Unknown)?;
-    let (stream, _) = open(&place.roster, peer, place.identity.watcher()).await.map_err(|missed| match missed {
-        Missed::Unreachable(cause) => WatchError::Unreachable(cause),
-        Missed::Refused(cause) => WatchError::Refused(cause),
-    })?;
+    let (stream, _) =
+        open(&place.roster, peer, place.identity.asking(protocol)).await.map_err(|missed| match missed {
+            Missed::Unreachable(cause) => WatchError::Unreachable(cause),
+            Missed::Refused(cause) => WatchError::Refused(cause),
+        })?;
     // A server that knows no protocol by name ignores the question (RFC 7301 section 3.1).
     match stream.get_ref().1.alpn_protocol() {
-        Some(WATCH_PROTOCOL) => Ok(stream),
+        Some(spoken) if spoken == protocol => Ok(stream),
         _ => Err(WatchError::Older),
     }
 }

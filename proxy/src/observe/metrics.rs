@@ -17,7 +17,7 @@ use selvedge_state::{Coverage, Time};
 use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
 use super::series::{self, Family};
-use super::sessions::{SessionChange, SessionCounters};
+use super::sessions::{SessionChange, SessionCounters, SessionWait};
 use crate::cache::Stats;
 use crate::keep::LogStatus;
 use crate::link::nats::FabricStatus;
@@ -248,6 +248,11 @@ impl Metrics {
     /// A request to a site that has sessions came in.
     pub fn session_met(&self, standing: Standing) {
         self.sessions.met(standing);
+    }
+
+    /// A request waited for what its client wrote elsewhere.
+    pub fn session_waited(&self, wait: SessionWait) {
+        self.sessions.waited(wait);
     }
 
     /// Something became of a session.

@@ -16,4 +16,4 @@ mod sessions;
 pub use access::AccessLog;
 pub use meters::{LimitOutcome, Meters};
 pub use metrics::Metrics;
-pub use sessions::SessionChange;
+pub use sessions::{SessionChange, SessionWait};

@@ -70,6 +70,8 @@ const WAYS: usize = 3;
 const STANDINGS: usize = 12;
 /// started, rotated, revoked, refused, failed.
 const SESSION_CHANGES_MADE: usize = 5;
+/// arrived, fetched, behind, unheard.
+const SESSION_WAITS_MADE: usize = 4;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -235,6 +237,12 @@ pub(super) const SESSION_REQUESTS: Family = family(
     &["standing"],
     By::Fixed(STANDINGS),
 );
+pub(super) const SESSION_WAITS: Family = family(
+    "selvedge_session_waits_total",
+    "Requests whose client wrote what is not known here: it arrived, was fetched, they are behind, or its writer is unheard.",
+    &["outcome"],
+    By::Fixed(SESSION_WAITS_MADE),
+);
 pub(super) const SESSIONS: Family = family("selvedge_sessions", "Sessions held.", &[], By::Fixed(1));
 pub(super) const SHIELD_FILLS: Family = family(
     "selvedge_shield_fills_total",
@@ -258,7 +266,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 51] = [
+pub const FAMILIES: [Family; 52] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -304,6 +312,7 @@ pub const FAMILIES: [Family; 51] = [
     SESSIONS,
     SESSION_CHANGES,
     SESSION_REQUESTS,
+    SESSION_WAITS,
     SHIELD_FILLS,
     SHIELD_SERVED,
     SNAPSHOT_FAILURES,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use selvedge::cli::demo::relay::Relay;
 use selvedge::cli::init::{InitPlan, PopPlan, init};
 use selvedge::link::authority::{Authority, Validity};
 
@@ -53,6 +54,35 @@ pub(crate) fn plan_kept(folder: &Path, origin: &str, names: &[&str], (state, mor
     };
     init(&plan).unwrap();
     plan
+}
+
+/// Writes a cluster of these POPs into a folder, each reached by a wire that takes so long, with more config after it.
+pub(crate) fn plan_over_wires(
+    folder: &Path,
+    origin: &str,
+    names: &[&str],
+    more: &str,
+    delay: std::time::Duration,
+) -> Vec<Relay> {
+    let mut wires = Vec::new();
+    let pops = names.iter().map(|name| {
+        let listen = free_port();
+        let wire = Relay::start((std::net::Ipv4Addr::LOCALHOST, 0).into(), listen, delay).unwrap();
+        let address = wire.address().to_string();
+        wires.push(wire);
+        PopPlan {
+            name: (*name).to_owned(),
+            region: None,
+            http: "127.0.0.1:0".parse().unwrap(),
+            listen,
+            address,
+            admin: "admin.sock".into(),
+        }
+    });
+    let pops = pops.collect();
+    let (out, cluster) = (folder.to_owned(), "test".to_owned());
+    init(&InitPlan { out, cluster, pops, origin: origin.to_owned(), state: None, limits: more.to_owned() }).unwrap();
+    wires
 }
 
 pub(crate) async fn start(folder: &Path, name: &str) -> Edge {

@@ -218,6 +218,7 @@ impl Cluster {
             listener,
             on_event: Box::new(move |event: &LinkEvent| log.lock().unwrap().push(format!("{event:?}"))),
             on_watch: Box::new(|peer, stream| Box::pin(greet(peer, stream))),
+            on_fetch: Box::new(|_, _| Box::pin(async {})),
         };
         let clock = Clock::start();
         let (shutdown, watching) = watch::channel(false);

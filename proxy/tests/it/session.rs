@@ -1,8 +1,11 @@
 //! Sessions as clients and origins meet them: a cookie that is signed, attributes that rules and origins see and set, and none of it in the cache.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::cluster::{plan_of, start};
+use selvedge::cli::demo::relay::Relay;
+
+use crate::cluster::{plan_of, plan_over_wires, start};
 use crate::support::edge::Folder;
 use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get_with, metrics};
 
@@ -308,6 +311,56 @@ async fn nothing_of_a_session_is_stored() {
         one.get(&edge, "/cached/said?say-Count=clicks").await;
         assert_eq!(origin.seen().len(), 1 + n);
     }
+}
+
+/// Each request goes to the other POP, over a wire that takes its time, and finds what was written a moment ago.
+#[tokio::test]
+async fn a_client_that_roams_finds_what_it_wrote() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let origin = origin().await;
+    let sessions = SESSIONS.replace("keys =", "wait = \"0ms\"\nfetch = \"5s\"\nkeys =");
+    let wires = plan_over_wires(folder.path(), &origin.url(), &["one", "two"], &sessions, Duration::from_millis(40));
+    ["one", "two"].iter().for_each(|name| secret(&folder.path().join(name), "session.key", SECRET));
+    let (one, two) = (start(folder.path(), "one").await, start(folder.path(), "two").await);
+    hears(&one, 2).await;
+    hears(&two, 2).await;
+    let mut browser = Browser::default();
+    browser.get(&one, "/start").await;
+    for turn in 0..12 {
+        let (here, there) = if turn % 2 == 0 { (&one, &two) } else { (&two, &one) };
+        browser.get(here, &format!("/name?user=u{turn}")).await;
+        browser.get(there, "/").await;
+        assert_eq!(told(&origin, "fresh").as_deref(), Some("true"), "{turn}");
+        assert_eq!(told(&origin, "user"), Some(format!("u{turn}")));
+    }
+    let fetched = |text: String| {
+        let line = "selvedge_session_waits_total{outcome=\"fetched\"} ";
+        text.lines().find_map(|known| known.strip_prefix(line)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    assert!(fetched(metrics(&one).await) + fetched(metrics(&two).await) >= 6);
+    // Whoever wrote it is not heard any more: nobody waits for that, and it is said.
+    wires.iter().for_each(Relay::cut);
+    hears(&two, 1).await;
+    browser.get(&one, "/name?user=last").await;
+    browser.clone().get(&two, "/").await;
+    assert_eq!((told(&origin, "fresh").as_deref(), told(&origin, "user").as_deref()), (Some("false"), Some("u11")));
+    assert!(metrics(&two).await.contains("selvedge_session_waits_total{outcome=\"unheard\"} 1"));
+    wires.iter().for_each(Relay::heal);
+    eventually(DEADLINE, async || {
+        browser.clone().get(&two, "/").await;
+        let seen = (told(&origin, "fresh"), told(&origin, "user"));
+        if seen == (Some("true".to_owned()), Some("last".to_owned())) { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await;
+}
+
+/// Waits until an edge hears so many POPs, itself included.
+async fn hears(edge: &Edge, pops: u64) {
+    eventually(DEADLINE, async || {
+        let heard = edge.status().await.cluster.expect("a cluster").heard;
+        if u64::from(heard) == pops { Ok(()) } else { Err(format!("{heard} heard")) }
+    })
+    .await;
 }
 
 #[tokio::test]
