@@ -31,6 +31,7 @@ mod key;
 mod ledger;
 mod reply;
 mod ruleset;
+mod signing;
 mod site;
 mod tables;
 

@@ -4,7 +4,6 @@
 //! one up, and says nothing of the user: what a session holds is in the store, under the token's id.
 
 mod invalid;
-mod keys;
 mod orders;
 mod record;
 mod said;
@@ -15,8 +14,8 @@ mod told;
 mod value;
 mod visitor;
 
+pub use crate::signing::{Keys, SECRET_LEAST, SECRETS_MAX};
 pub use invalid::Invalid;
-pub use keys::{Keys, SECRET_LEAST, SECRETS_MAX};
 pub use orders::{Change, Orders};
 pub use record::Record;
 pub use said::{BadWord, said};

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use selvedge_state::{Actor, Author, CONTEXT_MAX, Incarnation, PopId, Time, Version, Versioned};
 
 use super::invalid::Invalid;
-use super::keys::{KeyId, Keys, MAC_LEN};
+use crate::signing::{KeyId, Keys, MAC_LEN};
 
 /// Bytes of a session's id.
 pub const ID_LEN: usize = 16;

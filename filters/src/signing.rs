@@ -1,5 +1,5 @@
-//! The keys of a session's cookies: the first one signs, and each of them is believed, so that a key can be exchanged for another while nobody
-//! is logged out.
+//! Keys that sign what clients keep: the first one signs, and each of them is believed, so that a key can be exchanged for another while all
+//! that is out stays good.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use ring::hmac::{self, HMAC_SHA256};
 
 /// The shortest secret, bytes: as long as what HMAC-SHA-256 gives (RFC 2104 section 3).
 pub const SECRET_LEAST: usize = 32;
-/// The most secrets of one session.
+/// The most secrets of one purpose.
 pub const SECRETS_MAX: usize = 4;
 /// How long a signature is, bytes.
-pub(super) const MAC_LEN: usize = 32;
+pub(crate) const MAC_LEN: usize = 32;
 
 /// What tells a key from others: 4 bytes that nobody who does not know it can make.
-pub(super) type KeyId = [u8; 4];
+pub(crate) type KeyId = [u8; 4];
 
-/// The keys of the cookies of one session by name.
+/// The keys of one purpose.
 pub struct Keys {
     keys: Vec<Key>,
 }
@@ -26,19 +26,19 @@ struct Key {
 }
 
 impl Keys {
-    /// The keys that these secrets make for the session of a name: of one secret each name has another key. At most [`SECRETS_MAX`] are
-    /// taken; `None` when there is none, or one is shorter than [`SECRET_LEAST`].
-    pub fn new<S: AsRef<[u8]>>(name: &str, secrets: &[S]) -> Option<Keys> {
+    /// The keys that these secrets make for a purpose, which is the name of a session, or what no session is called: of one secret each
+    /// purpose has another key. At most [`SECRETS_MAX`] are taken; `None` when there is none, or one is shorter than [`SECRET_LEAST`].
+    pub fn new<S: AsRef<[u8]>>(purpose: &str, secrets: &[S]) -> Option<Keys> {
         let fits = |secret: &S| secret.as_ref().len() >= SECRET_LEAST;
         if secrets.is_empty() || !secrets.iter().all(fits) {
             return None;
         }
-        let keys = secrets.iter().take(SECRETS_MAX).map(|secret| Key::new(name, secret.as_ref()));
+        let keys = secrets.iter().take(SECRETS_MAX).map(|secret| Key::new(purpose, secret.as_ref()));
         Some(Keys { keys: keys.collect() })
     }
 
     /// A signature by the key that signs, behind that key's id.
-    pub(super) fn sign(&self, site: &str, say: impl FnOnce(KeyId) -> Vec<u8>) -> Vec<u8> {
+    pub(crate) fn sign(&self, site: &str, say: impl FnOnce(KeyId) -> Vec<u8>) -> Vec<u8> {
         let Some(key) = self.keys.first() else { return Vec::new() };
         let mut said = say(key.id);
         let mac = hmac::sign(&key.key, &input(site, &said));
@@ -47,26 +47,26 @@ impl Keys {
     }
 
     /// Which of the keys has this id: 0 is the one that signs.
-    pub(super) fn find(&self, id: KeyId) -> Option<usize> {
+    pub(crate) fn find(&self, id: KeyId) -> Option<usize> {
         self.keys.iter().position(|key| key.id == id)
     }
 
     /// Whether a key has signed this. Takes the same time whatever is wrong with the signature.
-    pub(super) fn has_signed(&self, key: usize, site: &str, said: &[u8], mac: &[u8]) -> bool {
+    pub(crate) fn has_signed(&self, key: usize, site: &str, said: &[u8], mac: &[u8]) -> bool {
         self.keys.get(key).is_some_and(|key| hmac::verify(&key.key, &input(site, said), mac).is_ok())
     }
 }
 
 impl Key {
-    fn new(name: &str, secret: &[u8]) -> Key {
+    fn new(purpose: &str, secret: &[u8]) -> Key {
         // What is derived for one purpose is of no use for another (NIST SP 800-108, the PRF used once).
-        let derive = |key: &hmac::Key, purpose: &[u8]| {
-            let mut input = b"selvedge session 1 ".to_vec();
-            input.extend_from_slice(purpose);
+        let derive = |key: &hmac::Key, what: &[u8]| {
+            let mut input = b"selvedge key 1 ".to_vec();
+            input.extend_from_slice(what);
             hmac::sign(key, &input)
         };
         let secret = hmac::Key::new(HMAC_SHA256, secret);
-        let key = hmac::Key::new(HMAC_SHA256, derive(&secret, name.as_bytes()).as_ref());
+        let key = hmac::Key::new(HMAC_SHA256, derive(&secret, purpose.as_bytes()).as_ref());
         let id = derive(&key, b"id");
         let id = id.as_ref().first_chunk().copied().unwrap_or_default();
         Key { id, key }
