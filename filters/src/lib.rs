@@ -10,6 +10,7 @@
 
 pub mod affinity;
 pub mod cache;
+pub mod challenge;
 pub mod limit;
 pub mod list;
 pub mod path;
@@ -46,5 +47,6 @@ pub use form::Form;
 pub use head::{Head, client_net};
 pub use reply::{From, Reply};
 pub use ruleset::{Indexing, RuleId, Undone};
+pub use signing::{Keys, SECRET_LEAST, SECRETS_MAX};
 pub use site::SiteId;
 pub use tables::{Claim, Geo, Tables, Token, Tokens};

@@ -26,6 +26,9 @@ struct Key {
 }
 
 impl Keys {
+    /// The place of the key that signs.
+    pub(crate) const SIGNING: usize = 0;
+
     /// The keys that these secrets make for a purpose, which is the name of a session, or what no session is called: of one secret each
     /// purpose has another key. At most [`SECRETS_MAX`] are taken; `None` when there is none, or one is shorter than [`SECRET_LEAST`].
     pub fn new<S: AsRef<[u8]>>(purpose: &str, secrets: &[S]) -> Option<Keys> {
@@ -54,6 +57,15 @@ impl Keys {
     /// Whether a key has signed this. Takes the same time whatever is wrong with the signature.
     pub(crate) fn has_signed(&self, key: usize, site: &str, said: &[u8], mac: &[u8]) -> bool {
         self.keys.get(key).is_some_and(|key| hmac::verify(&key.key, &input(site, said), mac).is_ok())
+    }
+
+    /// What a key makes of something of a kind: the same whenever it is asked, and nothing that says what it was made of. No site begins with
+    /// the byte that is before it, so that it is no signature. Zeros when there is no such key.
+    pub(crate) fn hash<const LEN: usize>(&self, key: usize, kind: &str, what: &[u8]) -> [u8; LEN] {
+        let mut said = vec![1];
+        said.extend_from_slice(&input(kind, what));
+        let tag = self.keys.get(key).map(|key| hmac::sign(&key.key, &said));
+        tag.and_then(|tag| tag.as_ref().first_chunk().copied()).unwrap_or([0; LEN])
     }
 }
 

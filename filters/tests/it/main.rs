@@ -12,6 +12,7 @@ mod cache_stale;
 mod cache_terms;
 mod cache_update;
 mod cache_vary;
+mod challenge;
 mod classes;
 mod connections;
 mod corpus;
