@@ -15,7 +15,7 @@ use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
 use crate::storage::{RawStorage, Storage};
 use crate::value::Wrong;
-use crate::{Config, cache, counter, jwt, limit, list, origin, rule, session, site, test, unique};
+use crate::{Config, cache, counter, idempotency, jwt, limit, list, origin, rule, session, site, test, unique};
 
 /// Checks everything; `None` if anything was noted on the way to a fact.
 pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Config> {
@@ -50,6 +50,8 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let limits = limit::lower(&sections.limits, &known, check);
     let largest = storage.as_ref().map(Storage::largest);
     let caches = cache::lower(&sections.caches, largest, &known, check);
+    let state = storage.as_ref().map(|storage| storage.state.is_some());
+    let idempotencies = idempotency::lower(&sections.idempotencies, state, &known, check);
     let tests = test::lower(&sections.tests, &known, check);
     Some(Config {
         pop: pop?,
@@ -70,6 +72,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         uniques: uniques?,
         rules: rules?,
         caches: caches?,
+        idempotencies: idempotencies?,
         tests: tests?,
         files: check.sources.iter().map(|source| source.path.clone()).collect(),
         revision: revision(check.sources.iter().map(|source| &*source.text)),

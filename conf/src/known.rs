@@ -187,6 +187,7 @@ fn twice(sections: &Sections, check: &mut Check<'_>) {
     unique(labels("unique", &sections.uniques), exact, check);
     unique(labels("rule", &sections.rules), exact, check);
     unique(labels("cache", &sections.caches), exact, check);
+    unique(labels("idempotency", &sections.idempotencies), exact, check);
     unique(labels("test", &sections.tests), exact, check);
 }
 

@@ -22,6 +22,7 @@ mod expression;
 mod facts;
 mod finding;
 mod geoip;
+mod idempotency;
 mod include;
 mod jwt;
 mod key;
@@ -61,6 +62,9 @@ pub use compression::{Compression, Encoding, MediaRange, TYPES_MAX};
 pub use counter::{COUNTERS_MAX, Counter};
 pub use disk::Disk;
 pub use geoip::GeoIp;
+pub use idempotency::{
+    IDEMPOTENCIES_MAX, Idempotency, IdempotencyMode, KEYED_BODY_MAX, LIFETIME_LEAST, LIFETIME_MOST, NOT_DONE_MAX,
+};
 pub use include::INCLUDES_MAX;
 pub use jwt::{Algorithm, CLAIMS_MAX, JWTS_MAX, Jwt, TokenSource};
 pub use key::{KEY_PARTS_MAX, KeyPart};
@@ -125,6 +129,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// The cache policies, in file order, of which the first that is for a request decides; at most [`CACHE_POLICIES_MAX`].
     pub caches: Vec<CachePolicy>,
+    /// What is run once for each key, in file order, of which the first that is for a request decides; at most [`IDEMPOTENCIES_MAX`].
+    pub idempotencies: Vec<Idempotency>,
     /// Tests of the rules, in file order; at most [`TESTS_MAX`].
     pub tests: Vec<Test>,
     /// The files this was read from, the first one first.

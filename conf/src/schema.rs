@@ -12,6 +12,7 @@ use crate::compression::RawCompression;
 use crate::counter::RawCounter;
 use crate::expr;
 use crate::geoip::RawGeoIp;
+use crate::idempotency::RawIdempotency;
 use crate::jwt::RawJwt;
 use crate::limit::RawLimit;
 use crate::list::RawList;
@@ -83,6 +84,9 @@ pub(crate) struct RawFile {
     /// How responses are cached, in order: the first policy that is for a request decides.
     #[schemars(default)]
     cache: Vec<RawCachePolicy>,
+    /// What is run once for each key that a client names, in order: the first policy that is for a request decides.
+    #[schemars(default)]
+    idempotency: Vec<RawIdempotency>,
     /// Tests of rules and limits.
     #[schemars(default)]
     test: Vec<RawTest>,

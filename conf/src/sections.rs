@@ -15,6 +15,7 @@ use crate::counter::RawCounter;
 use crate::document::{Key, Value, in_order};
 use crate::finding::Check;
 use crate::geoip::RawGeoIp;
+use crate::idempotency::RawIdempotency;
 use crate::jwt::RawJwt;
 use crate::keys::{self, Keys};
 use crate::limit::RawLimit;
@@ -65,6 +66,7 @@ pub(crate) struct Sections {
     pub(crate) rules: Vec<Section<RawRule>>,
     pub(crate) limits: Vec<Section<RawLimit>>,
     pub(crate) caches: Vec<Section<RawCachePolicy>>,
+    pub(crate) idempotencies: Vec<Section<RawIdempotency>>,
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
@@ -88,6 +90,7 @@ const NAMES: [&str; 20] = [
     "rule",
     "limit",
     "cache",
+    "idempotency",
     "test",
 ];
 
@@ -115,6 +118,7 @@ impl Sections {
                 "rule" => listed(&mut self.rules, key, value, inner, check),
                 "limit" => listed(&mut self.limits, key, value, inner, check),
                 "cache" => listed(&mut self.caches, key, value, inner, check),
+                "idempotency" => listed(&mut self.idempotencies, key, value, inner, check),
                 "test" => listed(&mut self.tests, key, value, inner, check),
                 "include" => {}
                 unknown => {

@@ -38,6 +38,10 @@ pub struct Storage {
     pub ledgers_max: usize,
     /// Sessions held at once, 1 to [`KEYS_MAX`]. Default 100,000.
     pub sessions_max: usize,
+    /// Idempotency keys that are known at once, 1 to [`KEYS_MAX`]. Default 100,000.
+    pub idempotency_keys_max: usize,
+    /// Room for what was run under them in the folder of the state, bytes; at least 64 MiB. Default 1 GiB.
+    pub idempotency_disk: u64,
     /// A folder for what outlives the process; nothing does when absent.
     pub state: Option<PathBuf>,
     /// Between two snapshots. Default 10 s.
@@ -51,11 +55,13 @@ impl Storage {
     }
 }
 
-/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max`, `ledgers_max` and `sessions_max`.
+/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max`, `ledgers_max`, `sessions_max` and `idempotency_keys_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 
 const MEMORY_LEAST: u64 = 1 << 20;
 const MEMORY_DEFAULT: u64 = 256 << 20;
+const IDEMPOTENCY_DISK_DEFAULT: u64 = 1 << 30;
+const IDEMPOTENCY_DISK_LEAST: u64 = 64 << 20;
 const FILL_WAIT_DEFAULT: Duration = Duration::from_secs(10);
 const STATE_EVERY_DEFAULT: Duration = Duration::from_secs(10);
 const STATE_EVERY_LEAST: Duration = Duration::from_secs(1);
@@ -87,6 +93,10 @@ pub(crate) struct RawStorage {
     ledgers_max: Option<At<Number>>,
     /// Sessions held at once, 1 to 100,000,000; one takes some 300 bytes and what it holds. Default 100000.
     sessions_max: Option<At<Number>>,
+    /// Idempotency keys that are known at once, 1 to 100,000,000; one takes about 250 bytes of memory. Default 100000.
+    idempotency_keys_max: Option<At<Number>>,
+    /// Room in `state` for what was run under idempotency keys, at least `64MiB`; when it is full no more is run. Default `1GiB`.
+    idempotency_disk: Option<At<SizeText>>,
     /// A folder in which counts, bans and lists outlive the process, such as `/var/lib/selvedge`; nothing does when absent. `${NAME}` is expanded.
     state: Option<At<Text>>,
     /// Between two snapshots of them, `1s` to `1h`; one more is written at a graceful stop. Default `10s`.
@@ -125,7 +135,15 @@ impl RawStorage {
         let uniques_max = check.number(self.uniques_max.as_ref(), keys.clone(), 100_000);
         let lists_max = check.number(self.lists_max.as_ref(), keys.clone(), 100_000);
         let ledgers_max = check.number(self.ledgers_max.as_ref(), keys.clone(), 100_000);
-        let sessions_max = check.number(self.sessions_max.as_ref(), keys, 100_000);
+        let sessions_max = check.number(self.sessions_max.as_ref(), keys.clone(), 100_000);
+        let idempotency_keys_max = check.number(self.idempotency_keys_max.as_ref(), keys, 100_000);
+        let idempotency_disk =
+            check.value_or(self.idempotency_disk.as_ref(), IDEMPOTENCY_DISK_DEFAULT, |text| match size(text)? {
+                small if small < IDEMPOTENCY_DISK_LEAST => {
+                    Err(Wrong::new(format!("`{}` is too little room; at least 64MiB is needed", shown(text))))
+                }
+                room => Ok(room),
+            });
         let state = match &self.state {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
@@ -155,6 +173,8 @@ impl RawStorage {
             lists_max: lists_max?,
             ledgers_max: ledgers_max?,
             sessions_max: sessions_max?,
+            idempotency_keys_max: idempotency_keys_max?,
+            idempotency_disk: idempotency_disk?,
             state: state?,
             state_every: state_every?,
         })

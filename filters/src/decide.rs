@@ -22,6 +22,7 @@ use crate::explain::{Explanation, Note, Noting};
 use crate::form::{self, Form, FormNeed};
 use crate::hand::{Doing, Hand};
 use crate::head::Head;
+use crate::idempotency::{self, IdempotencyId, Keyed};
 use crate::ledger::{Ledger, Marks};
 use crate::limit::{Holds, Limit, LimitId, Outcome, Till};
 use crate::purge::Pass;
@@ -45,6 +46,7 @@ pub struct Filters {
     affinities: Affinities,
     passes: Vec<Pass>,
     sessions: Shapes,
+    idempotencies: idempotency::Policies,
     counts_requests: bool,
     counts_responses: bool,
     reads_form: bool,
@@ -76,6 +78,7 @@ impl Filters {
             affinities: Affinities::new(config),
             passes: Pass::all(config, store)?,
             sessions: Shapes::new(config, &tables.session_keys),
+            idempotencies: idempotency::Policies::new(&config.idempotencies, &config.sites),
             counts_requests: ledger.counts_in(Phase::Request),
             counts_responses: ledger.counts_in(Phase::Response),
             reads_form: form::is_read(config, |_| true),
@@ -131,6 +134,26 @@ impl Filters {
     /// The cache policy of that name.
     pub fn policy_named(&self, name: &str) -> Option<&Arc<Policy>> {
         self.policies.named(name)
+    }
+
+    /// One idempotency policy.
+    pub fn idempotency(&self, id: IdempotencyId) -> Option<&idempotency::Policy> {
+        self.idempotencies.get(id)
+    }
+
+    /// Which idempotency policy is for a request to a site that goes on, with the tags that it was given; and what its key is called.
+    pub fn keyed(
+        &self,
+        head: &Head<'_>,
+        (site, tags): (SiteId, &[Arc<str>]),
+        store: &Store,
+        now: Time,
+    ) -> Option<Keyed> {
+        if self.idempotencies.is_empty() {
+            return None;
+        }
+        let tags = tags.iter().map(|tag| &**tag).collect();
+        self.idempotencies.find(site, &self.context(head, None, tags, (store, now)))
     }
 
     /// Each key that responses are stored under, once: that of no policy, and those of policies.

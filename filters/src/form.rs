@@ -58,7 +58,11 @@ pub(crate) fn is_read(config: &Config, within: impl Fn(Phase) -> bool) -> bool {
                 || config
                     .origins
                     .iter()
-                    .any(|origin| matches!(&origin.affinity, Some(Affinity::Key(key)) if keyed(key))))
+                    .any(|origin| matches!(&origin.affinity, Some(Affinity::Key(key)) if keyed(key)))
+                || config
+                    .idempotencies
+                    .iter()
+                    .any(|policy| policy.when.as_ref().is_some_and(reads) || keyed(&policy.key)))
         || within(Phase::Response) && config.limits.iter().any(|limit| limit.count.iter().chain(late(limit)).any(reads))
         || counters.into_iter().any(|counter| counter.when.as_ref().is_some_and(reads) || keyed(&counter.key))
         || uniques.any(|unique| reads(&unique.of) || unique.when.as_ref().is_some_and(reads) || keyed(&unique.key))

@@ -57,6 +57,11 @@ impl KeyShape {
         self.name_bytes(&self.read(context), |parts| context.store.key(parts))
     }
 
+    /// What the parts say of one request, as bytes.
+    pub(crate) fn bytes<K>(&self, context: &Context<'_>, name: impl Fn(&[&[u8]]) -> K) -> K {
+        self.name_bytes(&self.read(context), name)
+    }
+
     /// What is shared out is named by, for one request: a name that lasts.
     pub(crate) fn lasting(&self, context: &Context<'_>) -> Key64 {
         self.name_bytes(&self.read(context), |parts| context.store.lasting_key(parts))

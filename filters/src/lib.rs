@@ -3,7 +3,7 @@
 //!
 //! [`Filters::decide`] is the only entry for requests, beside [`Filters::connect`] for connections and [`Filters::respond`] for
 //! responses; [`Filters::explain`] is the same code with nothing done. `cache` holds the decisions about stored responses,
-//! `purge` what they are purged by.
+//! `purge` what they are purged by, `idempotency` those about requests that are run once.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,6 +11,7 @@
 pub mod affinity;
 pub mod cache;
 pub mod challenge;
+pub mod idempotency;
 pub mod limit;
 pub mod list;
 pub mod path;

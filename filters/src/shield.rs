@@ -9,14 +9,19 @@ use siphasher::sip::SipHasher13;
 
 /// The one of these POPs that shields an origin, by the origin's name; none without POPs. Their order says nothing.
 pub fn parent(origin: &str, pops: impl IntoIterator<Item = PopId>) -> Option<PopId> {
-    pops.into_iter().max_by_key(|pop| (weight(origin, *pop), *pop))
+    first(origin.as_bytes(), pops)
+}
+
+/// The POP with the highest weight for something of this name.
+pub(crate) fn first(name: &[u8], pops: impl IntoIterator<Item = PopId>) -> Option<PopId> {
+    pops.into_iter().max_by_key(|pop| (weight(name, *pop), *pop))
 }
 
 /// A hash without a key, since every version at every POP has to come to the same.
-fn weight(origin: &str, pop: PopId) -> u64 {
+fn weight(name: &[u8], pop: PopId) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(&pop.0.to_le_bytes());
-    hasher.write(origin.as_bytes());
+    hasher.write(name);
     hasher.finish()
 }
 

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::edge::Waiting;
 use crate::edge::origin::{Origin, Shown};
 use crate::front::Certificates;
-use crate::keep::{Keeper, PurgeLog};
+use crate::keep::{Keeper, PurgeLog, Runs};
 use crate::link::nats::FabricStatus;
 use crate::link::secret::SecretId;
 use crate::link::{Links, Refusal};
@@ -140,6 +140,11 @@ impl Node {
         *self.took_over.lock().unwrap_or_else(PoisonError::into_inner) = took;
     }
 
+    /// What was run under idempotency keys, where anything outlives the process.
+    pub(crate) fn runs(&self) -> Option<&Arc<Runs>> {
+        self.keeper.as_ref().and_then(Keeper::runs)
+    }
+
     /// What plans are made with.
     pub fn ground(&self) -> Ground<'_> {
         Ground { store: &self.store, metrics: &self.metrics, groups: &self.groups }
@@ -162,6 +167,7 @@ impl Node {
             offset_ms: self.links.get().map_or(0, |links| links.status().state.ahead_ms),
             nats: self.links.get().and_then(|links| links.fabric()),
             purge_log: self.purge_log.as_ref().map(|log| log.standing()),
+            runs: self.runs().map(|runs| runs.status()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             sessions: self.store.session_count(),

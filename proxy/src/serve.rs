@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::edge::{Edge, TRIES, Waiting};
 use crate::front::{BindError, Certificates, Comer, Door, Front, Gate, Keyring, Listening, bind};
 use crate::handover::{self, Inherited, Offer, Purpose, Rest, Sockets};
-use crate::keep::{Before, Company, Folder, FolderError, Found, Keeper, PurgeLog};
+use crate::keep::{Before, Bounds, Company, Folder, FolderError, Found, Keeper, PurgeLog};
 use crate::link::membership::Membership;
 use crate::link::secret::Secret;
 use crate::node::{Node, Pops};
@@ -123,6 +123,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
     // After all that is known from before, and before anybody says anything.
+    keep_runs(keeper.as_mut(), config, &clock);
     let purge_log = keeper.as_mut().and_then(|keeper| keeper.log(company(config), before, &store));
     let node = Node {
         clock,
@@ -192,6 +193,14 @@ fn inherit(node: &Node, found: &Found, roster: Option<u64>) {
             node.store.inherit(Estate::of_one_alone(None), node.started);
         }
         None => {}
+    }
+}
+
+/// Has what is run under idempotency keys written down, where anything outlives the process.
+fn keep_runs(keeper: Option<&mut Keeper>, config: &Config, clock: &Clock) {
+    let (keys, bytes) = (config.storage.idempotency_keys_max, config.storage.idempotency_disk);
+    if let Some(keeper) = keeper {
+        keeper.keep_runs(Bounds { keys, bytes }, clock);
     }
 }
 

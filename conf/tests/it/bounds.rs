@@ -2,9 +2,9 @@
 
 use selvedge_conf::{
     ADDRESSES_MAX, ATTRIBUTES_MAX, BANS_MAX, CACHE_POLICIES_MAX, CERTIFICATES_MAX, CLAIMS_MAX, COUNTERS_MAX,
-    COUNTERS_OF_SESSION_MAX, ITEMS_MAX, JWTS_MAX, KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX, LIMITS_MAX, LISTS_MAX,
-    ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SCOPES_MAX, SERVERS_MAX, SESSION_KEYS_MAX, SESSIONS_MAX, SITES_MAX, STEPS_MAX,
-    TESTS_MAX, TOKENS_MAX, TRUSTED_MAX, UNIQUES_MAX,
+    COUNTERS_OF_SESSION_MAX, IDEMPOTENCIES_MAX, ITEMS_MAX, JWTS_MAX, KEY_NAMES_MAX, KEY_PARTS_MAX, KEYS_MAX,
+    LIMITS_MAX, LISTS_MAX, NOT_DONE_MAX, ORIGINS_MAX, PURGERS_MAX, RULES_MAX, SCOPES_MAX, SERVERS_MAX,
+    SESSION_KEYS_MAX, SESSIONS_MAX, SITES_MAX, STEPS_MAX, TESTS_MAX, TOKENS_MAX, TRUSTED_MAX, UNIQUES_MAX,
 };
 
 use crate::support::load;
@@ -66,6 +66,14 @@ fn sessions() {
     let each = |n| (0..n).map(|n| format!("a{n} = \"int\"")).collect::<Vec<_>>().join(", ");
     bounded(ATTRIBUTES_MAX, |n| one(&format!("{keys}\nattributes = {{ {} }}", each(n))));
     bounded(COUNTERS_OF_SESSION_MAX, |n| one(&format!("{keys}\ncounters = {}", list(n, |n| format!("\"c{n}\"")))));
+}
+
+#[test]
+fn idempotency_policies_and_their_statuses() {
+    let state = base("[storage]\nstate = \"state\"\n");
+    let one = |nth: usize| format!("[[idempotency]]\nname = \"p{nth}\"\n");
+    bounded(IDEMPOTENCIES_MAX, |n| format!("{state}{}", (0..n).map(one).collect::<String>()));
+    bounded(NOT_DONE_MAX, |n| format!("{state}{}not_done = {}", one(0), list(n, |nth| (500 + nth).to_string())));
 }
 
 #[test]
@@ -206,7 +214,9 @@ fn steps_of_a_penalty() {
 
 #[test]
 fn keys_and_bans() {
-    for key in ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max", "sessions_max"] {
+    for key in
+        ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max", "sessions_max", "idempotency_keys_max"]
+    {
         bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
         assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
     }

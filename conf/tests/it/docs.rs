@@ -37,7 +37,7 @@ fn every_key_is_in_the_reference() {
         }
         let heading = match section.as_str() {
             "origin" | "site" | "list" | "jwt" | "session" => format!("## `[{section}."),
-            "counter" | "unique" | "rule" | "limit" | "cache" | "test" => format!("## `[[{section}]]`"),
+            "counter" | "unique" | "rule" | "limit" | "cache" | "idempotency" | "test" => format!("## `[[{section}]]`"),
             "include" => "## `include`".to_owned(),
             _ => format!("## `[{section}]`"),
         };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use selvedge_conf::expr::Phase;
-use selvedge_conf::{Config, KeyPart, Mode, RuleMode, Scope};
+use selvedge_conf::{Config, IdempotencyMode, KeyPart, Mode, RuleMode, Scope};
 
 fn load(name: &str) -> Config {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
@@ -68,6 +68,38 @@ fn rules_uses_every_section_and_every_action() {
 }
 
 #[test]
+fn payments_are_one_customers_for_a_week_and_the_document_says_the_same() {
+    let config = load("payments.toml");
+    let [policy] = &config.idempotencies[..] else { panic!("one policy") };
+    assert_eq!((policy.required, policy.mode, policy.lifetime.as_secs()), (true, IdempotencyMode::Strict, 7 * 86_400));
+    assert!(matches!(&policy.key[..], [KeyPart::Value(_, text)] if text == "jwt.shop.claims.sub"), "{:?}", policy.key);
+    let example = include_str!("../../examples/payments.toml");
+    let document = include_str!("../../../docs/idempotency.md");
+    let said = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a config");
+    let said: toml::Table = toml::from_str(said).expect("TOML");
+    let whole: toml::Table = toml::from_str(example).expect("TOML");
+    for (key, value) in said {
+        let within = |value: &toml::Value| match (&whole[&key], value) {
+            (toml::Value::Array(whole), toml::Value::Array(part)) => {
+                part.iter().zip(whole).all(|(part, whole)| is_part(part, whole))
+            }
+            (whole, part) => is_part(part, whole),
+        };
+        assert!(within(&value), "{key} is {value} in the document");
+    }
+}
+
+/// Whether each key of a table is in another one, with the same value.
+fn is_part(part: &toml::Value, whole: &toml::Value) -> bool {
+    match (part.as_table(), whole.as_table()) {
+        (Some(part), Some(whole)) => {
+            part.iter().all(|(key, value)| whole.get(key).is_some_and(|whole| is_part(value, whole)))
+        }
+        _ => part == whole,
+    }
+}
+
+#[test]
 fn the_schema_knows_what_expressions_may_name() {
     let schema = selvedge_conf::schema();
     assert_eq!(schema["x-expressions"], selvedge_conf::expr::schema());
@@ -93,7 +125,7 @@ fn the_schema_accepts_each_example() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
         seen += 1;
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]

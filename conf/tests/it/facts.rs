@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::{
-    AccessLog, Allows, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, KeyPart, Measure, Mode,
-    OnMissing, OnPartition, Over, Penalty, Period, PurgeKind, PurgeRate, PurgeToken, Quota, Rate, Scheme, Scope,
-    Server, TagScope, Tier, Unit, Width,
+    AccessLog, Allows, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, IdempotencyMode, KeyPart,
+    Measure, Mode, OnMissing, OnPartition, Over, Penalty, Period, PurgeKind, PurgeRate, PurgeToken, Quota, Rate,
+    Scheme, Scope, Server, TagScope, Tier, Unit, Width,
 };
 
 use crate::support::{load, load_files};
@@ -33,6 +33,22 @@ fn a_burst_that_hides_in_its_slots_is_worth_a_note() {
     assert_eq!((note("1000/1s", 40), note("25/1m", 1)), (None, None));
     let said = note("1000/1s", 39).unwrap();
     assert!(said.contains("as many beyond its burst of 39") && said.contains("burst of 40 or more"), "{said}");
+}
+
+#[test]
+fn a_key_is_an_authorised_clients_for_a_day_unless_a_policy_says_more() {
+    let config = with(
+        "[storage]\nstate = \"state\"\n[[idempotency]]\nname = \"plain\"\n[[idempotency]]\nname = \"pay\"\nsites = [\"b.example\"]\n\
+         when = 'request.path == \"/pay\"'\nrequired = true\nkey = [\"client.net\"]\nlifetime = \"7d\"\nmode = \"available\"\n\
+         body_max = \"1MiB\"\nresponse_max = \"0B\"\nnot_done = [429, 503]\n",
+    );
+    let [plain, pay] = &config.idempotencies[..] else { panic!("{:?}", config.idempotencies) };
+    assert_eq!((plain.mode, plain.required, plain.lifetime.as_secs()), (IdempotencyMode::Strict, false, 86_400));
+    assert_eq!((&plain.key[..], plain.when.is_none()), (&[KeyPart::Header("authorization".to_owned())][..], true));
+    assert_eq!((plain.body_max, plain.response_max, &plain.not_done[..]), (65_536, 65_536, &[][..]));
+    assert_eq!((pay.mode, pay.required, pay.lifetime.as_secs()), (IdempotencyMode::Available, true, 604_800));
+    assert_eq!((&pay.key[..], pay.when.is_some(), &pay.sites[..]), (&[KeyPart::ClientNet][..], true, &[0][..]));
+    assert_eq!((pay.body_max, pay.response_max, &pay.not_done[..]), (1 << 20, 0, &[429, 503][..]));
 }
 
 #[test]
@@ -71,6 +87,7 @@ fn defaults() {
     assert_eq!((config.storage.uniques_max, config.storage.lists_max), (100_000, 100_000));
     assert_eq!(config.storage.ledgers_max, 100_000);
     assert_eq!(config.storage.sessions_max, 100_000);
+    assert_eq!((config.storage.idempotency_keys_max, config.storage.idempotency_disk), (100_000, 1 << 30));
     assert!(!config.storage.heuristic_freshness);
     let limit = &config.limits[0];
     let Measure::Rates(tiers) = &limit.measure else { panic!("{:?}", limit.measure) };

@@ -8,11 +8,11 @@ use selvedge_conf::expr::Type;
 use selvedge_conf::{SameSite, Session as Facts};
 use selvedge_state::{SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
 
-use super::keys::Keys;
 use super::record::Record;
 use super::token::Token;
 use super::value::Value;
 use crate::rule::cookies;
+use crate::signing::Keys;
 
 /// A kind of sessions.
 #[derive(Debug)]

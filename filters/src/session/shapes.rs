@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use selvedge_conf::Config;
 
-use super::keys::Keys;
 use super::shape::Shape;
+use crate::signing::Keys;
 use crate::site::SiteId;
 
 /// The kinds of sessions of a config.

@@ -21,6 +21,7 @@ mod crowded;
 mod decisions;
 mod forms;
 mod held;
+mod idempotency;
 mod language;
 mod late;
 mod limits;

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use selvedge_filters::idempotency::Name;
 use selvedge_state::PopId;
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use super::relay::{self, Unanswered};
 use super::report::explanation::{Ask, Explanation, Remembered};
 use super::server::{answer, aside, failure};
 use crate::node::Node;
+use crate::shield::Home;
 use crate::witness::{VERDICTS_MAX, Verdict};
 
 /// What is asked for.
@@ -122,7 +124,16 @@ fn ask(then: &Verdict) -> Ask {
 fn explained(node: &Node, ask: &Ask) -> Result<Explanation, String> {
     let plan = node.plan.load();
     let explanation = crate::rehearse::explain(&plan.config, &plan.filters, ask, &node.store, node.clock.now());
-    explanation.map_err(|error| error.to_string())
+    let mut explanation = explanation.map_err(|error| error.to_string())?;
+    if let Some(told) = &mut explanation.idempotency {
+        let home = told.key.as_deref().and_then(Name::parse).map(|name| plan.homes.of(&name));
+        told.home = home.and_then(|home| match home {
+            Home::Here => Some(node.pops.name(node.me.pop)),
+            Home::There(home) => Some(home.name().to_owned()),
+            Home::Nowhere => None,
+        });
+    }
+    Ok(explanation)
 }
 
 fn id(text: &str) -> Result<u64, String> {

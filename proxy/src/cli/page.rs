@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::render::{Render, printable};
 use crate::admin::report::explanation::{
-    By, CacheOutcome, Effect, Explanation, Limit, LimitOutcome, Rule, RuleOutcome,
+    By, CacheOutcome, Effect, Explanation, Idempotency, Limit, LimitOutcome, Rule, RuleOutcome,
 };
 
 /// Rules that were not asked are counted, not listed, where there are more rules than this.
@@ -47,6 +47,9 @@ pub(super) fn page(explanation: &Explanation, from: &str) -> String {
         for named in named {
             let _ = writeln!(page, "  {kind:<6} {}  {}", pad(&named.name, widths.0), named.place);
         }
+    }
+    if let Some(once) = &explanation.idempotency {
+        let _ = writeln!(page, "  once   {}", once_line(once));
     }
     let _ = writeln!(page, "  cache  {}", cache_line(explanation));
     rules(&mut page, explanation, "response", widths);
@@ -122,6 +125,15 @@ fn limit_line(limit: &Limit) -> String {
         LimitOutcome::Partitioned => "REFUSES  too few POPs are heard   [stops]".to_owned(),
         LimitOutcome::Uncounted => "does not count it: its table has no room".to_owned(),
         LimitOutcome::NotReached => format!("not reached ({})", limit.unreached.as_deref().unwrap_or_default()),
+    }
+}
+
+fn once_line(once: &Idempotency) -> String {
+    let by = format!("   by policy {} ({})", once.policy.name, once.policy.place);
+    let home = once.home.as_ref().map(|home| format!(", its home is {home}")).unwrap_or_default();
+    match (&once.key, &once.because) {
+        (Some(key), _) => format!("key {}{home}{by}", key.get(..16).unwrap_or(key)),
+        (None, because) => format!("no key ({}){by}", because.as_deref().unwrap_or("unknown")),
     }
 }
 

@@ -16,8 +16,8 @@ use super::answer::Answer;
 use super::context::Context;
 use super::slices::{self, Served};
 use super::{
-    Edge, caching, child, coding, finish, interim, outbound, parent, peer, purging, session as sessions, stream, tries,
-    wants_web_socket,
+    Edge, caching, child, coding, finish, idempotency, interim, outbound, parent, peer, purging, session as sessions,
+    stream, tries, wants_web_socket,
 };
 use crate::cache::{self, Next};
 
@@ -50,7 +50,8 @@ impl ProxyHttp for Edge {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         match self.take_in(session, context).await? {
             Some(answer) => self.answer(session, context, answer).await.map(|()| true),
-            None => Ok(slices::serve(self, session, context).await? == Served::Here),
+            None => Ok(idempotency::serve(self, session, context).await? == Served::Here
+                || slices::serve(self, session, context).await? == Served::Here),
         }
     }
 
@@ -233,7 +234,7 @@ impl ProxyHttp for Edge {
         purging::obey(&self.node, session, context, response);
         caching::deposit(self.node.cache, session, context, response, SystemTime::now());
         let status = caching::on_response(session, response, context, SystemTime::now())?;
-        if slices::tell(session, context, status.as_deref()) {
+        if idempotency::tell(context) || slices::tell(session, context, status.as_deref()) {
             return Ok(());
         }
         self.complete(session, context, response, status, caching::from(context))?;

@@ -7,7 +7,7 @@ use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use selvedge_conf::Deny;
-use selvedge_filters::BanOrigin;
+use selvedge_filters::{BanOrigin, idempotency};
 use serde::Serialize;
 
 use super::form::FORM_MAX;
@@ -94,6 +94,8 @@ pub(super) enum Answer {
         /// Until the origin is asked again.
         retry_after: Duration,
     },
+    /// A request that is run once, or would be.
+    Unrepeatable(idempotency::Refusal),
     /// 421: another POP asks for what this one cannot fetch for it, in words (RFC 9110 section 15.5.20).
     Unshielded(&'static str),
     /// 500: our own fault.
@@ -136,6 +138,9 @@ impl Answer {
             Answer::Loop => StatusCode::LOOP_DETECTED,
             Answer::BadGateway => StatusCode::BAD_GATEWAY,
             Answer::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Answer::Unrepeatable(refusal) => {
+                StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+            }
             Answer::Unshielded(_) => StatusCode::MISDIRECTED_REQUEST,
             Answer::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -162,6 +167,7 @@ impl Answer {
             Answer::BadGateway => "bad-gateway",
             Answer::GatewayTimeout => "gateway-timeout",
             Answer::Busy { .. } => "busy",
+            Answer::Unrepeatable(_) => "idempotency",
             Answer::Unshielded(_) => "unshielded",
             Answer::Internal => "internal",
         }
@@ -195,6 +201,7 @@ impl Answer {
             Answer::BadGateway => "The origin could not be reached or gave no valid answer.".to_owned(),
             Answer::GatewayTimeout => "The origin did not answer in time.".to_owned(),
             Answer::Busy { .. } => "The origin is still answering an earlier request for the same resource.".to_owned(),
+            Answer::Unrepeatable(refusal) => refusal.detail(),
             Answer::Unshielded(why) => format!("{}.", capitalised(why)),
             Answer::Internal => "An internal error occurred.".to_owned(),
         }
@@ -207,6 +214,7 @@ impl Answer {
             Answer::Limited { retry_after, .. } => *retry_after,
             Answer::Busy { retry_after } => Some(*retry_after),
             Answer::MayNotPurge(Refusal::Often(retry_after)) => *retry_after,
+            Answer::Unrepeatable(refusal) => refusal.retry_after(),
             Answer::Partitioned { .. } => Some(Duration::from_secs(1)),
             _ => None,
         }

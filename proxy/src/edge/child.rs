@@ -24,6 +24,9 @@ use crate::shield::{BadOrder, Freshness, HAVE, Order, have};
 /// Takes a child's order and the purges that it carries. `Some` is no answer for it.
 pub(super) fn receive(node: &Node, pop: PopId, session: &mut Session, context: &mut Context) -> Option<Answer> {
     context.child = Some(Child { have: 0, since: Fill::default() });
+    if pop == node.me.pop {
+        return Some(Answer::Unshielded("a POP is no child of itself"));
+    }
     let request = session.req_header_mut();
     let order = Order::read(&request.headers);
     drop_order(request);

@@ -12,6 +12,7 @@ use selvedge_conf::Encoding;
 use selvedge_filters::cache::{NotCoded, Variation, Vary, is_coded, preferred, vary};
 
 use super::context::Context;
+use super::idempotency;
 use crate::plan::Plan;
 
 /// How hard the coders work: what costs a few times the work of copying, not the most that can be had. The scales are their own.
@@ -38,6 +39,10 @@ pub(super) fn ask(session: &mut Session, request: &mut RequestHeader, context: &
     if context.slice.is_some() {
         // What is coded has other positions.
         request.remove_header("accept-encoding");
+        return;
+    }
+    if idempotency::is_one(context) {
+        // What is kept is what the origin said.
         return;
     }
     let Some(offered) = offered(&context.plan) else { return };

@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::form::Form;
 use super::forwarded::Client;
 use super::held::Held;
+use super::idempotency::Role;
 use super::origin::Origin;
 use super::request_id::RequestId;
 use super::session::Met;
@@ -89,6 +90,8 @@ pub struct Context {
     pub(super) says_of_session: bool,
     /// The slice that is asked for, where a request is for one.
     pub(super) slice: Option<Slice>,
+    /// What it has to do with requests that are run once.
+    pub(super) role: Option<Role>,
 }
 
 /// How what is fetched comes here.
@@ -178,6 +181,7 @@ impl Context {
             session: None,
             says_of_session: false,
             slice: None,
+            role: None,
         }
     }
 

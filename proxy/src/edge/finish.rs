@@ -6,6 +6,7 @@ use selvedge_filters::RuleId;
 
 use super::answer::Answer;
 use super::context::Context;
+use super::idempotency::Role;
 use super::session::Met;
 use super::witnessed;
 use crate::node::Node;
@@ -42,9 +43,11 @@ pub(super) fn over(node: &Node, session: &Session, error: Option<&Error>, contex
     if session.subrequest_ctx.is_some() {
         return;
     }
-    match context.child {
-        Some(_) => served(node, context),
-        None => log(node, session, error, context),
+    match (context.child, &context.role) {
+        (Some(_), _) => served(node, context),
+        // It is logged where it came from.
+        (None, Some(Role::Asked(_))) => {}
+        (None, _) => log(node, session, error, context),
     }
     if let Some(held) = context.held.take() {
         held.end(session.body_bytes_sent() as u64);
@@ -93,6 +96,10 @@ fn log(node: &Node, session: &Session, error: Option<&Error>, context: &Context)
         session: context.session.as_ref().and_then(Met::hashed),
         session_standing: context.session.as_ref().map(|met| met.standing().as_str()),
         session_error: context.session.as_ref().and_then(|met| met.error.as_deref()),
+        idempotency: match &context.role {
+            Some(Role::Told(outcome)) => Some(outcome),
+            _ => None,
+        },
         origin: context.origin.as_ref().filter(|_| context.tries > 0 || shield.is_some()).map(|origin| origin.name()),
         shield,
         origin_address: context.origin_address.map(|address| address.to_string()),

@@ -71,12 +71,7 @@ pub(super) fn claimed(request: &RequestHeader) -> Form {
 /// When the client's connection fails.
 pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Result<Option<Form>> {
     session.enable_retry_buffering();
-    // A client that waits for leave (RFC 9110 section 10.1.1) gets it: else it would choose whether its form is seen. HTTP/1.0
-    // knows no such answer, and over HTTP/2 Pingora has none; there the client sends when it has waited long enough.
-    let request = session.req_header();
-    if request.version == http::Version::HTTP_11 && request.headers.contains_key("expect") {
-        session.write_continue_response().await.map_err(|error| error.into_down())?;
-    }
+    let_send(session).await?;
     let whole = async {
         let mut length = 0;
         while let Some(part) =
@@ -93,6 +88,19 @@ pub(super) async fn read(session: &mut Session, within: Duration) -> pingora::Re
         Ok(read) => read.map(Some),
         Err(_) => Ok(None),
     }
+}
+
+/// A client that waits for leave (RFC 9110 section 10.1.1) gets it: else it would choose whether its body is seen. HTTP/1.0
+/// knows no such answer, and over HTTP/2 Pingora has none; there the client sends when it has waited long enough.
+///
+/// # Errors
+/// When the client cannot be written to.
+pub(super) async fn let_send(session: &mut Session) -> pingora::Result<()> {
+    let request = session.req_header();
+    if request.version == http::Version::HTTP_11 && request.headers.contains_key("expect") {
+        session.write_continue_response().await.map_err(|error| error.into_down())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

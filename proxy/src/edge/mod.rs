@@ -18,6 +18,7 @@ mod finish;
 mod form;
 mod forwarded;
 mod held;
+mod idempotency;
 mod interim;
 mod leaving;
 mod made_up;
@@ -143,14 +144,17 @@ impl Edge {
 
     /// Finds out what becomes of a request before the cache is asked: one of a client is decided about, and the others were before.
     async fn take_in(&self, session: &mut Session, context: &mut Context) -> pingora::Result<Option<Answer>> {
-        if slices::take(session, context) {
+        if slices::take(session, context) || idempotency::take(session, context) {
             return Ok(None);
         }
         if session.subrequest_ctx.is_some() {
             return Ok(self.revalidate(session, context));
         }
         match stream(session).and_then(ClientStream::child) {
-            Some(pop) => Ok(child::receive(&self.node, pop, session, context)),
+            Some(pop) => Ok(match idempotency::receive(&self.node, session, context) {
+                Some(received) => received,
+                None => child::receive(&self.node, pop, session, context),
+            }),
             None => self.decide(session, context).await,
         }
     }
@@ -207,6 +211,10 @@ impl Edge {
     /// that the answer is not lost in a reset connection and the next request begins where it should.
     async fn answer(&self, session: &mut Session, context: &mut Context, answer: Answer) -> pingora::Result<()> {
         session.set_close_on_response_before_downstream_finish(false);
+        if idempotency::failed(context, &answer) {
+            // Whoever waits for it has a response of its own.
+            return Ok(());
+        }
         let answer = if context.child.is_some() { child::refusal(&answer) } else { answer };
         // Such a client waits for leave to send its body, and will not get it: there is nothing to take in.
         let waits = !context.form.is_begun() && session.req_header().headers.contains_key("expect");

@@ -3,7 +3,7 @@
 use pingora::http::RequestHeader;
 
 use super::context::Context;
-use super::{forwarded, parent};
+use super::{forwarded, idempotency, parent};
 use crate::node::Node;
 
 /// How a POP names itself in `CDN-Loop` (RFC 8586), `Via` and `Cache-Status`.
@@ -25,6 +25,9 @@ pub(super) fn been_here(request: &RequestHeader, pop: &str) -> bool {
 /// # Errors
 /// When a value is no valid header value.
 pub(super) fn dress(node: &Node, request: &mut RequestHeader, context: &Context) -> pingora::Result<()> {
+    if idempotency::dress(request, context)? {
+        return Ok(());
+    }
     match context.way.parent() {
         Some(parent) => parent::dress(node, parent, request, context),
         None => for_origin(request, context, &context.plan.config.pop.name),

@@ -17,13 +17,14 @@ use selvedge_filters::cache::Scheme;
 
 use super::context::{Context, Way};
 use super::forwarded::{self, Trust};
+use super::idempotency;
 use super::origin::{Choice, Keeps};
 use super::outbound::pass_on;
 use crate::node::Node;
 use crate::shield::{Freshness, HAVE, ORDER, Order, PURGES, Parent, read_have};
 
 /// Fields between POPs, which no client and no origin has a say in.
-const FIELDS: [&str; 3] = [ORDER, PURGES, HAVE];
+const FIELDS: [&str; 6] = [ORDER, PURGES, HAVE, idempotency::FENCE, idempotency::RUN, idempotency::STATUS];
 
 /// Takes off a request what only POPs say.
 pub(super) fn drop_order(request: &mut RequestHeader) {
@@ -119,7 +120,8 @@ pub(super) fn answers(response: &ResponseHeader, context: &Context) -> pingora::
 /// `upstream_response_filter`.
 pub(super) fn heard(node: &Node, response: &mut ResponseHeader, context: &Context) {
     let said = read_have(&response.headers);
-    FIELDS.iter().for_each(|field| drop(response.remove_header(*field)));
+    [ORDER, PURGES, HAVE].iter().for_each(|field| drop(response.remove_header(*field)));
+    idempotency::heard(response, context);
     let (Some(parent), Some(said)) = (context.way.parent(), said) else { return };
     parent.has(said);
     parent.way().succeeded(0);

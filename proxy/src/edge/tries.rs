@@ -9,6 +9,7 @@ use pingora::{Error, ErrorType};
 
 use super::affinity;
 use super::context::Context;
+use super::idempotency;
 use super::parent::{self, Ended};
 use crate::node::Node;
 
@@ -20,17 +21,21 @@ pub(crate) const TRIES: usize = 2;
 /// # Errors
 /// 502 when the origin has no server whose name ever resolved.
 pub(super) fn choose(node: &Node, session: &Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+    if let Some(home) = idempotency::choose(node, context) {
+        return home;
+    }
     if let Some(peer) = parent::choose(node, session, context) {
         return Ok(peer);
     }
     let (origin, keeps) = (context.origin.as_ref(), affinity::keeps(context));
     let choice = origin.and_then(|origin| origin.choose(keeps, context.server, node.clock.now()));
-    let Some(choice) = choice else {
+    let Some(mut choice) = choice else {
         return Error::e_explain(ErrorType::HTTPStatus(502), "no server of the origin has an address");
     };
     context.server = Some(choice.server);
     context.origin_address = Some(choice.address);
     context.tries = context.tries.saturating_add(1);
+    idempotency::apart(node, context, &mut choice.peer);
     Ok(choice.peer)
 }
 
@@ -41,7 +46,7 @@ pub(super) fn not_connected(node: &Node, context: &mut Context, mut error: Box<E
         return error;
     }
     failed(node, context, "connect");
-    error.set_retry(usize::from(context.tries) < TRIES);
+    error.set_retry(usize::from(context.tries) < TRIES && !idempotency::is_to_home(context));
     error
 }
 
@@ -65,6 +70,8 @@ pub(super) fn broken(
     if ours && !reused {
         failed(node, context, kind(&error));
     }
+    // A run is none twice, whatever its method.
+    let repeatable = repeatable && !idempotency::broken(context, reused);
     error.set_retry(ours && repeatable && !begun && usize::from(context.tries) < TRIES);
     error
 }

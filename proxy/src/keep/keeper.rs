@@ -9,7 +9,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::file;
 use super::folder::{Folder, Found};
 use super::purges::{Before, Company, Forgotten, LogStatus, Opening, PurgeLog};
+use super::runs::{Bounds, Runs};
 use crate::admin::report;
+use crate::clock::Clock;
 use crate::node::Node;
 use crate::observe::log;
 
@@ -41,13 +43,15 @@ pub struct Keeper {
     standing: Mutex<report::Kept>,
     /// What is written there of purges, where a tier of the cache on disk needs it.
     log: Option<Arc<PurgeLog>>,
+    /// What was run under idempotency keys.
+    runs: Option<Arc<Runs>>,
 }
 
 impl Keeper {
     /// Of a folder, with what came of what was found there.
     fn new(folder: Folder, every: Duration, head: SnapshotHead, standing: report::Kept) -> Keeper {
         let (writing, standing) = (Mutex::new(Owner::Me), Mutex::new(standing));
-        Keeper { folder, every, head, writing, standing, log: None }
+        Keeper { folder, every, head, writing, standing, log: None, runs: None }
     }
 
     /// Logs purges in its folder from here on, see [`PurgeLog::open`]; without `company` no tier on disk needs that, and what is there is
@@ -62,6 +66,16 @@ impl Keeper {
         let opening = Opening { mine: &self.head, before, company };
         self.log = Some(PurgeLog::open(self.folder.path(), &opening, store));
         self.log.clone()
+    }
+
+    /// Has what is run under idempotency keys written down in its folder from here on.
+    pub fn keep_runs(&mut self, bounds: Bounds, clock: &Clock) {
+        self.runs = Some(Runs::open(self.folder.path(), bounds, clock));
+    }
+
+    /// What was run under idempotency keys.
+    pub(crate) fn runs(&self) -> Option<&Arc<Runs>> {
+        self.runs.as_ref()
     }
 
     /// Takes what was found in a folder into a store whose tables are there, and keeps the store there from now on.
@@ -138,6 +152,9 @@ impl Keeper {
         let mut owner = self.owner();
         // Whoever has the folder reads it, and begins another one.
         self.close_log();
+        if let Some(runs) = &self.runs {
+            runs.release();
+        }
         match self.folder.release() {
             Ok(()) => *owner = Owner::Successor,
             Err(error) => log::snapshot_failed(self.folder.path(), &error),
@@ -159,6 +176,9 @@ impl Keeper {
                     *owner = Owner::Me;
                     if let Some(log) = &self.log {
                         log.lose("it was left to a process that did not take over");
+                    }
+                    if let Some(runs) = &self.runs {
+                        runs.retake();
                     }
                 }
                 Err(error) => self.lock().error = Some(error.to_string()),

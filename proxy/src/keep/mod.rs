@@ -11,6 +11,7 @@ mod file;
 mod folder;
 mod keeper;
 mod purges;
+mod runs;
 mod stream;
 
 pub use file::ReadError;
@@ -18,4 +19,5 @@ pub use folder::{Folder, FolderError, Found};
 pub use keeper::Keeper;
 pub(crate) use keeper::{close, keep};
 pub use purges::{Before, Broken, Company, Earlier, Forgotten, LogStatus, Opening, PurgeLog};
+pub use runs::{Bounds, Kept, Question, Runs, RunsStatus, Said, Turn};
 pub(crate) use stream::{receive, send};

@@ -283,7 +283,7 @@ impl Links {
 
     /// Which POP of the roster, other than this one, a verified client's certificate is for.
     pub(crate) fn child(&self, chain: &[CertificateDer<'_>]) -> Option<PopId> {
-        tls::identify_other(&self.shared.place.load().roster, self.shared.me.pop, chain).ok()
+        tls::identify_any(&self.shared.place.load().roster, chain).ok()
     }
 
     /// NATS as it is now, where peers are reached over it.

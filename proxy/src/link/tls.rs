@@ -224,6 +224,14 @@ pub(crate) fn identify_other(roster: &Roster, me: PopId, chain: &[CertificateDer
     if pop.id == me { Err(Cause::MustNotDial(pop.name.clone())) } else { Ok(pop.id) }
 }
 
+/// The POP of the roster that a client's certificate is for, this one as well.
+///
+/// # Errors
+/// Why it is for none.
+pub(crate) fn identify_any(roster: &Roster, chain: &[CertificateDer<'_>]) -> Result<PopId, Cause> {
+    of_roster(roster, chain).map(|pop| pop.id)
+}
+
 /// The POP that a client's certificate is for.
 fn of_roster<'r>(roster: &'r Roster, chain: &[CertificateDer<'_>]) -> Result<&'r RosterPop, Cause> {
     let leaf = chain.first().ok_or(Cause::NoCertificate)?;

@@ -83,6 +83,9 @@ pub struct Line<'a> {
     /// Why something that was said of its session was not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_error: Option<&'a str>,
+    /// What came of it, where it is run once for each key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<&'a str>,
     /// The origin asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<&'a str>,

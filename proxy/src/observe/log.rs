@@ -101,6 +101,21 @@ pub(crate) fn purges_remembered(folder: &std::path::Path, error: &std::io::Error
     tracing::error!(folder = %folder.display(), %error, "the log of purges cannot be removed; do not go back to what is stored on disk");
 }
 
+/// What is run under idempotency keys cannot be written down; told once until it can be.
+pub(crate) fn runs_unwritten(folder: &std::path::Path, error: &std::io::Error) {
+    tracing::error!(folder = %folder.display(), %error, "requests with an Idempotency-Key are not run: what is about to be run cannot be written down");
+}
+
+/// What was run under idempotency keys before may not be known.
+pub(crate) fn runs_unknown(path: &std::path::Path, cause: &dyn std::fmt::Display) {
+    tracing::error!(path = %path.display(), %cause, "requests with an Idempotency-Key are not run: what was run before is not known; without this file they are run again");
+}
+
+/// The response to a request with a key cannot be read.
+pub(crate) fn run_lost(folder: &std::path::Path, error: &std::io::Error) {
+    tracing::error!(folder = %folder.display(), %error, "a response that was kept for repeats cannot be read");
+}
+
 /// A snapshot could not be written.
 pub fn snapshot_failed(path: &std::path::Path, error: &std::io::Error) {
     tracing::error!(path = %path.display(), %error, "cannot write a snapshot; trying again");

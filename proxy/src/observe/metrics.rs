@@ -16,10 +16,11 @@ use selvedge_state::{Coverage, Time};
 
 use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
+use super::runs::RunMeters;
 use super::series::{self, Family};
 use super::sessions::{SessionChange, SessionCounters, SessionWait};
 use crate::cache::Stats;
-use crate::keep::LogStatus;
+use crate::keep::{LogStatus, RunsStatus};
 use crate::link::nats::FabricStatus;
 
 /// All metrics of one process.
@@ -49,6 +50,8 @@ pub struct Metrics {
     config: ConfigMetrics,
     snapshot: Gauge,
     snapshot_failures: IntCounter,
+    /// Of requests that are run once.
+    pub runs: RunMeters,
     gauges: Gauges,
 }
 
@@ -105,6 +108,8 @@ pub struct Reading {
     pub nats: Option<FabricStatus>,
     /// The log of purges, where there is one.
     pub purge_log: Option<LogStatus>,
+    /// What was run under idempotency keys, where anything outlives the process.
+    pub runs: Option<RunsStatus>,
     /// Neither warming nor with a clock that differs from most.
     pub settled: bool,
     /// Bans in force.
@@ -154,6 +159,7 @@ impl Metrics {
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
             snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
+            runs: RunMeters::new(&registry)?,
             gauges: Gauges::new(&registry)?,
             registry,
         })
@@ -193,6 +199,7 @@ impl Metrics {
         retain(&self.origin_failures, "origin", |origin| config.origins.iter().any(|facts| facts.name == origin));
         let is_shielded = |origin: &str| config.origins.iter().any(|facts| facts.shield && facts.name == origin);
         retain(&self.shield_fills, "origin", is_shielded);
+        retain(&self.runs.requests, "policy", |name| config.idempotencies.iter().any(|policy| policy.name == name));
         self.gauges.limit_keys.reset();
         self.gauges.limit_partial.reset();
         self.gauges.limit_overrides.reset();
@@ -278,6 +285,7 @@ impl Metrics {
     pub fn text(&self, config: &Config, reading: &Reading) -> Result<String, prometheus::Error> {
         self.gauges.set(config, reading);
         self.sessions.held.set(i64::try_from(reading.sessions).unwrap_or(i64::MAX));
+        self.runs.set(reading.runs.as_ref());
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }
@@ -393,7 +401,7 @@ pub(super) fn counters(registry: &Registry, family: &Family) -> Result<IntCounte
     registered(registry, IntCounterVec::new(opts(family), family.labels)?)
 }
 
-fn gauges(registry: &Registry, family: &Family) -> Result<IntGaugeVec, prometheus::Error> {
+pub(super) fn gauges(registry: &Registry, family: &Family) -> Result<IntGaugeVec, prometheus::Error> {
     registered(registry, IntGaugeVec::new(opts(family), family.labels)?)
 }
 

@@ -10,6 +10,7 @@ mod labels;
 pub mod log;
 mod meters;
 pub mod metrics;
+mod runs;
 pub mod series;
 mod sessions;
 

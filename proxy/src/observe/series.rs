@@ -29,6 +29,8 @@ enum By {
     Limit(usize),
     /// For each origin.
     Origin(usize),
+    /// For each idempotency policy.
+    Idempotency(usize),
     /// For each rule that is not off.
     Rule,
     /// For each rule that closes connections.
@@ -72,6 +74,8 @@ const STANDINGS: usize = 12;
 const SESSION_CHANGES_MADE: usize = 5;
 /// arrived, fetched, behind, unheard.
 const SESSION_WAITS_MADE: usize = 4;
+/// first, repeat, alone, not-run, lost, and reasons for which a request is refused.
+const RUN_OUTCOMES: usize = 5 + 11;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -155,6 +159,36 @@ pub(super) const HTTP_REQUEST_DURATION_SECONDS: Family = family(
 );
 pub(super) const HTTP_REQUESTS: Family =
     family("selvedge_http_requests_total", "Requests answered.", &["site", "status_class"], By::Site(CLASSES));
+pub(super) const IDEMPOTENCY_KEYS: Family = family(
+    "selvedge_idempotency_keys",
+    "Idempotency keys that this node knows; absent where nothing outlives the process.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const IDEMPOTENCY_LOG_BROKEN: Family = family(
+    "selvedge_idempotency_log_broken",
+    "1 when what is about to be run cannot be written down, or what was run is not known, so that nothing is run; absent without a log.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const IDEMPOTENCY_LOG_BYTES: Family = family(
+    "selvedge_idempotency_log_bytes",
+    "Bytes on the disk of what was run under idempotency keys; absent without a log.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const IDEMPOTENCY_REQUESTS: Family = family(
+    "selvedge_idempotency_requests_total",
+    "Requests that an idempotency policy is for, by what came of them.",
+    &["policy", "outcome"],
+    By::Idempotency(RUN_OUTCOMES),
+);
+pub(super) const IDEMPOTENCY_SERVED: Family = family(
+    "selvedge_idempotency_served_total",
+    "Requests of other POPs whose key this one answers for, by what came of them.",
+    &["outcome"],
+    By::Fixed(RUN_OUTCOMES),
+);
 pub(super) const LIMIT_DECISIONS: Family = family(
     "selvedge_limit_decisions_total",
     "Requests a limit did not just admit.",
@@ -266,7 +300,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 52] = [
+pub const FAMILIES: [Family; 57] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -292,6 +326,11 @@ pub const FAMILIES: [Family; 52] = [
     CONNECTIONS_DENIED,
     HTTP_REQUEST_DURATION_SECONDS,
     HTTP_REQUESTS,
+    IDEMPOTENCY_KEYS,
+    IDEMPOTENCY_LOG_BROKEN,
+    IDEMPOTENCY_LOG_BYTES,
+    IDEMPOTENCY_REQUESTS,
+    IDEMPOTENCY_SERVED,
     LIMIT_DECISIONS,
     LIMIT_KEYS,
     LIMIT_OVERRIDES,
@@ -329,6 +368,7 @@ impl Family {
             By::Site(each) => (config.sites.len() + 1) * each,
             By::Limit(each) => config.limits.len() * each,
             By::Origin(each) => config.origins.len() * each,
+            By::Idempotency(each) => config.idempotencies.len() * each,
             By::Rule => config.rules.iter().filter_map(meters::labels).count(),
             By::Peer(each) => config.cluster.as_ref().map_or(0, |_| PEERS * each),
             By::Closing => config.rules.iter().filter(|rule| meters::closes(rule)).count(),

@@ -39,6 +39,12 @@ pub(super) fn hold(
     held.key("storage.lists_max", &start.storage.lists_max, &mut config.storage.lists_max);
     held.key("storage.ledgers_max", &start.storage.ledgers_max, &mut config.storage.ledgers_max);
     held.key("storage.sessions_max", &start.storage.sessions_max, &mut config.storage.sessions_max);
+    held.key(
+        "storage.idempotency_keys_max",
+        &start.storage.idempotency_keys_max,
+        &mut config.storage.idempotency_keys_max,
+    );
+    held.key("storage.idempotency_disk", &start.storage.idempotency_disk, &mut config.storage.idempotency_disk);
     held.key("storage.state", &start.storage.state, &mut config.storage.state);
     held.key("storage.state_every", &start.storage.state_every, &mut config.storage.state_every);
     held.changed.sort();

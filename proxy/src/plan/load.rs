@@ -148,6 +148,7 @@ impl Loaded {
         shared_out(&config, membership.as_ref(), &mut faults);
         kept(&config, membership.as_ref(), &mut faults);
         shielded(&config, membership.as_ref(), &mut faults);
+        homed(&config, membership.as_ref(), &mut faults);
         match shelf {
             Some(shelf) if faults.is_empty() => {
                 let entry = entry.map(Path::to_owned);
@@ -238,6 +239,20 @@ fn shielded(config: &Config, membership: Option<&Membership>, faults: &mut Vec<F
             "the roster {file} says that others fetch through this POP, and `[cluster] shield` does not say at which address it listens for them"
         ));
     }
+}
+
+/// Some POP has to answer for keys, where requests are run once, at an address that others reach.
+fn homed(config: &Config, membership: Option<&Membership>, faults: &mut Vec<Fault>) {
+    let (Some(policy), Some(membership)) = (config.idempotencies.first(), membership) else { return };
+    if membership.roster.pops().any(|pop| pop.shield.is_some()) {
+        return;
+    }
+    let message = format!(
+        "idempotency {}: no POP of the roster answers for keys: `shield = \"HOST:PORT\"` says where others reach one that does",
+        policy.name
+    );
+    let (file, place) = (policy.place.file.clone(), Some(policy.place.clone()));
+    faults.push(Fault { file, line: policy.place.line as usize, place, message });
 }
 
 /// Of a limit that is shared out each POP must have a whole request, or nothing would ever pass.

@@ -22,7 +22,7 @@ use selvedge_state::{Store, TableFull};
 use crate::edge::origin::Origin;
 use crate::link::membership::Membership;
 use crate::observe::Meters;
-use crate::shield::Parents;
+use crate::shield::{Homes, Parents};
 use crate::tables::Shelf;
 
 pub use ledger::{Contents, Digest, Ledger};
@@ -40,6 +40,8 @@ pub struct Plan {
     pub origins: Vec<Arc<Origin>>,
     /// The POPs that it fetches through.
     pub(crate) parents: Parents,
+    /// The POPs that answer for idempotency keys.
+    pub(crate) homes: Homes,
     /// Lists, databases and token keys.
     pub shelf: Shelf,
     /// Counters by its names.
@@ -98,13 +100,14 @@ impl Plan {
             })
             .collect();
         let parents = Parents::new(&config, membership, ground.groups, before.map(|before| &before.parents));
+        let homes = Homes::new(&config, membership, ground.groups, before.map(|before| &before.homes));
         let meters = ground.metrics.meters(&config);
-        Ok(Plan { config, filters, origins, parents, shelf, meters })
+        Ok(Plan { config, filters, origins, parents, homes, shelf, meters })
     }
 
-    /// All that names are looked up for: its origins, and the POPs that it fetches through.
+    /// All that names are looked up for: its origins, the POPs that it fetches through, and those that answer for keys.
     pub fn named(&self) -> impl Iterator<Item = &Arc<Origin>> {
-        self.origins.iter().chain(self.parents.ways())
+        self.origins.iter().chain(self.parents.ways()).chain(self.homes.ways())
     }
 
     /// Those of them that another plan does not have.

@@ -39,7 +39,29 @@ pub fn explain(
     let reply = response.as_ref().map(Response::head);
     let found = filters.explain(config, asked, reply.as_ref(), store, now);
     let status = response.map(|response| response.status);
-    Ok(Teller { config, filters, found: &found, made_up: &made_up }.tell(ask, status, now))
+    let told = Teller { config, filters, found: &found, made_up: &made_up }.tell(ask, status, now);
+    let idempotency = once(filters, &made_up, &found, (store, now));
+    Ok(report::Explanation { idempotency, ..told })
+}
+
+/// How a request that goes on is run once.
+fn once(
+    filters: &Filters,
+    made_up: &MadeUp,
+    found: &Explanation,
+    (store, now): (&Store, Time),
+) -> Option<report::Idempotency> {
+    let site = found.site.filter(|_| own_status(&found.decision.verdict).is_none())?;
+    let keyed = filters.keyed(&made_up.head(), (site, &found.decision.tags), store, now)?;
+    let facts = filters.idempotency(keyed.policy)?.facts();
+    let policy = report::Named { name: facts.name.clone(), place: said::place(&facts.place) };
+    let (because, key) = match keyed.name {
+        Ok(Some(name)) => (None, Some(name.to_string())),
+        Ok(None) if facts.required => (Some("missing: it is refused".to_owned()), None),
+        Ok(None) => (Some("missing: it goes on as any other".to_owned()), None),
+        Err(_) => (Some("malformed: it is refused".to_owned()), None),
+    };
+    Some(report::Idempotency { policy, because, key, home: None })
 }
 
 /// Whether the cache is asked about a request with the changes that rules made.
@@ -105,6 +127,7 @@ impl<'a> Teller<'a> {
                 .map(|unique| named(&unique.name, &unique.place))
                 .collect(),
             cache: self.cache(),
+            idempotency: None,
             tags: {
                 let more = found.response.iter().flat_map(|response| &response.tags);
                 found.decision.tags.iter().chain(more).map(|tag| tag.to_string()).collect()

@@ -122,6 +122,11 @@ impl Order {
         }
     }
 
+    /// Whether it is of the form that is known here.
+    pub(crate) fn is_known(&self) -> bool {
+        self.form == FORM
+    }
+
     /// The value of its field.
     pub(crate) fn encode(&self) -> String {
         // A struct of texts and numbers is always written.

@@ -11,6 +11,7 @@ use selvedge_state::PopId;
 
 use crate::edge::origin::{Authorities, Origin};
 use crate::link::membership::Membership;
+use crate::link::roster::RosterPop;
 use crate::plan::Groups;
 
 /// How long a connection to a parent may take, TLS included: POPs are near each other, and the origin is asked next.
@@ -79,11 +80,8 @@ impl Parents {
         let roster = &membership.roster;
         let candidates = roster.pops().filter(|pop| pop.shield.is_some()).map(|pop| pop.id).collect();
         let parents = roster.peers(membership.me.pop).filter_map(|pop| {
-            let address = pop.shield.as_deref()?;
             let known = before.and_then(|before| before.by_pop.get(&pop.id));
-            let known = known.filter(|known| known.address == address && known.authorities == membership.authorities);
-            let sni = roster.certificate_name(pop);
-            Some((pop.id, Arc::new(Parent::new((pop.id, &pop.name), (address, sni), membership, known, groups)?)))
+            Some((pop.id, Parent::of(pop, membership, known, groups)?))
         });
         (candidates, parents.collect())
     }
@@ -100,11 +98,24 @@ impl Parents {
 
     /// What their names are looked up for.
     pub(crate) fn ways(&self) -> impl Iterator<Item = &Arc<Origin>> {
-        self.by_pop.values().map(|parent| &parent.way)
+        self.by_pop.values().map(|parent| parent.way_shared())
     }
 }
 
 impl Parent {
+    /// A POP of a roster; none where others do not fetch through it. What is known of the same one is taken over.
+    pub(super) fn of(
+        pop: &RosterPop,
+        membership: &Membership,
+        known: Option<&Arc<Parent>>,
+        groups: &Groups,
+    ) -> Option<Arc<Parent>> {
+        let address = pop.shield.as_deref()?;
+        let known = known.filter(|known| known.address == address && known.authorities == membership.authorities);
+        let sni = membership.roster.certificate_name(pop);
+        Some(Arc::new(Parent::new((pop.id, &pop.name), (address, sni), membership, known, groups)?))
+    }
+
     /// None where its address has no port, which a roster does not let pass.
     fn new(
         (pop, name): (PopId, &str),
@@ -155,6 +166,11 @@ impl Parent {
 
     /// How it is reached: as an origin of one server.
     pub(crate) fn way(&self) -> &Origin {
+        &self.way
+    }
+
+    /// The same, as those hold it that look up names.
+    pub(super) fn way_shared(&self) -> &Arc<Origin> {
         &self.way
     }
 

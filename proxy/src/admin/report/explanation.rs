@@ -66,10 +66,29 @@ pub struct Explanation {
     pub uniques: Vec<Named>,
     /// What the cache would do.
     pub cache: Cache,
+    /// What runs it once, where a policy is for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
     /// The tags it has in the end.
     pub tags: Vec<String>,
     /// The answer.
     pub answer: Answer,
+}
+
+/// How a request is run once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idempotency {
+    /// The policy.
+    pub policy: Named,
+    /// Why it is not: `missing`, and refused where a key is required, or `malformed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// What its key is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The POP that answers for the key; not known from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
 }
 
 /// A request that was answered, found by its id.
