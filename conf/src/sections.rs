@@ -70,7 +70,7 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "include",
     "pop",
     "listen",

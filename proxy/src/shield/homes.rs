@@ -14,13 +14,20 @@ use crate::link::membership::Membership;
 use crate::plan::Groups;
 
 /// The homes of a plan.
-#[derive(Debug, Default)]
-pub(crate) struct Homes {
-    me: Option<Actor>,
-    /// All POPs that may be one, this one included.
-    candidates: Vec<PopId>,
-    /// Those that are reached over the network.
-    by_pop: BTreeMap<PopId, Arc<Parent>>,
+#[derive(Debug, Clone)]
+pub(crate) enum Homes {
+    /// A POP without a cluster answers for all keys.
+    Alone,
+    /// Each key has one of several.
+    Shared {
+        me: Actor,
+        /// All POPs that may be one, this one included.
+        candidates: Vec<PopId>,
+        /// Those that are reached over the network.
+        by_pop: BTreeMap<PopId, Arc<Parent>>,
+    },
+    /// No key has one: there is no policy, or no roster that is known.
+    None,
 }
 
 /// Where a key is answered for.
@@ -44,12 +51,11 @@ impl Homes {
         before: Option<&Homes>,
     ) -> Homes {
         match (membership, before) {
-            _ if config.idempotencies.is_empty() || config.cluster.is_none() => Homes::default(),
+            _ if config.idempotencies.is_empty() => Homes::None,
+            _ if config.cluster.is_none() => Homes::Alone,
             (Some(membership), _) => Homes::of_roster(membership, groups, before),
-            (None, Some(before)) => {
-                Homes { me: before.me, candidates: before.candidates.clone(), by_pop: before.by_pop.clone() }
-            }
-            (None, None) => Homes::default(),
+            (None, Some(before)) => before.clone(),
+            (None, None) => Homes::None,
         }
     }
 
@@ -58,24 +64,36 @@ impl Homes {
         let candidates = roster.pops().filter(|pop| pop.shield.is_some()).map(|pop| pop.id).collect();
         let others = roster.pops().filter(|pop| pop.id != me.pop || me.node > 0);
         let by_pop = others.filter_map(|pop| {
-            let known = before.and_then(|before| before.by_pop.get(&pop.id));
+            let known = before.and_then(|before| before.reached().get(&pop.id));
             Some((pop.id, Parent::of(pop, membership, known, groups)?))
         });
-        Homes { me: Some(me), candidates, by_pop: by_pop.collect() }
+        Homes::Shared { me, candidates, by_pop: by_pop.collect() }
     }
 
-    /// Where a key is answered for. A POP without a cluster answers for all.
+    /// Where a key is answered for.
     pub(crate) fn of(&self, name: &Name) -> Home<'_> {
-        let Some(me) = self.me else { return Home::Here };
-        match home(name, self.candidates.iter().copied()) {
+        let (me, candidates, by_pop) = match self {
+            Homes::Alone => return Home::Here,
+            Homes::None => return Home::Nowhere,
+            Homes::Shared { me, candidates, by_pop } => (me, candidates, by_pop),
+        };
+        match home(name, candidates.iter().copied()) {
             None => Home::Nowhere,
             Some(pop) if pop == me.pop && me.node == 0 => Home::Here,
-            Some(pop) => self.by_pop.get(&pop).map_or(Home::Nowhere, Home::There),
+            Some(pop) => by_pop.get(&pop).map_or(Home::Nowhere, Home::There),
+        }
+    }
+
+    fn reached(&self) -> &BTreeMap<PopId, Arc<Parent>> {
+        static NOBODY: BTreeMap<PopId, Arc<Parent>> = BTreeMap::new();
+        match self {
+            Homes::Shared { by_pop, .. } => by_pop,
+            Homes::Alone | Homes::None => &NOBODY,
         }
     }
 
     /// What their names are looked up for.
     pub(crate) fn ways(&self) -> impl Iterator<Item = &Arc<Origin>> {
-        self.by_pop.values().map(|home| home.way_shared())
+        self.reached().values().map(|home| home.way_shared())
     }
 }

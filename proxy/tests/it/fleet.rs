@@ -9,7 +9,7 @@ use crate::support::{DEADLINE, Edge, Origin, eventually, get};
 const LIMIT: &str = "[[limit]]\nname = \"few\"\nkey = []\nrate = \"9/24h\"\nburst = 9\n";
 
 /// Starts a node of a POP: a copy of the POP's folder with its number and its own address. Node 0 has the roster's.
-async fn start(folder: &Path, pop: &str, node: u32) -> Edge {
+pub(crate) async fn start(folder: &Path, pop: &str, node: u32) -> Edge {
     let own = folder.join(format!("{pop}-{node}"));
     std::fs::create_dir(&own).unwrap();
     for entry in std::fs::read_dir(folder.join(pop)).unwrap().map(Result::unwrap) {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use http_body_util::BodyExt;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{Answer, DEADLINE, Edge, Gate, Origin, eventually, metrics, ok, talk};
+use crate::tls;
 
 const CONFIG: &str = r#"
 [storage]
@@ -340,6 +343,65 @@ async fn in_a_hand_over_each_key_is_run_by_one_of_the_two() {
     assert_eq!(old.ended().await, Some(0));
     is(&pay(&new, "l", "{}").await, 200, "first", "paid");
     assert_eq!(origin.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_process_that_is_asked_to_end_brings_its_runs_to_theirs() {
+    let (origin, gate) = Origin::gated("", "paid").await;
+    let edge = Edge::before(&origin.url(), CONFIG).await;
+    let address = edge.address();
+    let first = tokio::spawn(async move { talk(address, post("/pay", "k", "{}", "").as_bytes()).await });
+    asked(&origin, 1).await;
+    edge.signal("TERM").await;
+    gate.open();
+    is(&Answer::parse(&first.await.unwrap()).unwrap(), 200, "first", "paid");
+    let mut edge = edge;
+    assert_eq!(edge.ended().await, Some(0));
+    let edge = Edge::start(edge.folder).await;
+    is(&pay(&edge, "k", "{}").await, 200, "repeat", "paid");
+    assert_eq!(origin.seen().len(), 1);
+}
+
+/// What is too long to be kept, and does not say how long it is.
+#[tokio::test]
+async fn a_long_response_in_chunks_reaches_the_client_whole() {
+    let origin = Origin::start(|_| async {
+        let chunk = format!("{:x}\r\n{}\r\n", 50_000, "y".repeat(50_000));
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(6)).into_bytes()
+    })
+    .await;
+    let edge = Edge::before(&origin.url(), CONFIG).await;
+    let answer = pay(&edge, "k", "{}").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 300_000), "{}", answer.head);
+    refused(&pay(&edge, "k", "{}").await, 409, "answered with 200");
+}
+
+#[tokio::test]
+async fn over_http_2_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = tls::certificates(folder.path(), &["a.example"]);
+    let origin = numbering().await;
+    let config = format!("{}{CONFIG}", tls::config(folder.path(), &["a.example"], &origin.url()));
+    let edge = Edge::with(&config).await;
+    let stream = tls::connect(&edge, &authority, "a.example", "h2").await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    for (path, key, word, length) in
+        [("/pay", "a", "first", 9), ("/pay", "a", "repeat", 9), ("/large", "b", "first", 200_000)]
+    {
+        let request = hyper::Request::post(format!("https://a.example{path}"))
+            .header("idempotency-key", key)
+            .body(http_body_util::Full::new(bytes::Bytes::from_static(b"{}")))
+            .unwrap();
+        let response = sender.send_request(request).await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["selvedge-idempotency"]),
+            (200, &word.parse().unwrap())
+        );
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), length);
+    }
+    assert_eq!((origin.seen().len(), origin.seen()[0].body.as_slice()), (2, &b"{}"[..]));
 }
 
 #[tokio::test]

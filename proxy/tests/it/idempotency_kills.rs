@@ -1,4 +1,4 @@
-//! Retried requests at three POPs of which one or another is killed, or cut off: the origin runs none twice. `SELVEDGE_RETRIES` says how many requests there are.
+//! Retried requests at three POPs of which one or another is killed, cut off, or taken over from: the origin runs none twice. `SELVEDGE_RETRIES` says how many requests there are.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -153,12 +153,19 @@ async fn no_request_is_run_twice_whoever_is_killed_or_cut_off() {
             }
         });
     }
-    let mut kills = 0;
+    let (mut kills, mut successions) = (0, 0);
     while world.requests.load(Ordering::SeqCst) < wanted {
         after(&world, random.usize(100..400)).await;
         let pop = random.usize(..POPS.len());
-        match random.u8(..3) {
+        match random.u8(..6) {
             0 => {
+                // It hands over, while it is asked.
+                let mut old = edges[pop].take().expect("an edge");
+                edges[pop] = Some(old.successor().await);
+                assert_eq!(old.ended().await, Some(0));
+                successions += 1;
+            }
+            1 => {
                 pops.relays[pop].cut();
                 after(&world, random.usize(50..200)).await;
                 pops.relays[pop].heal();
@@ -178,15 +185,15 @@ async fn no_request_is_run_twice_whoever_is_killed_or_cut_off() {
     while let Some(ended) = clients.join_next().await {
         ended.expect("a client");
     }
-    report(&world, kills, began);
+    report(&world, (kills, successions), began);
 }
 
-fn report(world: &World, kills: usize, began: Instant) {
+fn report(world: &World, (kills, successions): (usize, usize), began: Instant) {
     let executions = world.executions.lock().expect("no panic");
     let double = executions.values().filter(|of| of.len() > 1).count();
     let load = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
     println!(
-        "requests={} keys={} answers={} repeats={} in_doubt={} away={} kills={kills} double_executions={double} seconds={:.0}",
+        "requests={} keys={} answers={} repeats={} in_doubt={} away={} kills={kills} successions={successions} double_executions={double} seconds={:.0}",
         load(&world.requests),
         executions.len(),
         load(&world.answers),

@@ -8,6 +8,7 @@ use selvedge::cli::demo::relay::Relay;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::cluster::{free_port, plan_kept, start};
+use crate::fleet;
 use crate::idempotency::{asked, is, post, refused};
 use crate::link::dial_from;
 use crate::shield::insert;
@@ -36,7 +37,8 @@ impl Pops {
                 insert(&roster, &format!("address = \"{}\"", pop.listen), &format!("shield = \"{}\"", relay.address()));
             }
             let config = folder.path().join(name).join("selvedge.toml");
-            insert(&config, "[cluster]", &format!("shield = \"{}\"", listens[at]));
+            let listen = format!("listen = \"{}\"", plan.pops[at].listen);
+            insert(&config, &listen, &format!("shield = \"{}\"", listens[at]));
         }
         Pops { folder, relays, listens }
     }
@@ -232,6 +234,35 @@ async fn where_the_policy_says_so_it_is_run_without_its_home_and_marked() {
     // This POP knows what it did; the home does not, and runs it once more.
     is(&pay(&one, &alone[0]).await, 200, "repeat;alone", &format!("paid {}", alone[0]));
     is(&pay(&two, &alone[0]).await, 200, "first", &format!("paid {}", alone[0]));
+}
+
+/// Of several nodes of a POP the first one answers for its keys.
+#[tokio::test]
+async fn of_a_pop_with_several_nodes_one_is_the_home() {
+    let origin = numbering().await;
+    let pops = Pops::write(&origin.url(), &["one", "two"], POLICY);
+    let one = start(pops.path(), "one").await;
+    let first = fleet::start(pops.path(), "two", 0).await;
+    // Others listen somewhere else.
+    let path = pops.path().join("two").join("selvedge.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace(&pops.listens[1].to_string(), &free_port().to_string())).unwrap();
+    let second = fleet::start(pops.path(), "two", 1).await;
+    let edges = [&one, &first, &second];
+    all_heard(&edges).await;
+    for nth in 0..15 {
+        let key = format!("k{nth}");
+        is(&pay(edges[nth % 3], &key).await, 200, "first", &format!("paid {key}"));
+        for edge in edges {
+            is(&pay(edge, &key).await, 200, "repeat", &format!("paid {key}"));
+        }
+    }
+    assert_eq!((origin.seen().len(), served(&second).await), (15, 0));
+    // What the second one does not answer for, the first one keeps from it.
+    let gone = first.kill().await;
+    let answers = [pay(&second, "k0").await.status, pay(&one, "k0").await.status];
+    assert!(answers == [200, 200] || answers == [503, 503], "{answers:?}");
+    drop(gone);
 }
 
 #[tokio::test]

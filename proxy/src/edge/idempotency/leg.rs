@@ -20,7 +20,7 @@ use super::order::{ANSWER, FENCE, RUN, STATUS};
 use crate::edge::answer::Answer;
 use crate::edge::context::Context;
 use crate::edge::errand::{self, Errand};
-use crate::edge::origin::Choice;
+use crate::edge::origin::{Choice, Keeps};
 use crate::edge::outbound;
 use crate::edge::request_id::RequestId;
 use crate::node::Node;
@@ -137,7 +137,7 @@ fn of(context: &Context) -> Option<&Leg> {
 /// Where a leg goes next, if that is the home of a key.
 pub(in crate::edge) fn choose(node: &Node, context: &mut Context) -> Option<Result<Box<HttpPeer>>> {
     let Goal::Home { home, .. } = &of(context)?.goal else { return None };
-    let Some(Choice { address, mut peer, .. }) = home.way().choose(None, node.clock.now()) else {
+    let Some(Choice { address, mut peer, .. }) = home.way().choose(Keeps::Nothing, None, node.clock.now()) else {
         return Some(Error::e_explain(ErrorType::HTTPStatus(502), "the home of a key has no address"));
     };
     if let Some(timeouts) = context.origin.as_ref().map(|origin| origin.timeouts()) {

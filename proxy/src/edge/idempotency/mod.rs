@@ -144,7 +144,8 @@ async fn there(
     task: &Task,
     home: &Arc<Parent>,
 ) -> Result<Option<Outcome>> {
-    if !edge.node.store.hears_pop(home.pop()) {
+    // Of its own POP a node is not told whether it is heard.
+    if home.pop() != edge.node.me.pop && !edge.node.store.hears_pop(home.pop()) {
         return Ok(None);
     }
     for _ in 0..2 {

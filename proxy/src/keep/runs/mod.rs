@@ -100,7 +100,8 @@ impl Runs {
         let folder = state.join("idempotency");
         let room = Room::new(bounds.bytes);
         let known = Known { keys: Keys::new(bounds.keys), read: BTreeMap::new(), is_released: false, trouble: None };
-        let writer = std::fs::create_dir_all(&folder).and_then(|()| Writer::start(&folder, 0, Arc::clone(&room)));
+        let made = std::fs::create_dir_all(&folder).and_then(|()| std::fs::File::open(state)?.sync_all());
+        let writer = made.and_then(|()| Writer::start(&folder, 0, Arc::clone(&room)));
         let (writer, error) = writer.map_or_else(|error| (None, Some(error)), |writer| (Some(writer), None));
         let runs = Runs { folder, clock: clock.clone(), known: Mutex::new(known), room, writer };
         match error {
