@@ -2,8 +2,9 @@
 //! head, the store and the instant. The store is read **and charged**; that is the only effect.
 //!
 //! [`Filters::decide`] is the only entry for requests, beside [`Filters::connect`] for connections and [`Filters::respond`] for
-//! responses; [`Filters::explain`] is the same code with nothing done. `cache` holds the decisions about stored responses,
-//! `purge` what they are purged by, `idempotency` those about requests that are run once.
+//! responses, and [`Filters::keyed`], which says which key a request that goes on is run once for; [`Filters::explain`] is the same
+//! code with nothing done. `cache` holds the decisions about stored responses, `purge` what they are purged by, `idempotency` those
+//! about requests that are run once.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
