@@ -64,9 +64,14 @@ tools:
 	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq cmake gcc g++ make >/dev/null; \
 	  else echo "Please install cmake and a C compiler (Debian: apt install cmake gcc g++)."; exit 1; fi; fi
 
-# Nodes that reach each other over NATS are tested with its server, which Debian keeps where a user's path may not lead.
+# Nodes that reach each other over NATS are tested with its server, which Debian keeps where a user's path may not lead; challenges with a
+# browser.
 tools-test:
 	@if ! command -v nats-server >/dev/null 2>&1 && ! test -x /usr/sbin/nats-server; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; \
 	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nats-server >/dev/null; \
 	  else echo "Please install nats-server (Debian: apt install nats-server)."; exit 1; fi; fi
+	@if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/null 2>&1 && ! command -v google-chrome >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; \
+	  then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  else echo "Please install Chromium (Debian: apt install chromium)."; exit 1; fi; fi

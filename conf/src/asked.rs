@@ -51,6 +51,7 @@ impl Config {
             jwts: tokens.collect(),
             sessions: sessions.collect(),
             geoip: self.geoip.names(),
+            challenge: self.challenge.is_some(),
         }
     }
 }

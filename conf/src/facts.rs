@@ -15,7 +15,9 @@ use crate::pop::RawPop;
 use crate::sections::{Section, Sections};
 use crate::storage::{RawStorage, Storage};
 use crate::value::Wrong;
-use crate::{Config, cache, counter, idempotency, jwt, limit, list, origin, rule, session, site, test, unique};
+use crate::{
+    Config, cache, challenge, counter, idempotency, jwt, limit, list, origin, rule, session, site, test, unique,
+};
 
 /// Checks everything; `None` if anything was noted on the way to a fact.
 pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Config> {
@@ -29,6 +31,8 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         section(sections.storage.take().unwrap_or_else(absent::<RawStorage>), check, |raw, _, check| raw.lower(check));
     let purge = optional(sections.purge.take(), check, |raw, _, check| raw.lower(check));
     let compression = optional(sections.compression.take(), check, |raw, _, check| raw.lower(check));
+    check.names.challenge = sections.challenge.is_some();
+    let challenge = optional(sections.challenge.take(), check, |raw, head, check| raw.lower(&head, check));
     let geoip = optional(sections.geoip.take(), check, |raw, head, check| raw.lower(head, check));
     let geoip = geoip.map(Option::unwrap_or_default);
     let lists = list::lower(&sections.lists, check);
@@ -42,6 +46,11 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         geoip.as_ref(),
         check,
     );
+    known.challenge = match &challenge {
+        Some(challenge) => challenge.as_ref().map(|challenge| challenge.difficulty),
+        // What is wrong with the section was noted; what needs it is not.
+        None => Some(challenge::BITS_DEFAULT),
+    };
     let origins = origin::lower(&sections.origins, company, check);
     let sites = site::lower(&sections.sites, &known, check);
     let counters = counter::lower(&sections.counters, &known, check);
@@ -61,6 +70,7 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         storage: storage?,
         purge: purge?,
         compression: compression?,
+        challenge: challenge?,
         origins: origins?,
         sites: sites?,
         limits: limits?,

@@ -118,7 +118,7 @@ fn table_schema(schema: &Value) -> Option<&Value> {
     if schema.get("properties").is_some() {
         return Some(schema);
     }
-    schema.get("anyOf")?.as_array()?.iter().find(|alternative| alternative.get("properties").is_some())
+    schema.get("anyOf")?.as_array()?.iter().find_map(table_schema)
 }
 
 fn first_line(text: &str) -> &str {

@@ -37,6 +37,8 @@ pub(crate) struct Known {
     pub(crate) unique_keys: Vec<Option<Vec<KeyPart>>>,
     /// When the values are known that each unique tells apart; empty until [`crate::unique::lower`] has read them.
     pub(crate) of_phases: Vec<Phase>,
+    /// How hard puzzles are where a rule says nothing, in bits; `None` without challenges.
+    pub(crate) challenge: Option<u8>,
 }
 
 impl Known {
@@ -77,6 +79,7 @@ impl Known {
             limit_keys,
             unique_keys,
             of_phases: Vec::new(),
+            challenge: None,
         }
     }
 

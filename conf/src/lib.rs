@@ -11,6 +11,7 @@ mod admin;
 mod affinity;
 mod asked;
 mod cache;
+mod challenge;
 mod cluster;
 mod compression;
 mod counter;
@@ -57,6 +58,7 @@ pub use cache::{
     CACHE_POLICIES_MAX, CachePolicy, CacheTimes, Caching, KEY_NAMES_MAX, Keying, OnError, ParamName, QueryKey,
     SLICE_LEAST, SLICE_MAX, Storing,
 };
+pub use challenge::{BITS, CHALLENGE_KEYS_MAX, Challenge};
 pub use cluster::{Cluster, Fabric, Nats};
 pub use compression::{Compression, Encoding, MediaRange, TYPES_MAX};
 pub use counter::{COUNTERS_MAX, Counter};
@@ -107,6 +109,8 @@ pub struct Config {
     pub purge: Option<Purge>,
     /// Which responses are compressed; none when absent.
     pub compression: Option<Compression>,
+    /// How rules challenge clients; absent where none does.
+    pub challenge: Option<Challenge>,
     /// The origins, in file order; at most [`ORIGINS_MAX`].
     pub origins: Vec<Origin>,
     /// The sites, in file order, no two with the same pattern; at most [`SITES_MAX`].

@@ -7,6 +7,7 @@ use schemars::generate::SchemaSettings;
 
 use crate::admin::RawAdmin;
 use crate::cache::RawCachePolicy;
+use crate::challenge::RawChallenge;
 use crate::cluster::RawCluster;
 use crate::compression::RawCompression;
 use crate::counter::RawCounter;
@@ -52,6 +53,8 @@ pub(crate) struct RawFile {
     purge: Option<RawPurge>,
     /// Which responses are compressed, and how.
     compression: Option<RawCompression>,
+    /// How rules challenge clients.
+    challenge: Option<RawChallenge>,
     /// The origins, by name.
     #[schemars(default)]
     origin: BTreeMap<String, RawOrigin>,

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::admin::RawAdmin;
 use crate::cache::RawCachePolicy;
+use crate::challenge::RawChallenge;
 use crate::cluster::RawCluster;
 use crate::compression::RawCompression;
 use crate::counter::RawCounter;
@@ -55,6 +56,7 @@ pub(crate) struct Sections {
     pub(crate) storage: Option<Section<RawStorage>>,
     pub(crate) purge: Option<Section<RawPurge>>,
     pub(crate) compression: Option<Section<RawCompression>>,
+    pub(crate) challenge: Option<Section<RawChallenge>>,
     pub(crate) origins: Vec<Section<RawOrigin>>,
     pub(crate) sites: Vec<Section<RawSite>>,
     pub(crate) lists: Vec<Section<RawList>>,
@@ -70,7 +72,7 @@ pub(crate) struct Sections {
     pub(crate) tests: Vec<Section<RawTest>>,
 }
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "include",
     "pop",
     "listen",
@@ -79,6 +81,7 @@ const NAMES: [&str; 21] = [
     "storage",
     "purge",
     "compression",
+    "challenge",
     "origin",
     "site",
     "list",
@@ -107,6 +110,7 @@ impl Sections {
                 "storage" => single(&mut self.storage, key, value, inner, check),
                 "purge" => single(&mut self.purge, key, value, inner, check),
                 "compression" => single(&mut self.compression, key, value, inner, check),
+                "challenge" => single(&mut self.challenge, key, value, inner, check),
                 "origin" => named(&mut self.origins, key, value, inner, check),
                 "site" => named(&mut self.sites, key, value, inner, check),
                 "list" => named(&mut self.lists, key, value, inner, check),

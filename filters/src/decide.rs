@@ -16,6 +16,7 @@ use selvedge_state::{Key, ListId, Store, TableFull, TableId, Time};
 use crate::affinity::Affinities;
 use crate::ban;
 use crate::cache::{KeyShape, Policies, Policy, PolicyId};
+use crate::challenge::Challenge;
 use crate::changes::Changes;
 use crate::decision::{ConnectionDecision, Decision, Quota, ResponseDecision, Verdict};
 use crate::explain::{Explanation, Note, Noting};
@@ -255,6 +256,16 @@ impl Filters {
         Explanation::new(config, site, (connection, decision, response), noting.into_notes())
     }
 
+    /// How clients are challenged, where rules may.
+    pub fn challenge(&self) -> Option<&Challenge> {
+        self.tables.challenge.as_deref()
+    }
+
+    /// How many bits the puzzle had for which a client has a pass; `None` when it has none.
+    pub fn passed(&self, head: &Head<'_>, store: &Store, now: Time) -> Option<u8> {
+        self.context(head, None, Vec::new(), (store, now)).passed()
+    }
+
     /// What is counted and listed.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -300,7 +311,8 @@ impl Filters {
         findings.settle(&context, hand);
         let closed_by = match answered {
             Some(Answered::Denied(rule, _) | Answered::Redirected(rule, _, _)) => Some(rule),
-            Some(Answered::Allowed(_)) | None => None,
+            // No connection is challenged.
+            Some(Answered::Challenged(..) | Answered::Allowed(_)) | None => None,
         };
         let Findings { changes, fired, monitored, undone, .. } = findings;
         ConnectionDecision { closed_by, fired, monitored, undone, logged: changes.logged }
@@ -320,7 +332,7 @@ impl Filters {
         }
         // Everything is asked before anything is charged.
         let limits = answered.is_none().then(|| self.ledger.limits_for(site, &context));
-        let is_refused = matches!(answered, Some(Answered::Denied(..) | Answered::Redirected(..)));
+        let is_refused = answered.as_ref().is_some_and(Answered::refuses);
         let policy = if is_refused { None } else { self.policies.find(site, &context) };
         let affinity = if is_refused { None } else { self.affinities.key(site, findings.changes.origin, &context) };
         let due = self.counts_requests.then(|| self.ledger.due(Phase::Request, site, &context));
@@ -330,6 +342,7 @@ impl Filters {
         let mut decision = Decision::of(match answered {
             Some(Answered::Denied(rule, status)) => Verdict::Denied { site, rule, status },
             Some(Answered::Redirected(rule, status, location)) => Verdict::Redirected { site, rule, status, location },
+            Some(Answered::Challenged(rule, bits)) => Verdict::Challenged { site, rule, bits },
             Some(Answered::Allowed(_)) | None => Verdict::Pass(site),
         });
         decision.policy = policy;
@@ -355,7 +368,7 @@ impl Filters {
 
     /// Whether the form has to be there before anything is decided. What is refused anyway needs none that is too long.
     fn form_first(&self, site: SiteId, context: &Context<'_>, answered: Option<&Answered>) -> Option<Verdict> {
-        let refused = matches!(answered, Some(Answered::Denied(..) | Answered::Redirected(..)));
+        let refused = answered.is_some_and(Answered::refuses);
         match (context.head.form, context.form_need()) {
             (Form::Unread, FormNeed::Glance | FormNeed::Fields) => Some(Verdict::FormUnread { site }),
             (Form::Unread, FormNeed::None) if self.reads_form_later => Some(Verdict::FormUnread { site }),

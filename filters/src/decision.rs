@@ -132,6 +132,15 @@ pub enum Verdict {
         /// Where to: a valid field value, not empty.
         location: String,
     },
+    /// A rule has the client solve a puzzle first.
+    Challenged {
+        /// The site whose request it was.
+        site: SiteId,
+        /// The rule.
+        rule: RuleId,
+        /// With how many zero bits the hash of a solution begins.
+        bits: u8,
+    },
     /// A limit refused.
     Limited {
         /// The site whose request it was.

@@ -88,7 +88,7 @@ pub(crate) fn keyed(key: &[KeyPart]) -> bool {
 fn expressions(rule: &Rule) -> impl Iterator<Item = &Expr> {
     let to = match &rule.answer {
         Some(Reply::Redirect(_, to)) => Some(to),
-        Some(Reply::Deny(_) | Reply::Allow) | None => None,
+        Some(Reply::Deny(_) | Reply::Challenge(_) | Reply::Allow) | None => None,
     };
     rule.when.iter().chain(to).chain(rule.effects.iter().flat_map(values))
 }

@@ -2,6 +2,8 @@
 
 use http::HeaderMap;
 
+use crate::challenge::Outcome;
+
 /// The head of one response, as rules of the response phase see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reply<'a> {
@@ -13,6 +15,8 @@ pub struct Reply<'a> {
     pub from: From,
     /// What the cache did, in a word (`hit`, `miss`, `collapsed`, `revalidated`, `bypass`); `""` when it was not asked.
     pub cache: &'a str,
+    /// What it has to do with challenges.
+    pub challenge: Option<Outcome>,
 }
 
 /// Who made a response.

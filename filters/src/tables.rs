@@ -8,6 +8,7 @@ use std::sync::Arc;
 use selvedge_conf::TokenSource;
 use selvedge_state::Time;
 
+use crate::challenge::Challenge;
 use crate::list::List;
 use crate::session::Keys;
 
@@ -22,6 +23,8 @@ pub struct Tables {
     pub tokens: Vec<Arc<dyn Tokens>>,
     /// For each of [`selvedge_conf::Config::sessions`].
     pub session_keys: Vec<Arc<Keys>>,
+    /// Of [`selvedge_conf::Config::challenge`].
+    pub challenge: Option<Arc<Challenge>>,
 }
 
 /// Where addresses are. What is not known is `""` or 0.

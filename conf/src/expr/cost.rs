@@ -201,6 +201,11 @@ impl Meter {
         let Some(entry) = environment::entry_of(field) else { return STEP };
         match entry.needs {
             Needs::Nothing | Needs::Session => entry.cost,
+            Needs::Challenge if field == Field::ChallengeResult => entry.cost,
+            Needs::Challenge => {
+                self.remember(Form::Has, Needs::Challenge as usize, entry.cost, "a look at a pass");
+                STEP
+            }
             needs => {
                 // One look into a database gives all of its fields.
                 self.remember(Form::Has, needs as usize, entry.cost, "a look into a database of places");

@@ -43,7 +43,7 @@ pub(super) fn unknown_name(names: &Names, name: &str, span: Span, bound: &[&str]
     }
     error.help(match meant(name, bound) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "fields start with `request.`, `client.`, `response.`, `cache.` or `peers.`".to_owned(),
+        None => "fields start with `request.`, `client.`, `response.`, `cache.`, `challenge.` or `peers.`".to_owned(),
     })
 }
 

@@ -24,6 +24,7 @@ impl Setting<'static> {
             jwts: Vec::new(),
             sessions: Vec::new(),
             geoip: GeoNames { country: false, city: false, asn: false },
+            challenge: false,
         };
         Setting { phase: Phase::Request, names: &NAMES }
     }
@@ -46,6 +47,8 @@ pub struct Names {
     pub sessions: Vec<SessionName>,
     /// `[geoip]`: which databases there are.
     pub geoip: GeoNames,
+    /// Whether there is `[challenge]`.
+    pub challenge: bool,
 }
 
 /// Something that is counted.

@@ -305,6 +305,10 @@ pub enum Field {
     From,
     /// `cache.status`, a string: `"hit"`, `"miss"`, `"collapsed"`, `"revalidated"`, `"bypass"`, or `""` when the cache was not asked.
     CacheStatus,
+    /// `challenge.passed`, a bool: whether the client has a pass.
+    ChallengePassed,
+    /// `challenge.result`, a string: `"posed"`, `"solved"`, `"failed"`, or `""` when the response has nothing to do with challenges.
+    ChallengeResult,
     /// `peers.lag`, a duration: age of the newest thing heard from the peer heard least; zero when alone.
     Lag,
     /// `peers.heard`, an int: POPs heard, this one included.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::challenge::RawChallenged;
 use super::doing::Doing;
 use super::session::RawSessionAction;
 use super::{EFFECTS_MAX, Effect, Reply};
@@ -22,6 +23,8 @@ pub(crate) struct RawDo {
     pub(super) deny: Option<At<Number>>,
     /// The edge answers with a redirect, such as `{ to = '"https://" + request.host + request.path', status = 301 }`.
     pub(super) redirect: Option<At<RawRedirect>>,
+    /// `true`: a client without a pass has to solve a puzzle first; or how hard a one, such as `{ difficulty = 20 }`.
+    pub(super) challenge: Option<At<RawChallenged>>,
     /// `true`: no further rule and no limit is asked. Bans hold nevertheless.
     pub(super) allow: Option<At<bool>>,
     /// What cache and origin are asked instead, such as `{ path = '"/v2" + request.path' }`.
@@ -132,6 +135,7 @@ pub(crate) fn written(key: &str) -> Option<&'static str> {
         "redirect" => "such as redirect = { to = '\"https://www.example.com/\"' }",
         "rewrite" => "such as rewrite = { path = '\"/v2\" + request.path' }",
         "ban" => "such as ban = { for = \"15m\" }",
+        "challenge" => "such as challenge = true, or challenge = { difficulty = 20 }",
         "allow" => "it is a switch: allow = true",
         "session" => "such as session = { start = true }",
         _ => return None,
@@ -160,6 +164,7 @@ impl RawDo {
         let all = [
             action("deny", &self.deny, BEFORE_RESPONSE),
             action("redirect", &self.redirect, REQUEST),
+            action("challenge", &self.challenge, REQUEST),
             action("allow", &self.allow, BEFORE_RESPONSE),
             action("rewrite", &self.rewrite, REQUEST),
             action("set_request_headers", &self.set_request_headers, REQUEST),
@@ -218,7 +223,8 @@ impl RawDo {
             return None;
         }
         let mut placed = Some(());
-        let mut answers = written.iter().filter(|action| matches!(action.name, "deny" | "redirect" | "allow"));
+        let mut answers =
+            written.iter().filter(|action| matches!(action.name, "deny" | "redirect" | "challenge" | "allow"));
         if let (Some(first), Some(second)) = (answers.next(), answers.next()) {
             let message = format!("`{}` beside `{}`: a rule gives one answer", second.name, first.name);
             let wrong = Wrong::new(message).advice("write two rules; the first one that holds answers");

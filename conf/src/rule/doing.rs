@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::action::{Banned, RawCache, RawDo, RawListed, RawRewrite, word};
+use super::challenge::RawChallenged;
 use super::header;
 use super::{CacheAction, Effect, Reply};
 use crate::expr::{self, Expr, Kind, ListKind, Phase, Type};
@@ -34,8 +35,11 @@ impl Doing<'_, '_> {
             };
             Some(Reply::Redirect(status?, to?))
         });
+        let challenged = raw.challenge.as_ref();
+        let challenged =
+            challenged.map(|written| RawChallenged::lower(written, self.known, self.check).map(Reply::Challenge));
         let allowed = raw.allow.as_ref().map(|allow| self.yes(allow, "allow").map(|()| Reply::Allow));
-        match denied.or(redirected).or(allowed) {
+        match denied.or(redirected).or(challenged).or(allowed) {
             None => Some(None),
             Some(reply) => reply.map(Some),
         }

@@ -1,6 +1,7 @@
 //! Rules: what is done about which requests.
 
 mod action;
+mod challenge;
 mod doing;
 mod header;
 mod session;
@@ -64,6 +65,8 @@ pub enum Reply {
     /// The edge answers with a redirect: 301, 302, 303, 307 or 308, to the value of an expression of type string. When that is
     /// absent or no valid field value, the rule does not answer.
     Redirect(u16, Expr),
+    /// The client has to solve a puzzle of so many bits, unless it has a pass for one that was as hard: then the rule does not answer.
+    Challenge(u8),
     /// No further rule and no limit is asked. Bans hold nevertheless.
     Allow,
 }
@@ -163,7 +166,7 @@ pub(crate) struct RawRule {
     sites: Option<At<Vec<At<Text>>>>,
     /// Which requests it is for, as an expression; all when absent.
     when: Option<At<Text>>,
-    /// What is done, such as `{ deny = 403 }`: any number of effects and at most one of `deny`, `redirect` and `allow`.
+    /// What is done, such as `{ deny = 403 }`: any number of effects and at most one of `deny`, `redirect`, `challenge` and `allow`.
     // In a box, because it is large and there may be many.
     #[serde(rename = "do")]
     action: At<Box<RawDo>>,

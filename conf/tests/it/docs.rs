@@ -58,7 +58,7 @@ fn the_expression_tables_are_in_the_reference() {
 
 #[test]
 fn the_examples_of_the_reference_load() {
-    let references = reference() + &document("rules.md");
+    let references = reference() + &document("rules.md") + &document("challenge.md");
     let blocks: Vec<&str> = references.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty());
     for block in blocks {

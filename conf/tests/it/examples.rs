@@ -51,6 +51,7 @@ fn cluster_has_its_paths_from_the_environment() {
 #[test]
 fn rules_uses_every_section_and_every_action() {
     let config = load("rules.toml");
+    assert!(config.challenge.is_some());
     assert!(!config.lists.is_empty() && !config.jwts.is_empty() && config.geoip.country.is_some());
     assert!(!config.counters.is_empty() && !config.uniques.is_empty() && !config.limits.is_empty());
     assert!(config.tests.len() >= 5);

@@ -53,6 +53,7 @@ pub(crate) fn names() -> Names {
             counters: vec!["clicks".to_owned()],
         }],
         geoip: GeoNames { country: true, city: true, asn: true },
+        challenge: true,
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::{
-    AccessLog, Allows, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, IdempotencyMode, KeyPart,
-    Measure, Mode, OnMissing, OnPartition, Over, Penalty, Period, PurgeKind, PurgeRate, PurgeToken, Quota, Rate,
-    Scheme, Scope, Server, TagScope, Tier, Unit, Width,
+    AccessLog, Allows, Challenge, Config, Deny, DenyBody, Fabric, Headers, HostHeader, HostPattern, IdempotencyMode,
+    KeyPart, Measure, Mode, OnMissing, OnPartition, Over, Penalty, Period, PurgeKind, PurgeRate, PurgeToken, Quota,
+    Rate, Scheme, Scope, Server, TagScope, Tier, Unit, Width,
 };
 
 use crate::support::{load, load_files};
@@ -49,6 +49,22 @@ fn a_key_is_an_authorised_clients_for_a_day_unless_a_policy_says_more() {
     assert_eq!((pay.mode, pay.required, pay.lifetime.as_secs()), (IdempotencyMode::Available, true, 604_800));
     assert_eq!((&pay.key[..], pay.when.is_some(), &pay.sites[..]), (&[KeyPart::ClientNet][..], true, &[0][..]));
     assert_eq!((pay.body_max, pay.response_max, &pay.not_done[..]), (1 << 20, 0, &[429, 503][..]));
+}
+
+#[test]
+fn a_challenge_has_its_defaults() {
+    let of = |rest: &str| with(&format!("[challenge]\nkeys = [\"a.key\", \"b.key\"]\n{rest}")).challenge.unwrap();
+    let Challenge { keys, difficulty, solve, pass, cookie, secure, .. } = of("");
+    assert_eq!(keys, [PathBuf::from("a.key"), PathBuf::from("b.key")]);
+    let times = |solve, pass| (Duration::from_secs(solve), Duration::from_secs(pass));
+    assert_eq!((difficulty, (solve, pass)), (18, times(120, 3600)));
+    assert_eq!((cookie.as_str(), secure), ("__Host-selvedge-pass", true));
+    let plain = of("difficulty = 26\nsolve = \"10s\"\npass = \"7d\"\nsecure = false\n");
+    assert_eq!((plain.difficulty, (plain.solve, plain.pass)), (26, times(10, 7 * 86_400)));
+    assert_eq!((plain.cookie.as_str(), plain.secure), ("selvedge-pass", false));
+    assert_eq!(of("").note(), None);
+    assert!(plain.note().unwrap().contains("plain HTTP"));
+    assert_eq!(of("cookie = \"seen\"\n").cookie, "seen");
 }
 
 #[test]

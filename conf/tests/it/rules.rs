@@ -29,6 +29,9 @@ kind = "strings"
 [session.web]
 keys = ["a.key"]
 
+[challenge]
+keys = ["a.key"]
+
 [[counter]]
 name = "other"
 key = []
@@ -149,6 +152,13 @@ fn answers() {
     assert_eq!(rule("do = { deny = 599 }").answer, Some(Reply::Deny(599)));
     let Some(Reply::Redirect(302, to)) = rule("do = { redirect = { to = '\"/x\"' } }").answer else { panic!() };
     assert_eq!(text(&to), "/x");
+    for (written, bits) in [("true", 18), ("{}", 18), ("{ difficulty = 8 }", 8), ("{ difficulty = 26 }", 26)] {
+        assert_eq!(
+            rule(&format!("do = {{ challenge = {written} }}")).answer,
+            Some(Reply::Challenge(bits)),
+            "{written}"
+        );
+    }
     for status in [301, 302, 303, 307, 308] {
         let rule = rule(&format!("do = {{ redirect = {{ to = '\"/x\"', status = {status} }} }}"));
         assert!(matches!(rule.answer, Some(Reply::Redirect(given, _)) if given == status));
@@ -175,6 +185,7 @@ fn each_phase_has_its_actions() {
         ("deny = 403", "connection request"),
         ("redirect = { to = '\"/\"' }", "request"),
         ("allow = true", "connection request"),
+        ("challenge = true", "request"),
         ("rewrite = { path = '\"/\"' }", "request"),
         ("set_request_headers = { a = '\"\"' }", "request"),
         ("remove_request_headers = [\"a\"]", "request"),

@@ -46,6 +46,8 @@ pub(super) struct Memo<'a> {
     pub(super) system: OnceCell<(u32, &'a str)>,
     /// One for each issuer, once any is asked.
     pub(super) tokens: OnceCell<Box<[OnceCell<Found>]>>,
+    /// How hard the puzzle was for which the client has a pass.
+    pub(super) passed: OnceCell<Option<u8>>,
     /// The pairs of the maps that are no header fields.
     pub(super) cookies: Indexed<'a>,
     pub(super) query: Indexed<'a>,

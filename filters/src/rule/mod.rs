@@ -19,6 +19,7 @@ mod lookup;
 mod lower;
 mod network;
 mod node;
+mod pass;
 mod program;
 mod reads;
 mod scratch;

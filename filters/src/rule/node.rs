@@ -161,6 +161,7 @@ fn field<'v>(field: Field, eval: &Eval<'v, '_>) -> Option<Datum<'v>> {
         Field::ClientIp => Value::Ip(context.client()),
         Field::ClientNet => Value::Cidr(context.head.client_net()),
         Field::Status => Value::Int(i64::from(context.reply?.status)),
+        Field::ChallengePassed => Value::Bool(context.passed().is_some()),
         Field::FormRead => {
             context.need_form(FormNeed::Glance);
             Value::Bool(matches!(context.head.form, Form::Read(_)))

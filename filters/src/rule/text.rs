@@ -29,6 +29,7 @@ pub(super) enum Text {
     AsOrg,
     From,
     CacheStatus,
+    ChallengeResult,
     TokenError(usize),
     Attribute(Box<str>),
     /// All others.
@@ -71,6 +72,9 @@ impl Text {
             Text::AsOrg => context.system().1,
             Text::From => context.reply.map_or("", |reply| reply.from.as_str()),
             Text::CacheStatus => context.reply.map_or("", |reply| reply.cache),
+            Text::ChallengeResult => {
+                context.reply.and_then(|reply| reply.challenge).map_or("", crate::challenge::Outcome::as_str)
+            }
             Text::TokenError(issuer) => context.token_error(*issuer),
             Text::Attribute(name) => match session::attribute(context, name)? {
                 Value::String(text) => text,

@@ -42,6 +42,7 @@ pub(super) struct Rule {
 enum Answer {
     Deny(u16),
     Redirect(u16, Program),
+    Challenge(u8),
     Allow,
 }
 
@@ -52,15 +53,25 @@ pub(crate) enum Answered {
     Denied(RuleId, u16),
     /// This status and place.
     Redirected(RuleId, u16, String),
+    /// A puzzle of so many bits.
+    Challenged(RuleId, u8),
     /// Nothing, and no further rule or limit is asked.
     Allowed(RuleId),
 }
 
 impl Answered {
+    /// Whether the edge answers by itself.
+    pub(crate) fn refuses(&self) -> bool {
+        !matches!(self, Answered::Allowed(_))
+    }
+
     /// Which rule it was.
     pub(crate) fn rule(&self) -> RuleId {
         match self {
-            Answered::Denied(rule, _) | Answered::Redirected(rule, _, _) | Answered::Allowed(rule) => *rule,
+            Answered::Denied(rule, _)
+            | Answered::Redirected(rule, _, _)
+            | Answered::Challenged(rule, _)
+            | Answered::Allowed(rule) => *rule,
         }
     }
 }
@@ -93,6 +104,7 @@ impl Rule {
             answer: facts.answer.as_ref().map(|answer| match answer {
                 Reply::Deny(status) => Answer::Deny(*status),
                 Reply::Redirect(status, to) => Answer::Redirect(*status, Program::compile(to)),
+                Reply::Challenge(bits) => Answer::Challenge(*bits),
                 Reply::Allow => Answer::Allow,
             }),
         }
@@ -118,6 +130,10 @@ impl Rule {
         }
         match self.answer.as_ref()? {
             Answer::Deny(status) => Some(Answered::Denied(id, *status)),
+            Answer::Challenge(bits) => {
+                let is_needed = context.passed().is_none_or(|passed| passed < *bits);
+                is_needed.then_some(Answered::Challenged(id, *bits))
+            }
             Answer::Allow => Some(Answered::Allowed(id)),
             Answer::Redirect(status, to) => {
                 let to = to.text(context).filter(|to| !to.is_empty() && valid(to).is_some());

@@ -94,7 +94,9 @@ fn operand(expr: &Expr, out: &mut String) -> Option<()> {
             | Field::Length
             | Field::Status
             | Field::From
-            | Field::CacheStatus,
+            | Field::CacheStatus
+            | Field::ChallengePassed
+            | Field::ChallengeResult,
         ) => field(expr, out),
         _ => literal(expr, out),
     }

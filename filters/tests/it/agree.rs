@@ -19,7 +19,7 @@ fn site(decision: &Decision) -> Option<selvedge_filters::SiteId> {
     match decision.verdict {
         Verdict::Pass(site) | Verdict::Denied { site, .. } | Verdict::Redirected { site, .. } => Some(site),
         Verdict::Limited { site, .. } | Verdict::Partitioned { site, .. } | Verdict::Unkeyed { site, .. } => Some(site),
-        Verdict::FormUnread { site } | Verdict::FormTooLong { site } => Some(site),
+        Verdict::FormUnread { site } | Verdict::FormTooLong { site } | Verdict::Challenged { site, .. } => Some(site),
         Verdict::Banned { site, .. } => site,
         Verdict::NoSite => None,
     }
@@ -54,7 +54,7 @@ proptest! {
             let (decision, other) = (with.decide(ask), without.decide(ask));
             prop_assert_eq!(&decision, &other);
             let Some(site) = site(&decision) else { continue };
-            let reply = Reply { status: status(ask), headers: &ask.headers, from: From::Origin, cache: "miss" };
+            let reply = Reply { status: status(ask), headers: &ask.headers, from: From::Origin, cache: "miss", challenge: None };
             let respond = |world: &World| {
                 let head = ask.head();
                 world.filters.respond(&head, (site, &decision.tags, &mut Holds::default()), &reply, &world.store, world.now)
@@ -75,7 +75,7 @@ proptest! {
         let mut world = World::of(1, config, tables(), Indexing::On);
         for (ask, passes) in &requests {
             world.wait(*passes);
-            let reply = Reply { status: status(ask), headers: &ask.headers, from: From::Origin, cache: "miss" };
+            let reply = Reply { status: status(ask), headers: &ask.headers, from: From::Origin, cache: "miss", challenge: None };
             let before = state(&world);
             let explained = world.explain(ask, Some(&reply));
             prop_assert_eq!(&explained, &world.explain(ask, Some(&reply)));
@@ -128,6 +128,10 @@ proptest! {
                     prop_assert!(location.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)));
                     prop_assert_eq!(decision.fired.last(), Some(rule));
                 }
+                Verdict::Challenged { rule, bits, .. } => {
+                    prop_assert_eq!(&config.rules[rule.0].answer, &Some(selvedge_conf::Reply::Challenge(*bits)));
+                    prop_assert_eq!(decision.fired.last(), Some(rule));
+                }
                 _ => {}
             }
             prop_assert!(decision.fired.is_sorted() && decision.monitored.is_sorted());
@@ -141,7 +145,7 @@ proptest! {
 #[test]
 fn the_random_rules_reach_everything() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let seen: [Cell<usize>; 8] = Default::default();
+    let seen: [Cell<usize>; 9] = Default::default();
     let note = |at: usize| seen[at].set(seen[at].get() + 1);
     for _ in 0..60 {
         let config = facts(1..40_usize).new_tree(&mut runner).unwrap().current();
@@ -158,6 +162,7 @@ fn the_random_rules_reach_everything() {
                 Verdict::Limited { .. } => note(5),
                 Verdict::Banned { .. } => note(6),
                 Verdict::NoSite => note(7),
+                Verdict::Challenged { .. } => note(8),
                 Verdict::Partitioned { .. }
                 | Verdict::Unkeyed { .. }
                 | Verdict::FormUnread { .. }

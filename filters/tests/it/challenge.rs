@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
+use http::header::COOKIE;
 use proptest::prelude::*;
 use ring::digest::{SHA256, digest};
-use selvedge_filters::Keys;
-use selvedge_filters::challenge::{Challenge, Client, NONCE_LEN, PURPOSE, Refused};
+use selvedge_filters::challenge::{Challenge, Client, NONCE_LEN, Outcome, PURPOSE, Refused};
+use selvedge_filters::limit::Holds;
+use selvedge_filters::{From, Indexing, Keys, Reply, RuleId, SiteId, Tables, Verdict};
 use selvedge_state::Time;
+
+use crate::support::{Ask, World, config};
 
 const NOW: Time = Time(1_800_000_000_000);
 const OLD: [u8; 32] = [1; 32];
@@ -181,4 +186,92 @@ proptest! {
             prop_assert_eq!(challenge.passed(pass.text.as_bytes(), other, NOW).is_ok(), same);
         }
     }
+}
+
+/// A POP with `[challenge]` and these rules.
+fn world(rules: &str) -> World {
+    let tables = Tables { challenge: Some(Arc::new(challenge(&[&OLD]))), ..Tables::default() };
+    World::of(1, config(&format!("[challenge]\nkeys = [\"a.key\"]\n{rules}")), tables, Indexing::On)
+}
+
+/// A request with a pass of so many bits.
+fn passing(world: &World, bits: u8) -> Ask {
+    let mine = Client { address: "192.0.2.1".parse().expect("an address"), host: "www.example.com" };
+    let challenge = world.filters.challenge().expect("challenges");
+    let solution = solve(&challenge.pose(mine, bits, [7; NONCE_LEN], world.now), bits);
+    let pass = challenge.accept(solution.as_bytes(), mine, world.now).expect("a pass").text;
+    let cookie = format!("a=b; pass={pass}; pass=other").parse().expect("a cookie");
+    Ask { headers: HeaderMap::from_iter([(COOKIE, cookie)]), ..Ask::default() }
+}
+
+/// A rule that challenges answers who has no pass, or one that cost less; of others it says nothing, and the next rule is asked.
+#[test]
+fn with_a_pass_a_rule_goes_on() {
+    let world = world(
+        "[[rule]]\nname = \"a\"\ndo = { challenge = { difficulty = 10 }, tag = \"a\" }\n\
+         [[rule]]\nname = \"b\"\nwhen = 'challenge.passed'\ndo = { deny = 410 }\n",
+    );
+    let site = SiteId(0);
+    let challenged = Verdict::Challenged { site, rule: RuleId(0), bits: 10 };
+    for ask in [Ask::default(), passing(&world, 8)] {
+        let decision = world.decide(&ask);
+        assert_eq!((decision.verdict, decision.fired), (challenged.clone(), vec![RuleId(0)]));
+    }
+    for bits in [10, 12] {
+        let ask = passing(&world, bits);
+        let decision = world.decide(&ask);
+        assert_eq!(decision.verdict, Verdict::Denied { site, rule: RuleId(1), status: 410 }, "{bits}");
+        assert_eq!((decision.fired.len(), &*decision.tags[0]), (2, "a"), "its effects are done");
+        assert_eq!(world.explain(&ask, None).decision.verdict, Verdict::Denied { site, rule: RuleId(1), status: 410 });
+    }
+    let elsewhere = Ask { client: "192.0.2.2", ..passing(&world, 10) };
+    assert_eq!(world.decide(&elsewhere).verdict, challenged, "a pass is for one network");
+}
+
+#[test]
+fn a_rule_that_watches_challenges_nobody() {
+    let world = world("[[rule]]\nname = \"a\"\nmode = \"monitor\"\ndo = { challenge = true }\n");
+    let decision = world.decide(&Ask::default());
+    assert_eq!((decision.verdict, decision.monitored), (Verdict::Pass(SiteId(0)), vec![RuleId(0)]));
+}
+
+/// What is challenged costs nothing of limits; `allow` before it is not challenged, and a ban is told as one.
+#[test]
+fn challenges_end_the_rules_and_skip_the_limits() {
+    let world = world(
+        "[[rule]]\nname = \"in\"\nwhen = 'request.path == \"/in\"'\ndo = { allow = true }\n\
+         [[rule]]\nname = \"a\"\ndo = { challenge = true }\n\
+         [[limit]]\nname = \"l\"\nkey = []\nrate = \"1/1m\"\nburst = 1\n",
+    );
+    for _ in 0..3 {
+        let decision = world.decide(&Ask::default());
+        assert!(matches!(decision.verdict, Verdict::Challenged { bits: 18, .. }) && decision.quotas.is_empty());
+    }
+    assert_eq!(world.decide(&Ask::path("/in")).verdict, Verdict::Pass(SiteId(0)));
+    let passing = passing(&world, 18);
+    assert_eq!(world.passes(3, &passing), 1, "the limit is asked of who has a pass");
+}
+
+/// Counters count what became of challenges, and rules read them.
+#[test]
+fn failures_are_counted() {
+    let world = world(
+        "[[counter]]\nname = \"failed\"\nkey = [\"client.net\"]\nwhen = 'challenge.result == \"failed\"'\nwindow = \"10m\"\n\
+         [[rule]]\nname = \"guesses\"\nwhen = 'count(\"failed\", client.net, \"10m\") > 2'\ndo = { deny = 403 }\n",
+    );
+    let headers = HeaderMap::new();
+    for outcome in [None, Some(Outcome::Posed), Some(Outcome::Solved), Some(Outcome::Failed), Some(Outcome::Failed)] {
+        let reply = Reply { status: 403, headers: &headers, from: From::Edge, cache: "", challenge: outcome };
+        for _ in 0..if outcome == Some(Outcome::Failed) { 1 } else { 3 } {
+            let ask = Ask::default();
+            let of = (SiteId(0), &[][..], &mut Holds::default());
+            world.filters.respond(&ask.head(), of, &reply, &world.store, world.now);
+        }
+    }
+    assert_eq!(world.passes(1, &Ask::default()), 1);
+    let reply = Reply { status: 403, headers: &headers, from: From::Edge, cache: "", challenge: Some(Outcome::Failed) };
+    let of = (SiteId(0), &[][..], &mut Holds::default());
+    world.filters.respond(&Ask::default().head(), of, &reply, &world.store, world.now);
+    assert_eq!(world.passes(1, &Ask::default()), 0);
+    assert_eq!(world.passes(1, &Ask { client: "192.0.2.2", ..Ask::default() }), 1);
 }

@@ -119,7 +119,8 @@ fn responses_are_counted_when_they_are_there() {
     });
     let (ask, headers) = (Ask::default(), HeaderMap::new());
     let respond = |status| {
-        let reply = selvedge_filters::Reply { status, headers: &headers, from: From::Origin, cache: "miss" };
+        let reply =
+            selvedge_filters::Reply { status, headers: &headers, from: From::Origin, cache: "miss", challenge: None };
         world.filters.respond(&ask.head(), (SiteId(0), &[], &mut Holds::default()), &reply, &world.store, world.now)
     };
     for status in [200, 404, 404, 500] {

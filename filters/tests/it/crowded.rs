@@ -68,7 +68,7 @@ fn what_counts_by_its_response_takes_no_place_in_the_sketch_but_is_counted() {
     };
     let answered = |ask: &Ask, mut holds: Holds, status| {
         let headers = HeaderMap::new();
-        let reply = Reply { status, headers: &headers, from: From::Origin, cache: "" };
+        let reply = Reply { status, headers: &headers, from: From::Origin, cache: "", challenge: None };
         world.filters.respond(&ask.head(), (SiteId(0), &[], &mut holds), &reply, &world.store, world.now);
     };
     for at in 0..NEARLY {

@@ -19,7 +19,7 @@ fn holds(world: &World, ask: &Ask) -> Option<Holds> {
 /// The response comes, with this status.
 fn answered(world: &World, ask: &Ask, holds: &mut Holds, status: u16) {
     let headers = HeaderMap::new();
-    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "" };
+    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "", challenge: None };
     world.filters.respond(&ask.head(), (SiteId(0), &[], holds), &reply, &world.store, world.now);
 }
 

@@ -21,7 +21,7 @@ fn holds(world: &World) -> Option<Holds> {
 fn answered(world: &World, holds: &mut Holds, (status, cost): (u16, Option<&'static str>)) {
     let mut headers = HeaderMap::new();
     cost.map(|cost| headers.insert("x-cost", cost.parse().unwrap()));
-    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "" };
+    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "", challenge: None };
     world.filters.respond(&Ask::default().head(), (SiteId(0), &[], holds), &reply, &world.store, world.now);
 }
 

@@ -144,6 +144,7 @@ fn answer() -> impl Strategy<Value = Option<Reply>> {
         2 => (400..500_u16).prop_map(|status| Some(Reply::Deny(status))),
         1 => (prop::sample::select(&[301_u16, 302, 303, 307, 308][..]), texts())
             .prop_map(|(status, to)| Some(Reply::Redirect(status, to))),
+        1 => (8..27_u8).prop_map(|bits| Some(Reply::Challenge(bits))),
         1 => Just(Some(Reply::Allow)),
     ]
 }

@@ -20,7 +20,7 @@ fn world(rules: Vec<Rule>) -> World {
 fn respond(world: &World, status: u16, tags: &[&str]) -> Option<ResponseDecision> {
     let headers = HeaderMap::new();
     let tags: Vec<Arc<str>> = tags.iter().map(|tag| Arc::from(*tag)).collect();
-    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "" };
+    let reply = Reply { status, headers: &headers, from: From::Origin, cache: "", challenge: None };
     world.filters.respond(
         &Ask::default().head(),
         (SiteId(0), &tags, &mut Holds::default()),

@@ -10,6 +10,7 @@ use selvedge_conf::Deny;
 use selvedge_filters::{BanOrigin, idempotency};
 use serde::Serialize;
 
+use super::challenge::{Puzzle, Said};
 use super::form::FORM_MAX;
 use super::outbound::pseudonym;
 use super::purger::Refusal;
@@ -72,6 +73,8 @@ pub(super) enum Answer {
         /// What is wrong, in words.
         why: String,
     },
+    /// A challenge, or what became of one.
+    Challenge(Said),
     /// 400: Pingora could not make a request of it.
     Malformed,
     /// 413.
@@ -112,6 +115,8 @@ struct Problem<'a> {
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<&'a Puzzle>,
     request_id: String,
     pop: &'a str,
 }
@@ -130,6 +135,7 @@ impl Answer {
             Answer::Purged(_) => StatusCode::OK,
             Answer::MayNotPurge(refusal) => refusal.status(),
             Answer::BadPurge { status, .. } => *status,
+            Answer::Challenge(said) => said.status(),
             Answer::Partitioned { .. } | Answer::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Answer::NoSite => StatusCode::NOT_FOUND,
             Answer::BadRequest(_) | Answer::Malformed => StatusCode::BAD_REQUEST,
@@ -159,6 +165,7 @@ impl Answer {
             Answer::Purged(_) => "purged",
             Answer::MayNotPurge(_) => "may-not-purge",
             Answer::BadPurge { .. } => "bad-purge",
+            Answer::Challenge(said) => said.name(),
             Answer::BadRequest(_) | Answer::Malformed => "bad-request",
             Answer::BodyTooLarge { .. } => "body-too-large",
             Answer::FormTooLarge => "form-too-large",
@@ -192,6 +199,7 @@ impl Answer {
             Answer::Purged(_) => "What was asked for is purged.".to_owned(),
             Answer::MayNotPurge(refusal) => format!("{}.", capitalised(&refusal.to_string())),
             Answer::BadPurge { why, .. } => format!("{}.", capitalised(why)),
+            Answer::Challenge(said) => said.detail().to_owned(),
             Answer::BadRequest(reason) => format!("{}.", capitalised(reason.as_str())),
             Answer::Malformed => "The request is malformed.".to_owned(),
             Answer::BodyTooLarge { max } => format!("A request body may have {max} bytes at most."),
@@ -237,6 +245,11 @@ impl Answer {
         if let Answer::Redirected { location, .. } = self {
             return redirect(status, location, self.detail());
         }
+        if let Answer::Challenge(said) = self
+            && let Some(own) = said.render(id)?
+        {
+            return Ok(own);
+        }
         let (content_type, body) = match self {
             Answer::Limited { deny: Deny { body: Some(own), .. }, .. } => {
                 (own.content_type.as_str(), own.text.clone().into_bytes())
@@ -253,6 +266,9 @@ impl Answer {
         {
             header.insert_header("www-authenticate", challenge)?;
         }
+        if let Answer::Challenge(Said::NotAllowed) = self {
+            header.insert_header("allow", "GET, HEAD, POST")?;
+        }
         if let Some(after) = self.retry_after() {
             header.insert_header("retry-after", seconds(after))?;
         }
@@ -267,6 +283,10 @@ impl Answer {
             status: status.as_u16(),
             detail: self.detail(),
             limit: self.limit(),
+            challenge: match self {
+                Answer::Challenge(said) => said.puzzle(),
+                _ => None,
+            },
             request_id: id.to_string(),
             pop,
         };

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use pingora::http::RequestHeader;
 use selvedge_conf::{CacheAction, Limit};
 use selvedge_filters::cache::{Bypass, Outcome, Policy, PolicyId, Slice};
+use selvedge_filters::challenge;
 use selvedge_filters::limit::LimitId;
 use selvedge_filters::{Head, HeaderChange, Quota, RuleId, SiteId};
 use selvedge_state::{Fill, Key64};
@@ -82,6 +83,8 @@ pub struct Context {
     pub(super) child: Option<Child>,
     /// The response that is stored beside the cache's own way.
     pub(super) deposit: Option<Deposit>,
+    /// What its answer has to do with challenges.
+    pub(super) challenge: Option<challenge::Outcome>,
     /// What the cache did.
     pub(super) outcome: Option<Outcome>,
     /// What is known of its session, where its site has sessions.
@@ -177,6 +180,7 @@ impl Context {
             way: Way::Origin,
             child: None,
             deposit: None,
+            challenge: None,
             outcome: None,
             session: None,
             says_of_session: false,

@@ -12,6 +12,7 @@ use selvedge_filters::{Changes, Filters, Form, Head, Verdict};
 use selvedge_state::{Store, Time};
 
 use super::answer::{Answer, seconds};
+use super::challenge::Said;
 use super::forwarded::{Client, Trust};
 use super::target::{self, Target};
 use super::{declared, form, outbound, session, steer};
@@ -191,6 +192,7 @@ pub fn own_status(verdict: &Verdict) -> Option<u16> {
         Verdict::Denied { status, .. } | Verdict::Redirected { status, .. } | Verdict::Limited { status, .. } => {
             return Some(*status);
         }
+        Verdict::Challenged { .. } => return Some(Said::POSED.as_u16()),
         Verdict::NoSite => Answer::NoSite,
         Verdict::FormTooLong { .. } => Answer::FormTooLarge,
         Verdict::Banned { origin, remaining, .. } => Answer::Banned { origin: *origin, remaining: *remaining },

@@ -9,6 +9,7 @@ mod adapter;
 mod affinity;
 mod answer;
 mod caching;
+mod challenge;
 mod child;
 mod coding;
 mod context;
@@ -102,6 +103,9 @@ impl Edge {
             return Ok(Some(Answer::Loop));
         }
         session::meet(&self.node, session, context).await;
+        if let Some(answer) = challenge::asked(&self.node, session, context) {
+            return Ok(Some(answer));
+        }
         if context.plan.filters.reads_form() {
             context.form = form::claimed(session.req_header());
         }
@@ -114,7 +118,7 @@ impl Edge {
                 context.held = Held::keep((&self.node.store, &self.node.clock), &context.plan, holds);
                 self.wait(&decision, session, context).await?;
                 session::before_origin(&self.node, context, &mut decision.changes);
-                let answer = verdict::follow(decision, session, context);
+                let answer = verdict::follow(decision, self.node.clock.now(), session, context);
                 return match answer {
                     Some(answer) => Ok(Some(answer)),
                     None => purge_request::asked(&self.node, session, context).await,
@@ -223,6 +227,10 @@ impl Edge {
         }
         // Nor is one waited for once more that kept everybody waiting.
         let left = waits || matches!(answer, Answer::RequestTimeout);
+        if let Answer::Challenge(said) = &answer {
+            context.challenge = said.outcome();
+            self.node.metrics.challenge(said.outcome(), said.refused());
+        }
         let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
         self.complete(session, context, &mut header, None, From::Edge)?;
         // What comes after it is nobody's concern but this client's.
@@ -305,7 +313,8 @@ impl Edge {
         // A background revalidation has no site here, and asks nobody.
         let (site, head) = (context.site?, context.head(session.req_header())?);
         let cache = caching::name(context).filter(|_| from != From::Edge).unwrap_or("");
-        let reply = Reply { status: header.status.as_u16(), headers: &header.headers, from, cache };
+        let challenge = context.challenge;
+        let reply = Reply { status: header.status.as_u16(), headers: &header.headers, from, cache, challenge };
         let (store, now) = (&self.node.store, self.node.clock.now());
         let mut none = Holds::default();
         let holds = held.map_or(&mut none, Held::holds);

@@ -6,16 +6,17 @@ use http::StatusCode;
 use pingora::proxy::Session;
 use selvedge_conf::{Deny, Over};
 use selvedge_filters::{Changes, Decision, Quota, SiteId, Verdict};
+use selvedge_state::Time;
 
 use super::affinity;
 use super::answer::Answer;
 use super::context::Context;
-use super::steer;
+use super::{challenge, steer};
 use crate::observe::LimitOutcome;
 use crate::plan::Plan;
 
 /// Carries a decision out. `Some` is the edge's own answer.
-pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Context) -> Option<Answer> {
+pub(super) fn follow(decision: Decision, now: Time, session: &mut Session, context: &mut Context) -> Option<Answer> {
     let Decision { verdict, quotas, would_refuse, uncounted, mut changes, tags, fired, monitored, undone, .. } =
         decision;
     let plan = Arc::clone(&context.plan);
@@ -37,6 +38,10 @@ pub(super) fn follow(decision: Decision, session: &mut Session, context: &mut Co
     context.said.changes = std::mem::take(&mut changes.response);
     match verdict {
         Verdict::Pass(site) => go_on(&plan, site, &changes, session, context),
+        Verdict::Challenged { rule, bits, .. } => {
+            context.said.answered = Some(rule);
+            Some(challenge::pose(bits, session.req_header(), context, now))
+        }
         refused => Some(refuse(&plan, refused, context)),
     }
 }
@@ -92,8 +97,8 @@ fn refuse(plan: &Plan, verdict: Verdict, context: &mut Context) -> Answer {
             Answer::Partitioned { limit: name(limit) }
         }
         Verdict::FormTooLong { .. } => Answer::FormTooLarge,
-        // They go on, and never come here.
-        Verdict::Pass(_) | Verdict::FormUnread { .. } => Answer::Internal,
+        // They were seen to before.
+        Verdict::Pass(_) | Verdict::Challenged { .. } | Verdict::FormUnread { .. } => Answer::Internal,
     }
 }
 

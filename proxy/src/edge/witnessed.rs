@@ -84,7 +84,8 @@ fn reply<'a>(session: &'a Session, context: &'a Context) -> Option<Reply<'a>> {
     let response = session.response_written().filter(|_| super::has_begun(session))?;
     let from = context.answer.as_ref().map_or_else(|| caching::from(context), |_| From::Edge);
     let cache = caching::name(context).unwrap_or("");
-    Some(Reply { status: response.status.as_u16(), headers: &response.headers, from, cache })
+    let (status, headers) = (response.status.as_u16(), &response.headers);
+    Some(Reply { status, headers, from, cache, challenge: context.challenge })
 }
 
 /// The ban that an answer tells of.

@@ -176,6 +176,11 @@ pub(crate) fn notes(config: &selvedge_conf::Config) {
             tracing::warn!(place = %session.place, "{note}");
         }
     }
+    if let Some((challenge, note)) =
+        config.challenge.as_ref().and_then(|challenge| Some((challenge, challenge.note()?)))
+    {
+        tracing::warn!(place = %challenge.place, "{note}");
+    }
     for limit in &config.limits {
         if let Some(note) = limit.note() {
             tracing::warn!(place = %limit.place, "{note}");

@@ -82,6 +82,7 @@ fn action(rule: &Rule) -> &'static str {
     match rule.answer {
         Some(Reply::Deny(_)) => "deny",
         Some(Reply::Redirect(..)) => "redirect",
+        Some(Reply::Challenge(_)) => "challenge",
         Some(Reply::Allow) => "allow",
         None => "effect",
     }

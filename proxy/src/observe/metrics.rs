@@ -11,6 +11,7 @@ use prometheus::{
     TextEncoder,
 };
 use selvedge_conf::Config;
+use selvedge_filters::challenge::{Outcome, Refused};
 use selvedge_filters::session::Standing;
 use selvedge_state::{Coverage, Time};
 
@@ -47,6 +48,10 @@ pub struct Metrics {
     purges: IntCounterVec,
     purges_refused: IntCounterVec,
     sessions: SessionCounters,
+    /// By outcome.
+    challenges: IntCounterVec,
+    /// By reason.
+    challenges_failed: IntCounterVec,
     config: ConfigMetrics,
     snapshot: Gauge,
     snapshot_failures: IntCounter,
@@ -156,6 +161,8 @@ impl Metrics {
             purges: counters(&series::PURGES)?,
             purges_refused: counters(&series::PURGES_REFUSED)?,
             sessions: SessionCounters::new(&registry)?,
+            challenges: counters(&series::CHALLENGES)?,
+            challenges_failed: counters(&series::CHALLENGES_FAILED)?,
             config: ConfigMetrics::new(&registry)?,
             snapshot: registered(&registry, Gauge::with_opts(opts(&series::SNAPSHOT_TIMESTAMP_SECONDS))?)?,
             snapshot_failures: registered(&registry, IntCounter::with_opts(opts(&series::SNAPSHOT_FAILURES))?)?,
@@ -265,6 +272,16 @@ impl Metrics {
     /// Something became of a session.
     pub fn session_changed(&self, change: SessionChange) {
         self.sessions.changed(change);
+    }
+
+    /// An answer had to do with challenges; why, where there is no pass for what was sent.
+    pub fn challenge(&self, outcome: Option<Outcome>, refused: Option<Refused>) {
+        if let Some(outcome) = outcome {
+            self.challenges.with_label_values(&[outcome.as_str()]).inc();
+        }
+        if let Some(refused) = refused {
+            self.challenges_failed.with_label_values(&[refused.as_str()]).inc();
+        }
     }
 
     /// Something happened to the replicated state.

@@ -2,6 +2,7 @@
 //! [`Metrics`](super::Metrics) registers what stands here, and `selvedge metrics budget` counts it before anything runs.
 
 use selvedge_conf::Config;
+use selvedge_filters::challenge::Refused;
 
 use super::meters;
 
@@ -76,6 +77,8 @@ const SESSION_CHANGES_MADE: usize = 5;
 const SESSION_WAITS_MADE: usize = 4;
 /// first, repeat, alone, not-run, lost, and reasons for which a request is refused.
 const RUN_OUTCOMES: usize = 5 + 11;
+/// posed, solved, failed.
+const OUTCOMES: usize = 3;
 /// loaded, failed.
 const RELOADS: usize = 2;
 
@@ -119,6 +122,18 @@ pub(super) const CACHE_PURGED: Family = family(
 );
 pub(super) const CACHE_REQUESTS: Family =
     family("selvedge_cache_requests_total", "Requests by what the cache did.", &["result"], By::Fixed(RESULTS));
+pub(super) const CHALLENGES: Family = family(
+    "selvedge_challenges_total",
+    "Challenges by what became of them here: posed, solved, failed.",
+    &["outcome"],
+    By::Fixed(OUTCOMES),
+);
+pub(super) const CHALLENGES_FAILED: Family = family(
+    "selvedge_challenges_failed_total",
+    "What was sent as a solution and is none, by why.",
+    &["reason"],
+    By::Fixed(Refused::ALL.len()),
+);
 pub(super) const CLOCK_OFFSET_MS: Family = family(
     "selvedge_clock_offset_ms",
     "How far the median of the clocks heard is ahead of node time.",
@@ -300,7 +315,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 57] = [
+pub const FAMILIES: [Family; 59] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -312,6 +327,8 @@ pub const FAMILIES: [Family; 57] = [
     CACHE_OBJECTS,
     CACHE_PURGED,
     CACHE_REQUESTS,
+    CHALLENGES_FAILED,
+    CHALLENGES,
     CLOCK_OFFSET_MS,
     CLOCK_WALL_AHEAD_MS,
     CLUSTER_EVENTS,

@@ -149,7 +149,12 @@ impl<'a> Teller<'a> {
             };
             report::Effect { does: said::effect(effect, self.config), value, undone }
         });
-        let lost = matches!(rule.answer, Some(Reply::Redirect(..))) && record.location.is_none();
+        let unanswered = match rule.answer {
+            Some(Reply::Redirect(..)) if record.location.is_none() => Some("where to is absent, or no place"),
+            Some(Reply::Challenge(_)) if !self.is_challenged(record.rule) => Some("the client has a pass"),
+            _ => None,
+        };
+        let unanswered = unanswered.filter(|_| matched);
         Some(report::Rule {
             name: rule.name.clone(),
             place: said::place(&rule.place),
@@ -173,9 +178,13 @@ impl<'a> Teller<'a> {
                 let to = record.location.as_ref().map(|to| format!(" to {to}"));
                 format!("{}{}", said::answer(answer), to.unwrap_or_default())
             }),
-            unanswered: (matched && lost).then(|| "where to is absent, or no place".to_owned()),
-            stops: matched && rule.answer.is_some() && !lost,
+            unanswered: unanswered.map(str::to_owned),
+            stops: matched && rule.answer.is_some() && unanswered.is_none(),
         })
+    }
+
+    fn is_challenged(self, by: RuleId) -> bool {
+        matches!(self.found.decision.verdict, Verdict::Challenged { rule, .. } if rule == by)
     }
 
     fn limit(self, record: &LimitRecord) -> Option<report::Limit> {
@@ -284,7 +293,7 @@ impl<'a> Teller<'a> {
             Verdict::NoSite => edge(Some("no site serves the host".to_owned())),
             Verdict::FormTooLong { .. } => edge(Some(self.reason(Reason::FormTooLong))),
             Verdict::Banned { ban, .. } => edge(Some(format!("ban: {}", ban.reason))),
-            Verdict::Denied { rule, .. } => edge(Some(self.rule_name(*rule))),
+            Verdict::Denied { rule, .. } | Verdict::Challenged { rule, .. } => edge(Some(self.rule_name(*rule))),
             Verdict::Redirected { rule, location, .. } => {
                 report::Answer { location: Some(location.clone()), ..edge(Some(self.rule_name(*rule))) }
             }

@@ -1,6 +1,7 @@
 //! The response that a decision leads to, as far as it is known without an origin.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use selvedge_filters::challenge::Outcome;
 use selvedge_filters::{Decision, Filters, From, HeaderChange, Quota, Reply, Verdict};
 
 use crate::edge::{own_retry_after, own_status, told};
@@ -12,6 +13,7 @@ pub(super) struct Response {
     pub(super) headers: HeaderMap,
     from: From,
     cache: &'static str,
+    challenge: Option<Outcome>,
 }
 
 impl Response {
@@ -24,11 +26,17 @@ impl Response {
         cached: bool,
     ) -> Option<Response> {
         let mut response = match own_status(&decision.verdict) {
-            Some(status) => Response { status, headers: own_fields(&decision.verdict), from: From::Edge, cache: "" },
+            Some(status) => Response {
+                status,
+                headers: own_fields(&decision.verdict),
+                from: From::Edge,
+                cache: "",
+                challenge: matches!(decision.verdict, Verdict::Challenged { .. }).then_some(Outcome::Posed),
+            },
             None => {
                 let (status, headers) = origin?;
                 let cache = if cached { "miss" } else { "bypass" };
-                Response { status, headers, from: From::Origin, cache }
+                Response { status, headers, from: From::Origin, cache, challenge: None }
             }
         };
         let facts = |quota: &Quota| filters.limit(quota.limit).map(|limit| (limit.facts(), *quota));
@@ -43,7 +51,8 @@ impl Response {
 
     /// As filters see it.
     pub(super) fn head(&self) -> Reply<'_> {
-        Reply { status: self.status, headers: &self.headers, from: self.from, cache: self.cache }
+        let Response { status, headers, from, cache, challenge } = self;
+        Reply { status: *status, headers, from: *from, cache, challenge: *challenge }
     }
 
     /// Makes the changes that rules want.

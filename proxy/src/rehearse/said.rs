@@ -34,6 +34,7 @@ pub(super) fn answer(reply: &Reply) -> String {
     match reply {
         Reply::Deny(status) => format!("deny {status}"),
         Reply::Redirect(status, _) => format!("redirect {status}"),
+        Reply::Challenge(bits) => format!("challenge of {bits} bits"),
         Reply::Allow => "allow".to_owned(),
     }
 }

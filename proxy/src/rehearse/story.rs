@@ -173,7 +173,7 @@ fn send(
             came.path = Some(decision.changes.path.unwrap_or_else(|| head.path.to_owned()));
             came.origin = decision.changes.origin.or(config.sites.get(site).map(|site| site.origin));
         }
-        Verdict::Denied { rule, .. } => came.rule = Some(rule),
+        Verdict::Denied { rule, .. } | Verdict::Challenged { rule, .. } => came.rule = Some(rule),
         Verdict::Redirected { rule, location, .. } => (came.rule, came.location) = (Some(rule), Some(location)),
         Verdict::Limited { quota, .. } => came.limit = Some(quota.limit),
         Verdict::Partitioned { limit, .. } | Verdict::Unkeyed { limit, .. } => came.limit = Some(limit),

@@ -1,6 +1,6 @@
 //! Tables from files: what rules look up that is neither the request nor the store.
 //!
-//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge, of cookies and of sessions are read here, too. Parsing happens here,
+//! In go the config's lists, databases and token issuers; out come [`Tables`] for `selvedge-filters`. Secrets of those who purge, and of what is signed, are read here, too. Parsing happens here,
 //! once for each content: what an earlier [`Shelf`] made of the same bytes is shared with the next one.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -9,12 +9,14 @@ mod geo;
 mod lists;
 mod secrets;
 mod session_keys;
+mod signing;
 mod tickets;
 mod tokens;
 
 use std::sync::Arc;
 
 use selvedge_conf::Config;
+use selvedge_filters::challenge::{Challenge, PURPOSE};
 use selvedge_filters::session::Keys;
 use selvedge_filters::{Geo, Tables, Tokens};
 
@@ -35,6 +37,7 @@ pub struct Shelf {
     /// For each origin.
     tickets: Vec<Option<Arc<Tickets>>>,
     sessions: Vec<Arc<Keys>>,
+    challenge: Option<Arc<Challenge>>,
 }
 
 impl Shelf {
@@ -51,16 +54,19 @@ impl Shelf {
         let secrets = Secrets::load(purgers, ledger);
         let tickets: Vec<_> = config.origins.iter().map(|origin| tickets::load(origin, ledger)).collect();
         let sessions: Vec<_> = config.sessions.iter().map(|session| session_keys::load(session, ledger)).collect();
+        let challenge = config.challenge.as_ref().map(|facts| challenge(facts, ledger)).transpose();
         let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
         let places = told(places, faults);
         let issuers: Vec<_> = issuers.into_iter().map(|issuer| told(issuer, faults)).collect();
         let secrets = told(secrets, faults);
         let tickets: Vec<_> = tickets.into_iter().map(|tickets| told(tickets, faults)).collect();
         let sessions: Vec<_> = sessions.into_iter().map(|keys| told(keys, faults)).collect();
+        let challenge = told(challenge, faults);
         Some(Shelf {
             secrets: secrets?,
             tickets: tickets.into_iter().collect::<Option<_>>()?,
             sessions: sessions.into_iter().collect::<Option<_>>()?,
+            challenge: challenge?,
             lists: lists.into_iter().collect::<Option<_>>()?,
             places: places?,
             issuers: issuers.into_iter().collect::<Option<_>>()?,
@@ -84,8 +90,16 @@ impl Shelf {
             geo: self.places.as_ref().map(|places| Arc::clone(places) as Arc<dyn Geo>),
             tokens: self.issuers.iter().map(|issuer| Arc::clone(issuer) as Arc<dyn Tokens>).collect(),
             session_keys: self.sessions.clone(),
+            challenge: self.challenge.clone(),
         }
     }
+}
+
+/// How clients are challenged.
+fn challenge(facts: &selvedge_conf::Challenge, ledger: &Ledger) -> Result<Arc<Challenge>, Vec<Fault>> {
+    let keys = signing::keys(("challenge", &facts.place), PURPOSE, &facts.keys, ledger)?;
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Ok(Arc::new(Challenge::new(Arc::new(keys), &facts.cookie, ms(facts.solve), ms(facts.pass))))
 }
 
 fn told<T>(outcome: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {

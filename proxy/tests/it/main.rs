@@ -8,6 +8,7 @@ mod cache_clients;
 mod cache_policy;
 mod cache_semantics;
 mod cache_show;
+mod challenge;
 mod clocks;
 mod cluster;
 mod commands;

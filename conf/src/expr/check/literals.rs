@@ -50,6 +50,7 @@ impl Checker<'_> {
             Field::CacheStatus => {
                 one_of("cache.status", text, at, &["hit", "miss", "collapsed", "revalidated", "bypass", ""])
             }
+            Field::ChallengeResult => one_of("challenge.result", text, at, &["posed", "solved", "failed", ""]),
             Field::Country | Field::Continent => code(text, at),
             _ => None,
         };

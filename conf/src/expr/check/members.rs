@@ -71,6 +71,11 @@ impl<'a> Checker<'a> {
             Needs::Country => geoip.country,
             Needs::City => geoip.city,
             Needs::Asn => geoip.asn,
+            Needs::Challenge if !self.names.challenge => {
+                let error = Error::new(label.span, format!("{written} needs challenges, and the config has none"));
+                return self.fail(error.advice("say what signs them: `[challenge]` with `keys`"));
+            }
+            Needs::Challenge => true,
         };
         if !there {
             let key = entry.needs.key().unwrap_or_default();

@@ -28,13 +28,15 @@ pub(in crate::expr) enum Needs {
     Asn,
     /// Sessions.
     Session,
+    /// Challenges.
+    Challenge,
 }
 
 impl Needs {
     /// The key of `[geoip]`.
     pub(in crate::expr) fn key(self) -> Option<&'static str> {
         match self {
-            Needs::Nothing | Needs::Session => None,
+            Needs::Nothing | Needs::Session | Needs::Challenge => None,
             Needs::Country => Some("country"),
             Needs::City => Some("city"),
             Needs::Asn => Some("asn"),
@@ -68,7 +70,7 @@ use Field as F;
 use Phase::{Connection, Request, Response};
 use Shape as S;
 
-pub(in crate::expr) static FIELDS: [FieldEntry; 33] = [
+pub(in crate::expr) static FIELDS: [FieldEntry; 35] = [
     plain("request", "method", F::Method, S::String, Request, "The method, as sent: `\"GET\"`."),
     plain("request", "host", F::Host, S::String, Request, "The host, in lower case, without the port."),
     plain(
@@ -194,6 +196,25 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 33] = [
         Response,
         "`\"hit\"`, `\"miss\"`, `\"collapsed\"`, `\"revalidated\"`, `\"bypass\"`, or `\"\"` when the cache was not asked.",
     ),
+    plain(
+        "challenge",
+        "passed",
+        F::ChallengePassed,
+        S::Bool,
+        Request,
+        "Whether the client has a pass: whether it has solved a puzzle here, however hard, and not too long ago.",
+    )
+    .takes(2000)
+    .needing(Needs::Challenge),
+    plain(
+        "challenge",
+        "result",
+        F::ChallengeResult,
+        S::String,
+        Response,
+        "What the response has to do with challenges: `\"posed\"` (it is a puzzle), `\"solved\"`, `\"failed\"`, or `\"\"`.",
+    )
+    .needing(Needs::Challenge),
     plain(
         "peers",
         "lag",

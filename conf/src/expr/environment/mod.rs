@@ -41,8 +41,8 @@ pub(super) fn form(receiver: Receiver, name: &str) -> Option<Form> {
 }
 
 /// What starts fields, names of the config or functions, so that nothing else can be called so.
-pub(super) const ROOTS: [&str; 9] =
-    ["request", "client", "session", "response", "cache", "peers", "lists", "jwt", "optional"];
+pub(super) const ROOTS: [&str; 10] =
+    ["request", "client", "session", "response", "cache", "challenge", "peers", "lists", "jwt", "optional"];
 
 /// The root of this name.
 pub(super) fn root(name: &str) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::fields::{FIELDS, FieldEntry};
+use super::fields::{FIELDS, FieldEntry, Needs};
 use super::forms::{FORMS, Group};
 use super::functions::{FUNCTIONS, FunctionEntry, Meaning, Receiver};
 use crate::expr::tree::Phase;
@@ -33,7 +33,10 @@ pub fn reference() -> String {
 
 fn field_row(entry: &FieldEntry) -> String {
     let FieldEntry { root, name, shape, doc, .. } = entry;
-    let needs = entry.needs.key().map_or(String::new(), |key| format!(" Needs `{key}` in `[geoip]`."));
+    let needs = match entry.needs {
+        Needs::Challenge => " Needs `[challenge]`.".to_owned(),
+        needs => needs.key().map_or(String::new(), |key| format!(" Needs `{key}` in `[geoip]`.")),
+    };
     format!("| `{root}.{name}` | {shape} | {} | {doc}{needs} |\n", phase(entry.phase))
 }
 

@@ -4,7 +4,7 @@ use selvedge_conf::expr::Phase;
 
 use super::{all_refused, value_in};
 
-const FIELDS: &str = "fields start with `request.`, `client.`, `response.`, `cache.` or `peers.`";
+const FIELDS: &str = "fields start with `request.`, `client.`, `response.`, `cache.`, `challenge.` or `peers.`";
 
 #[test]
 fn names_and_what_was_meant() {

@@ -68,6 +68,7 @@ fn field_text(field: Field) -> Option<Text> {
         Field::AsOrg => Text::AsOrg,
         Field::From => Text::From,
         Field::CacheStatus => Text::CacheStatus,
+        Field::ChallengeResult => Text::ChallengeResult,
         _ => return None,
     })
 }

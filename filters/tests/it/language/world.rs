@@ -160,6 +160,7 @@ fn names() -> Names {
             counters: vec!["clicks".to_owned()],
         }],
         geoip: GeoNames { country: true, city: true, asn: true },
+        challenge: true,
     }
 }
 
@@ -185,8 +186,8 @@ impl Default for World {
             Arc::new(List::needles(texts(&["bot", "crawl"])).unwrap()),
             Arc::new(List::patterns(texts(&["^/wp-", r"\.php$"])).unwrap()),
         ];
-        let tables =
-            Tables { lists, geo: Some(Arc::new(Places)), tokens: vec![tokens.clone()], session_keys: Vec::new() };
+        let (geo, tokens_of) = (Some(Arc::new(Places) as Arc<dyn Geo>), vec![tokens.clone() as Arc<dyn Tokens>]);
+        let tables = Tables { lists, geo, tokens: tokens_of, session_keys: Vec::new(), challenge: None };
         World {
             method: "GET",
             path: "/".to_owned(),
@@ -249,6 +250,7 @@ impl World {
             headers,
             from: From::Cache,
             cache: "hit",
+            challenge: None,
         });
         let context = Context::new(head, reply, &self.tables, &self.state, &self.store, self.now);
         context.tags.borrow_mut().extend(&self.tags);

@@ -1,6 +1,7 @@
 //! The cast of the tests: an edge, an origin, a client, and patience.
 
 mod base64;
+pub(crate) mod chromium;
 pub(crate) mod client;
 pub(crate) mod edge;
 pub(crate) mod eventually;
