@@ -6,10 +6,7 @@ use super::raw::RawSession;
 use super::{Cookie, SameSite};
 use crate::finding::Check;
 use crate::raw::Choice;
-use crate::value::{Wrong, host_name, shown};
-
-/// The longest name of a cookie.
-const NAME_LONGEST: usize = 64;
+use crate::value::{Wrong, cookie_name, host_name};
 
 impl Choice for SameSite {
     const WORDS: &'static [(&'static str, SameSite)] =
@@ -28,7 +25,7 @@ pub(super) fn cookie(
     let domain = check.value_or(raw.domain.as_ref(), None, |text| domain(text).map(Some));
     let same_site = check.word(raw.same_site.as_ref(), SameSite::Lax);
     let name = match &raw.cookie {
-        Some(written) => check.value(written, name),
+        Some(written) => check.value(written, cookie_name),
         None => session.map(|session| format!("{}{session}", prefix(secure, raw.domain.is_some()))),
     };
     let (domain, same_site, name) = (domain?, same_site?, name?);
@@ -59,16 +56,6 @@ fn prefix(secure: bool, has_domain: bool) -> &'static str {
         (true, false) => "__Host-",
         (true, true) => "__Secure-",
     }
-}
-
-/// RFC 6265 section 4.1.1: a token.
-fn name(text: &str) -> Result<String, Wrong> {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if (1..=NAME_LONGEST).contains(&text.len()) && text.bytes().all(token) {
-        return Ok(text.to_owned());
-    }
-    let wrong = Wrong::new(format!("`{}` cannot be the name of a cookie", shown(text)));
-    Err(wrong.advice("it has 1 to 64 letters, digits and characters such as `-` and `_`"))
 }
 
 fn domain(text: &str) -> Result<String, Wrong> {

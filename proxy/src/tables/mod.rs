@@ -8,14 +8,13 @@
 mod geo;
 mod lists;
 mod secrets;
-mod session_keys;
 mod signing;
 mod tickets;
 mod tokens;
 
 use std::sync::Arc;
 
-use selvedge_conf::Config;
+use selvedge_conf::{Config, Session};
 use selvedge_filters::challenge::{Challenge, PURPOSE};
 use selvedge_filters::session::Keys;
 use selvedge_filters::{Geo, Tables, Tokens};
@@ -53,7 +52,11 @@ impl Shelf {
         let purgers = config.purge.as_ref().map_or(&[][..], |purge| &purge.tokens);
         let secrets = Secrets::load(purgers, ledger);
         let tickets: Vec<_> = config.origins.iter().map(|origin| tickets::load(origin, ledger)).collect();
-        let sessions: Vec<_> = config.sessions.iter().map(|session| session_keys::load(session, ledger)).collect();
+        let keys = |session: &Session| {
+            let what = format!("session {}", session.name);
+            signing::keys((&what, &session.place), &session.name, &session.keys, ledger).map(Arc::new)
+        };
+        let sessions: Vec<_> = config.sessions.iter().map(keys).collect();
         let challenge = config.challenge.as_ref().map(|facts| challenge(facts, ledger)).transpose();
         let lists: Vec<_> = lists.into_iter().map(|list| told(list, faults)).collect();
         let places = told(places, faults);

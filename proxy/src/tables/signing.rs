@@ -20,6 +20,19 @@ pub(super) fn keys(
     files: &[PathBuf],
     ledger: &Ledger,
 ) -> Result<Keys, Vec<Fault>> {
+    let secrets = secrets((what, Some(place)), files, ledger)?;
+    Keys::new(purpose, &secrets).ok_or_else(Vec::new)
+}
+
+/// The secrets of some files. `what` says in messages whose they are.
+///
+/// # Errors
+/// [`Fault`]s: all that is wrong, in words that hold nothing of a secret.
+pub(super) fn secrets(
+    (what, place): (&str, Option<&Place>),
+    files: &[PathBuf],
+    ledger: &Ledger,
+) -> Result<Vec<Vec<u8>>, Vec<Fault>> {
     let (mut secrets, mut faults) = (Vec::new(), Vec::new());
     for path in files {
         let read = ledger.read(path, FILE_MAX).map_err(|error| error.to_string());
@@ -27,11 +40,11 @@ pub(super) fn keys(
             Ok(secret) => secrets.push(secret),
             Err(cause) => {
                 let message = format!("{what}: key file {}: {cause}", path.display());
-                faults.push(Fault { place: Some(place.clone()), ..Fault::whole(path.clone(), message) });
+                faults.push(Fault { place: place.cloned(), ..Fault::whole(path.clone(), message) });
             }
         }
     }
-    Keys::new(purpose, &secrets).filter(|_| faults.is_empty()).ok_or(faults)
+    if faults.is_empty() { Ok(secrets) } else { Err(faults) }
 }
 
 /// All of a file but the end of its last line.
