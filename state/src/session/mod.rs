@@ -37,7 +37,7 @@ pub const SESSION_COUNTERS_MAX: usize = 8;
 
 /// Authors whose rows one session holds: the ones that wrote last. What older ones counted in it is gone, and what they wrote is not known to
 /// be here any more, though attributes stay.
-pub const SESSION_ROWS_MAX: usize = 16;
+pub const SESSION_ROWS_MAX: usize = 64;
 
 /// The longest that a session lasts, ms: 400 days, as long as a browser keeps a cookie (RFC 6265bis, section 5.5).
 pub const SESSION_LONGEST: u64 = 400 * 86_400_000;

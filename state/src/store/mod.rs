@@ -160,7 +160,7 @@ pub struct StoreBounds {
     /// Keys that one table of gauges, rights or shares holds. Default 100,000. A key takes about 250 bytes, and 150 more for each author
     /// beside this node.
     pub ledgers_max: usize,
-    /// Sessions that are remembered. Default 100,000. One takes some 300 bytes, its attributes, and 60 for each author that wrote it; 41 KiB at
+    /// Sessions that are remembered. Default 100,000. One takes some 300 bytes, its attributes, and 60 for each author that wrote it; 60 KiB at
     /// most.
     pub sessions_max: usize,
     /// Revocations that are remembered, of all kinds together. Default 1,000,000. One takes some 23 bytes.

@@ -56,31 +56,37 @@ impl Store {
 
     /// What a client has seen once it was answered from here: all that is known here, and what of its own context is missing and may still be
     /// fetched, [`CONTEXT_MAX`] entries at most. Where more authors wrote the session than that, this node writes that it has seen them, so that
-    /// one entry says it all. Where something is missing the client has to be told that its answer is not fresh: not all of it need be in here.
+    /// one entry says it all; as well where something is missing for good, so that what the client writes from now on comes after that, too.
+    /// Where something is missing the client has to be told that its answer is not fresh: not all of it need be in here.
     #[must_use]
     pub fn session_context(&self, key: SessionKey, context: &[Versioned], now: Time) -> Vec<Versioned> {
         let here = |session: &Session| (session.missing(context), session.versions().collect::<Vec<_>>());
-        let (mut missing, mut known) = self.session(key, now, here).unwrap_or_else(|| (context.to_vec(), Vec::new()));
-        missing.retain(|one| !self.has_ended(one.author));
-        let missing = newest_of(missing);
+        let (missing, mut known) = self.session(key, now, here).unwrap_or_default();
+        if known.is_empty() {
+            return newest_of(context.iter().copied());
+        }
+        let (ended, living): (Vec<_>, Vec<_>) = missing.into_iter().partition(|one| self.has_ended(one.author));
+        let living = newest_of(living);
         // An author that forgot the session has two rows of it, and its greater version does not stand for both.
         let once = known.is_sorted_by(|one, next| one.author < next.author);
-        if !known.is_empty() && (!once || known.len() + missing.len() > CONTEXT_MAX) {
-            known = self.seal(key, now).into_iter().collect();
+        if !once || !ended.is_empty() || known.len() + living.len() > CONTEXT_MAX {
+            let Some(sealed) = self.seal(key, context, now) else { return newest_of(context.iter().copied()) };
+            known = vec![sealed];
         }
         // What is known here comes first: it is certainly somewhere.
         let room = CONTEXT_MAX.saturating_sub(known.len());
-        let others = missing.into_iter().filter(|one| known.iter().all(|known| known.author != one.author)).take(room);
+        let others = living.into_iter().filter(|one| known.iter().all(|known| known.author != one.author)).take(room);
         let others: Vec<Versioned> = others.collect();
         known.into_iter().chain(others).collect()
     }
 
-    /// Raises this node's row of a session, so that it stands for all that is known here.
-    fn seal(&self, key: SessionKey, now: Time) -> Option<Versioned> {
+    /// Raises this node's row of a session, so that it stands for all that is known here, and comes after what the client has seen.
+    fn seal(&self, key: SessionKey, after: &[Versioned], now: Time) -> Option<Versioned> {
         let lasts =
             |session: &Session| SessionLife { created: session.created, ends: session.ends, until: session.until };
         let life = self.session(key, now, lasts)?;
-        self.write(key, &life, (&SessionWrite::default(), Wanted::Anyway), now).ok().flatten()
+        let write = SessionWrite { after, ..SessionWrite::default() };
+        self.write(key, &life, (&write, Wanted::Anyway), now).ok().flatten()
     }
 
     /// Writes into a session, made if it is not known here, and notes that it is seen. What is written comes after all that is known here

@@ -165,8 +165,8 @@ fn accounts_join_as_the_readme_says() {
         let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
         cells.map(|cell| cell.split(' ').map(account).collect()).collect()
     };
-    let table: Vec<_> =
-        README.lines().filter(|line| line.starts_with("| `") && line.contains('#')).map(cells).collect();
+    let is_one = |line: &&str| line.starts_with("| `") && !line.starts_with("| `session ") && line.contains('#');
+    let table: Vec<_> = README.lines().filter(is_one).map(cells).collect();
     assert_eq!(table.len(), 13);
     for row in table {
         let [one, other, both] = row.try_into().unwrap();

@@ -16,4 +16,5 @@ mod ledgers;
 mod retire;
 #[cfg(loom)]
 mod schedules;
+mod sessions;
 mod version2;

@@ -30,6 +30,7 @@ mod relay;
 mod repair;
 mod revocations;
 mod rights;
+mod roam;
 mod rotation;
 mod sessions;
 mod shapes;

@@ -137,7 +137,11 @@ fn the_life_of_a_writer_may_have_ended() {
     assert_eq!(there.session_covers(key(&there), &[lost], START), Covered::Misses(vec![lost.author]));
     there.hears(actor(1), Incarnation(1 << 20), selvedge_state::Hearing::Heard);
     assert_eq!(there.session_covers(key(&there), &[lost], START), Covered::Ended(vec![lost.author]));
-    assert_eq!(there.session_context(key(&there), &[lost], START), [], "nobody is asked for it again");
+    assert_eq!(there.session_context(key(&there), &[lost], START), [lost], "there is nothing here to go on with");
+    let known = set(&there, ("user", "42"), &[], START);
+    let context = there.session_context(key(&there), &[lost], START);
+    assert_eq!(context.len(), 1, "nobody is asked for it again");
+    assert!(context[0].author == known.author && context[0].version > lost.version.max(known.version));
     let own = Versioned { author: selvedge_state::Author { actor: actor(2), incarnation: Incarnation(1) }, ..lost };
     assert_eq!(there.session_covers(key(&there), &[own], START), Covered::Ended(vec![own.author]));
 }
@@ -215,11 +219,11 @@ fn the_writers_of_before_are_not_claimed_where_there_are_too_many() {
         written.push(set(&store, ("last", &pop.to_string()), &[], now));
         assert_eq!(fetch(&store, &home, now), Ok(true));
     }
-    let now = START.plus(30);
+    let now = START.plus(90);
     let gone = |from: usize| Covered::Misses(vec![written[from].author]);
     assert_eq!([0, 1].map(|at| home.session_covers(key(&home), &written[at..=at], now)), [gone(0), gone(1)]);
     assert_eq!(home.session_covers(key(&home), &written[2..], now), Covered::All);
-    assert_eq!(text(&home, "last", now), Some("18".to_owned()));
+    assert_eq!(text(&home, "last", now), Some((SESSION_ROWS_MAX + 2).to_string()));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! cut in either way or both, which tells nobody; a node may crash, stop, be slow, or have a clock that is ahead
 //! ([`Fault`]).
 //!
-//! [`load`], [`converge`] and [`stopped`] are runs that say what they saw, for tests to judge and for the bench to print.
+//! [`load`], [`converge`], [`roam`] and [`stopped`] are runs that say what they saw, for tests to judge and for the bench to print.
 
 mod city;
 pub mod converge;
@@ -19,6 +19,7 @@ mod make;
 mod network;
 mod node;
 mod queue;
+pub mod roam;
 pub mod stopped;
 mod truth;
 mod wire;
