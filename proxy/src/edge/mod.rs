@@ -44,6 +44,7 @@ mod witnessed;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::header::CONTENT_SECURITY_POLICY;
 use pingora::apps::HttpServerOptions;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -232,7 +233,12 @@ impl Edge {
             self.node.metrics.challenge(said.outcome(), said.refused());
         }
         let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
+        let policy = header.headers.get(CONTENT_SECURITY_POLICY).cloned();
         self.complete(session, context, &mut header, None, From::Edge)?;
+        // A page of ours works by its own policy alone, whatever a rule says of the site's pages.
+        if let Some(policy) = policy {
+            header.insert_header(CONTENT_SECURITY_POLICY, policy)?;
+        }
         // What comes after it is nobody's concern but this client's.
         if let Some(held) = context.held.take() {
             held.end(body.len() as u64);

@@ -37,6 +37,11 @@ do = { challenge = { difficulty = 10 } }
 [[rule]]
 name = "all"
 do = { challenge = true, tag = "suspicious" }
+
+[[rule]]
+name = "policy"
+phase = "response"
+do = { set_response_headers = { content-security-policy = '"default-src *"', x-frame-options = '"DENY"' } }
 "#;
 
 /// A folder with a key, and a config that names it.
@@ -97,6 +102,7 @@ async fn who_has_no_pass_gets_a_page_or_a_problem() {
     assert_eq!(page.header("cache-control"), "no-store");
     let policy = page.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'; script-src 'nonce-"), "{policy}");
+    assert_eq!((page.header("x-frame-options"), page.head.matches("ontent-").count()), ("DENY", 3), "{}", page.head);
     let text = page.text();
     assert!(text.contains("data-bits=\"8\"") && text.contains("data-again=\"reload\""), "{text}");
     assert!(text.contains(page.header("x-request-id")), "{text}");
