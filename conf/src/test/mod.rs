@@ -3,6 +3,7 @@
 mod expect;
 mod given;
 mod raw;
+mod session;
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -80,6 +81,8 @@ pub struct TestRequest {
     pub headers: Vec<(String, String)>,
     /// The body, for form fields.
     pub body: String,
+    /// What its session holds and has counted, names and values, each of its type; no valid session when absent.
+    pub session: Option<Vec<(String, String)>>,
     /// Default 192.0.2.1.
     pub client_ip: IpAddr,
     /// The other end of the connection, when it is not the client's.
@@ -228,6 +231,10 @@ impl RawRequest {
         let url = check.value(&self.url, url);
         let headers = fields(&self.headers, check);
         let body = self.body.as_ref().map(|body| body.value.as_ref().to_owned()).unwrap_or_default();
+        let session = match &self.session {
+            None => Some(None),
+            Some(written) => session::held(written, check).map(Some),
+        };
         let client_ip = check.value_or(self.client_ip.as_ref(), IpAddr::from([192, 0, 2, 1]), ip);
         let peer_ip = check.value_or(self.peer_ip.as_ref(), None, |peer| ip(peer).map(Some));
         Some(TestRequest {
@@ -235,6 +242,7 @@ impl RawRequest {
             url: url?,
             headers: headers?,
             body,
+            session: session?,
             client_ip: client_ip?,
             peer_ip: peer_ip?,
         })

@@ -68,6 +68,8 @@ pub(crate) struct RawRequest {
     pub(super) headers: Entries<Text>,
     /// The body, such as `user=anna&password=x`.
     pub(super) body: Option<At<Text>>,
+    /// The valid session that it has, such as `{ user = "42", clicks = "3" }`; none when absent.
+    pub(super) session: Option<At<Entries<Text>>>,
     /// The client's address. Default `192.0.2.1`.
     pub(super) client_ip: Option<At<Text>>,
     /// The other end of the connection, when a trusted proxy speaks for the client. Default: the client.

@@ -61,6 +61,7 @@ fn defaults() {
         url: "https://www.example.com/".to_owned(),
         headers: Vec::new(),
         body: String::new(),
+        session: None,
         client_ip: [192, 0, 2, 1].into(),
         peer_ip: None,
     };

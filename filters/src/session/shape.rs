@@ -110,6 +110,20 @@ impl Shape {
         }
     }
 
+    /// The record of a fresh session that holds and has counted this, for a request that nobody sent. What is no value is not in it.
+    pub fn given(&self, held: &[(String, String)], now: Time) -> Record {
+        let text = |name: &str| held.iter().find(|(held, _)| held == name).map(|(_, text)| text.as_str());
+        let attribute =
+            |(name, ty): &(Arc<str>, Type)| Some((Arc::clone(name), Value::parse(ty, text(name)?, SESSION_VALUE_MAX)?));
+        let count = |name: &Arc<str>| (Arc::clone(name), text(name).and_then(|text| text.parse().ok()).unwrap_or(0));
+        Record {
+            started: now,
+            is_fresh: true,
+            attributes: self.attributes.iter().filter_map(attribute).collect(),
+            counts: self.counters.iter().map(count).collect(),
+        }
+    }
+
     /// `Set-Cookie` of a token (RFC 6265 section 4.1), or of none, which takes it back.
     pub(super) fn set_cookie(&self, token: Option<&Token>, site: &str, now: Time) -> String {
         let cookie = &self.facts.cookie;

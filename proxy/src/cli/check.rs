@@ -42,8 +42,9 @@ pub(super) fn check(args: &Args) -> Result<Render, Failure> {
     let mut text = format!("{}: ok ({})\n", args.config.display(), words.join(", "));
     let mut found = serde_json::Map::from_iter([("ok".to_owned(), json!(true))]);
     found.extend(counts.map(|(what, count)| (what.to_owned(), json!(count))));
-    let warnings: Vec<_> =
-        config.limits.iter().filter_map(|limit| Some(format!("{}: {}", limit.place, limit.note()?))).collect();
+    let sessions = config.sessions.iter().filter_map(|session| Some(format!("{}: {}", session.place, session.note()?)));
+    let limits = config.limits.iter().filter_map(|limit| Some(format!("{}: {}", limit.place, limit.note()?)));
+    let warnings: Vec<_> = sessions.chain(limits).collect();
     warnings.iter().for_each(|warning| text.push_str(&format!("warning: {warning}\n")));
     found.insert("warnings".to_owned(), json!(warnings));
     if args.cost {

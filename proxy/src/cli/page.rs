@@ -33,6 +33,13 @@ pub(super) fn page(explanation: &Explanation, from: &str) -> String {
     if let Some(ban) = &explanation.ban {
         let _ = writeln!(page, "  ban    {} (another {} s)", ban.reason, ban.remaining_ms.div_ceil(1000));
     }
+    if let Some(met) = &explanation.session {
+        let wait = match met.wait_ms {
+            0 => String::new(),
+            wait => format!(" (a request waits up to {wait} ms for what is missing)"),
+        };
+        let _ = writeln!(page, "  session {}{wait}", met.standing);
+    }
     let names = explanation.rules.iter().map(|rule| (&rule.name, &rule.place));
     let names = names.chain(explanation.limits.iter().map(|limit| (&limit.name, &limit.place)));
     let widths = names.fold((0, 0), |(name, place), (n, p)| (name.max(n.len()), place.max(p.len())));

@@ -2,12 +2,13 @@
 //! sees the host, the path and the answer that a client would get.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 use pingora::http::RequestHeader;
 use selvedge_conf::Config;
 use selvedge_filters::cache::{KeyParts, Scheme};
-use selvedge_filters::session::{Record, Visitor};
+use selvedge_filters::session::{Record, Standing, Visitor};
 use selvedge_filters::{Changes, Filters, Form, Head, Verdict};
 use selvedge_state::{Store, Time};
 
@@ -127,6 +128,22 @@ impl MadeUp {
         let visitor = found.map(|(shape, site)| Visitor::meet(shape, &self.original, site, store, now));
         let session = visitor.and_then(|visitor| visitor.record().cloned());
         MadeUp { session, ..self }
+    }
+
+    /// The same with a valid session that holds this, where its site has sessions.
+    #[must_use]
+    pub fn holding(self, held: &[(String, String)], filters: &Filters, now: Time) -> MadeUp {
+        let found = filters.site(&self.target.host).and_then(|site| filters.session(site));
+        MadeUp { session: found.map(|(shape, _)| shape.given(held, now)), ..self }
+    }
+
+    /// What its cookie comes to, and how long it would wait for what is missing; nothing where its site has no sessions.
+    pub fn standing(&self, filters: &Filters, store: &Store, now: Time) -> Option<(Standing, Duration)> {
+        let (shape, site) = filters.session(filters.site(&self.target.host)?)?;
+        let visitor = Visitor::meet(shape, &self.original, site, store, now);
+        let waits = visitor.missing().iter().any(|author| store.hears_pop(author.actor.pop));
+        let wait = if waits { shape.facts().wait + shape.facts().fetch } else { Duration::ZERO };
+        Some((visitor.standing(), wait))
     }
 
     /// The request as filters see it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use selvedge_conf::{self as conf, CacheAction, Config, Measure, Reply, RuleMode};
 use selvedge_filters::cache::{Policy, Scheme, request_admits};
+use selvedge_filters::session::Standing;
 use selvedge_filters::{
     Decision, EffectRecord, Explanation, Filters, HeaderChange, LimitOutcome, LimitRecord, Quota, Reason, RuleId,
     RuleOutcome, RuleRecord, Undone, Verdict,
@@ -39,7 +40,8 @@ pub fn explain(
     let reply = response.as_ref().map(Response::head);
     let found = filters.explain(config, asked, reply.as_ref(), store, now);
     let status = response.map(|response| response.status);
-    let told = Teller { config, filters, found: &found, made_up: &made_up }.tell(ask, status, now);
+    let session = made_up.standing(filters, store, now);
+    let told = Teller { config, filters, found: &found, made_up: &made_up, session }.tell(ask, status, now);
     let idempotency = once(filters, &made_up, &found, (store, now));
     Ok(report::Explanation { idempotency, ..told })
 }
@@ -89,6 +91,8 @@ pub(super) struct Teller<'a> {
     pub(super) filters: &'a Filters,
     pub(super) found: &'a Explanation,
     pub(super) made_up: &'a MadeUp,
+    /// What its cookie comes to, and how long it would wait.
+    pub(super) session: Option<(Standing, Duration)>,
 }
 
 impl<'a> Teller<'a> {
@@ -112,6 +116,10 @@ impl<'a> Teller<'a> {
                 }),
                 _ => None,
             },
+            session: self.session.map(|(standing, wait)| report::SessionMet {
+                standing: standing.as_str().to_owned(),
+                wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            }),
             rules: found.rules.iter().filter_map(|record| self.rule(record)).collect(),
             limits: found.limits.iter().filter_map(|record| self.limit(record)).collect(),
             counters: found

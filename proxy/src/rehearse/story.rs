@@ -82,10 +82,13 @@ fn play(config: &Config, tables: &Tables, test: &Test, coverage: &mut Coverage) 
 fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut Coverage) -> Result<(), Failure> {
     let failed = |differences, explanation| Failure { place: step.place.clone(), nth: None, differences, explanation };
     let Stage { filters, store } = stage;
-    let TestRequest { method, url, headers, body, client_ip, peer_ip } = &step.request;
+    let TestRequest { method, url, headers, body, session, client_ip, peer_ip } = &step.request;
     let words = Words { method, url, headers, body, client: *client_ip };
     let made_up = match MadeUp::new(&words, config) {
-        Ok(made_up) => made_up.meeting(filters, store, now),
+        Ok(made_up) => match session {
+            Some(held) => made_up.holding(held, filters, now),
+            None => made_up.meeting(filters, store, now),
+        },
         Err(NoRequest::Refused { status, .. }) => {
             let came = Came { status: Some(status), ..Came::default() };
             return match differences(config, &step.expect, &came) {
@@ -122,7 +125,8 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
         status: Some(step.response.status),
     };
     let status = response.map(|response| response.status);
-    let explanation = Teller { config, filters, found: &found, made_up: &made_up }.tell(&ask, status, now);
+    let explanation =
+        Teller { config, filters, found: &found, made_up: &made_up, session: None }.tell(&ask, status, now);
     Err(failed(differences, Some(Box::new(explanation))))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use selvedge::cli::demo::relay::Relay;
 
 use crate::cluster::{plan_of, plan_over_wires, start};
-use crate::support::edge::Folder;
+use crate::support::edge::{Folder, program};
 use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get_with, metrics};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -239,6 +239,45 @@ async fn a_login_leaves_the_session_of_before_behind() {
     made_up.get(&edge, "/login?user=bob").await;
     assert!(made_up.token().len() > 100);
     assert_eq!(made_up.get(&edge, "/members").await.status, 200);
+}
+
+/// What would come of a request with a cookie, and a story whose request has a session.
+#[tokio::test]
+async fn explanations_and_stories_know_of_sessions() {
+    let origin = origin().await;
+    let edge = edge(&origin, SESSIONS).await;
+    let mut browser = Browser::default();
+    browser.get(&edge, "/start").await;
+    browser.get(&edge, "/name?user=ann").await;
+    for (cookie, standing, status) in [(browser.token(), "fresh", "200"), ("AAAA", "truncated", "403")] {
+        let field = format!("Cookie: __Host-web={cookie}");
+        let words = ["explain", "GET", "http://test/members", "-H", &field, "--status", "200"];
+        let (code, page, error) = edge.command(&words).await;
+        assert!(code == 0 && page.contains(&format!("  session {standing}\n")), "{page}{error}");
+        assert!(page.contains(&format!("answer {status}")), "{page}");
+    }
+    let before = browser.clone();
+    assert_eq!(browser.get(&edge, "/members").await.status, 200);
+    assert_eq!(browser.token(), before.token(), "nothing came of it");
+    let config = edge.folder.path().join("selvedge.toml");
+    let text = std::fs::read_to_string(&config).expect("its config");
+    let tests = r#"
+[[test]]
+name = "members see their pages"
+request = { url = "https://test/members", session = { user = "ann", clicks = "1" } }
+expect = { status = 200, rule = "" }
+[[test]]
+name = "those who clicked enough see more"
+request = { url = "https://test/members/often", session = { user = "ann", clicks = "1" } }
+expect = { status = 429, rule = "often" }
+[[test]]
+name = "others do not"
+request = { url = "https://test/members" }
+expect = { status = 403, rule = "members" }
+"#;
+    std::fs::write(&config, format!("{text}{tests}")).expect("its folder");
+    let output = program().arg("test").arg(&config).output().await.expect("the program");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[tokio::test]

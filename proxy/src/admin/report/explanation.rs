@@ -56,6 +56,9 @@ pub struct Explanation {
     pub site: Option<String>,
     /// The ban that holds, if one does.
     pub ban: Option<Ban>,
+    /// What its cookie comes to, where its site has sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionMet>,
     /// Each rule, in file order.
     pub rules: Vec<Rule>,
     /// Each limit, in file order.
@@ -89,6 +92,15 @@ pub struct Idempotency {
     /// The POP that answers for the key; not known from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
+}
+
+/// A request and its session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionMet {
+    /// fresh, behind, absent, or why it is not valid.
+    pub standing: String,
+    /// How long a request would wait for what is missing, ms; 0 when nobody can be asked for it.
+    pub wait_ms: u64,
 }
 
 /// A request that was answered, found by its id.
