@@ -42,6 +42,8 @@ pub struct Storage {
     pub idempotency_keys_max: usize,
     /// Room for what was run under them in the folder of the state, bytes; at least 64 MiB. Default 1 GiB.
     pub idempotency_disk: u64,
+    /// Revocations held at once, 1 to [`KEYS_MAX`]. Default 1,000,000.
+    pub revocations_max: usize,
     /// A folder for what outlives the process; nothing does when absent.
     pub state: Option<PathBuf>,
     /// Between two snapshots. Default 10 s.
@@ -55,7 +57,8 @@ impl Storage {
     }
 }
 
-/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max`, `ledgers_max`, `sessions_max` and `idempotency_keys_max`.
+/// The highest value of `keys_max`, `bans_max`, `uniques_max`, `lists_max`, `ledgers_max`, `sessions_max`, `revocations_max` and
+/// `idempotency_keys_max`.
 pub const KEYS_MAX: usize = 100_000_000;
 
 const MEMORY_LEAST: u64 = 1 << 20;
@@ -97,6 +100,8 @@ pub(crate) struct RawStorage {
     idempotency_keys_max: Option<At<Number>>,
     /// Room in `state` for what was run under idempotency keys, at least `64MiB`; when it is full no more is run. Default `1GiB`.
     idempotency_disk: Option<At<SizeText>>,
+    /// Revocations held at once, 1 to 100,000,000; one takes 24 bytes. Beyond, the earliest sessions are revoked as well. Default 1000000.
+    revocations_max: Option<At<Number>>,
     /// A folder in which counts, bans and lists outlive the process, such as `/var/lib/selvedge`; nothing does when absent. `${NAME}` is expanded.
     state: Option<At<Text>>,
     /// Between two snapshots of them, `1s` to `1h`; one more is written at a graceful stop. Default `10s`.
@@ -136,7 +141,7 @@ impl RawStorage {
         let lists_max = check.number(self.lists_max.as_ref(), keys.clone(), 100_000);
         let ledgers_max = check.number(self.ledgers_max.as_ref(), keys.clone(), 100_000);
         let sessions_max = check.number(self.sessions_max.as_ref(), keys.clone(), 100_000);
-        let idempotency_keys_max = check.number(self.idempotency_keys_max.as_ref(), keys, 100_000);
+        let idempotency_keys_max = check.number(self.idempotency_keys_max.as_ref(), keys.clone(), 100_000);
         let idempotency_disk =
             check.value_or(self.idempotency_disk.as_ref(), IDEMPOTENCY_DISK_DEFAULT, |text| match size(text)? {
                 small if small < IDEMPOTENCY_DISK_LEAST => {
@@ -144,6 +149,7 @@ impl RawStorage {
                 }
                 room => Ok(room),
             });
+        let revocations_max = check.number(self.revocations_max.as_ref(), keys, 1_000_000);
         let state = match &self.state {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
@@ -175,6 +181,7 @@ impl RawStorage {
             sessions_max: sessions_max?,
             idempotency_keys_max: idempotency_keys_max?,
             idempotency_disk: idempotency_disk?,
+            revocations_max: revocations_max?,
             state: state?,
             state_every: state_every?,
         })

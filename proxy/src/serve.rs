@@ -241,8 +241,9 @@ fn offer(
 }
 
 fn bounds(config: &Config) -> StoreBounds {
-    let selvedge_conf::Storage { uniques_max, lists_max, ledgers_max, sessions_max, .. } = config.storage;
-    StoreBounds { uniques_max, lists_max, ledgers_max, sessions_max, ..StoreBounds::default() }
+    let selvedge_conf::Storage { uniques_max, lists_max, ledgers_max, sessions_max, revocations_max, .. } =
+        config.storage;
+    StoreBounds { uniques_max, lists_max, ledgers_max, sessions_max, revocations_max, ..StoreBounds::default() }
 }
 
 /// The life before this one.

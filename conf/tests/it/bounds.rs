@@ -214,9 +214,8 @@ fn steps_of_a_penalty() {
 
 #[test]
 fn keys_and_bans() {
-    for key in
-        ["keys_max", "bans_max", "uniques_max", "lists_max", "ledgers_max", "sessions_max", "idempotency_keys_max"]
-    {
+    let (sessions, keys) = (["sessions_max", "revocations_max"], ["keys_max", "idempotency_keys_max"]);
+    for key in ["bans_max", "uniques_max", "lists_max", "ledgers_max"].into_iter().chain(sessions).chain(keys) {
         bounded(KEYS_MAX, |n| base(&format!("[storage]\n{key} = {n}\n")));
         assert!(load(&base(&format!("[storage]\n{key} = 0\n"))).is_err());
     }

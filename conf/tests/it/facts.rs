@@ -104,6 +104,7 @@ fn defaults() {
     assert_eq!(config.storage.ledgers_max, 100_000);
     assert_eq!(config.storage.sessions_max, 100_000);
     assert_eq!((config.storage.idempotency_keys_max, config.storage.idempotency_disk), (100_000, 1 << 30));
+    assert_eq!(config.storage.revocations_max, 1_000_000);
     assert!(!config.storage.heuristic_freshness);
     let limit = &config.limits[0];
     let Measure::Rates(tiers) = &limit.measure else { panic!("{:?}", limit.measure) };

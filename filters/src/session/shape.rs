@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use selvedge_conf::expr::Type;
 use selvedge_conf::{SameSite, Session as Facts};
-use selvedge_state::{SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
+use selvedge_state::{Revocable, RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
 
 use super::record::Record;
 use super::token::Token;
@@ -73,6 +73,11 @@ impl Shape {
     /// Its name in the store.
     pub(super) fn key(&self, token: &Token, store: &Store) -> SessionKey {
         store.session_key(&[self.facts.name.as_bytes(), &token.id])
+    }
+
+    /// Its name among what is revoked.
+    pub(super) fn revocation(&self, token: &Token, store: &Store) -> RevocationKey {
+        store.revocation_key(Revocable::Session, &[self.facts.name.as_bytes(), &token.id])
     }
 
     /// How long it goes on if it is seen now. What is written of when it was seen may be one interval late, so it ends that much later.

@@ -44,9 +44,6 @@ impl Standing {
     }
 }
 
-/// What is written into a session that is over. No attribute of a config has such a name.
-const REVOKED: &str = "-revoked";
-
 /// What became of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Obeyed {
@@ -147,7 +144,7 @@ impl Visitor {
     ) -> Result<Obeyed, SessionError> {
         let mut obeyed = Obeyed::default();
         if let Some(visit) = self.visit.as_ref().filter(|_| orders.revoke) {
-            visit.revoke(shape, (store, now))?;
+            visit.revoke(shape, (store, now));
             self.visit = None;
             (self.owes, obeyed.revoked) = (true, true);
         }
@@ -168,7 +165,7 @@ impl Visitor {
                 let after = visit.token.context.as_slice();
                 let keys = (visit.key, shape.key(&token, store));
                 store.copy_session(keys, &shape.life(&token, now), &SessionWrite { after, ..write }, now)?;
-                visit.revoke(shape, (store, now))?;
+                visit.revoke(shape, (store, now));
                 self.goes_on_as(shape, token, (store, now));
                 (self.owes, obeyed.rotated) = (true, true);
             }
@@ -214,26 +211,24 @@ impl Visit {
     /// # Errors
     /// [`Standing::Revoked`].
     fn look(shape: &Shape, token: Token, store: &Store, now: Time) -> Result<Visit, Standing> {
+        if store.revoked(shape.revocation(&token, store), token.started).is_some() {
+            return Err(Standing::Revoked);
+        }
         let key = shape.key(&token, store);
         let covered = store.session_covers(key, &token.context, now);
         let is_fresh = covered == Covered::All;
-        let read = store.session(key, now, |known| {
-            let is_over = known.get(REVOKED).is_some();
-            (!is_over).then(|| (known.seen(), shape.record(&token, Some(known), is_fresh)))
-        });
+        let read = store.session(key, now, |known| (known.seen(), shape.record(&token, Some(known), is_fresh)));
         let (seen, record) = match read {
-            Some(None) => return Err(Standing::Revoked),
-            Some(Some((seen, record))) => (Some(seen), record),
+            Some((seen, record)) => (Some(seen), record),
             None => (None, shape.record(&token, None, is_fresh)),
         };
         Ok(Visit { token, key, seen, covered, record })
     }
 
-    /// It is over from here on.
-    fn revoke(&self, shape: &Shape, (store, now): (&Store, Time)) -> Result<(), SessionError> {
-        let after = self.token.context.as_slice();
-        let write = SessionWrite { after, attributes: &[(REVOKED, Some(b""))], counts: &[] };
-        store.write_session(self.key, &shape.life(&self.token, now), &write, now).map(drop)
+    /// It is over from here on, at every node that hears of it, until it would have ended.
+    fn revoke(&self, shape: &Shape, (store, now): (&Store, Time)) {
+        // The name is that of a session, and the instant is not ahead: it is always taken.
+        let _ = store.revoke(shape.revocation(&self.token, store), now, self.token.end, now);
     }
 
     fn standing(&self) -> Standing {

@@ -45,6 +45,7 @@ pub(super) fn hold(
         &mut config.storage.idempotency_keys_max,
     );
     held.key("storage.idempotency_disk", &start.storage.idempotency_disk, &mut config.storage.idempotency_disk);
+    held.key("storage.revocations_max", &start.storage.revocations_max, &mut config.storage.revocations_max);
     held.key("storage.state", &start.storage.state, &mut config.storage.state);
     held.key("storage.state_every", &start.storage.state_every, &mut config.storage.state_every);
     held.changed.sort();

@@ -28,6 +28,7 @@ impl Stage {
             lists_max: config.storage.lists_max.min(ENTRIES_MAX),
             ledgers_max: config.storage.ledgers_max.min(ENTRIES_MAX),
             sessions_max: config.storage.sessions_max.min(ENTRIES_MAX),
+            revocations_max: config.storage.revocations_max.min(ENTRIES_MAX),
             ..StoreBounds::default()
         };
         let me = StoreConfig {

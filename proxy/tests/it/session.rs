@@ -423,4 +423,15 @@ async fn pops_know_each_others_sessions() {
         .await;
         assert_eq!(seen.1.as_deref(), Some(*user));
     }
+    // A copy of the cookie is worth nothing anywhere once it is revoked, whatever it shows.
+    let mut copy = browser.clone();
+    browser.get(&one, "/logout").await;
+    assert!(browser.cookie.is_none());
+    assert_eq!(copy.get(&one, "/members").await.status, 403);
+    eventually(DEADLINE, async || match copy.clone().get(&two, "/members").await.status {
+        403 => Ok(()),
+        status => Err(format!("{status}")),
+    })
+    .await;
+    assert!(!metrics(&two).await.contains("selvedge_session_requests_total{standing=\"revoked\"} 0"));
 }
