@@ -143,22 +143,15 @@ impl RawStorage {
         let sessions_max = check.number(self.sessions_max.as_ref(), keys.clone(), 100_000);
         let idempotency_keys_max = check.number(self.idempotency_keys_max.as_ref(), keys.clone(), 100_000);
         let idempotency_disk =
-            check.value_or(self.idempotency_disk.as_ref(), IDEMPOTENCY_DISK_DEFAULT, |text| match size(text)? {
-                small if small < IDEMPOTENCY_DISK_LEAST => {
-                    Err(Wrong::new(format!("`{}` is too little room; at least 64MiB is needed", shown(text))))
-                }
-                room => Ok(room),
-            });
+            check.value_or(self.idempotency_disk.as_ref(), IDEMPOTENCY_DISK_DEFAULT, idempotency_room);
         let revocations_max = check.number(self.revocations_max.as_ref(), keys, 1_000_000);
         let state = match &self.state {
             None => Some(None),
             Some(written) => check.path(written).map(Some),
         };
-        if let (Some(Some(disk)), Some(Some(state)), Some(written)) = (&disk, &state, &self.state)
-            && disk.path == *state
-        {
+        let is_one = disk.iter().flatten().zip(state.iter().flatten()).any(|(disk, state)| disk.path == *state);
+        if let Some(written) = self.state.as_ref().filter(|_| is_one) {
             check.note(written.span(), Wrong::new("`disk` is kept in this folder; each needs one of its own"));
-            return None;
         }
         let state_every = check.value_or(self.state_every.as_ref(), STATE_EVERY_DEFAULT, |text| {
             let every = duration(text)?;
@@ -185,5 +178,15 @@ impl RawStorage {
             state: state?,
             state_every: state_every?,
         })
+    }
+}
+
+/// Room for what is run under idempotency keys, bytes.
+fn idempotency_room(text: &str) -> Result<u64, Wrong> {
+    match size(text)? {
+        small if small < IDEMPOTENCY_DISK_LEAST => {
+            Err(Wrong::new(format!("`{}` is too little room; at least 64MiB is needed", shown(text))))
+        }
+        room => Ok(room),
     }
 }

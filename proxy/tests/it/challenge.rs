@@ -41,7 +41,7 @@ do = { challenge = true, tag = "suspicious" }
 [[rule]]
 name = "policy"
 phase = "response"
-do = { set_response_headers = { content-security-policy = '"default-src *"', x-frame-options = '"DENY"' } }
+do = { set_response_headers = { content-security-policy = "\"default-src * 'unsafe-inline'\"", x-frame-options = '"DENY"' } }
 "#;
 
 /// A folder with a key, and a config that names it.
