@@ -6,7 +6,7 @@ CARGO ?= cargo
 # Arguments for the demo: make demo ARGS="--origin http://127.0.0.1:8000"
 ARGS ?=
 # Which figures: make bench NAMES="state rules"
-NAMES ?= state limits rules reload cache purge peers
+NAMES ?= state limits rules reload cache purge sessions peers
 # Which fuzz targets run.
 TARGETS ?= frames snapshot config expression request
 

@@ -13,6 +13,7 @@ mod purge_checked;
 mod reload;
 mod rules;
 mod server;
+mod sessions;
 mod sim;
 mod state;
 mod zipf;
@@ -47,6 +48,8 @@ enum Name {
     Cache(cache::Args),
     /// Purges: a lookup beside a million of them, what each takes, how fast 100 POPs apply one; a million random operations, checked.
     Purge(purge::Args),
+    /// Sessions: what is revoked among ten million, how fast 100 POPs know it, and whether a client that roams is told less than it knew.
+    Sessions(sessions::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),
 }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Name::Reload(args) => reload::measure(&args),
         Name::Cache(args) => cache::measure(&args),
         Name::Purge(args) => purge::measure(&args),
+        Name::Sessions(args) => sessions::measure(&args),
         Name::Peers(args) => peers::measure(&args),
     };
     match measured {
