@@ -278,7 +278,10 @@ impl Edge {
         if header.status.is_informational() && header.status != http::StatusCode::SWITCHING_PROTOCOLS {
             return Ok(());
         }
-        affinity::tell(header, context)?;
+        // An error of the edge's own is no server's answer.
+        if from == From::Origin {
+            affinity::tell(header, context)?;
+        }
         steer::response(header, &context.said.changes)?;
         if context.said.response.is_none() {
             context.said.response = Some(self.respond(session, context, header, from));
