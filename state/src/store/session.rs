@@ -65,12 +65,17 @@ impl Store {
         if known.is_empty() {
             return newest_of(context.iter().copied());
         }
+        let is_covered = missing.is_empty();
         let (ended, living): (Vec<_>, Vec<_>) = missing.into_iter().partition(|one| self.has_ended(one.author));
         let living = newest_of(living);
         // An author that forgot the session has two rows of it, and its greater version does not stand for both.
         let once = known.is_sorted_by(|one, next| one.author < next.author);
         if !once || !ended.is_empty() || known.len() + living.len() > CONTEXT_MAX {
-            let Some(sealed) = self.seal(key, context, now) else { return newest_of(context.iter().copied()) };
+            // Said before, and nothing came since.
+            let sealed = if is_covered { self.sealed(key, now) } else { None };
+            let Some(sealed) = sealed.or_else(|| self.seal(key, context, now)) else {
+                return newest_of(context.iter().copied());
+            };
             known = vec![sealed];
         }
         // What is known here comes first: it is certainly somewhere.
@@ -78,6 +83,12 @@ impl Store {
         let others = living.into_iter().filter(|one| known.iter().all(|known| known.author != one.author)).take(room);
         let others: Vec<Versioned> = others.collect();
         known.into_iter().chain(others).collect()
+    }
+
+    /// This node's row of a session, where that stands for all that is known here. Where there are two names, who knows which one it was of.
+    fn sealed(&self, key: SessionKey, now: Time) -> Option<Versioned> {
+        let version = self.sessions.sealed(key.now, now).filter(|_| key.beside.is_none())?;
+        Some(Versioned { author: self.me, version })
     }
 
     /// Raises this node's row of a session, so that it stands for all that is known here, and comes after what the client has seen.

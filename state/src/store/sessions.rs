@@ -35,6 +35,8 @@ pub(super) struct Held {
     session: Session,
     /// The birth of the row that this life writes, once it does.
     open: Option<Version>,
+    /// Whether anything came of others since this life raised its row: that row does not stand for it.
+    news: bool,
     /// Whether it waits to be sent.
     dirty: bool,
     named_by: Option<Actor>,
@@ -56,7 +58,7 @@ impl Nameable for Held {
 
 impl Held {
     fn new(session: Session) -> Held {
-        Held { session, open: None, dirty: false, named_by: None }
+        Held { session, open: None, news: true, dirty: false, named_by: None }
     }
 
     fn is_over(&self, now: Time) -> bool {
@@ -71,12 +73,21 @@ impl Held {
         }
         let open = self.open;
         let is_open = |row: &Row| row.author == me && Some(row.born) == open;
-        if !other.rows.iter().any(is_open) {
-            return self.session.join(other);
-        }
-        let mut told = other.clone();
-        told.rows.retain(|row| !is_open(row));
-        self.session.join(&told)
+        let joined = if other.rows.iter().any(is_open) {
+            let mut told = other.clone();
+            told.rows.retain(|row| !is_open(row));
+            self.session.join(&told)
+        } else {
+            self.session.join(other)
+        };
+        self.news |= joined == Joined::Changed;
+        joined
+    }
+
+    /// The version of this life's row, where that stands for all that is known here.
+    fn sealed(&self, me: Author) -> Option<Version> {
+        let open = self.open.filter(|_| !self.news)?;
+        self.session.rows.iter().find(|row| row.author == me && row.born == open).map(|row| row.version)
     }
 
     /// Who makes room for another one: one that is over, else the one seen longest ago. What waits to be sent stays.
@@ -139,20 +150,25 @@ impl Sessions {
         self.read(key, now, Session::clone)
     }
 
+    /// The version of this life's row, where that stands for all that is known here of a session.
+    pub(super) fn sealed(&self, key: Key128, now: Time) -> Option<Version> {
+        self.held.read(key, |held| held.sealed(self.me).filter(|_| !held.is_over(now))).flatten()
+    }
+
     /// Changes a session that is made by `make` if there is none, or it is over.
     fn visit<R>(
         &self,
         (dirty, key): (&Dirty, Key128),
         make: impl Fn() -> Session,
         now: Time,
-        change: impl FnOnce(&mut Session, &mut Option<Version>, Version) -> (Result<R, SessionError>, bool),
+        change: impl FnOnce(&mut Held, Version) -> (Result<R, SessionError>, bool),
     ) -> Result<R, SessionError> {
         let mut newly = false;
         let visit = |held: &mut Held| {
             if held.is_over(now) {
                 (held.session, held.open) = (make(), None);
             }
-            let (said, changed) = change(&mut held.session, &mut held.open, self.newest());
+            let (said, changed) = change(held, self.newest());
             newly = changed && dirty.tracks(&mut held.dirty);
             said
         };
@@ -171,8 +187,9 @@ impl Sessions {
         (life, (write, wanted)): (&SessionLife, (&SessionWrite<'_>, Wanted)),
         now: Time,
     ) -> Result<Option<Version>, SessionError> {
-        self.visit(at, make, now, |session, open, newest| {
-            let hand = Hand { me: self.me, open: *open, newest };
+        self.visit(at, make, now, |held, newest| {
+            let hand = Hand { me: self.me, open: held.open, newest };
+            let session = &mut held.session;
             let says = wanted == Wanted::Anyway || session.would_change(write);
             let written = match session.check_write(write, &hand) {
                 Ok(()) if says => session.write(write, &hand, now).map(Some),
@@ -184,7 +201,7 @@ impl Sessions {
             }
             let seen = session.see(life, now);
             if let Ok(Some(Written { version, born })) = written {
-                *open = Some(born);
+                (held.open, held.news) = (Some(born), false);
                 self.newest.fetch_max(version.0, Ordering::Relaxed);
             }
             (written.map(|written| written.map(|written| written.version)), seen || says)

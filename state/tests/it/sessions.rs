@@ -210,6 +210,28 @@ fn one_entry_stands_for_many_writers() {
     assert_eq!(far.session_covers(key(&far), &written, START.plus(9)), Covered::All);
 }
 
+/// Each row that is raised is sent to all: not once for each request.
+#[test]
+fn what_stands_for_many_writers_is_said_again_only_after_news() {
+    let home = store_of(9, 1, 12, 10, 10);
+    for pop in 1..=6 {
+        let store = store_of(pop, 1, 12, 10, 10);
+        set(&store, (&format!("a{pop}"), "x"), &[], START.plus(pop.into()));
+        assert_eq!(fetch(&store, &home, START.plus(9)), Ok(true));
+    }
+    let context = |after: &[Versioned]| home.session_context(key(&home), after, START.plus(9));
+    let first = context(&[]);
+    assert_eq!((context(&first), context(&[]), first.len()), (first.clone(), first.clone(), 1));
+    let written = set(&home, ("a9", "x"), &first, START.plus(9));
+    assert_eq!(context(&first), [written], "a write stands for them as well");
+    let late = store_of(7, 1, 12, 10, 10);
+    let news = set(&late, ("a7", "x"), &[], START.plus(3));
+    assert_eq!(fetch(&late, &home, START.plus(9)), Ok(true));
+    let after = context(&[written]);
+    assert!(after.len() == 1 && after[0] > written, "the row of before does not stand for {news:?}");
+    assert_eq!(context(&after), after);
+}
+
 #[test]
 fn the_writers_of_before_are_not_claimed_where_there_are_too_many() {
     let home = store_of(99, 1, 100, 10, 10);
