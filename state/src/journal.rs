@@ -101,7 +101,7 @@ impl Numbers {
         number
     }
 
-    /// The next one, for an instant between two applications: what a fill remembers is at least this from here on, and was less before.
+    /// The next one, for what is no purge, or for an instant between two applications: what a fill remembers is at least this from here on, and was less before.
     pub(crate) fn tick(&self) -> u64 {
         let _noted = self.lock();
         let number = self.last().saturating_add(1);
@@ -116,11 +116,6 @@ impl Numbers {
         let from = known.min(self.last()).max(noted.forgotten);
         let since = noted.recent.iter().skip(noted.recent.partition_point(|applied| applied.number <= from));
         (from, since.copied().collect(), self.last())
-    }
-
-    /// Takes the next one for what is no purge.
-    pub(crate) fn count(&self) {
-        self.last.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whether a purge of this name may have been applied after a number that was the [last](Numbers::last) once; if not, none was. One load.

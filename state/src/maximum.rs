@@ -127,8 +127,9 @@ impl Stated for Raised {
         self.about.key.is_none()
     }
 
+    /// Whether the floor says all that it says, for as long.
     fn is_under(&self, floor: &Raised) -> bool {
-        self.value <= floor.value
+        self.value <= floor.value && self.kept <= floor.kept
     }
 
     fn into_floor(self, by: Author, now: Time) -> Raised {

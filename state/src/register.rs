@@ -88,7 +88,7 @@ impl Registered {
 impl Stated for Registered {
     /// Numbered for those who want to know whether anything came.
     fn applied(&mut self, _now: Time, numbers: &Numbers) {
-        numbers.count();
+        numbers.tick();
     }
 
     fn key(&self, secret: &Secret) -> Key128 {

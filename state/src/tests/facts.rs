@@ -94,6 +94,13 @@ fn as_register(fact: Fact) -> Option<Registered> {
     if let Fact::Register(fact) = fact { Some(fact) } else { None }
 }
 
+#[test]
+fn no_floor_swallows_a_number_that_is_remembered_for_longer() {
+    let (known, floor) = (raised(5, 1, author(1, 1), 90), raised(7, 1, author(1, 1), 80));
+    let longer = Raised { kept: Time(90), ..floor.clone() };
+    assert_eq!([&floor, &longer].map(|floor| known.is_under(floor)), [false, true]);
+}
+
 fn as_maximum(fact: Fact) -> Option<Raised> {
     if let Fact::Maximum(fact) = fact { Some(fact) } else { None }
 }
