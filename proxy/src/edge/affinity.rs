@@ -29,19 +29,11 @@ pub(super) fn take(
     client: Client,
 ) -> Ticketed {
     let mut named = None;
-    let lines: Vec<HeaderValue> = request.headers.get_all(COOKIE).iter().cloned().collect();
-    let mut kept = Vec::with_capacity(lines.len());
-    let mut is_changed = false;
-    for line in lines {
-        match without(&line, tickets.cookie(), |value| named = named.or_else(|| tickets.server(value))) {
-            None => kept.push(line),
-            Some(rest) => {
-                is_changed = true;
-                kept.extend(rest);
-            }
-        }
-    }
-    if is_changed {
+    let mut rest = |line| without(line, tickets.cookie(), |value| named = named.or_else(|| tickets.server(value)));
+    let lines: Vec<_> = request.headers.get_all(COOKIE).iter().map(|line| (line, rest(line))).collect();
+    if lines.iter().any(|(_, rest)| rest.is_some()) {
+        let kept = lines.into_iter().filter_map(|(line, rest)| rest.unwrap_or_else(|| Some(line.clone())));
+        let kept: Vec<HeaderValue> = kept.collect();
         if original.is_none() {
             *original = Some(request.headers.clone());
             // As where rules change a request: whoever finds that it was changed takes them for gone.

@@ -88,6 +88,11 @@ pub(super) enum Answer {
     RequestTimeout,
     /// 508: the request has been here before (RFC 8586).
     Loop,
+    /// 204 or 501: nobody may pass it on any more (RFC 9110 section 7.6.2).
+    LastHop {
+        /// The status.
+        status: StatusCode,
+    },
     /// 502: no origin server could be reached, or none answered properly.
     BadGateway,
     /// 504: the origin did not answer in time.
@@ -125,7 +130,7 @@ impl Answer {
     /// The status it is sent with.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Answer::Denied { status } | Answer::Redirected { status, .. } => *status,
+            Answer::Denied { status } | Answer::Redirected { status, .. } | Answer::LastHop { status } => *status,
             Answer::Banned { origin: BanOrigin::Operator | BanOrigin::Rule, .. } | Answer::Unkeyed { .. } => {
                 StatusCode::FORBIDDEN
             }
@@ -171,6 +176,7 @@ impl Answer {
             Answer::FormTooLarge => "form-too-large",
             Answer::RequestTimeout => "request-timeout",
             Answer::Loop => "loop",
+            Answer::LastHop { .. } => "last-hop",
             Answer::BadGateway => "bad-gateway",
             Answer::GatewayTimeout => "gateway-timeout",
             Answer::Busy { .. } => "busy",
@@ -206,6 +212,7 @@ impl Answer {
             Answer::FormTooLarge => format!("A form that is sent here may have {FORM_MAX} bytes at most."),
             Answer::RequestTimeout => "The request did not arrive in time.".to_owned(),
             Answer::Loop => "This request has passed through this point of presence before.".to_owned(),
+            Answer::LastHop { .. } => "This request may go no further, and requests are not reflected here.".to_owned(),
             Answer::BadGateway => "The origin could not be reached or gave no valid answer.".to_owned(),
             Answer::GatewayTimeout => "The origin did not answer in time.".to_owned(),
             Answer::Busy { .. } => "The origin is still answering an earlier request for the same resource.".to_owned(),
@@ -249,6 +256,11 @@ impl Answer {
             && let Some(own) = said.render(id)?
         {
             return Ok(own);
+        }
+        if status == StatusCode::NO_CONTENT {
+            let mut header = ResponseHeader::build(status, Some(8))?;
+            header.insert_header("cache-control", "no-store")?;
+            return Ok((header, Bytes::new()));
         }
         let (content_type, body) = match self {
             Answer::Limited { deny: Deny { body: Some(own), .. }, .. } => {

@@ -150,7 +150,7 @@ pub(super) fn storable(
     response: &ResponseHeader,
 ) -> RespCacheable {
     if context.says_of_session {
-        return RespCacheable::Uncacheable(NoCacheReason::OriginNotCache);
+        return RespCacheable::Uncacheable(NoCacheReason::Custom("session"));
     }
     match &context.exchange {
         Some(exchange) => purging::at_places(session, context, |places| {

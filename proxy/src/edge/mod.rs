@@ -23,6 +23,7 @@ mod idempotency;
 mod interim;
 mod leaving;
 mod made_up;
+mod max_forwards;
 pub mod origin;
 mod outbound;
 mod parent;
@@ -120,7 +121,7 @@ impl Edge {
                 self.wait(&decision, session, context).await?;
                 session::before_origin(&self.node, context, &mut decision.changes);
                 let answer = verdict::follow(decision, self.node.clock.now(), session, context);
-                return match answer {
+                return match answer.or_else(|| max_forwards::ended(session.req_header())) {
                     Some(answer) => Ok(Some(answer)),
                     None => purge_request::asked(&self.node, session, context).await,
                 };

@@ -3,7 +3,7 @@
 use pingora::http::RequestHeader;
 
 use super::context::Context;
-use super::{forwarded, idempotency, parent};
+use super::{forwarded, idempotency, max_forwards, parent};
 use crate::node::Node;
 
 /// How a POP names itself in `CDN-Loop` (RFC 8586), `Via` and `Cache-Status`.
@@ -55,14 +55,14 @@ fn for_origin(request: &mut RequestHeader, context: &Context, pop: &str) -> ping
     pass_on(request, pop)
 }
 
-/// Marks a request as one that this POP passed on (RFC 9110 section 7.6.3, RFC 8586).
+/// Marks a request as one that this POP passed on (RFC 9110 sections 7.6.2 and 7.6.3, RFC 8586).
 ///
 /// # Errors
 /// When a value is no valid header value.
 pub(super) fn pass_on(request: &mut RequestHeader, pop: &str) -> pingora::Result<()> {
     request.append_header("via", format!("1.1 {}", pseudonym(pop)))?;
     request.append_header("cdn-loop", pseudonym(pop))?;
-    Ok(())
+    max_forwards::count_down(request)
 }
 
 #[cfg(test)]

@@ -33,6 +33,24 @@ async fn a_request_reaches_the_origin_with_its_host_and_the_edge_s_marks() {
     assert_eq!(seen.header("x-request-id"), Some(answer.header("x-request-id")));
 }
 
+/// RFC 9110 section 7.6.2.
+#[tokio::test]
+async fn nobody_passes_on_what_may_go_no_further() {
+    let origin = Origin::fixed("Allow: GET\r\n", "").await;
+    let edge = Edge::before(&origin.url(), "").await;
+    let said = |method: &str, left: u8| {
+        format!("{method} / HTTP/1.1\r\nHost: test\r\nMax-Forwards: {left}\r\nConnection: close\r\n\r\n")
+    };
+    for (method, left, status, seen) in
+        [("OPTIONS", 0, 204, 0), ("TRACE", 0, 501, 0), ("GET", 0, 200, 1), ("OPTIONS", 3, 200, 2)]
+    {
+        let answer = Answer::parse(&talk(edge.address(), said(method, left).as_bytes()).await).expect("an answer");
+        assert_eq!((answer.status, origin.seen().len()), (status, seen), "{method} {left}");
+    }
+    let fields: Vec<_> = origin.seen().iter().map(|seen| seen.header("max-forwards").map(str::to_owned)).collect();
+    assert_eq!(fields, [Some("0".to_owned()), Some("2".to_owned())]);
+}
+
 #[tokio::test]
 async fn a_trusted_proxy_is_believed() {
     let origin = Origin::fixed("", "x").await;
