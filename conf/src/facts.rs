@@ -16,7 +16,7 @@ use crate::sections::{Section, Sections};
 use crate::storage::{RawStorage, Storage};
 use crate::value::Wrong;
 use crate::{
-    Config, cache, challenge, counter, idempotency, jwt, limit, list, origin, rule, session, site, test, unique,
+    Config, cache, challenge, counter, idempotency, jwt, limit, list, origin, realm, rule, session, site, test, unique,
 };
 
 /// Checks everything; `None` if anything was noted on the way to a fact.
@@ -62,6 +62,8 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
     let state = storage.as_ref().map(|storage| storage.state.is_some());
     let idempotencies = idempotency::lower(&sections.idempotencies, state, &known, check);
     let tests = test::lower(&sections.tests, &known, check);
+    let jwts: Vec<_> = jwts?.into_iter().collect::<Option<_>>()?;
+    let sessions: Vec<_> = sessions?.into_iter().collect::<Option<_>>()?;
     Some(Config {
         pop: pop?,
         listen: listen?,
@@ -76,8 +78,9 @@ pub(crate) fn facts(mut sections: Sections, check: &mut Check<'_>) -> Option<Con
         limits: limits?,
         lists: lists?.into_iter().collect::<Option<_>>()?,
         geoip: geoip?,
-        jwts: jwts?.into_iter().collect::<Option<_>>()?,
-        sessions: sessions?.into_iter().collect::<Option<_>>()?,
+        realms: realm::realms(&sessions, &jwts),
+        jwts,
+        sessions,
         counters: counters?,
         uniques: uniques?,
         rules: rules?,

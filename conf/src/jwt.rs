@@ -33,6 +33,10 @@ pub struct Jwt {
     pub leeway: Duration,
     /// The claims rules may read, and their types: bool, int, double, string, or a list of strings.
     pub claims: Vec<(String, Type)>,
+    /// Within what its users (`sub`), tenants and tokens (`jti`) have their names.
+    pub realm: String,
+    /// The claim that says of which tenant a token is, a string or a whole number.
+    pub tenant: Option<String>,
     /// Where it is written.
     pub place: Place,
 }
@@ -146,6 +150,10 @@ pub(crate) struct RawJwt {
     /// The claims that rules may read and their types: `string`, `int`, `double`, `bool` or `list(string)`.
     #[serde(default)]
     claims: Entries<Text>,
+    /// Within what users (the claim `sub`), tenants and tokens (`jti`) have their names: those of sections with one realm are the same. Default the name of the section.
+    realm: Option<At<Text>>,
+    /// The claim that says of which tenant a token is, a string or a whole number. All tokens of a tenant can be revoked at once then.
+    tenant: Option<At<Text>>,
 }
 
 /// Checks all issuers, each by itself: expressions refer to them, so the wrong ones are marked, not left out.
@@ -187,6 +195,8 @@ impl RawJwt {
             leeway => Ok(leeway),
         });
         let claims = self.claims(check);
+        let realm = check.value_or(self.realm.as_ref(), name.clone().unwrap_or_default(), self::name);
+        let tenant = check.value_or(self.tenant.as_ref(), None, |text| nonempty(text).map(Some));
         fitting?;
         Some(Jwt {
             name: name?,
@@ -197,6 +207,8 @@ impl RawJwt {
             from: from?,
             leeway: leeway?,
             claims: claims?,
+            realm: realm?,
+            tenant: tenant?,
             place,
         })
     }

@@ -38,6 +38,7 @@ mod place;
 mod pop;
 mod purge;
 mod raw;
+mod realm;
 mod report;
 mod rule;
 mod schema;
@@ -82,6 +83,7 @@ pub use origin::{Eject, HostHeader, ORIGINS_MAX, Origin, OriginTimeouts, OriginT
 pub use place::Place;
 pub use pop::Pop;
 pub use purge::{PURGERS_MAX, Purge, PurgeKind, PurgeRate, PurgeToken, SCOPES_MAX, TOKENS_MAX, TagScope};
+pub use realm::{Named, Realm};
 pub use report::{PROBLEMS_MAX, Problem, Report};
 pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode, SessionAction};
 pub use schema::schema;
@@ -125,6 +127,8 @@ pub struct Config {
     pub jwts: Vec<Jwt>,
     /// Kinds of sessions, in file order; at most [`SESSIONS_MAX`].
     pub sessions: Vec<Session>,
+    /// The realms that these and the issuers name.
+    pub realms: Vec<Realm>,
     /// The counters, in file order; at most [`COUNTERS_MAX`].
     pub counters: Vec<Counter>,
     /// The uniques, in file order; at most [`UNIQUES_MAX`].

@@ -17,6 +17,7 @@ pub mod limit;
 pub mod list;
 pub mod path;
 pub mod purge;
+pub mod revocation;
 pub mod rule;
 pub mod session;
 pub mod shield;

@@ -59,7 +59,7 @@ pub use register::VALUE_MAX;
 pub use replica::{
     Clocks, CloseReason, Draining, Event, Input, LinkId, Output, PeerState, PeerStatus, Replica, ReplicaConfig, Status,
 };
-pub use revocation::{REVOKED_AHEAD, Revocable, RevocationKey};
+pub use revocation::{CLOCKS_APART, REVOKED_AHEAD, Revocable, RevocationKey};
 pub use rung::Rung;
 pub use session::{
     CONTEXT_MAX, Covered, SESSION_ATTRIBUTES_MAX, SESSION_COUNTERS_MAX, SESSION_LONGEST, SESSION_NAME_MAX,

@@ -17,7 +17,7 @@ use crate::time::Time;
 use crate::void::Voids;
 
 /// How far clocks of two nodes may be apart, ms: either may be as far from the true time as is believed of any.
-const SKEW: u64 = 2 * DRIFT_MAX;
+pub const CLOCKS_APART: u64 = 2 * DRIFT_MAX;
 
 /// How far ahead of the clock the instant may lie, ms. What lies further ahead would revoke what is not issued yet, and could not be taken back.
 pub const REVOKED_AHEAD: u64 = 60_000;
@@ -110,9 +110,9 @@ impl Revoked {
     /// None for a name that is none.
     pub(crate) fn new(key: Key128, (before, until): (Time, Time), author: Author, now: Time) -> Option<Revoked> {
         let what = Revocable::of_key(key)?;
-        let before = if what.is_used_once() { before.max(now.plus(SKEW)) } else { before };
+        let before = if what.is_used_once() { before.max(now.plus(CLOCKS_APART)) } else { before };
         // Whoever is asked whether it is valid may have another time.
-        let until = until.min(now.plus(FACT_LONGEST)).max(now).plus(SKEW);
+        let until = until.min(now.plus(FACT_LONGEST)).max(now).plus(CLOCKS_APART);
         let hours = (until.0.div_ceil(HOUR)).min(HOURS_MOST);
         Some(Revoked { what, key: Some(key), before: before.max(EPOCH), author, hours })
     }
@@ -153,7 +153,7 @@ impl Stated for Revoked {
     }
 
     fn check(&self, now: Time) -> Result<(), Flaw> {
-        if self.before > now.plus(REVOKED_AHEAD + SKEW + DRIFT_MAX) {
+        if self.before > now.plus(REVOKED_AHEAD + CLOCKS_APART + DRIFT_MAX) {
             return Err(Flaw::Ahead);
         }
         let is_named = self.key.is_none_or(|key| Revocable::of_key(key) == Some(self.what));

@@ -56,12 +56,38 @@ pub(super) fn told(
             let wrong = Wrong::new(format!("origins are told something else as `selvedge-session-{text}`"));
             return Err(wrong.advice("give the attribute another name"));
         }
-        let names = || attributes.iter().map(|(name, _)| name.as_str());
-        let place = names().position(|name| name == text);
-        place.ok_or_else(|| {
-            Wrong::new(format!("there is no attribute `{}`", shown(text))).help(suggest::among(text, names))
-        })
+        find(text, attributes)
     })
+}
+
+/// The places of the attributes that say whose a session is, each by a name that can be written down.
+pub(super) fn owners<const N: usize>(
+    written: [Option<&At<Text>>; N],
+    attributes: Option<&[(String, Type)]>,
+    check: &mut Check<'_>,
+) -> Option<[Option<usize>; N]> {
+    let attributes = attributes?;
+    let owners = written.map(|written| check.value_or(written, None, |text| owner_of(text, attributes).map(Some)));
+    if owners.contains(&None) { None } else { Some(owners.map(Option::flatten)) }
+}
+
+fn owner_of(text: &str, attributes: &[(String, Type)]) -> Result<usize, Wrong> {
+    let place = find(text, attributes)?;
+    match attributes.get(place) {
+        Some((name, Type::Bool)) => {
+            let wrong = Wrong::new(format!("`{name}` is a bool, which is the name of nobody"));
+            Err(wrong.advice("name an attribute that is a string or an int"))
+        }
+        _ => Ok(place),
+    }
+}
+
+/// The place of an attribute.
+fn find(text: &str, attributes: &[(String, Type)]) -> Result<usize, Wrong> {
+    let names = || attributes.iter().map(|(name, _)| name.as_str());
+    names()
+        .position(|name| name == text)
+        .ok_or_else(|| Wrong::new(format!("there is no attribute `{}`", shown(text))).help(suggest::among(text, names)))
 }
 
 /// An attribute that an earlier session has with another type: expressions name it without the session.

@@ -41,6 +41,12 @@ pub struct Session {
     pub value_max: usize,
     /// The attributes that origins are told, by their places.
     pub headers: Vec<usize>,
+    /// Within what its users and tenants have their names.
+    pub realm: String,
+    /// The attribute that says whose it is, by its place: a string or an int.
+    pub user: Option<usize>,
+    /// The attribute that says of which tenant it is, by its place: a string or an int.
+    pub tenant: Option<usize>,
     /// Indexes into [`crate::Config::sites`]; empty means all sites. No site has two.
     pub sites: Vec<usize>,
     /// How long a request waits for what its client knows of and this node does not.

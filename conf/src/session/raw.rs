@@ -63,6 +63,12 @@ pub(crate) struct RawSession {
     /// The attributes that origins are told, such as `["user"]`, in `Selvedge-Session-User`. Default none.
     #[serde(default)]
     headers: Vec<At<Text>>,
+    /// The attribute that says whose a session is, such as `"user"`: a string or an int. All sessions of a user can be revoked at once then.
+    user: Option<At<Text>>,
+    /// The attribute that says of which tenant it is, a string or an int. All sessions of a tenant can be revoked at once then.
+    tenant: Option<At<Text>>,
+    /// Within what users and tenants have their names: those of sections with one realm are the same. Default the name of the session.
+    realm: Option<At<Text>>,
     /// The sites it is for, by the host in their header; all when absent. A site has one session.
     sites: Option<At<Vec<At<Text>>>>,
     /// How long a request waits for what its client has written elsewhere and is not known here yet, at most `2s`. Default `20ms`.
@@ -117,10 +123,13 @@ impl RawSession {
             _ => Err(Wrong::new(format!("`{}` is out of range: 1B to 1KiB is possible here", shown(text)))),
         });
         let headers = attribute::told(&self.headers, attributes.as_deref(), check);
+        let owners = attribute::owners([self.user.as_ref(), self.tenant.as_ref()], attributes.as_deref(), check);
+        let realm = check.value_or(self.realm.as_ref(), name.clone().unwrap_or_default(), crate::value::name);
         let sites = site::some_of(self.sites.as_ref(), "session", sites, check);
         let wait = check.value_or(self.wait.as_ref(), WAIT_DEFAULT, |text| within(text, WAIT_LONGEST));
         let fetch = check.value_or(self.fetch.as_ref(), FETCH_DEFAULT, |text| within(text, FETCH_LONGEST));
         let Times { idle, absolute, seen_every } = times?;
+        let [user, tenant] = owners?;
         Some(Session {
             name: name?,
             keys: keys?,
@@ -133,6 +142,9 @@ impl RawSession {
             counters: counters?,
             value_max: value_max?,
             headers: headers?,
+            realm: realm?,
+            user,
+            tenant,
             sites: sites?,
             wait: wait?,
             fetch: fetch?,

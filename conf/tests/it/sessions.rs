@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::expr::{Kind, Type};
-use selvedge_conf::{Config, Cookie, Effect, SameSite, Session, SessionAction};
+use selvedge_conf::{Config, Cookie, Effect, Named, SameSite, Session, SessionAction};
 
 use crate::support::{load, load_files};
 
@@ -33,6 +33,7 @@ fn defaults() {
     assert_eq!([session.idle, session.absolute, session.seen_every], [1800, 43_200, 60].map(Duration::from_secs));
     assert_eq!((session.wait, session.value_max), (Duration::from_millis(20), 256));
     assert_eq!(session.fetch, Duration::from_millis(250));
+    assert_eq!((session.user, session.tenant, session.realm.as_str()), (None, None, "web"));
     assert!(session.attributes.is_empty() && session.counters.is_empty() && session.headers.is_empty());
 }
 
@@ -42,6 +43,7 @@ fn every_key() {
         "domain = \"Example.com\"\nsame_site = \"none\"\nper_site = true\nidle = \"1h\"\nabsolute = \"30d\"\n",
         "seen_every = \"10s\"\nattributes = { user = \"string\", age = \"int\", staff = \"bool\" }\ncounters = [\"clicks\"]\n",
         "value_max = \"1KiB\"\nheaders = [\"age\", \"user\"]\nsites = [\"b.example\"]\nwait = \"0ms\"\nfetch = \"5s\"\n",
+        "user = \"age\"\ntenant = \"user\"\nrealm = \"shop\"\n",
     );
     let session = session(keys);
     let Cookie { name, domain, same_site, .. } = session.cookie;
@@ -51,6 +53,7 @@ fn every_key() {
     assert_eq!((session.headers, session.counters), (vec![1, 0], vec!["clicks".to_owned()]));
     assert_eq!([session.idle, session.absolute, session.seen_every], [3600, 2_592_000, 10].map(Duration::from_secs));
     assert_eq!((session.value_max, session.sites, session.per_site), (1024, vec![1], true));
+    assert_eq!((session.user, session.tenant, session.realm.as_str()), (Some(1), Some(0), "shop"));
     assert_eq!((session.wait, session.fetch), (Duration::ZERO, Duration::from_secs(5)));
 }
 
@@ -116,4 +119,30 @@ fn all_sites_may_have_different_sessions() {
     let report = two("").expect_err("a report");
     assert_eq!(report.problems().len(), 2, "{report}");
     assert!(report.problems().iter().all(|problem| problem.message == "the session `two` has no attribute `user`"));
+}
+
+/// What has names in each realm, and how long anything of it goes on.
+#[test]
+fn realms_are_what_sections_share() {
+    let session = |name: &str, site: &str, more: &str| {
+        format!("[session.{name}]\nkeys = [\"a.key\"]\nsites = [\"{site}\"]\n{more}\n")
+    };
+    let users = "attributes = { user = \"string\", org = \"int\" }\nuser = \"user\"";
+    let jwt = "[jwt.id]\nkeys = \"a.json\"\nalgorithms = [\"ES256\"]\n";
+    let of = |text: &str| {
+        let realms = with(text).realms.into_iter();
+        realms.map(|realm| (realm.name, realm.names, realm.longest.map(|time| time.as_secs()))).collect::<Vec<_>>()
+    };
+    let named = |name: &str, names: &[Named], longest| (name.to_owned(), names.to_vec(), longest);
+    assert_eq!(of(""), []);
+    let plain = session("web", "a.example", "");
+    assert_eq!(of(&plain), [named("web", &[], Some(43_200))]);
+    let shared = session("shop", "b.example", &format!("{users}\nrealm = \"web\"\nabsolute = \"1d\""));
+    assert_eq!(of(&format!("{plain}{shared}")), [named("web", &[Named::User], Some(86_400))]);
+    let all = [Named::User, Named::Tenant, Named::Token];
+    let tenants = session("shop", "b.example", &format!("{users}\ntenant = \"org\"\nrealm = \"id\""));
+    let expected = [named("web", &[], Some(43_200)), named("id", &all, None)];
+    assert_eq!(of(&format!("{plain}{tenants}{jwt}")), expected);
+    assert_eq!(of(jwt), [named("id", &[Named::User, Named::Token], None)]);
+    assert_eq!(of(&format!("{jwt}tenant = \"org\"\nrealm = \"web\"\n")), [named("web", &all, None)]);
 }

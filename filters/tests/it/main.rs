@@ -34,6 +34,7 @@ mod purge_pass;
 mod purge_sim;
 mod random;
 mod responses;
+mod revocations;
 mod rules;
 mod session_rules;
 mod session_token;

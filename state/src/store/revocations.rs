@@ -112,6 +112,22 @@ impl Store {
         (issued < room.floor(what)).then_some(RevokedBy::Floor)
     }
 
+    /// Whether anything of a kind is revoked: two loads.
+    #[must_use]
+    pub fn revokes_any(&self, what: Revocable) -> bool {
+        !self.revocations.entries().is_clear(what)
+    }
+
+    /// What has a name and was issued before this instant is revoked; [`Time::ZERO`] where nothing is.
+    #[must_use]
+    pub fn revoked_before(&self, key: RevocationKey) -> Time {
+        let Some(what) = Revocable::of_key(key.now) else { return Time::ZERO };
+        let room = self.revocations.entries();
+        let named = key.each().filter_map(|key| room.before(key)).max();
+        // Read after the name, as above.
+        room.floor(what).max(named.unwrap_or(Time::ZERO))
+    }
+
     /// When a revocation that was made at an instant, or a later one of its name, was applied here, or by when at the latest; for receipts. None where it
     /// was not.
     #[must_use]

@@ -66,6 +66,8 @@ impl Desk {
             from: TokenSource::Bearer,
             leeway: Duration::from_secs(30),
             claims,
+            realm: "shop".to_owned(),
+            tenant: Some("org".to_owned()),
             place: selvedge_conf::Place { file: PathBuf::new(), line: 0, column: 0 },
         };
         Desk { folder, facts }
