@@ -147,6 +147,13 @@ pub struct Config {
     pub revision: String,
 }
 
+impl Config {
+    /// The realm of a name; each that a session or an issuer names is there.
+    pub fn realm(&self, name: &str) -> Option<&Realm> {
+        self.realms.iter().find(|realm| realm.name == name)
+    }
+}
+
 /// A duration as configs and commands write it, such as `90s` or `1h30m`; 0 to 366 days.
 ///
 /// # Errors

@@ -54,3 +54,10 @@ pub fn issued(store: &Store, (what, realm, name): (Named, &str, &str), now: Time
     }
     now.max(store.revoked_before(key(store, what, realm, name)))
 }
+
+/// How many revocations are held, by what is revoked.
+pub fn held(store: &Store) -> [(&'static str, usize); 4] {
+    let named = |what: Named| (what.as_str(), store.revocations_of(revocable(what)));
+    let sessions = ("session", store.revocations_of(Revocable::Session));
+    [sessions, named(Named::User), named(Named::Tenant), named(Named::Token)]
+}

@@ -171,6 +171,7 @@ impl Node {
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             sessions: self.store.session_count(),
+            revocations: selvedge_filters::revocation::held(&self.store),
             limit_keys: plan.filters.limits().iter().map(|limit| limit.keys(&self.store)).collect(),
             limit_coverage: plan.filters.limits().iter().map(|limit| self.coverage(limit)).collect(),
             limit_overrides: plan.filters.limits().iter().map(|limit| self.overrides(limit)).collect(),

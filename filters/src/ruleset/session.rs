@@ -7,7 +7,7 @@ use selvedge_conf::{Config, Rule as Facts, SessionAction};
 
 use super::Undone;
 use crate::rule::{Context, Program};
-use crate::session::{Change, Orders, Value};
+use crate::session::{Change, Orders, Over, Value};
 
 /// One rule's part in what becomes of a session.
 #[derive(Debug)]
@@ -52,11 +52,13 @@ impl SessionEffect {
         }
         changes.extend(self.unset.iter().map(|name| Change::Unset(Arc::clone(name))));
         changes.extend(self.count.iter().map(|name| Change::Count(Arc::clone(name), 1)));
-        let there_is_one = (context.head.session.is_some() && !orders.revoke) || orders.start;
+        let there_is_one = (context.head.session.is_some() && orders.revoke.is_none()) || orders.start;
         if !there_is_one && !self.start {
             return Err(Undone::NoSession);
         }
-        orders.revoke |= self.revoke;
+        if self.revoke {
+            orders.revoke = Some(Over::Session);
+        }
         orders.start |= self.start;
         orders.rotate |= self.rotate;
         changes.into_iter().for_each(|change| orders.push(change));

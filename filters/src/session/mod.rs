@@ -16,7 +16,7 @@ mod visitor;
 
 pub use crate::signing::{Keys, SECRET_LEAST, SECRETS_MAX};
 pub use invalid::Invalid;
-pub use orders::{Change, Orders};
+pub use orders::{Change, Orders, Over};
 pub use record::Record;
 pub use said::{BadWord, said};
 pub use shape::Shape;

@@ -2,19 +2,40 @@
 
 use std::sync::Arc;
 
+use selvedge_conf::Named;
+
 use super::value::Value;
 
 /// What is to be done, in this order. At most one change for each attribute and counter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orders {
-    /// It is over, for ever.
-    pub revoke: bool,
+    /// What is over, for ever.
+    pub revoke: Option<Over>,
     /// There is one if there is none.
     pub start: bool,
     /// It goes on under another id.
     pub rotate: bool,
     /// What it holds.
     pub changes: Vec<Change>,
+    /// What rules have revoked by name: the session may be over by it.
+    pub named: Vec<Named>,
+}
+
+/// What is over with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It alone.
+    Session,
+    /// All that its user has had by now, sessions of other clients included. What they have afterwards is not, such as a session that goes on by a login of
+    /// the same orders.
+    User,
+    /// All that its tenant's users have had by now.
+    Tenant,
+}
+
+impl Over {
+    /// What takes more than a session with it.
+    pub(super) const OWNERS: [Over; 2] = [Over::User, Over::Tenant];
 }
 
 /// A change of what a session holds.
@@ -57,7 +78,7 @@ impl Orders {
 
 impl Change {
     /// The attribute that it is of.
-    fn attribute(&self) -> Option<&str> {
+    pub(super) fn attribute(&self) -> Option<&str> {
         match self {
             Change::Set(name, _) | Change::Unset(name) => Some(name),
             Change::Count(..) => None,

@@ -1,10 +1,10 @@
 //! What an origin's response says of the session of its request: `Selvedge-Session-Set: user=42; role=admin`, `-Unset` and `-Count` with names,
-//! `-Start`, `-Rotate` and `-Revoke` with `true`. All of it is taken, or none: half of what was said would be another session.
+//! `-Start` and `-Rotate` with `true`, `-Revoke` with `true`, `user` or `tenant`. All of it is taken, or none: half of what was said would be another session.
 
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
-use super::orders::{Change, Orders};
+use super::orders::{Change, Orders, Over};
 use super::shape::Shape;
 use super::told::FAMILY;
 use super::value::Value;
@@ -23,6 +23,8 @@ pub enum BadWord {
     Name(&'static str, String),
     /// It is not a value of this attribute.
     Attribute(String),
+    /// The session does not say who this is that is to be revoked.
+    Owner(&'static str),
     /// It is over, and is to go on.
     Both,
     /// More than one response may say.
@@ -38,6 +40,9 @@ impl std::fmt::Display for BadWord {
                 write!(formatter, "{FAMILY}{field} names {name:?}, which the session does not have")
             }
             BadWord::Attribute(name) => write!(formatter, "the attribute {name:?} cannot have this value"),
+            BadWord::Owner(what) => {
+                write!(formatter, "{FAMILY}revoke is of the {what}, and no attribute of the session says who that is")
+            }
             BadWord::Both => write!(formatter, "{FAMILY}revoke beside what is done to a session that goes on"),
             BadWord::Many => write!(formatter, "more than {CHANGES_MAX} changes at once"),
         }
@@ -66,12 +71,12 @@ pub fn said(shape: &Shape, headers: &HeaderMap) -> Result<Orders, BadWord> {
             })?,
             "start" => orders.start = truth(text("start")?).ok_or(BadWord::Value("start"))?,
             "rotate" => orders.rotate = truth(text("rotate")?).ok_or(BadWord::Value("rotate"))?,
-            "revoke" => orders.revoke = truth(text("revoke")?).ok_or(BadWord::Value("revoke"))?,
+            "revoke" => orders.revoke = Some(over(shape, text("revoke")?)?),
             other => return Err(BadWord::Field(short(other))),
         }
     }
     let goes_on = orders.start || orders.rotate || !orders.changes.is_empty();
-    if orders.revoke && goes_on { Err(BadWord::Both) } else { Ok(orders) }
+    if orders.revoke == Some(Over::Session) && goes_on { Err(BadWord::Both) } else { Ok(orders) }
 }
 
 /// `name=value`, the value percent-encoded.
@@ -82,6 +87,17 @@ fn set(shape: &Shape, piece: &str, orders: &mut Orders) -> Result<(), BadWord> {
     let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| wrong())?;
     let value = Value::parse(ty, &value, shape.facts().value_max).ok_or_else(wrong)?;
     push(orders, Change::Set(name.clone(), value))
+}
+
+/// What is over: the session, or more than it, which needs somebody to be over of.
+fn over(shape: &Shape, text: &str) -> Result<Over, BadWord> {
+    let (over, what) = match text {
+        "true" => return Ok(Over::Session),
+        "user" => (Over::User, "user"),
+        "tenant" => (Over::Tenant, "tenant"),
+        _ => return Err(BadWord::Value("revoke")),
+    };
+    shape.owner(over).map(|_| over).ok_or(BadWord::Owner(what))
 }
 
 fn push(orders: &mut Orders, change: Change) -> Result<(), BadWord> {

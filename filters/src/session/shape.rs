@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use selvedge_conf::expr::Type;
-use selvedge_conf::{SameSite, Session as Facts};
+use selvedge_conf::{Named, Realm, SameSite, Session as Facts};
 use selvedge_state::{Revocable, RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
 
+use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::token::Token;
 use super::value::Value;
@@ -18,15 +19,17 @@ use crate::signing::Keys;
 #[derive(Debug)]
 pub struct Shape {
     facts: Facts,
+    realm: Realm,
     keys: Arc<Keys>,
     attributes: Vec<(Arc<str>, Type)>,
     counters: Vec<Arc<str>>,
 }
 
 impl Shape {
-    /// Of what a config says, with the keys that its files have.
-    pub fn new(facts: &Facts, keys: Arc<Keys>) -> Shape {
+    /// Of what a config says, its realm among that, with the keys that its files have.
+    pub fn new(facts: &Facts, realm: &Realm, keys: Arc<Keys>) -> Shape {
         Shape {
+            realm: realm.clone(),
             attributes: facts.attributes.iter().map(|(name, ty)| (name.as_str().into(), ty.clone())).collect(),
             counters: facts.counters.iter().map(|name| name.as_str().into()).collect(),
             keys,
@@ -47,6 +50,27 @@ impl Shape {
     /// An attribute and its type.
     pub(super) fn attribute(&self, name: &str) -> Option<(&Arc<str>, &Type)> {
         self.attributes.iter().find(|(held, _)| **held == *name).map(|(name, ty)| (name, ty))
+    }
+
+    /// Within what its users and tenants are named.
+    pub(super) fn realm(&self) -> &Realm {
+        &self.realm
+    }
+
+    /// The attribute that says who it is that more than a session is over of, if one does.
+    pub(super) fn owner(&self, over: Over) -> Option<(Named, &Arc<str>)> {
+        let (what, place) = match over {
+            Over::Session => return None,
+            Over::User => (Named::User, self.facts.user?),
+            Over::Tenant => (Named::Tenant, self.facts.tenant?),
+        };
+        self.attributes.get(place).map(|(name, _)| (what, name))
+    }
+
+    /// Whether a session that is rotated by these orders is somebody's from then on. Where nothing says whose a session is, each rotation is taken for a login.
+    pub(super) fn is_login(&self, orders: &Orders) -> bool {
+        let Some((_, owner)) = self.owner(Over::User).or(self.owner(Over::Tenant)) else { return true };
+        orders.changes.iter().any(|change| matches!(change, Change::Set(name, _) if name == owner))
     }
 
     /// A counter.

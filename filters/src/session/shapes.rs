@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use selvedge_conf::Config;
+use selvedge_conf::{Config, Session as Facts};
 
 use super::shape::Shape;
 use crate::signing::Keys;
@@ -19,8 +19,10 @@ pub(crate) struct Shapes {
 impl Shapes {
     /// Those of a config, with their keys in its order. Without keys there are none.
     pub(crate) fn new(config: &Config, keys: &[Arc<Keys>]) -> Shapes {
-        let shapes: Vec<Shape> =
-            config.sessions.iter().zip(keys).map(|(facts, keys)| Shape::new(facts, Arc::clone(keys))).collect();
+        let shape = |(facts, keys): (&Facts, &Arc<Keys>)| {
+            Some(Shape::new(facts, config.realm(&facts.realm)?, Arc::clone(keys)))
+        };
+        let shapes: Vec<Shape> = config.sessions.iter().zip(keys).filter_map(shape).collect();
         let of = |site| shapes.iter().position(|shape| shape.facts().is_for(site));
         let sites = config.sites.iter().enumerate().map(|(site, facts)| (facts.host.to_string(), of(site)));
         Shapes { sites: sites.collect(), shapes }

@@ -1,8 +1,8 @@
 //! What a cookie holds: a signed, opaque name of one session, until when it is good, and which writes the client knows of.
 //!
-//! The bytes are a format number (1), the id of the key (4), the session's id (16), when the session was started, when it ends and when this
-//! token was made (4 each, seconds since the Unix epoch), how many authors follow (1), each author with its newest write (pop 2, node 4, life 8,
-//! number 8), and the signature (32); numbers with their high bytes first, all of it in base64url without padding (RFC 4648 section 5).
+//! The bytes are a format number (1), the id of the key (4), the session's id (16), when the session was started and since when it is its user's (6 each, ms
+//! since the Unix epoch), when it ends and when this token was made (4 each, seconds), how many authors follow (1), each author with its newest write (pop 2,
+//! node 4, life 8, number 8), and the signature (32); numbers with their high bytes first, all of it in base64url without padding (RFC 4648 section 5).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,20 +18,22 @@ pub const TOKEN_MAX: usize = (FIXED + CONTEXT_MAX * WRITTEN + MAC_LEN).div_ceil(
 /// The format.
 const FORMAT: u8 = 1;
 /// Bytes before the authors.
-const FIXED: usize = 1 + 4 + ID_LEN + 3 * 4 + 1;
+const FIXED: usize = 1 + 4 + ID_LEN + 2 * 6 + 2 * 4 + 1;
 /// Bytes of one author and its newest write.
 const WRITTEN: usize = 2 + 4 + 8 + 8;
 
-/// One session as its client knows it. Times are to the second.
+/// One session as its client knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Which session: 128 random bits.
     pub id: [u8; ID_LEN],
     /// When the session was started.
     pub started: Time,
-    /// When it ends, whatever happens.
+    /// Since when it is its user's: what is revoked of that user or tenant before is not this one.
+    pub login: Time,
+    /// When it ends, whatever happens; to the second.
     pub end: Time,
-    /// When this token was made.
+    /// When this token was made; to the second.
     pub made: Time,
     /// How far of each author the client has seen or written the session; at most [`CONTEXT_MAX`], what is beyond is not said.
     pub context: Vec<Versioned>,
@@ -72,7 +74,8 @@ impl Token {
         out.push(FORMAT);
         out.extend_from_slice(&key);
         out.extend_from_slice(&self.id);
-        [self.started, self.end, self.made].into_iter().for_each(|at| out.extend_from_slice(&seconds(at)));
+        [self.started, self.login].into_iter().for_each(|at| out.extend_from_slice(&millis(at)));
+        [self.end, self.made].into_iter().for_each(|at| out.extend_from_slice(&seconds(at)));
         // At most four of them.
         out.push(u8::try_from(written.len()).unwrap_or(0));
         for Versioned { author: Author { actor, incarnation }, version } in written {
@@ -87,7 +90,8 @@ impl Token {
     /// What stands behind the id of the key, to the end.
     fn parse(reader: &mut Reader<'_>) -> Result<Token, Invalid> {
         let id = reader.take()?;
-        let [started, end, made] = [reader.time()?, reader.time()?, reader.time()?];
+        let [started, login] = [reader.millis()?, reader.millis()?];
+        let [end, made] = [reader.seconds()?, reader.seconds()?];
         let authors = usize::from(reader.byte()?);
         if reader.0.len() != authors * WRITTEN || authors > CONTEXT_MAX {
             return Err(Invalid::Truncated);
@@ -100,13 +104,19 @@ impl Token {
             let version = Version::numbered(u64::from_be_bytes(reader.take()?));
             context.push(Versioned { author: Author { actor, incarnation }, version });
         }
-        Ok(Token { id, started, end, made, context })
+        Ok(Token { id, started, login, end, made, context })
     }
 }
 
 /// Seconds of a time; the last one that there is for what comes later (2106).
 fn seconds(at: Time) -> [u8; 4] {
     u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// The low six bytes of a time, which last for 8,900 years.
+fn millis(at: Time) -> [u8; 6] {
+    let [_, _, low @ ..] = at.0.to_be_bytes();
+    low
 }
 
 /// Bytes to be read from their beginning.
@@ -123,7 +133,12 @@ impl Reader<'_> {
         self.take::<1>().map(|[byte]| byte)
     }
 
-    fn time(&mut self) -> Result<Time, Invalid> {
+    fn seconds(&mut self) -> Result<Time, Invalid> {
         Ok(Time(u64::from(u32::from_be_bytes(self.take()?)) * 1000))
+    }
+
+    fn millis(&mut self) -> Result<Time, Invalid> {
+        let [a, b, c, d, e, f] = self.take()?;
+        Ok(Time(u64::from_be_bytes([0, 0, a, b, c, d, e, f])))
     }
 }

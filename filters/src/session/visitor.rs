@@ -4,14 +4,17 @@
 //! cookie goes out where the client has to know something: another session, a write or a read of something new, another key, or that it is seen.
 
 use http::HeaderMap;
+use selvedge_conf::Named;
 use selvedge_state::{Author, Covered, SessionError, SessionKey, SessionWrite, Store, Time, Versioned};
 
 use super::invalid::Invalid;
-use super::orders::{Change, Orders};
+use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::shape::Shape;
 use super::token::{ID_LEN, Token};
 use super::told::hashed;
+use super::value::Value;
+use crate::revocation;
 
 /// What a request's cookie comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +29,8 @@ pub enum Standing {
     Invalid(Invalid),
     /// The session was not used for too long.
     Idle,
-    /// The session was revoked.
-    Revoked,
+    /// The session was revoked, or all that its user or its tenant had when it became theirs.
+    Revoked(Over),
 }
 
 impl Standing {
@@ -39,7 +42,9 @@ impl Standing {
             Standing::Absent => "absent",
             Standing::Invalid(reason) => reason.as_str(),
             Standing::Idle => "idle",
-            Standing::Revoked => "revoked",
+            Standing::Revoked(Over::Session) => "revoked",
+            Standing::Revoked(Over::User) => "revoked_user",
+            Standing::Revoked(Over::Tenant) => "revoked_tenant",
         }
     }
 }
@@ -51,8 +56,8 @@ pub struct Obeyed {
     pub started: bool,
     /// It goes on under another id.
     pub rotated: bool,
-    /// It is over.
-    pub revoked: bool,
+    /// This is over.
+    pub revoked: Option<Over>,
 }
 
 /// A request and its session.
@@ -126,8 +131,9 @@ impl Visitor {
     /// Looks once more at what is known of its session.
     pub fn look(&mut self, shape: &Shape, store: &Store, now: Time) {
         if let Some(visit) = self.visit.take() {
-            self.goes_on_as(shape, visit.token, (store, now));
-            self.standing = self.visit.as_ref().map_or(Standing::Revoked, Visit::standing);
+            let looked = Visit::look(shape, visit.token, store, now);
+            self.standing = looked.as_ref().map_or_else(|over| *over, Visit::standing);
+            self.visit = looked.ok();
         }
     }
 
@@ -142,47 +148,81 @@ impl Visitor {
         id: [u8; ID_LEN],
         (store, now): (&Store, Time),
     ) -> Result<Obeyed, SessionError> {
-        let mut obeyed = Obeyed::default();
-        if let Some(visit) = self.visit.as_ref().filter(|_| orders.revoke) {
+        let had_one = self.visit.is_some();
+        let revoked = orders.revoke.filter(|over| self.revoke(shape, *over, (store, now)));
+        let (obeyed, token) = self.change(shape, orders, id, (store, now))?;
+        // What was revoked just now, and whose it is now, may be the end of it.
+        self.visit = token.and_then(|token| Visit::look(shape, token, store, now).ok());
+        let is_over = had_one && self.visit.is_none();
+        self.owes |= obeyed.started || obeyed.rotated || is_over;
+        Ok(Obeyed { revoked, ..obeyed })
+    }
+
+    /// Revokes its session, or all that its user or its tenant has. Whether there was anything to revoke.
+    fn revoke(&mut self, shape: &Shape, over: Over, (store, now): (&Store, Time)) -> bool {
+        let Some(visit) = &self.visit else { return false };
+        if over == Over::Session {
             visit.revoke(shape, (store, now));
-            self.visit = None;
-            (self.owes, obeyed.revoked) = (true, true);
+            (self.visit, self.owes) = (None, true);
+            return true;
         }
+        let Some((what, name)) = visit.owner(shape, over) else { return false };
+        revocation::revoke(store, (what, shape.realm(), &name), None, now);
+        true
+    }
+
+    /// Carries out all but what is revoked. The other part is what the session goes on as, if there is one then.
+    fn change(
+        &self,
+        shape: &Shape,
+        orders: &Orders,
+        id: [u8; ID_LEN],
+        (store, now): (&Store, Time),
+    ) -> Result<(Obeyed, Option<Token>), SessionError> {
         let held: Vec<Held<'_>> = orders.changes.iter().filter_map(Held::of).collect();
         let attributes: Vec<_> = held.iter().map(|held| (held.name, held.value.as_deref())).collect();
         let counts: Vec<_> = orders.changes.iter().filter_map(counted).collect();
         let write = SessionWrite { attributes: &attributes, counts: &counts, ..SessionWrite::default() };
-        match &self.visit {
-            None if !orders.start => return Ok(obeyed),
-            None => {
-                let token = shape.begin(id, now);
-                store.write_session(shape.key(&token, store), &shape.life(&token, now), &write, now)?;
-                self.goes_on_as(shape, token, (store, now));
-                (self.owes, obeyed.started) = (true, true);
+        let Some(visit) = &self.visit else {
+            if !orders.start {
+                return Ok((Obeyed::default(), None));
             }
-            Some(visit) if orders.rotate => {
-                let token = shape.begin(id, now);
-                let after = visit.token.context.as_slice();
-                let keys = (visit.key, shape.key(&token, store));
-                store.copy_session(keys, &shape.life(&token, now), &SessionWrite { after, ..write }, now)?;
-                visit.revoke(shape, (store, now));
-                self.goes_on_as(shape, token, (store, now));
-                (self.owes, obeyed.rotated) = (true, true);
-            }
-            Some(_) if orders.changes.is_empty() => {}
-            Some(visit) => {
-                let after = visit.token.context.as_slice();
-                let write = SessionWrite { after, ..write };
-                store.write_session(visit.key, &shape.life(&visit.token, now), &write, now)?;
-                let token = visit.token.clone();
-                self.goes_on_as(shape, token, (store, now));
-            }
+            let token = shape.begin(id, self.login(shape, orders, (store, now)), now);
+            store.write_session(shape.key(&token, store), &shape.life(&token, now), &write, now)?;
+            return Ok((Obeyed { started: true, ..Obeyed::default() }, Some(token)));
+        };
+        let write = SessionWrite { after: visit.token.context.as_slice(), ..write };
+        if orders.rotate {
+            let token = match shape.is_login(orders) {
+                true => shape.begin(id, self.login(shape, orders, (store, now)), now),
+                // Whoever is logged in is so for no longer, and from no later.
+                false => Token { end: visit.token.end, ..shape.begin(id, visit.token.login, now) },
+            };
+            let keys = (visit.key, shape.key(&token, store));
+            store.copy_session(keys, &shape.life(&token, now), &write, now)?;
+            visit.revoke(shape, (store, now));
+            return Ok((Obeyed { rotated: true, ..Obeyed::default() }, Some(token)));
         }
-        Ok(obeyed)
+        if !orders.changes.is_empty() {
+            store.write_session(visit.key, &shape.life(&visit.token, now), &write, now)?;
+        }
+        Ok((Obeyed::default(), Some(visit.token.clone())))
     }
 
-    fn goes_on_as(&mut self, shape: &Shape, token: Token, (store, now): (&Store, Time)) {
-        self.visit = Visit::look(shape, token, store, now).ok();
+    /// The instant from which a session counts as that of whoever it is somebody's by these orders.
+    fn login(&self, shape: &Shape, orders: &Orders, (store, now): (&Store, Time)) -> Time {
+        let held = |attribute: &str| {
+            let of_it = |change: &&Change| change.attribute() == Some(attribute);
+            match orders.changes.iter().find(of_it) {
+                Some(Change::Set(_, value)) => Some(value.spelt()),
+                Some(Change::Unset(_) | Change::Count(..)) => None,
+                None => self.record()?.attribute(attribute).map(Value::spelt),
+            }
+        };
+        let owners = Over::OWNERS.into_iter().filter_map(|over| shape.owner(over));
+        owners
+            .filter_map(|(what, attribute)| Some((what, held(attribute)?)))
+            .fold(now, |at, (what, name)| revocation::issued(store, (what, &shape.realm().name, &name), at))
     }
 
     /// `Set-Cookie`, where the client has to be told something; what is told is what was read and written by now. It is written down that the
@@ -209,10 +249,10 @@ impl Visit {
     /// What is known of a token's session.
     ///
     /// # Errors
-    /// [`Standing::Revoked`].
+    /// [`Standing::Revoked`], and with whom.
     fn look(shape: &Shape, token: Token, store: &Store, now: Time) -> Result<Visit, Standing> {
         if store.revoked(shape.revocation(&token, store), token.started).is_some() {
-            return Err(Standing::Revoked);
+            return Err(Standing::Revoked(Over::Session));
         }
         let key = shape.key(&token, store);
         let covered = store.session_covers(key, &token.context, now);
@@ -222,7 +262,29 @@ impl Visit {
             Some((seen, record)) => (Some(seen), record),
             None => (None, shape.record(&token, None, is_fresh)),
         };
-        Ok(Visit { token, key, seen, covered, record })
+        let visit = Visit { token, key, seen, covered, record };
+        match visit.revoked(shape, store) {
+            Some(over) => Err(Standing::Revoked(over)),
+            None => Ok(visit),
+        }
+    }
+
+    /// With whom it is over, if it is: as far as it is known here whose it is.
+    fn revoked(&self, shape: &Shape, store: &Store) -> Option<Over> {
+        let realm = shape.realm().name.as_str();
+        let is_revoked = |(what, name): (Named, String)| {
+            revocation::revoked(store, (what, realm, &name), self.token.login).is_some()
+        };
+        let is_any = |over: &Over| shape.owner(*over).is_some_and(|(what, _)| revocation::is_any(store, what));
+        let mut owners = Over::OWNERS.into_iter().filter(is_any);
+        owners.find(|over| self.owner(shape, *over).is_some_and(is_revoked))
+    }
+
+    /// Who it is that more than a session is over of.
+    fn owner(&self, shape: &Shape, over: Over) -> Option<(Named, String)> {
+        let (what, attribute) = shape.owner(over)?;
+        let name = self.record.attribute(attribute)?.spelt();
+        (!name.is_empty()).then_some((what, name))
     }
 
     /// It is over from here on, at every node that hears of it, until it would have ended.
@@ -237,9 +299,9 @@ impl Visit {
 }
 
 impl Shape {
-    /// The token of a session that begins.
-    fn begin(&self, id: [u8; ID_LEN], now: Time) -> Token {
-        Token { id, started: now, end: self.end(now), made: now, context: Vec::new() }
+    /// The token of a session that begins, and that is its user's since an instant.
+    fn begin(&self, id: [u8; ID_LEN], login: Time, now: Time) -> Token {
+        Token { id, started: now, login, end: self.end(now), made: now, context: Vec::new() }
     }
 }
 

@@ -36,6 +36,7 @@ mod random;
 mod responses;
 mod revocations;
 mod rules;
+mod session_over;
 mod session_rules;
 mod session_token;
 mod session_visit;

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use selvedge_conf::Config;
 use selvedge_conf::expr::Phase;
 use selvedge_filters::rule::Program;
-use selvedge_filters::session::{Change, Orders, Record, Value};
+use selvedge_filters::session::{Change, Orders, Over, Record, Value};
 use selvedge_filters::{EffectRecord, Filters, Head, RuleId, Tables, Undone};
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
@@ -105,7 +105,7 @@ fn what_cannot_be_done_is_left_as_a_whole() {
     assert_eq!(decide("/name", "user=ann&age=x", Some(&session)), (Orders::default(), vec![RuleId(1)]));
     assert_eq!(decide("/name", "user=susan&age=1", Some(&session)), (Orders::default(), vec![RuleId(1)]), "too long");
     assert_eq!(decide("/name", "user=ann&age=1", None), (Orders::default(), vec![RuleId(1)]));
-    let revoked = Orders { revoke: true, ..Orders::default() };
+    let revoked = Orders { revoke: Some(Over::Session), ..Orders::default() };
     assert_eq!(decide("/logout", "", Some(&session)), (revoked, vec![RuleId(4)]), "it is over by then");
     assert_eq!(decide("/logout", "", None), (Orders::default(), vec![RuleId(3), RuleId(4)]));
 }

@@ -21,7 +21,8 @@ fn author(pop: u16) -> Author {
 fn token(authors: u16) -> Token {
     let seen = |pop| Versioned { author: author(pop), version: Version::numbered(u64::MAX - u64::from(pop)) };
     let context = (0..authors).map(seen).collect();
-    Token { id: [0xa5; 16], started: NOW.minus(60_000), end: NOW.plus(3_600_000), made: NOW.minus(1000), context }
+    let (started, login) = (NOW.minus(60_007), NOW.minus(6001));
+    Token { id: [0xa5; 16], started, login, end: NOW.plus(3_600_000), made: NOW.minus(1000), context }
 }
 
 #[test]
@@ -73,9 +74,10 @@ fn each_thing_that_is_wrong_has_its_reason() {
         (with(0, 2), Invalid::Version),
         (with(1, bytes[1] ^ 1), Invalid::Key),
         (other, Invalid::Key),
-        // Its id, its end, and the signature itself.
+        // Its id, since when it is somebody's, its end, and the signature itself.
         (with(5, bytes[5] ^ 1), Invalid::Forged),
-        (with(27, bytes[27] ^ 1), Invalid::Forged),
+        (with(32, bytes[32] ^ 1), Invalid::Forged),
+        (with(36, bytes[36] ^ 1), Invalid::Forged),
         (with(bytes.len() - 1, bytes[bytes.len() - 1] ^ 1), Invalid::Forged),
         (elsewhere, Invalid::Forged),
         (ended, Invalid::Expired),
@@ -114,16 +116,18 @@ proptest! {
     #[test]
     fn any_session_comes_back(
         id in any::<[u8; 16]>(),
-        times in any::<[u32; 3]>(),
+        instants in [0_u64..1 << 48, 0..1 << 48],
+        times in any::<[u32; 2]>(),
         written in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<u64>(), any::<u64>()), 0..5),
     ) {
-        let [started, end, made] = times.map(|seconds| Time(u64::from(seconds) * 1000));
+        let [started, login] = instants.map(Time);
+        let [end, made] = times.map(|seconds| Time(u64::from(seconds) * 1000));
         let seen = |(pop, node, life, version)| Versioned {
             author: Author { actor: Actor { pop: PopId(pop), node }, incarnation: Incarnation(life) },
             version: Version::numbered(version),
         };
         let context = written.into_iter().map(seen).collect();
-        let token = Token { id, started, end: end.plus(1000), made, context };
+        let token = Token { id, started, login, end: end.plus(1000), made, context };
         let keys = keys("web", &[&OLD]);
         let read = Token::read(token.write(&keys, "").as_bytes(), &keys, "", Time(0)).map(|(token, _)| token);
         let end = token.end.0.min(u64::from(u32::MAX) * 1000);

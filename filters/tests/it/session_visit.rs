@@ -5,12 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use selvedge_conf::Config;
 use selvedge_filters::session::{
-    BadWord, Change, Keys, Obeyed, Orders, Record, Shape, Standing, Value, Visitor, said, told,
+    BadWord, Change, Keys, Obeyed, Orders, Over, Record, Shape, Standing, Value, Visitor, said, told,
 };
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
-const NOW: Time = Time(1_800_000_000_000);
-const SECRET: [u8; 32] = [7; 32];
+pub(crate) const NOW: Time = Time(1_800_000_000_000);
+pub(crate) const SECRET: [u8; 32] = [7; 32];
 
 /// One kind of sessions with these keys besides.
 fn config(more: &str) -> Config {
@@ -22,15 +22,16 @@ fn config(more: &str) -> Config {
         .unwrap_or_else(|report| panic!("{report}"))
 }
 
-fn shape_of(more: &str, secrets: &[[u8; 32]]) -> Shape {
-    Shape::new(&config(more).sessions[0], Arc::new(Keys::new("web", secrets).expect("keys")))
+pub(crate) fn shape_of(more: &str, secrets: &[[u8; 32]]) -> Shape {
+    let config = config(more);
+    Shape::new(&config.sessions[0], &config.realms[0], Arc::new(Keys::new("web", secrets).expect("keys")))
 }
 
 fn shape() -> Shape {
     shape_of("", &[SECRET])
 }
 
-fn store(pop: u16) -> Store {
+pub(crate) fn store(pop: u16) -> Store {
     Store::new(StoreConfig {
         me: Actor { pop: PopId(pop), node: 0 },
         incarnation: Incarnation(NOW.0 << 16 | 1),
@@ -46,10 +47,10 @@ fn store(pop: u16) -> Store {
 
 /// A client with the cookie that it was given last.
 #[derive(Clone, Default)]
-struct Client(String);
+pub(crate) struct Client(pub(crate) String);
 
 impl Client {
-    fn headers(&self) -> HeaderMap {
+    pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !self.0.is_empty() {
             headers.insert("cookie", HeaderValue::from_str(&format!("x=y; {}", self.0)).expect("a value"));
@@ -58,7 +59,7 @@ impl Client {
     }
 
     /// One request, of which this is ordered; what it saw when it came, and whether it was given a cookie.
-    fn ask(&mut self, shape: &Shape, store: &Store, orders: &Orders, now: Time) -> (Visitor, Obeyed, bool) {
+    pub(crate) fn ask(&mut self, shape: &Shape, store: &Store, orders: &Orders, now: Time) -> (Visitor, Obeyed, bool) {
         let mut visitor = Visitor::meet(shape, &self.headers(), "a.example", store, now);
         let id = std::array::from_fn(|nth| (now.0 >> (nth % 8 * 8)) as u8 ^ nth as u8);
         let obeyed = visitor.obey(shape, orders, id, (store, now)).expect("room");
@@ -70,7 +71,7 @@ impl Client {
         (visitor, obeyed, given)
     }
 
-    fn look(&mut self, shape: &Shape, store: &Store, now: Time) -> (Standing, Option<Record>, bool) {
+    pub(crate) fn look(&mut self, shape: &Shape, store: &Store, now: Time) -> (Standing, Option<Record>, bool) {
         let visitor = Visitor::meet(shape, &self.headers(), "a.example", store, now);
         let (standing, record) = (visitor.standing(), visitor.record().cloned());
         let (_, _, given) = self.ask(shape, store, &Orders::default(), now);
@@ -78,19 +79,19 @@ impl Client {
     }
 }
 
-fn set(name: &str, value: Value) -> Change {
+pub(crate) fn set(name: &str, value: Value) -> Change {
     Change::Set(name.into(), value)
 }
 
-fn string(text: &str) -> Value {
+pub(crate) fn string(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-fn start() -> Orders {
+pub(crate) fn start() -> Orders {
     Orders { start: true, ..Orders::default() }
 }
 
-fn changes(changes: Vec<Change>) -> Orders {
+pub(crate) fn changes(changes: Vec<Change>) -> Orders {
     Orders { changes, ..Orders::default() }
 }
 
@@ -166,7 +167,7 @@ fn a_rotated_session_goes_on_under_another_id() {
     assert_eq!((record.count("clicks"), record.started), (3, NOW.plus(1000)));
     assert_eq!(client.look(&shape, &store, NOW.plus(2000)).1.as_ref(), Some(record));
     let (standing, record, _) = before.look(&shape, &store, NOW.plus(2000));
-    assert_eq!((standing, record), (Standing::Revoked, None));
+    assert_eq!((standing, record), (Standing::Revoked(Over::Session), None));
 }
 
 #[test]
@@ -174,19 +175,19 @@ fn a_revoked_session_is_over_wherever_it_is_shown() {
     let (shape, store, mut client) = (shape(), store(1), Client::default());
     client.ask(&shape, &store, &start(), NOW);
     let mut copy = client.clone();
-    let revoke = Orders { revoke: true, ..Orders::default() };
+    let revoke = Orders { revoke: Some(Over::Session), ..Orders::default() };
     let (visitor, obeyed, given) = client.ask(&shape, &store, &revoke, NOW.plus(1000));
-    assert!(obeyed.revoked && given && visitor.record().is_none());
+    assert!(obeyed.revoked == Some(Over::Session) && given && visitor.record().is_none());
     assert_eq!(client.0, "__Host-web=");
     for after in [1001, 60_000, 3_599_000] {
         let (standing, record, _) = copy.look(&shape, &store, NOW.plus(after));
-        assert_eq!((standing, record), (Standing::Revoked, None));
+        assert_eq!((standing, record), (Standing::Revoked(Over::Session), None));
     }
     // And begins no other one, unless somebody says so.
-    let both = Orders { revoke: true, start: true, ..Orders::default() };
+    let both = Orders { revoke: Some(Over::Session), start: true, ..Orders::default() };
     client.ask(&shape, &store, &start(), NOW.plus(5000));
     let (_, obeyed, _) = client.ask(&shape, &store, &both, NOW.plus(6000));
-    assert_eq!((obeyed.revoked, obeyed.started), (true, true));
+    assert_eq!((obeyed.revoked, obeyed.started), (Some(Over::Session), true));
     assert_eq!(client.look(&shape, &store, NOW.plus(7000)).0, Standing::Fresh);
 }
 
@@ -286,13 +287,13 @@ fn what_an_origin_says_is_taken_as_a_whole_or_not() {
     let expected = Orders {
         start: true,
         rotate: true,
-        revoke: false,
         changes: vec![
             set("user", string("J\u{fc}r;gen")),
             set("is_staff", Value::Bool(true)),
             Change::Unset("age".into()),
             Change::Count("clicks".into(), 2),
         ],
+        ..Orders::default()
     };
     assert_eq!(all, Ok(expected));
     let long = format!("user={}", "a".repeat(257));
@@ -309,8 +310,14 @@ fn what_an_origin_says_is_taken_as_a_whole_or_not() {
         ("selvedge-session-unset", "clicks", BadWord::Name("unset", "clicks".to_owned())),
         ("selvedge-session-count", "user", BadWord::Name("count", "user".to_owned())),
         ("selvedge-session-revoke", "true", BadWord::Both),
+        ("selvedge-session-revoke", "all", BadWord::Value("revoke")),
+        ("selvedge-session-revoke", "user", BadWord::Owner("user")),
+        ("selvedge-session-revoke", "tenant", BadWord::Owner("tenant")),
     ] {
         assert_eq!(heard(&[("selvedge-session-count", "clicks"), (name, value)]), Err(wrong), "{name}: {value}");
     }
-    assert_eq!(heard(&[("selvedge-session-revoke", "true")]), Ok(Orders { revoke: true, ..Orders::default() }));
+    assert_eq!(
+        heard(&[("selvedge-session-revoke", "true")]),
+        Ok(Orders { revoke: Some(Over::Session), ..Orders::default() })
+    );
 }

@@ -6,13 +6,14 @@
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
-use selvedge_filters::session::{Obeyed, Orders, Shape, Standing, Visitor, is_told, said, told};
+use selvedge_conf::Named;
+use selvedge_filters::session::{Obeyed, Orders, Over, Shape, Standing, Visitor, is_told, said, told};
 use selvedge_filters::{Changes, HeaderChange};
 
 use super::context::Context;
 use super::roaming;
 use crate::node::Node;
-use crate::observe::SessionChange;
+use crate::observe::{Revoker, SessionChange};
 use crate::plan::Plan;
 
 /// What a request knows of its session.
@@ -59,6 +60,7 @@ pub(super) fn obey(node: &Node, context: &mut Context, orders: &Orders) {
     if orders.is_empty() {
         return;
     }
+    orders.named.iter().for_each(|what| node.metrics.revoked(*what, Revoker::Rule));
     let plan = std::sync::Arc::clone(&context.plan);
     let Some((shape, _)) = of(&plan, context) else { return };
     let Some(met) = &mut context.session else { return };
@@ -81,8 +83,13 @@ pub(super) fn obey(node: &Node, context: &mut Context, orders: &Orders) {
 
 fn count(node: &Node, obeyed: Obeyed) {
     let Obeyed { started, rotated, revoked } = obeyed;
-    let changes =
-        [(started, SessionChange::Started), (rotated, SessionChange::Rotated), (revoked, SessionChange::Revoked)];
+    match revoked {
+        None => {}
+        Some(Over::Session) => node.metrics.session_changed(SessionChange::Revoked),
+        Some(Over::User) => node.metrics.revoked(Named::User, Revoker::Origin),
+        Some(Over::Tenant) => node.metrics.revoked(Named::Tenant, Revoker::Origin),
+    }
+    let changes = [(started, SessionChange::Started), (rotated, SessionChange::Rotated)];
     let done = changes.into_iter().filter(|(is, _)| *is);
     done.for_each(|(_, change)| node.metrics.session_changed(change));
 }

@@ -10,7 +10,7 @@ use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
-use selvedge_conf::Config;
+use selvedge_conf::{Config, Named};
 use selvedge_filters::challenge::{Outcome, Refused};
 use selvedge_filters::session::Standing;
 use selvedge_state::{Coverage, Time};
@@ -19,7 +19,7 @@ use super::cached::CacheGauges;
 use super::meters::{self, Families, Meters};
 use super::runs::RunMeters;
 use super::series::{self, Family};
-use super::sessions::{SessionChange, SessionCounters, SessionWait};
+use super::sessions::{Revoker, SessionChange, SessionCounters, SessionWait};
 use crate::cache::Stats;
 use crate::keep::{LogStatus, RunsStatus};
 use crate::link::nats::FabricStatus;
@@ -121,6 +121,8 @@ pub struct Reading {
     pub bans: usize,
     /// Sessions held.
     pub sessions: usize,
+    /// Revocations held, by what is revoked.
+    pub revocations: [(&'static str, usize); 4],
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
     /// Whether each limit's table holds all keys it counted, by limit.
@@ -274,6 +276,11 @@ impl Metrics {
         self.sessions.changed(change);
     }
 
+    /// A user, a tenant or a token was revoked here.
+    pub fn revoked(&self, what: Named, by: Revoker) {
+        self.sessions.revoked(what, by);
+    }
+
     /// An answer had to do with challenges; why, where there is no pass for what was sent.
     pub fn challenge(&self, outcome: Option<Outcome>, refused: Option<Refused>) {
         if let Some(outcome) = outcome {
@@ -301,7 +308,7 @@ impl Metrics {
     /// When a metric cannot be written as text.
     pub fn text(&self, config: &Config, reading: &Reading) -> Result<String, prometheus::Error> {
         self.gauges.set(config, reading);
-        self.sessions.held.set(i64::try_from(reading.sessions).unwrap_or(i64::MAX));
+        self.sessions.set(reading.sessions, &reading.revocations);
         self.runs.set(reading.runs.as_ref());
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

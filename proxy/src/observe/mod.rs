@@ -17,4 +17,4 @@ mod sessions;
 pub use access::AccessLog;
 pub use meters::{LimitOutcome, Meters};
 pub use metrics::Metrics;
-pub use sessions::{SessionChange, SessionWait};
+pub use sessions::{Revoker, SessionChange, SessionWait};

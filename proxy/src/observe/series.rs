@@ -69,12 +69,14 @@ pub(super) const PEER_EVENTS: usize = 19;
 pub(super) const EVENTS: usize = 33;
 /// shield, fallback, origin.
 const WAYS: usize = 3;
-/// fresh, behind, absent, idle, revoked, and the seven reasons for which a cookie is not believed.
-const STANDINGS: usize = 12;
+/// fresh, behind, absent, idle, revoked, revoked_user, revoked_tenant, and the seven reasons for which a cookie is not believed.
+const STANDINGS: usize = 14;
 /// started, rotated, revoked, refused, failed.
 const SESSION_CHANGES_MADE: usize = 5;
 /// arrived, fetched, behind, unheard.
 const SESSION_WAITS_MADE: usize = 4;
+/// user, tenant and token by a rule, user and tenant by an origin.
+const REVOKED_BY: usize = 5;
 /// first, repeat, alone, not-run, lost, and reasons for which a request is refused.
 const RUN_OUTCOMES: usize = 5 + 11;
 /// posed, solved, failed.
@@ -274,6 +276,14 @@ pub(super) const PEER_EVENTS_TOTAL: Family = family(
     &["peer", "event"],
     By::Peer(PEER_EVENTS),
 );
+pub(super) const REVOCATIONS: Family =
+    family("selvedge_revocations", "Revocations held, by what is revoked.", &["what"], By::Fixed(4));
+pub(super) const REVOCATIONS_MADE: Family = family(
+    "selvedge_revocations_total",
+    "Users, tenants and tokens revoked here.",
+    &["what", "by"],
+    By::Fixed(REVOKED_BY),
+);
 pub(super) const SESSION_CHANGES: Family = family(
     "selvedge_session_changes_total",
     "Sessions started, rotated and revoked; refused (what an origin said of one cannot be done) and failed (there is no room).",
@@ -282,7 +292,7 @@ pub(super) const SESSION_CHANGES: Family = family(
 );
 pub(super) const SESSION_REQUESTS: Family = family(
     "selvedge_session_requests_total",
-    "Requests to sites with sessions, by what their cookie came to: fresh, behind (not all is known here), absent, idle, revoked, or why it is not believed.",
+    "Requests to sites with sessions, by what their cookie came to: fresh, behind (not all is known here), absent, idle, revoked (by itself, its user or its tenant), or why it is not believed.",
     &["standing"],
     By::Fixed(STANDINGS),
 );
@@ -315,7 +325,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 59] = [
+pub const FAMILIES: [Family; 61] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -363,6 +373,8 @@ pub const FAMILIES: [Family; 59] = [
     PURGE_LOG_BYTES,
     PURGES,
     PURGES_REFUSED,
+    REVOCATIONS,
+    REVOCATIONS_MADE,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,
     SESSIONS,

@@ -1,7 +1,8 @@
 //! What is counted of sessions.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
-use selvedge_filters::session::{Invalid, Standing};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use selvedge_conf::Named;
+use selvedge_filters::session::{Invalid, Over, Standing};
 
 use super::metrics::{counters, opts, registered};
 use super::series;
@@ -41,6 +42,33 @@ impl SessionChange {
     }
 }
 
+/// By whose say something is revoked by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoker {
+    /// A rule's.
+    Rule,
+    /// An origin's.
+    Origin,
+}
+
+impl Revoker {
+    /// Who says what: an origin knows of no tokens.
+    const SAY: [(Named, Revoker); 5] = [
+        (Named::User, Revoker::Rule),
+        (Named::Tenant, Revoker::Rule),
+        (Named::Token, Revoker::Rule),
+        (Named::User, Revoker::Origin),
+        (Named::Tenant, Revoker::Origin),
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Revoker::Rule => "rule",
+            Revoker::Origin => "origin",
+        }
+    }
+}
+
 /// What came of waiting for what a client wrote at another POP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionWait {
@@ -74,7 +102,9 @@ pub(super) struct SessionCounters {
     standings: Vec<(Standing, IntCounter)>,
     changes: Vec<(SessionChange, IntCounter)>,
     waits: Vec<(SessionWait, IntCounter)>,
-    pub(super) held: IntGauge,
+    revoked: Vec<((Named, Revoker), IntCounter)>,
+    held: IntGauge,
+    revocations: IntGaugeVec,
 }
 
 impl SessionCounters {
@@ -82,14 +112,34 @@ impl SessionCounters {
         let met: IntCounterVec = counters(registry, &series::SESSION_REQUESTS)?;
         let changed: IntCounterVec = counters(registry, &series::SESSION_CHANGES)?;
         let waited: IntCounterVec = counters(registry, &series::SESSION_WAITS)?;
-        let others = [Standing::Fresh, Standing::Behind, Standing::Absent, Standing::Idle, Standing::Revoked];
-        let standings = others.into_iter().chain(Invalid::ALL.map(Standing::Invalid));
+        let made: IntCounterVec = counters(registry, &series::REVOCATIONS_MADE)?;
+        let others = [Standing::Fresh, Standing::Behind, Standing::Absent, Standing::Idle];
+        let revoked = [Over::Session, Over::User, Over::Tenant].map(Standing::Revoked);
+        let standings = others.into_iter().chain(revoked).chain(Invalid::ALL.map(Standing::Invalid));
+        let revocations = IntGaugeVec::new(opts(&series::REVOCATIONS), series::REVOCATIONS.labels)?;
         Ok(SessionCounters {
             standings: standings.map(|standing| (standing, met.with_label_values(&[standing.as_str()]))).collect(),
             changes: SessionChange::ALL.map(|change| (change, changed.with_label_values(&[change.as_str()]))).into(),
             waits: SessionWait::ALL.map(|wait| (wait, waited.with_label_values(&[wait.as_str()]))).into(),
+            revoked: Revoker::SAY
+                .map(|said| (said, made.with_label_values(&[said.0.as_str(), said.1.as_str()])))
+                .into(),
             held: registered(registry, IntGauge::with_opts(opts(&series::SESSIONS))?)?,
+            revocations: registered(registry, revocations)?,
         })
+    }
+
+    /// Sets what is held: of sessions, and of revocations by what is revoked.
+    pub(super) fn set(&self, sessions: usize, revocations: &[(&'static str, usize)]) {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.held.set(whole(sessions));
+        for (what, count) in revocations {
+            self.revocations.with_label_values(&[*what]).set(whole(*count));
+        }
+    }
+
+    pub(super) fn revoked(&self, what: Named, by: Revoker) {
+        self.revoked.iter().filter(|(said, _)| *said == (what, by)).for_each(|(_, counter)| counter.inc());
     }
 
     pub(super) fn met(&self, standing: Standing) {

@@ -333,6 +333,35 @@ async fn an_origin_says_what_becomes_of_a_session() {
     assert!(browser.cookie.is_none());
 }
 
+/// All that its user has, said by an origin; one that goes on by a login of the same response is not among that.
+#[tokio::test]
+async fn an_origin_ends_all_that_a_user_has() {
+    let origin = origin().await;
+    let edge = edge(&origin, &SESSIONS.replace("keys =", "user = \"user\"\nkeys =")).await;
+    let [mut one, mut other, mut bob] = [Browser::default(), Browser::default(), Browser::default()];
+    for (browser, user) in [(&mut one, "ann"), (&mut other, "ann"), (&mut bob, "bob")] {
+        browser.get(&edge, &format!("/login?user={user}")).await;
+        assert_eq!(browser.get(&edge, "/members").await.status, 200);
+    }
+    one.get(&edge, "/?say-Revoke=user&say-Rotate=true&say-Set=user%3Dann").await;
+    let statuses =
+        [one.get(&edge, "/members").await, other.get(&edge, "/members").await, bob.get(&edge, "/members").await];
+    assert_eq!(statuses.map(|answer| answer.status), [200, 403, 200]);
+    one.get(&edge, "/?say-Revoke=user").await;
+    assert!(one.cookie.is_none());
+    // Nothing says of which tenant it is.
+    bob.get(&edge, "/?say-Revoke=tenant").await;
+    assert_eq!(bob.get(&edge, "/members").await.status, 200);
+    let text = metrics(&edge).await;
+    for line in [
+        "selvedge_revocations_total{by=\"origin\",what=\"user\"} 2",
+        "selvedge_session_changes_total{change=\"refused\"} 1",
+        "selvedge_session_requests_total{standing=\"revoked_user\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
+
 /// A cookie goes to whom it is for, whoever had the response fetched; and what changes a session is not stored at all.
 #[tokio::test]
 async fn nothing_of_a_session_is_stored() {

@@ -148,6 +148,12 @@ impl Store {
         self.revocations.len()
     }
 
+    /// Those of one kind.
+    #[must_use]
+    pub fn revocations_of(&self, what: Revocable) -> usize {
+        self.revocations.entries().count(what)
+    }
+
     /// What of a kind was issued before it is revoked, since some did not fit.
     #[must_use]
     pub fn revocations_floor(&self, what: Revocable) -> Option<Time> {

@@ -42,9 +42,14 @@ impl Dense {
         self.kinds.get(usize::from(what.code()))
     }
 
+    /// How much of a kind is held.
+    pub(super) fn count(&self, what: Revocable) -> usize {
+        self.kind(what).map_or(0, |kind| kind.entries.load(Ordering::Relaxed))
+    }
+
     /// Whether nothing of a kind is revoked.
     pub(super) fn is_clear(&self, what: Revocable) -> bool {
-        self.kind(what).is_none_or(|kind| kind.entries.load(Ordering::Relaxed) == 0)
+        self.count(what) == 0
     }
 
     /// What of a kind was issued before it is revoked.
