@@ -52,4 +52,4 @@ pub use reply::{From, Reply};
 pub use ruleset::{Indexing, RuleId, Undone};
 pub use signing::{Keys, SECRET_LEAST, SECRETS_MAX};
 pub use site::SiteId;
-pub use tables::{Claim, Geo, Tables, Token, Tokens};
+pub use tables::{Believed, Claim, Geo, Tables, Token, Tokens};

@@ -41,18 +41,36 @@ pub trait Geo: Debug + Send + Sync {
 pub trait Tokens: Debug + Send + Sync {
     /// Where a request carries the token.
     fn source(&self) -> &TokenSource;
-    /// Verifies a token as of `now`. Called at most once for each request and issuer.
+    /// Within what its users, tenants and tokens are named.
+    fn realm(&self) -> &str;
+    /// Verifies a token as of `now`; whether it is revoked is not its matter. Called at most once for each request and issuer.
     fn verify(&self, token: &str, now: Time) -> Arc<Token>;
 }
 
 /// What became of a token.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token {
-    /// Signature, times, issuer and audience hold. The claims in the config's order: `None` when the token has no such claim, or
-    /// one of another type.
-    Valid(Vec<Option<Claim>>),
+    /// Signature, times, issuer and audience hold.
+    Valid(Believed),
     /// Why it cannot be believed, in a few words.
     Invalid(&'static str),
+}
+
+/// What a token says that is believed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Believed {
+    /// The claims in the config's order: `None` when the token has no such claim, or one of another type.
+    pub claims: Vec<Option<Claim>>,
+    /// Its id (`jti`, RFC 7519 section 4.1.7).
+    pub id: Option<String>,
+    /// Whose it is (`sub`, RFC 7519 section 4.1.2).
+    pub user: Option<String>,
+    /// Of which tenant it is, where the config names a claim for that.
+    pub tenant: Option<String>,
+    /// When it was issued (`iat`, RFC 7519 section 4.1.6); [`Time::ZERO`] where it does not say.
+    pub issued: Time,
+    /// When it expires, leeway included, if it ever does.
+    pub until: Option<Time>,
 }
 
 /// The value of a claim.

@@ -1,17 +1,20 @@
-//! Tokens of a request: found where the issuer's config says, verified at most once.
+//! Tokens of a request: found where the issuer's config says, verified at most once. Whether one is revoked is asked each time, whatever was known of it
+//! before.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use selvedge_conf::TokenSource;
+use selvedge_conf::{Named, TokenSource};
+use selvedge_state::Store;
 
 use super::context::Context;
 use super::datum::Datum;
 use super::scratch::Scratch;
 use super::source::Source;
 use super::value::Value;
-use crate::tables::{Claim, Token};
+use crate::revocation;
+use crate::tables::{Believed, Claim, Token};
 
 /// What became of the search for a token.
 #[derive(Debug)]
@@ -20,10 +23,15 @@ pub(super) enum Found {
     Missing,
     /// It carries one, and this came of it.
     Verified(Arc<Token>),
+    /// It carries one that could be believed, and is revoked.
+    Revoked,
 }
 
 /// Why there is no valid token when the request carries none.
 const MISSING: &str = "missing";
+
+/// The same when it, its user or its tenant is revoked.
+const REVOKED: &str = "revoked";
 
 /// RFC 6750 section 2.1; the scheme in any case (RFC 9110 section 11.1).
 const BEARER: &[u8] = b"bearer ";
@@ -33,7 +41,13 @@ impl Context<'_> {
         let cells = self.memo.tokens.get_or_init(|| self.tables.tokens.iter().map(|_| OnceCell::new()).collect());
         let tokens = self.tables.tokens.get(issuer)?;
         let verified = cells.get(issuer)?.get_or_init(|| match self.carried(tokens.source()) {
-            Some(token) => Found::Verified(tokens.verify(&String::from_utf8_lossy(token), self.now)),
+            Some(token) => {
+                let token = tokens.verify(&String::from_utf8_lossy(token), self.now);
+                match &*token {
+                    Token::Valid(believed) if believed.is_revoked(tokens.realm(), self.store) => Found::Revoked,
+                    Token::Valid(_) | Token::Invalid(_) => Found::Verified(token),
+                }
+            }
             None => Found::Missing,
         });
         Some(verified)
@@ -55,12 +69,20 @@ impl Context<'_> {
         if token.is_empty() { None } else { Some(token) }
     }
 
+    /// What is believed of the token of an issuer, if the request has a valid one.
+    pub(crate) fn believed(&self, issuer: usize) -> Option<&Believed> {
+        match self.token(issuer)? {
+            Found::Verified(token) => match &**token {
+                Token::Valid(believed) => Some(believed),
+                Token::Invalid(_) => None,
+            },
+            Found::Missing | Found::Revoked => None,
+        }
+    }
+
     /// Whether the request has a valid token of an issuer.
     pub(super) fn token_valid(&self, issuer: usize) -> bool {
-        match self.token(issuer) {
-            Some(Found::Verified(token)) => matches!(**token, Token::Valid(_)),
-            _ => false,
-        }
+        self.believed(issuer).is_some()
     }
 
     /// Why it has none; `""` when it has one.
@@ -70,18 +92,18 @@ impl Context<'_> {
                 Token::Valid(_) => "",
                 Token::Invalid(reason) => reason,
             },
-            _ => MISSING,
+            Some(Found::Revoked) => REVOKED,
+            Some(Found::Missing) | None => MISSING,
         }
     }
+}
 
-    fn claims(&self, issuer: usize) -> &[Option<Claim>] {
-        match self.token(issuer) {
-            Some(Found::Verified(token)) => match &**token {
-                Token::Valid(claims) => claims,
-                Token::Invalid(_) => &[],
-            },
-            _ => &[],
-        }
+impl Believed {
+    /// Whether it is revoked: it alone, or what its user or its tenant had when it was issued.
+    fn is_revoked(&self, realm: &str, store: &Store) -> bool {
+        let names = [(Named::Token, &self.id), (Named::User, &self.user), (Named::Tenant, &self.tenant)];
+        let mut names = names.into_iter().filter_map(|(what, name)| Some((what, name.as_deref()?)));
+        names.any(|(what, name)| revocation::revoked(store, (what, realm, name), self.issued).is_some())
     }
 }
 
@@ -92,7 +114,7 @@ pub(super) fn claim<'v>(
     issuer: usize,
     claim: usize,
 ) -> Option<Datum<'v>> {
-    let value = match context.claims(issuer).get(claim)?.as_ref()? {
+    let value = match context.believed(issuer)?.claims.get(claim)?.as_ref()? {
         Claim::Bool(value) => Value::Bool(*value),
         Claim::Int(value) => Value::Int(*value),
         Claim::Double(value) => Value::Double(*value),

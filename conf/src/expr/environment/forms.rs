@@ -100,7 +100,7 @@ const SESSION: Receiver = Receiver::Root("session");
 pub(in crate::expr) static FORMS: [FormEntry; 24] = [
     form(Form::Listed, "NAME", LISTS, "lists.NAME", "named list", 0, "A list of the config, on the right of `in` or as the argument of `containsAny` and `matchesAny`. `lists[\"NAME\"]` when the name is no identifier."),
     form(Form::TokenValid, "valid", JWT, "jwt.NAME.valid", "bool", 60_000, "Whether the request carries a token of this issuer that is valid now."),
-    form(Form::TokenError, "error", JWT, "jwt.NAME.error", "string", 60_000, "Why it does not, such as `\"missing\"` or `\"expired\"`; `\"\"` when it does."),
+    form(Form::TokenError, "error", JWT, "jwt.NAME.error", "string", 60_000, "Why it does not, such as `\"missing\"`, `\"expired\"` or `\"revoked\"`; `\"\"` when it does."),
     form(Form::Claim, "claims", JWT, "jwt.NAME.claims.CLAIM", "as declared", 60_000, "A claim of the token; absent when the token is not valid, lacks it, or has it with another type. `claims[\"CLAIM\"]` when its name is no identifier."),
     form(Form::Attribute, "[NAME]", SESSION, "session[\"NAME\"]", "as declared", 10, "An attribute of the request's session; absent without a session, or when it was not set."),
     form(Form::SessionCount, "count", SESSION, "session.count(\"NAME\")", "int", 10, "What the request's session has counted under this name; absent without a session."),

@@ -14,7 +14,7 @@ use selvedge_conf::expr::{
 };
 use selvedge_filters::list::List;
 use selvedge_filters::rule::{Context, Program, Reads, Value};
-use selvedge_filters::{Claim, Form, From, Geo, Head, Reply, Tables, Token, Tokens};
+use selvedge_filters::{Believed, Claim, Form, From, Geo, Head, Reply, Tables, Token, Tokens};
 use selvedge_state::{Actor, Incarnation, PopId, Store, StoreConfig, Time};
 
 /// What expressions are asked about.
@@ -112,15 +112,22 @@ impl Tokens for Issuer {
         &self.source
     }
 
+    fn realm(&self) -> &str {
+        "app"
+    }
+
     fn verify(&self, token: &str, _: Time) -> Arc<Token> {
         self.verified.fetch_add(1, Ordering::Relaxed);
         Arc::new(match token {
-            "good" => Token::Valid(vec![
-                Some(Claim::String("anna".to_owned())),
-                Some(Claim::Strings(vec!["read".to_owned(), "write".to_owned()])),
-                Some(Claim::Int(42)),
-                None,
-            ]),
+            "good" => Token::Valid(Believed {
+                claims: vec![
+                    Some(Claim::String("anna".to_owned())),
+                    Some(Claim::Strings(vec!["read".to_owned(), "write".to_owned()])),
+                    Some(Claim::Int(42)),
+                    None,
+                ],
+                ..Believed::default()
+            }),
             _ => Token::Invalid("malformed"),
         })
     }

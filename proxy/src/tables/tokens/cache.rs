@@ -106,12 +106,14 @@ fn is_believed(token: &Token) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_filters::Believed;
+
     use super::*;
 
     const NOW: Time = Time(1_000);
 
     fn valid() -> Arc<Token> {
-        Arc::new(Token::Valid(Vec::new()))
+        Arc::new(Token::Valid(Believed::default()))
     }
 
     fn invalid() -> Arc<Token> {

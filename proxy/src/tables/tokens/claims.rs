@@ -2,7 +2,7 @@
 
 use selvedge_conf::Jwt as Facts;
 use selvedge_conf::expr::Type;
-use selvedge_filters::Claim;
+use selvedge_filters::{Believed, Claim};
 use selvedge_state::Time;
 use serde_json::{Map, Value};
 
@@ -35,6 +35,25 @@ pub(super) fn believe(claims: &Map<String, Value>, facts: &Facts, now: Time) -> 
     Ok(expires)
 }
 
+/// What is believed of a token that expires at an instant, if ever. What names it, or whose it is, is a string; a tenant may be a whole number as well.
+pub(super) fn believed(claims: &Map<String, Value>, facts: &Facts, until: Option<Time>) -> Believed {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+    let tenant = facts.tenant.as_ref().and_then(|name| match claims.get(name)? {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(number) => whole(number).map(|number| number.to_string()),
+        _ => None,
+    });
+    Believed {
+        claims: typed(claims, &facts.claims),
+        id: text("jti"),
+        user: text("sub"),
+        tenant,
+        // As old as can be where it does not say: whatever is revoked of its user means it.
+        issued: instant(claims.get("iat"), "").ok().flatten().unwrap_or(Time::ZERO),
+        until,
+    }
+}
+
 /// The instant from which a token holds, leeway included, if it says one.
 pub(super) fn begins(claims: &Map<String, Value>, facts: &Facts) -> Option<Time> {
     let leeway = u64::try_from(facts.leeway.as_millis()).unwrap_or(u64::MAX);
@@ -55,7 +74,7 @@ fn instant(value: Option<&Value>, wrong: &'static str) -> Result<Option<Time>, &
 }
 
 /// The claims that rules may read, in the config's order.
-pub(super) fn typed(claims: &Map<String, Value>, wanted: &[(String, Type)]) -> Vec<Option<Claim>> {
+fn typed(claims: &Map<String, Value>, wanted: &[(String, Type)]) -> Vec<Option<Claim>> {
     wanted.iter().map(|(name, wanted)| claims.get(name).and_then(|value| claim(value, wanted))).collect()
 }
 

@@ -72,7 +72,10 @@ impl Issuer {
             Err(reason) => return (Token::Invalid(reason), Some(cache::doubtful(None, now))),
         };
         match claims::believe(&claims, &self.facts, now) {
-            Ok(until) => (Token::Valid(claims::typed(&claims, &self.facts.claims)), Some(cache::believed(until, now))),
+            Ok(until) => {
+                let believed = claims::believed(&claims, &self.facts, until);
+                (Token::Valid(believed), Some(cache::believed(until, now)))
+            }
             Err(reason) => (Token::Invalid(reason), Some(cache::doubtful(claims::begins(&claims, &self.facts), now))),
         }
     }
@@ -124,6 +127,10 @@ fn is_same(one: &Facts, other: &Facts) -> bool {
 impl Tokens for Issuer {
     fn source(&self) -> &TokenSource {
         &self.facts.from
+    }
+
+    fn realm(&self) -> &str {
+        &self.facts.realm
     }
 
     fn verify(&self, token: &str, now: Time) -> Arc<Token> {

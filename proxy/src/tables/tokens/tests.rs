@@ -12,7 +12,7 @@ use ring::signature::{
 };
 use selvedge_conf::expr::Type;
 use selvedge_conf::{Algorithm as Alg, TokenSource};
-use selvedge_filters::Claim;
+use selvedge_filters::{Believed, Claim};
 use serde_json::json;
 
 use super::*;
@@ -106,10 +106,29 @@ fn claims_come_typed_and_in_the_config_s_order() {
         Claim::Double(2.0),
         Claim::Strings(vec!["one".to_owned()]),
     ];
-    assert_eq!(found, expected.map(Some));
+    assert_eq!(found.claims, expected.map(Some));
     let claims = json!({ "sub": 1, "admin": "true", "n": 3.5, "x": "2", "roles": ["a", 1] });
-    assert_eq!(Desk::secret().check(&claims), Token::Valid(vec![None; 5]), "of other types");
-    assert_eq!(Desk::secret().check(&json!({})), Token::Valid(vec![None; 5]), "missing");
+    let nothing = Token::Valid(Believed { claims: vec![None; 5], ..Believed::default() });
+    assert_eq!(Desk::secret().check(&claims), nothing, "of other types");
+    assert_eq!(Desk::secret().check(&json!({})), nothing, "missing");
+}
+
+#[test]
+fn a_token_says_what_can_be_revoked_of_it() {
+    let second = NOW.0 / 1000;
+    let check = |claims| match Desk::secret().check(&claims) {
+        Token::Valid(Believed { id, user, tenant, issued, until, .. }) => (id, user, tenant, issued, until),
+        Token::Invalid(why) => panic!("{why}"),
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let all = json!({ "jti": "t1", "sub": "ada", "org": "acme", "iat": second - 60, "exp": second + 60 });
+    let expires = Time((second + 90) * 1000);
+    assert_eq!(check(all), (text("t1"), text("ada"), text("acme"), Time((second - 60) * 1000), Some(expires)));
+    assert_eq!(check(json!({ "org": 42 })), (None, None, text("42"), Time::ZERO, None), "as old as can be");
+    assert_eq!(
+        check(json!({ "jti": 1, "sub": ["ada"], "org": 4.5, "iat": "now" })),
+        (None, None, None, Time::ZERO, None)
+    );
 }
 
 #[test]
