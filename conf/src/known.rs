@@ -13,6 +13,7 @@ use crate::jwt::Jwt;
 use crate::key::KeyPart;
 use crate::limit::LIMITS_MAX;
 use crate::list::List;
+use crate::realm::{self, Realm};
 use crate::sections::{Section, Sections};
 use crate::session::{RawSession, Session};
 use crate::site::RawSite;
@@ -37,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) unique_keys: Vec<Option<Vec<KeyPart>>>,
     /// When the values are known that each unique tells apart; empty until [`crate::unique::lower`] has read them.
     pub(crate) of_phases: Vec<Phase>,
+    /// The realms of sessions and tokens; `None` where one of those is wrong, which was noted.
+    pub(crate) realms: Option<Vec<Realm>>,
     /// How hard puzzles are where a rule says nothing, in bits; `None` without challenges.
     pub(crate) challenge: Option<u8>,
 }
@@ -79,6 +82,7 @@ impl Known {
             limit_keys,
             unique_keys,
             of_phases: Vec::new(),
+            realms: realms(sessions, jwts),
             challenge: None,
         }
     }
@@ -176,6 +180,11 @@ fn sessions_by_name(
     known
         .map(|session| SessionName { attributes: session.attributes.clone(), counters: session.counters.clone() })
         .collect()
+}
+
+fn realms(sessions: &[Option<Session>], jwts: &[Option<Jwt>]) -> Option<Vec<Realm>> {
+    let is_known = sessions.iter().all(Option::is_some) && jwts.iter().all(Option::is_some);
+    is_known.then(|| realm::realms(sessions.iter().flatten(), jwts.iter().flatten()))
 }
 
 /// Notes names that are there twice. Counters and limits share theirs, because `count("x")` may mean either.

@@ -85,7 +85,7 @@ pub use pop::Pop;
 pub use purge::{PURGERS_MAX, Purge, PurgeKind, PurgeRate, PurgeToken, SCOPES_MAX, TOKENS_MAX, TagScope};
 pub use realm::{Named, Realm};
 pub use report::{PROBLEMS_MAX, Problem, Report};
-pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Rule, RuleMode, SessionAction};
+pub use rule::{CacheAction, EFFECTS_MAX, Effect, RULES_MAX, Reply, Revoke, Rule, RuleMode, SessionAction};
 pub use schema::schema;
 pub use session::{ATTRIBUTES_MAX, COUNTERS_OF_SESSION_MAX, Cookie, SESSION_KEYS_MAX, SESSIONS_MAX, SameSite, Session};
 pub use site::{HostPattern, SITES_MAX, Site};

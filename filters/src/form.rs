@@ -4,7 +4,7 @@
 //! ([`Verdict::FormUnread`](crate::Verdict)), and is taken anew when the form is there.
 
 use selvedge_conf::expr::{Expr, Phase};
-use selvedge_conf::{Affinity, Config, Effect, KeyPart, Limit, Reply, Rule, RuleMode};
+use selvedge_conf::{Affinity, Config, Effect, KeyPart, Limit, Reply, Revoke, Rule, RuleMode};
 
 /// What is known of the form that a request brings (`application/x-www-form-urlencoded`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,12 +102,12 @@ fn values(effect: &Effect) -> impl Iterator<Item = &Expr> {
         Effect::Rewrite(path, query) => (path.as_ref(), query.as_ref()),
         Effect::SetRequestHeader(_, value) | Effect::SetResponseHeader(_, value) => (Some(value), None),
         Effect::ListAdd(_, value, _) | Effect::ListRemove(_, value, _) => (Some(value), None),
+        Effect::Revoke(Revoke::Named { name, .. }) => (Some(name), None),
         Effect::RemoveRequestHeader(_) | Effect::RemoveResponseHeader(_) | Effect::Origin(_) | Effect::Cache(_) => {
             (None, None)
         }
-        Effect::Session(_) | Effect::Ban(_) | Effect::Count(_) | Effect::Unique(_) | Effect::Tag(_) | Effect::Log => {
-            (None, None)
-        }
+        Effect::Session(_) | Effect::Revoke(Revoke::Token(_)) | Effect::Ban(_) | Effect::Count(_) => (None, None),
+        Effect::Unique(_) | Effect::Tag(_) | Effect::Log => (None, None),
     };
     one.into_iter().chain(other).chain(set.iter().map(|(_, value)| value))
 }

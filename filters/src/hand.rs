@@ -5,12 +5,14 @@
 //! While a request is decided, nothing reads what the same decision wrote: conditions see the state as the request found it.
 //! That is what makes looking and doing come to the same end.
 
+use selvedge_conf::{Named, Realm};
 use selvedge_state::{
     Bucket, Charge, Epoch, GaugeId, Key, Key64, ListId, Raised, RightsId, SharesId, Spent, Store, TableId, Time,
     UniquesId,
 };
 
 use crate::explain::Note;
+use crate::revocation;
 
 /// Does, or only looks.
 pub(crate) trait Hand {
@@ -42,6 +44,8 @@ pub(crate) trait Hand {
     fn ban(&mut self, store: &Store, subject: &str, ban: Sentence<'_>, now: Time) -> Settled;
     /// Puts an element into a list, or takes it out.
     fn list(&mut self, store: &Store, element: (ListId, &str), present: bool, until: Time, now: Time) -> Settled;
+    /// Revokes what has a name; it is remembered until `until` where that is known.
+    fn revoke(&mut self, store: &Store, name: (Named, &Realm, &str), until: Option<Time>, now: Time);
     /// Does what no decision depends on; who only looks leaves it.
     fn aside(&mut self, act: impl FnOnce());
     /// Notes what happened; not even asked for when nobody reads notes.
@@ -142,6 +146,10 @@ impl Hand for Doing {
         now: Time,
     ) -> Settled {
         Settled::of(&store.list_set(list, element, present, until, now))
+    }
+
+    fn revoke(&mut self, store: &Store, name: (Named, &Realm, &str), until: Option<Time>, now: Time) {
+        revocation::revoke(store, name, until, now);
     }
 
     fn aside(&mut self, act: impl FnOnce()) {

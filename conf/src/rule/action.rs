@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::challenge::RawChallenged;
 use super::doing::Doing;
+use super::revoke::RawRevoke;
 use super::session::RawSessionAction;
 use super::{EFFECTS_MAX, Effect, Reply};
 use crate::expr::Phase;
@@ -49,6 +50,8 @@ pub(crate) struct RawDo {
     pub(super) list_remove: Option<At<RawListed>>,
     /// What becomes of the session of the request, such as `{ start = true, set = { user = 'request.form("user")' } }`.
     pub(super) session: Option<At<RawSessionAction>>,
+    /// A user, a tenant or a token is revoked at every POP, such as `{ user = 'session["user"]' }`.
+    pub(super) revoke: Option<At<RawRevoke>>,
     /// The name of the `[[counter]]` that counts this.
     pub(super) count: Option<At<Text>>,
     /// The name of the `[[unique]]` that counts this.
@@ -138,6 +141,7 @@ pub(crate) fn written(key: &str) -> Option<&'static str> {
         "challenge" => "such as challenge = true, or challenge = { difficulty = 20 }",
         "allow" => "it is a switch: allow = true",
         "session" => "such as session = { start = true }",
+        "revoke" => "such as revoke = { user = 'session[\"user\"]' }",
         _ => return None,
     })
 }
@@ -177,6 +181,7 @@ impl RawDo {
             action("list_add", &self.list_add, EVERY),
             action("list_remove", &self.list_remove, EVERY),
             action("session", &self.session, FROM_REQUEST),
+            action("revoke", &self.revoke, FROM_REQUEST),
             action("count", &self.count, EVERY),
             action("unique", &self.unique, EVERY),
             action("tag", &self.tag, FROM_REQUEST),

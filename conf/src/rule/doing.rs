@@ -99,6 +99,10 @@ impl Doing<'_, '_> {
             let effect = self.session(written);
             self.effects.push(effect);
         }
+        if let Some(written) = &raw.revoke {
+            let effect = self.revoke(written);
+            self.effects.push(effect);
+        }
         if let Some(written) = &raw.count {
             let known = self.known;
             let counter = self.check.value(written, |text| known.counter(text));

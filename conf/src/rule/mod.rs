@@ -4,6 +4,7 @@ mod action;
 mod challenge;
 mod doing;
 mod header;
+mod revoke;
 mod session;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::finding::Check;
 use crate::known::Known;
 use crate::place::Place;
 use crate::raw::{At, Choice, Text, Word};
+use crate::realm::Named;
 use crate::sections::{Section, at_most};
 use crate::site;
 use crate::value::{Wrong, name};
@@ -96,6 +98,8 @@ pub enum Effect {
     ListRemove(usize, Expr, Duration),
     /// What becomes of the session of the request. Request and response phase.
     Session(SessionAction),
+    /// What is revoked by name at every POP. Request and response phase.
+    Revoke(Revoke),
     /// Counted in a `[[counter]]`, by its place in [`crate::Config::counters`].
     Count(usize),
     /// Counted in a `[[unique]]`, by its place in [`crate::Config::uniques`].
@@ -104,6 +108,22 @@ pub enum Effect {
     Tag(String),
     /// The access log names the rule.
     Log,
+}
+
+/// What is revoked by name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Revoke {
+    /// All sessions and tokens of a user or a tenant that are theirs by now.
+    Named {
+        /// Which of the two.
+        what: Named,
+        /// Within what it is named, by its place in [`crate::Config::realms`].
+        realm: usize,
+        /// Its name: an expression of type string or int. What is absent or empty is the name of nobody.
+        name: Expr,
+    },
+    /// The token of an issuer that the request carries, by the issuer's place in [`crate::Config::jwts`].
+    Token(usize),
 }
 
 /// What becomes of a session. Names are those of attributes and counters that the session of each site has that the rule is for.

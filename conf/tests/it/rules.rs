@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_conf::expr::{Expr, Kind, Phase, Type};
-use selvedge_conf::{CacheAction, Config, EFFECTS_MAX, Effect, Reply, Rule, RuleMode};
+use selvedge_conf::{CacheAction, Config, EFFECTS_MAX, Effect, Reply, Revoke, Rule, RuleMode};
 
 use crate::support::load;
 
@@ -139,6 +139,8 @@ fn said(effect: &Effect) -> String {
         Effect::ListAdd(list, value, length) => format!("add {list} {} {length:?}", value.ty),
         Effect::ListRemove(list, value, length) => format!("remove {list} {} {length:?}", value.ty),
         Effect::Session(action) => format!("session {}", action.start),
+        Effect::Revoke(Revoke::Named { what, realm, name }) => format!("revoke {what:?} {realm} {}", name.ty),
+        Effect::Revoke(Revoke::Token(issuer)) => format!("revoke token {issuer}"),
         Effect::Count(counter) => format!("count {counter}"),
         Effect::Unique(unique) => format!("unique {unique}"),
         Effect::Tag(tag) => format!("tag {tag}"),

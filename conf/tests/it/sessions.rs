@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use selvedge_conf::expr::{Kind, Type};
-use selvedge_conf::{Config, Cookie, Effect, Named, SameSite, Session, SessionAction};
+use selvedge_conf::{Config, Cookie, Effect, Named, Revoke, SameSite, Session, SessionAction};
 
 use crate::support::{load, load_files};
 
@@ -145,4 +145,25 @@ fn realms_are_what_sections_share() {
     assert_eq!(of(&format!("{plain}{tenants}{jwt}")), expected);
     assert_eq!(of(jwt), [named("id", &[Named::User, Named::Token], None)]);
     assert_eq!(of(&format!("{jwt}tenant = \"org\"\nrealm = \"web\"\n")), [named("web", &all, None)]);
+}
+
+#[test]
+fn a_rule_revokes_by_name() {
+    let users = "[session.web]\nkeys = [\"a.key\"]\nattributes = { user = \"string\", org = \"int\" }\nuser = \"user\"\ntenant = \"org\"\n";
+    let jwt = "[jwt.id]\nkeys = \"a.json\"\nalgorithms = [\"ES256\"]\n";
+    let effect = |sections: &str, revoke: &str| {
+        let config = with(&format!("{sections}[[rule]]\nname = \"r\"\ndo = {{ revoke = {{ {revoke} }} }}\n"));
+        let [Effect::Revoke(revoke)] = &config.rules[0].effects[..] else { panic!("{:?}", config.rules[0]) };
+        match revoke {
+            Revoke::Named { what, realm, name } => {
+                format!("{} {} {}", what.as_str(), config.realms[*realm].name, name.ty)
+            }
+            Revoke::Token(issuer) => format!("token {}", config.jwts[*issuer].name),
+        }
+    };
+    assert_eq!(effect(users, "user = 'session[\"user\"]'"), "user web string", "the only realm");
+    let both = format!("{users}{jwt}");
+    assert_eq!(effect(&both, "tenant = 'session[\"org\"]', realm = \"web\""), "tenant web int");
+    assert_eq!(effect(&both, "user = 'request.query[\"who\"]', realm = \"id\""), "user id string");
+    assert_eq!(effect(&both, "token = \"id\""), "token id");
 }

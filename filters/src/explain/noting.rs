@@ -1,5 +1,6 @@
 //! The hand that only looks: it keeps notes, and writes nothing.
 
+use selvedge_conf::{Named, Realm};
 use selvedge_state::{
     Bucket, Charge, Epoch, GaugeId, Key, Key64, ListId, Raised, RightsId, SharesId, Spent, Store, TableId, Time,
     UniquesId,
@@ -66,6 +67,8 @@ impl Hand for Noting {
     fn list(&mut self, store: &Store, (list, element): (ListId, &str), _: bool, _: Time, now: Time) -> Settled {
         Settled::of(&store.could_list(list, element, now))
     }
+
+    fn revoke(&mut self, _: &Store, _: (Named, &Realm, &str), _: Option<Time>, _: Time) {}
 
     fn aside(&mut self, _: impl FnOnce()) {}
 

@@ -9,6 +9,7 @@ use selvedge_conf::expr::ListKind;
 use selvedge_conf::{CacheAction, Config, Effect as Facts, Rule};
 use selvedge_state::ELEMENT_MAX;
 
+use super::revoke::Revoke;
 use super::session::SessionEffect;
 use super::{EffectPlace, Findings, Pending};
 use crate::ban;
@@ -33,6 +34,7 @@ pub(super) enum Effect {
     /// An element of a list, present or not, for so many ms.
     List(usize, Program, bool, u64),
     Session(Box<SessionEffect>),
+    Revoke(Box<Revoke>),
     Count(usize),
     Unique(usize),
     Tag(Arc<str>),
@@ -53,7 +55,7 @@ pub enum Undone {
 }
 
 impl Effect {
-    /// `None` when a header's name is none, which the configuration excludes.
+    /// `None` when a header's name is none, or there is not what is named, which the configuration excludes.
     pub(super) fn new(facts: &Facts, rule: &Rule, config: &Config) -> Option<Effect> {
         let program = |expr: &Option<_>| expr.as_ref().map(Program::compile);
         let name = |name: &String| HeaderName::from_bytes(name.as_bytes()).ok();
@@ -73,6 +75,7 @@ impl Effect {
                 Effect::List(*list, Program::compile(element), false, millis(*length))
             }
             Facts::Session(action) => Effect::Session(Box::new(SessionEffect::new(action, rule, config))),
+            Facts::Revoke(facts) => Effect::Revoke(Box::new(Revoke::new(facts, config)?)),
             Facts::Count(counter) => Effect::Count(*counter),
             Facts::Unique(unique) => Effect::Unique(*unique),
             Facts::Tag(tag) => Effect::Tag(tag.as_str().into()),
@@ -116,6 +119,7 @@ impl Effect {
                 findings.pending.push((place, Pending::List(list, element, *present, *length)));
             }
             Effect::Session(effect) => effect.follow(context, &mut changes.session)?,
+            Effect::Revoke(revoke) => findings.pending.push((place, revoke.pending(context)?)),
             Effect::Count(counter) => {
                 findings.pending.extend(ledger.count(*counter, context).map(|pending| (place, pending)));
             }
@@ -145,6 +149,10 @@ impl Effect {
             Effect::SetResponseHeader(..) => line(&changes.response),
             Effect::List(..) => match findings.pending.last()? {
                 (_, Pending::List(_, element, _, _)) => Some(element.clone()),
+                _ => None,
+            },
+            Effect::Revoke(..) => match findings.pending.last()? {
+                (_, Pending::Revoke { name, .. }) => Some(name.clone()),
                 _ => None,
             },
             _ => None,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use selvedge_conf::{Named, Realm};
 use selvedge_state::{Key, ListId, Store, TableId, Time, UniquesId};
 
 use super::RuleId;
@@ -39,6 +40,14 @@ pub(crate) enum Pending<'a> {
     Ban(u64, &'a str),
     /// An element of a list, present or not, for so many ms.
     List(ListId, String, bool, u64),
+    /// What is revoked by a name.
+    Revoke {
+        what: Named,
+        realm: &'a Realm,
+        name: String,
+        /// Until when anything of it may be valid, where that is known.
+        until: Option<Time>,
+    },
     /// Counted once.
     Count(TableId, Key),
     /// An element of a unique.
@@ -66,6 +75,11 @@ impl Findings<'_> {
                 }
                 Pending::List(list, element, present, length) => {
                     hand.list(store, (*list, element), *present, now.plus(*length), now)
+                }
+                Pending::Revoke { what, realm, name, until } => {
+                    hand.revoke(store, (*what, realm, name), *until, now);
+                    self.changes.session.named.push(*what);
+                    Settled::Done
                 }
                 Pending::Count(table, key) => {
                     hand.add(store, (*table, *key), 1, now);

@@ -8,6 +8,7 @@
 mod effect;
 mod findings;
 pub(crate) mod index;
+mod revoke;
 mod rule;
 mod session;
 mod spelling;

@@ -1,8 +1,9 @@
 //! Rules that read a session and say what becomes of it.
 
 use http::HeaderMap;
-use selvedge_conf::Config;
 use selvedge_conf::expr::Phase;
+use selvedge_conf::{Config, Named};
+use selvedge_filters::revocation::revoked;
 use selvedge_filters::rule::Program;
 use selvedge_filters::session::{Change, Orders, Over, Record, Value};
 use selvedge_filters::{EffectRecord, Filters, Head, RuleId, Tables, Undone};
@@ -154,4 +155,29 @@ fn expressions_read_what_the_request_came_with() {
     }
     let stale = Record { is_fresh: false, ..record() };
     assert!(!holds("session.fresh", Some(&stale)) && holds("session.valid", Some(&stale)));
+}
+
+/// What rules revoke by name is in force when the decision is made, and what is absent or empty is nobody's name.
+#[test]
+fn rules_revoke_by_name() {
+    let text = "[listen]\nhttp = [\"0.0.0.0:1\"]\n[origin.app]\nservers = [\"a:1\"]\n[site.\"*\"]\norigin = \"app\"\n[session.web]\nkeys = [\"a\"]\nattributes = { user = \"string\", age = \"int\" }\nuser = \"user\"\ntenant = \"age\"\n[[rule]]\nname = \"all\"\ndo = { revoke = { user = 'session[\"user\"]' } }\n[[rule]]\nname = \"tenant\"\ndo = { revoke = { tenant = 'session[\"age\"]' } }\n[[rule]]\nname = \"empty\"\ndo = { revoke = { user = '\"\"' } }\n";
+    let read = |_: &std::path::Path| Ok(text.to_owned());
+    let config = selvedge_conf::load("a.toml".as_ref(), &read, &|_| Ok(Vec::new()), &|_| None)
+        .unwrap_or_else(|report| panic!("{report}"));
+    let (store, headers, session) = (store(), HeaderMap::new(), record());
+    let filters = Filters::new(&config, Tables::default(), &store).expect("room");
+    let client = "192.0.2.1".parse().expect("an address");
+    let plain = Head::plain("GET", "a.example", "/", &headers, client);
+    let head = Head { session: Some(&session), ..plain };
+    let found = filters.explain(&config, (&head, client), None, &store, NOW);
+    let effects: Vec<_> = found.rules.iter().flat_map(|rule| rule.effects.clone()).collect();
+    let done = |name: &str| EffectRecord::Done(Some(name.to_owned()));
+    assert_eq!(effects, [done("ann"), done("42"), EffectRecord::Undone(Undone::Absent)]);
+    let is = |what, name| revoked(&store, (what, "web", name), NOW.minus(1)).is_some();
+    assert!(!is(Named::User, "ann"), "it was only looked at");
+    let decision = filters.decide(&plain, &store, NOW);
+    assert_eq!(decision.undone.len(), 3, "nobody is there");
+    let decision = filters.decide(&head, &store, NOW);
+    assert_eq!(decision.changes.session.named, [Named::User, Named::Tenant]);
+    assert!(is(Named::User, "ann") && is(Named::Tenant, "42") && !is(Named::User, "42") && !is(Named::User, ""));
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use selvedge_conf::expr::Phase;
-use selvedge_conf::{CacheAction, Config, Effect, Place, Reply};
+use selvedge_conf::{CacheAction, Config, Effect, Place, Reply, Revoke};
 
 /// File and line.
 pub(crate) fn place(place: &Place) -> String {
@@ -67,6 +67,13 @@ pub(super) fn effect(effect: &Effect, config: &Config) -> String {
         }
         Effect::Cache(action) => format!("cache {}", policy(action)),
         Effect::Session(action) => session(action),
+        Effect::Revoke(Revoke::Named { what, realm, .. }) => {
+            let realm = config.realms.get(*realm).map_or("", |realm| realm.name.as_str());
+            format!("revoke {} in realm {realm}", what.as_str())
+        }
+        Effect::Revoke(Revoke::Token(at)) => {
+            format!("revoke token of jwt {}", config.jwts.get(*at).map_or("", |jwt| jwt.name.as_str()))
+        }
         Effect::Ban(time) => format!("ban for {}", length(*time)),
         Effect::ListAdd(at, _, time) => format!("add to list {} for {}", list(at), length(*time)),
         Effect::ListRemove(at, _, time) => format!("remove from list {} for {}", list(at), length(*time)),
