@@ -29,6 +29,7 @@ mod ladder;
 mod limits;
 mod link;
 mod lists;
+mod login;
 mod migrate;
 mod monitor;
 mod nats;
