@@ -55,6 +55,14 @@ impl<K: Copy> Keyed<K> {
     }
 }
 
+impl Keyed<Key128> {
+    /// Of the text that its name in force is shown as, where that is all that is known: 32 hex digits. `None` when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Keyed<Key128>> {
+        Key128::parse(text).map(|key| Keyed::new(key, None))
+    }
+}
+
 impl Key64 {
     /// As bytes, the same at every node.
     #[must_use]

@@ -63,14 +63,15 @@ pub use revocation::{CLOCKS_APART, REVOKED_AHEAD, Revocable, RevocationKey};
 pub use rung::Rung;
 pub use session::{
     CONTEXT_MAX, Covered, SESSION_ATTRIBUTES_MAX, SESSION_COUNTERS_MAX, SESSION_LONGEST, SESSION_NAME_MAX,
-    SESSION_ROWS_MAX, SESSION_VALUE_MAX, Session, SessionError, SessionLife, SessionWrite, Versioned, newest_of,
+    SESSION_ROWS_MAX, SESSION_VALUE_MAX, Session, SessionError, SessionLife, SessionWrite, StatedAttribute, Versioned,
+    newest_of,
 };
 pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Carried, CarriedError, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX,
     LedgerSpec, ListError, ListId, MaxError, MaxId, OVERLAP, Overshot, Peers, PurgeError, RegisterEntry, RegisterError,
-    RegistersId, RevokeError, RevokedBy, RightsId, SPREAD, SharesId, Standing, Store, StoreBounds, StoreConfig,
-    TABLES_MAX, TableFull, TableId, TableSpec, Taken, UniquesId, UniquesSpec,
+    RegistersId, Revocation, RevocationsMade, RevokeError, RevokedBy, RightsId, SPREAD, SharesId, Standing, Store,
+    StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, Taken, UniquesId, UniquesSpec,
 };
 pub use time::Time;
 pub use trail::{BanStep, TRAIL_MAX};

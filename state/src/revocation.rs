@@ -12,7 +12,7 @@
 use crate::counter::DRIFT_MAX;
 use crate::fact::{self, About, FACT_LONGEST, Flaw, Joined, Stated};
 use crate::identity::{Actor, Author};
-use crate::key::{Domain, Key128, Keyed, Secret, Secrets};
+use crate::key::{Domain, Key128, Keyed, Secret, Secrets, SessionKey};
 use crate::time::Time;
 use crate::void::Voids;
 
@@ -89,8 +89,16 @@ impl Revocable {
 pub type RevocationKey = Keyed<Key128>;
 
 pub(crate) fn key(secrets: &Secrets, what: Revocable, parts: &[&[u8]]) -> RevocationKey {
-    let keyed = secrets.key128(Domain::Revocation, parts);
-    keyed.map(|key| Key128(key.0 >> 32 << 32 | u128::from(what.code())))
+    named(what, secrets.key128(Domain::Revocation, parts))
+}
+
+/// That of a session follows from its name in the store, so that whoever sees that in a log can revoke it.
+pub(crate) fn of_session(key: SessionKey) -> RevocationKey {
+    named(Revocable::Session, key)
+}
+
+fn named(what: Revocable, hash: Keyed<Key128>) -> RevocationKey {
+    hash.map(|key| Key128(key.0 >> 32 << 32 | u128::from(what.code())))
 }
 
 /// What is known of one.

@@ -43,8 +43,9 @@ impl Version {
         self.0 & Version::MOST
     }
 
-    /// When it was made.
-    pub(crate) fn at(self) -> Time {
+    /// When it was made, by the clock of who made it.
+    #[must_use]
+    pub fn at(self) -> Time {
         Time(self.0 >> CHANGES)
     }
 }

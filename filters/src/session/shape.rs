@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use selvedge_conf::expr::Type;
 use selvedge_conf::{Named, Realm, SameSite, Session as Facts};
-use selvedge_state::{Revocable, RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
+use selvedge_state::{RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
 
 use super::orders::{Change, Orders, Over};
 use super::record::Record;
@@ -101,7 +101,7 @@ impl Shape {
 
     /// Its name among what is revoked.
     pub(super) fn revocation(&self, token: &Token, store: &Store) -> RevocationKey {
-        store.revocation_key(Revocable::Session, &[self.facts.name.as_bytes(), &token.id])
+        Store::session_revocation(self.key(token, store))
     }
 
     /// How long it goes on if it is seen now. What is written of when it was seen may be one interval late, so it ends that much later.

@@ -60,6 +60,17 @@ impl Attribute {
     }
 }
 
+/// One attribute, as it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatedAttribute<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// None: it was removed.
+    pub value: Option<&'s [u8]>,
+    /// Who said so last, by which version.
+    pub by: Versioned,
+}
+
 /// What is in here of one author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -114,6 +125,12 @@ impl Session {
         self.created
     }
 
+    /// Its absolute end, however often it is seen.
+    #[must_use]
+    pub fn ends(&self) -> Time {
+        self.ends
+    }
+
     /// When it was last said to be seen, at any node.
     #[must_use]
     pub fn seen(&self) -> Time {
@@ -137,11 +154,26 @@ impl Session {
         self.attributes.iter().filter_map(|attribute| Some((&*attribute.name, attribute.value.as_deref()?)))
     }
 
+    /// All attributes by name, removed ones included: what each is since when, and who said so.
+    pub fn stated(&self) -> impl Iterator<Item = StatedAttribute<'_>> {
+        self.attributes.iter().map(|Attribute { name, stamp, author, value }| StatedAttribute {
+            name,
+            value: value.as_deref(),
+            by: Versioned { author: *author, version: *stamp },
+        })
+    }
+
+    /// What each author counted under a name, those who did.
+    pub fn counted(&self, name: &str) -> impl Iterator<Item = (Author, u64)> {
+        let of_name =
+            move |row: &Row| row.counts.iter().find(|(counter, _)| **counter == *name).map(|(_, count)| *count);
+        self.rows.iter().filter_map(move |row| Some((row.author, of_name(row)?)))
+    }
+
     /// What was counted under a name, by all authors.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
-        let counted = |row: &Row| row.counts.iter().find(|(counter, _)| **counter == *name).map(|(_, count)| *count);
-        self.rows.iter().filter_map(counted).fold(0, u64::saturating_add)
+        self.counted(name).map(|(_, count)| count).fold(0, u64::saturating_add)
     }
 
     /// The names of all counters, each once, in order.

@@ -27,10 +27,12 @@ mod journal;
 mod ledgers;
 mod lineage;
 mod lists;
+mod logged;
 mod marks;
 mod maxima;
 mod named;
 mod packed;
+mod pages;
 mod parts;
 mod peak;
 mod peers;
@@ -65,6 +67,7 @@ pub(crate) use self::ledgers::LedgerId;
 pub use self::ledgers::LedgerSpec;
 pub use self::lineage::KIN_MAX;
 pub use self::lists::{ListError, ListId};
+pub use self::logged::{Revocation, RevocationsMade};
 pub use self::marks::{Fill, PurgeError};
 pub use self::maxima::{MaxError, MaxId};
 pub use self::peak::Overshot;
@@ -92,6 +95,7 @@ use self::estate::Closing;
 use self::facts::Facts;
 use self::ledgers::Ledgers;
 use self::lineage::Lineages;
+use self::logged::Made;
 use self::packed::PackedMarks;
 use self::peers::Heard;
 use self::registry::Registry;
@@ -205,6 +209,7 @@ pub struct Store {
     sessions: Sessions,
     revocations: Facts<Revoked, Dense>,
     applied: Lately,
+    made: Made,
     purges: AtomicU64,
     children: Children,
     dirty: Dirty,
@@ -256,6 +261,7 @@ impl Store {
             sessions: Sessions::new(bounds.sessions_max, me, spread),
             revocations: revocations::room(bounds.revocations_max, me, (&secret, spread)),
             applied: Lately::default(),
+            made: Made::default(),
             purges: AtomicU64::new(0),
             children: Children::default(),
             secrets: Secrets { now: secret, beside: config.secret_beside.map(Secret::new) },

@@ -8,7 +8,7 @@ use super::dense::Dense;
 use super::facts::{Facts, Offered, Said};
 use crate::fact::{Kind, Stated as _};
 use crate::identity::Author;
-use crate::key::{Key128, Secret, Spread};
+use crate::key::{Key128, Secret, SessionKey, Spread};
 use crate::maximum::Most;
 use crate::revocation::{self, REVOKED_AHEAD, Revocable, RevocationKey, Revoked};
 use crate::time::Time;
@@ -75,6 +75,12 @@ impl Store {
         revocation::key(&self.secrets, what, parts)
     }
 
+    /// The name of a session among what may be revoked.
+    #[must_use]
+    pub fn session_revocation(key: SessionKey) -> RevocationKey {
+        revocation::of_session(key)
+    }
+
     /// Revokes everywhere what has this name and was issued before an instant, [`REVOKED_AHEAD`] ms from now at most. Of a session or a token
     /// all that has the name is revoked, whenever it was issued; the instant need not be later than now. It is remembered until the instant
     /// (ten years away at most) at which nothing that it is about is valid any more; nothing takes it back before. Here it is applied
@@ -93,6 +99,7 @@ impl Store {
             self.applied.note(key.now, now);
         }
         self.dirty.fact(Kind::Revocation, changes);
+        self.made.note(&fact);
         Ok(())
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use selvedge_state::{
-    Incarnation, REVOKED_AHEAD, Revocable, RevocationKey, RevokeError, RevokedBy, Snapshot, SnapshotHead, Store,
-    StoreBounds, Time, Void,
+    Incarnation, REVOKED_AHEAD, Revocable, RevocationKey, RevokeError, RevokedBy, SessionKey, Snapshot, SnapshotHead,
+    Store, StoreBounds, Time, Void,
 };
 
 use crate::sim::converge::{self, Spread, Watched, quantile};
@@ -281,4 +282,66 @@ fn one_is_in_force_as_soon_as_the_way_takes() {
         assert_eq!(spreads.lost, 0, "seed {seed}");
         assert!(quantile(&spreads.over_way, 500).is_some_and(|median| median <= 25), "seed {seed}");
     }
+}
+
+#[test]
+fn a_session_is_revoked_by_its_name_in_the_store() {
+    let store = store();
+    let session = store.session_key(&[b"web", b"id"]);
+    // As whoever reads it in a log knows it.
+    let shown = SessionKey::parse(&session.to_string()).unwrap();
+    assert_eq!(store.revoked(Store::session_revocation(session), START), None);
+    store.revoke(Store::session_revocation(shown), START, START.plus(DAY), START).unwrap();
+    assert_eq!(store.revoked(Store::session_revocation(session), START), Some(RevokedBy::Name));
+    let other = store.session_key(&[b"web", b"other"]);
+    assert_eq!(store.revoked(Store::session_revocation(other), START), None);
+    for text in ["", "0", "0123456789abcdef0123456789abcdeg", "+123456789abcdef0123456789abcdef"] {
+        assert_eq!(SessionKey::parse(text), None, "{text}");
+    }
+}
+
+/// What is revoked here is noted for whoever writes it down, and what peers say is not; what was written down is revoked in another life.
+#[test]
+fn what_is_revoked_here_is_noted_and_taken_in_again() {
+    let (here, peer) = (small(100), store());
+    let woken = Arc::new(AtomicU64::new(0));
+    here.revoke(key(&here, Revocable::User, 0), START, START.plus(DAY), START).unwrap();
+    assert_eq!(here.take_revocations().made, [], "nobody asked");
+    let wakes = Arc::clone(&woken);
+    here.note_revocations(Box::new(move || {
+        wakes.fetch_add(1, Ordering::Relaxed);
+    }));
+    for id in 1..=3 {
+        here.revoke(key(&here, KINDS[id as usize], id), START, START.plus(DAY), START).unwrap();
+    }
+    peer.revoke(key(&peer, Revocable::User, 9), START, START.plus(DAY), START).unwrap();
+    told(&peer, START).iter().for_each(|frame| {
+        let _ = here.restore(frame, START);
+    });
+    let noted = here.take_revocations();
+    assert_eq!((noted.made.len(), noted.lost, noted.up_to), (3, false, here.revocations_made()));
+    assert_eq!(woken.load(Ordering::Relaxed), 1, "once for all that waits");
+    assert_eq!(here.take_revocations().made, []);
+    let next = small(100);
+    assert_eq!(next.restore_revocations(noted.made.clone(), START.plus(DAY - 1)).taken, 3);
+    assert_eq!(next.revocations(), 3);
+    for id in 1..=3 {
+        assert_eq!(next.revoked(key(&next, KINDS[id as usize], id), START.minus(1)), Some(RevokedBy::Name));
+    }
+    // What nobody would ask for any more is not taken.
+    let late = small(100);
+    assert_eq!(late.restore_revocations(noted.made, START.plus(10 * DAY)).left, 3);
+    assert_eq!(late.revocations(), 0);
+}
+
+#[test]
+fn what_is_not_read_in_time_is_told_to_be_lost() {
+    let store = store();
+    store.note_revocations(Box::new(|| ()));
+    for id in 0..100_001 {
+        store.revoke(key(&store, Revocable::User, id), START, START.plus(DAY), START).unwrap();
+    }
+    let noted = store.take_revocations();
+    assert_eq!((noted.made.len(), noted.lost, noted.up_to), (1, true, 100_001));
+    assert!(!store.take_revocations().lost);
 }

@@ -1,5 +1,6 @@
 //! Sessions: at one node, in full rooms, and as a client meets them that goes from one to another.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use selvedge_state::{
@@ -329,4 +330,58 @@ fn all_nodes_come_to_know_the_same() {
         }
         assert_eq!(counted, 200, "and nothing was counted twice, or lost");
     }
+}
+
+/// Each once, in the order of their names, however they are cut into pages; and no page is more work than was asked for.
+#[test]
+fn sessions_are_looked_through_a_page_at_a_time() {
+    let store = store();
+    let write = |nth: u32| {
+        let key = store.session_key(&[b"shop", &nth.to_le_bytes()]);
+        let attributes = [("nth", Some(&nth.to_le_bytes()[..]))];
+        let write = SessionWrite { attributes: &attributes, ..SessionWrite::default() };
+        store.write_session(key, &life(START), &write, START).unwrap();
+        key.each().next().unwrap()
+    };
+    let mut keys: Vec<_> = (0..1_000).map(write).collect();
+    keys.sort_unstable();
+    for (most, looks) in [(1, 5), (7, 100), (300, 299), (5_000, 64), (5_000, 5_000)] {
+        let (mut seen, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let mut looked = 0;
+            after = store.visit_sessions(after, looks, START, |key, session| {
+                assert!(session.get("nth").is_some());
+                seen.push(key);
+                looked += 1;
+                if looked >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            assert!(looked <= most.min(looks));
+            pages += 1;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, keys, "{most} {looks}");
+        assert!(pages <= 1_001 / most.min(looks) + 1, "{pages}");
+    }
+    let over = START.plus(25 * HOUR);
+    assert_eq!(store.visit_sessions(None, 5_000, over, |_, _| panic!("they are over")), None);
+}
+
+#[test]
+fn who_wrote_what_of_a_session_is_told() {
+    let (one, two) = (store_of(1, 1, 3, 10, 10), store_of(2, 1, 3, 10, 10));
+    set(&one, ("user", "ann"), &[], START);
+    counted(&one, 2, START);
+    fetch(&one, &two, START).unwrap();
+    let write = SessionWrite { attributes: &[("user", None)], counts: &[("clicks", 3)], ..SessionWrite::default() };
+    let removed = two.write_session(key(&two), &life(START), &write, START.plus(5)).unwrap().expect("it is new");
+    two.session(key(&two), START.plus(5), |session| {
+        let all: Vec<_> = session.stated().map(|one| (one.name, one.value, one.by)).collect();
+        assert_eq!(all, [("user", None, removed)]);
+        let counted: Vec<_> = session.counted("clicks").map(|(author, count)| (author.actor, count)).collect();
+        assert_eq!(counted, [(actor(1), 2), (actor(2), 3)]);
+        assert_eq!((session.ends(), removed.version.at()), (START.plus(24 * HOUR), START.plus(5)));
+    })
+    .expect("it is known");
 }
