@@ -2,6 +2,7 @@
 //! POPs over a wide area, and whether a client that roams is ever told less than it knew by an answer that is called fresh.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use selvedge_sim::converge::{self, Spread, Watched, quantile};
 use selvedge_sim::roam::{self, Roam};
@@ -51,6 +52,9 @@ const UPDATES: u64 = 1_000;
 /// Looks of one measurement.
 const LOOKS: u64 = 400_000;
 
+/// Revocations beyond those that fit, of which the slowest is told.
+const OVERFLOW: u64 = 10_000;
+
 const NOW: Time = Time(1_800_000_000_000);
 
 pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
@@ -71,7 +75,11 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
 fn revoked(args: &Args, figures: &mut Figures) -> Result<(), String> {
     let store = store(args.revocations as usize);
     let key = |what: Revocable, nth: u64| store.revocation_key(what, &[b"shop", &nth.to_le_bytes()]);
-    let revoke = |nth: u64| store.revoke(key(Revocable::Session, nth), NOW, NOW.plus(FACT_LONGEST), NOW);
+    let revoke = |nth: u64| {
+        // A thousand in a ms, so that those that are lowest are not all.
+        let now = NOW.plus(nth / 1_000);
+        store.revoke(key(Revocable::Session, nth), now, NOW.plus(FACT_LONGEST), now)
+    };
     let mut result = Ok(());
     let asked = heap::asked(|| result = (0..args.revocations).try_for_each(revoke));
     result.map_err(|error| error.to_string())?;
@@ -96,6 +104,13 @@ fn revoked(args: &Args, figures: &mut Figures) -> Result<(), String> {
     figures.add("revoked_check_ns", takes(&keys(Revocable::Session, args.revocations), 0)?);
     figures.add("revoked_found_ns", takes(&keys(Revocable::Session, 0), LOOKS as usize)?);
     figures.add("revoked_check_clear_ns", takes(&keys(Revocable::User, 0), 0)?);
+    let mut slowest = Duration::ZERO;
+    for nth in args.revocations..args.revocations + OVERFLOW {
+        let began = Instant::now();
+        revoke(nth).map_err(|error| error.to_string())?;
+        slowest = slowest.max(began.elapsed());
+    }
+    figures.add("revoke_full_max_ms", rounded(slowest.as_secs_f64() * 1e3));
     Ok(())
 }
 

@@ -20,6 +20,9 @@ use crate::void::Voids;
 
 /// What the store, the walk and the replica do with a fact of any kind.
 pub(crate) trait Stated: Clone + PartialEq {
+    /// As many are looked at to find the lowest of a room; usually all.
+    const SAMPLE: usize = usize::MAX;
+
     /// Its name: a keyed hash of what it is about.
     fn key(&self, secret: &Secret) -> Key128;
 

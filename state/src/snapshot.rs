@@ -9,11 +9,12 @@
 
 use bytes::Bytes;
 
+use crate::fact::Fact;
 use crate::identity::{Actor, Author, Incarnation, PopId};
 use crate::store::{Ingested, Offered, Store, Told};
 use crate::time::Time;
 use crate::walk::{Filled, Walk};
-use crate::wire::{Builder, NEWEST, Saved, SavedHead, State, WireError, saved_end, saved_head};
+use crate::wire::{Builder, NEWEST, Room, Saved, SavedHead, State, WireError, saved_end, saved_head};
 
 /// Whose snapshot it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +108,8 @@ pub struct Snapshot<'s> {
 enum Stage {
     Head(SnapshotHead),
     State(Box<Walk>),
+    /// Those that are to be told still.
+    Floors(Vec<Fact>),
     End,
     Over,
 }
@@ -125,14 +128,27 @@ impl<'s> Snapshot<'s> {
         while let Stage::State(walk) = &mut self.stage {
             let mut builder = Builder::new();
             if walk.fill(self.store, &mut builder, nobody, self.now) == Filled::Walk {
-                self.stage = Stage::End;
+                self.stage = Stage::Floors(self.store.floors());
             }
             if !builder.is_empty() {
                 self.frames += 1;
                 return Some(builder.saved(self.now));
             }
         }
-        None
+        self.floors()
+    }
+
+    /// The floors once more: one that rose meanwhile covers what the walk has not come to, and may lie where it has been.
+    fn floors(&mut self) -> Option<Bytes> {
+        let Stage::Floors(left) = &mut self.stage else { return None };
+        let mut builder = Builder::new();
+        while left.pop_if(|floor| builder.fact(floor) == Room::Taken).is_some() {}
+        if builder.is_empty() {
+            self.stage = Stage::End;
+            return None;
+        }
+        self.frames += 1;
+        Some(builder.saved(self.now))
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::TableFull;
 use super::entries::{Entries, Entry};
 use super::registry::Registry;
+use super::settle::Settling;
 use super::shards::Shards;
 use crate::fact::{Flaw, Joined, Stated};
 use crate::identity::Author;
@@ -101,6 +102,8 @@ pub(super) struct Facts<F, E = Shards<Key128, Entry<F>>> {
     /// Held while a floor is raised, and while something new is looked at against it and made.
     pub(super) raising: Mutex<()>,
     has_floors: AtomicBool,
+    /// What floors cover and is not forgotten yet.
+    pub(super) settling: Settling,
 }
 
 /// Who says a fact.
@@ -132,6 +135,7 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
             numbers: Numbers::default(),
             raising: Mutex::default(),
             has_floors: AtomicBool::new(false),
+            settling: Settling::new(),
         }
     }
 
@@ -249,11 +253,12 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
     /// What `read` finds in all facts, in no order.
     pub(super) fn collect<R>(&self, read: impl Fn(&F) -> Option<R>) -> Vec<R> {
         let mut found = Vec::new();
-        (0..=u8::MAX).for_each(|shard| self.entries.each_in(shard, |_, entry| found.extend(read(&entry.fact))));
+        (0..=u8::MAX).for_each(|shard| self.each_in(shard, |_, fact| found.extend(read(fact))));
         found
     }
 
     pub(super) fn sweep(&self, shard: u8, now: Time) {
+        self.settle(shard);
         self.entries.sweep(shard, now);
     }
 
@@ -403,6 +408,7 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
 
     /// Visits the facts of one shard, in no order.
     pub(super) fn each_in(&self, shard: u8, mut visit: impl FnMut(Key128, &F)) {
+        self.settle(shard);
         self.entries.each_in(shard, |key, entry| visit(key, &entry.fact));
     }
 
@@ -419,6 +425,7 @@ impl<F: Stated, E: Entries<F>> Facts<F, E> {
     }
 
     pub(super) fn keys(&self, shard: u8, after: Option<Key128>) -> Vec<Key128> {
+        self.settle(shard);
         self.entries.keys(shard, after)
     }
 }

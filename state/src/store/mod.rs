@@ -44,6 +44,7 @@ mod room;
 mod rosters;
 mod session;
 mod sessions;
+mod settle;
 mod shards;
 mod shares;
 mod sweep;

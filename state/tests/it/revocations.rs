@@ -118,6 +118,66 @@ fn a_full_room_revokes_more_and_never_less() {
     assert_eq!(store.revoked(key(&store, Revocable::Token, 1), issued(0)), None, "of another kind there is no floor");
 }
 
+/// A full room of many makes room by some of its parts at a time, and what it has not come to yet is revoked all the while.
+#[test]
+fn a_full_room_of_many_is_not_looked_through_at_once() {
+    const MAX: u32 = 200_000;
+    let (store, other) = (small(MAX as usize), small(MAX as usize));
+    let issued = |nth: u32| START.plus(u64::from(nth) / 10);
+    let revoke = |nth: u32| {
+        let now = issued(nth).plus(2_000);
+        store.revoke(key(&store, Revocable::User, nth), issued(nth), now.plus(DAY), now).unwrap();
+    };
+    (0..MAX).for_each(revoke);
+    let before = store.revocations() as u32;
+    revoke(MAX);
+    let now = issued(MAX).plus(3_000);
+    assert!(store.revocations_floor(Revocable::User).is_some());
+    let dropped = before - store.revocations() as u32;
+    assert!((1_000..MAX / 16).contains(&dropped), "{dropped} at once");
+    let is_revoked = |store: &Store, nth: u32| store.revoked(key(store, Revocable::User, nth), issued(nth).minus(1));
+    let all = |store: &Store, most: u32| (0..=most).all(|nth| is_revoked(store, nth).is_some());
+    assert!(all(&store, MAX));
+    (MAX + 1..MAX + 40_000).for_each(revoke);
+    assert!(all(&store, MAX + 39_999) && store.revocations() <= MAX as usize + 1);
+    // Whoever is told knows the same, and so does who looks through all of it.
+    told(&store, now.plus(10_000)).iter().for_each(|frame| {
+        let _ = other.restore(frame, now.plus(10_000));
+    });
+    (0..16).for_each(|_| store.sweep(now.plus(10_000)));
+    assert!(all(&other, MAX + 39_999));
+    assert_eq!(other.revocations(), store.revocations());
+    let by_name = (0..MAX + 40_000).filter(|nth| is_revoked(&store, *nth) == Some(RevokedBy::Name)).count();
+    assert!(by_name >= MAX as usize * 3 / 4, "{by_name}");
+}
+
+/// A floor that rises while a snapshot is made takes with it what the snapshot has not come to, and may lie where it has been.
+#[test]
+fn a_snapshot_has_the_floors_that_rose_meanwhile() {
+    const MAX: u32 = 10_000;
+    for (what, after) in KINDS.into_iter().flat_map(|what| (2..7).map(move |after| (what, after))) {
+        let (store, other) = (small(MAX as usize), small(MAX as usize));
+        let issued = |id: u32| START.plus(u64::from(id) * 10);
+        let revoke = |id: u32| {
+            let now = issued(id).plus(2_000);
+            store.revoke(key(&store, what, id), issued(id), now.plus(DAY), now).unwrap();
+        };
+        (0..MAX).for_each(revoke);
+        let (at, actor) = (issued(MAX).plus(5_000), actor(2));
+        let head = SnapshotHead { cluster: "test".to_owned(), secret_id: 7, actor, incarnation: Incarnation(1), at };
+        let mut frames = Snapshot::new(&store, head);
+        let mut taken: Vec<_> = frames.by_ref().take(after).collect();
+        (MAX..MAX + 3_000).for_each(revoke);
+        taken.extend(frames);
+        assert!(taken.len() > after + 2, "the floor rose in the middle: {after} of {}", taken.len());
+        taken.iter().for_each(|frame| {
+            let _ = other.restore(frame, at);
+        });
+        let lost = (0..MAX).filter(|id| other.revoked(key(&other, what, *id), issued(*id).minus(1)).is_none()).count();
+        assert_eq!(lost, 0, "{what:?} after {after}");
+    }
+}
+
 /// What is remembered for longer than the floor is not taken for said by it.
 #[test]
 fn a_floor_forgets_nothing_early() {
