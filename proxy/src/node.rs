@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::edge::Waiting;
 use crate::edge::origin::{Origin, Shown};
 use crate::front::Certificates;
-use crate::keep::{Keeper, PurgeLog, Runs};
+use crate::keep::{Keeper, PurgeLog, RevocationLog, Runs};
 use crate::link::nats::FabricStatus;
 use crate::link::secret::SecretId;
 use crate::link::{Links, Refusal};
@@ -145,6 +145,11 @@ impl Node {
         self.keeper.as_ref().and_then(Keeper::runs)
     }
 
+    /// The log of what is revoked here, where anything outlives the process.
+    pub(crate) fn revocation_log(&self) -> Option<&Arc<RevocationLog>> {
+        self.keeper.as_ref().and_then(Keeper::revocations)
+    }
+
     /// What plans are made with.
     pub fn ground(&self) -> Ground<'_> {
         Ground { store: &self.store, metrics: &self.metrics, groups: &self.groups }
@@ -168,6 +173,7 @@ impl Node {
             nats: self.links.get().and_then(|links| links.fabric()),
             purge_log: self.purge_log.as_ref().map(|log| log.standing()),
             runs: self.runs().map(|runs| runs.status()),
+            revocation_log: self.revocation_log().map(|log| log.status()),
             settled: peers.standing == Standing::Settled,
             bans: self.store.bans(self.clock.now()).len(),
             sessions: self.store.session_count(),

@@ -123,7 +123,7 @@ pub fn boot(loaded: Loaded, mut inherited: Option<Inherited>) -> Result<Ready, B
     let taken = inherited.map(|inherited| inherited.restore(&store, head.clone(), beside.as_ref().map(Secret::id)));
     let (rest, took_over) = taken.transpose()?.unzip();
     // After all that is known from before, and before anybody says anything.
-    keep_runs(keeper.as_mut(), config, &clock);
+    keep_logs(keeper.as_mut(), config, (&clock, beside.as_ref()), &store);
     let purge_log = keeper.as_mut().and_then(|keeper| keeper.log(company(config), before, &store));
     let node = Node {
         clock,
@@ -196,11 +196,17 @@ fn inherit(node: &Node, found: &Found, roster: Option<u64>) {
     }
 }
 
-/// Has what is run under idempotency keys written down, where anything outlives the process.
-fn keep_runs(keeper: Option<&mut Keeper>, config: &Config, clock: &Clock) {
+/// Has what is revoked, and what is run under idempotency keys, written down, where anything outlives the process.
+fn keep_logs(
+    keeper: Option<&mut Keeper>,
+    config: &Config,
+    (clock, beside): (&Clock, Option<&Secret>),
+    store: &Arc<Store>,
+) {
     let (keys, bytes) = (config.storage.idempotency_keys_max, config.storage.idempotency_disk);
     if let Some(keeper) = keeper {
         keeper.keep_runs(Bounds { keys, bytes }, clock);
+        keeper.log_revocations(beside.map(Secret::id), store, clock.now());
     }
 }
 

@@ -65,7 +65,7 @@ pub struct Status {
 }
 
 /// Where state outlives the process, and how it fares.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The folder.
     pub path: PathBuf,
@@ -88,6 +88,34 @@ pub struct Kept {
     /// The log of purges, where the cache has a tier on disk.
     #[serde(default)]
     pub purges: Option<PurgesKept>,
+    /// The log of what was run under idempotency keys.
+    #[serde(default)]
+    pub runs: Option<RunsKept>,
+    /// The log of what was revoked since the last snapshot.
+    #[serde(default)]
+    pub revocations: Option<RevocationsKept>,
+}
+
+/// The log of what was run under idempotency keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsKept {
+    /// Keys that are known.
+    pub keys: usize,
+    /// How long it is, bytes.
+    pub bytes: u64,
+    /// Why no request with a key is run, if so.
+    pub error: Option<String>,
+}
+
+/// The log of revocations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationsKept {
+    /// How long it is, bytes.
+    pub bytes: u64,
+    /// Why some revocations are not in it, nor in a snapshot yet.
+    pub error: Option<String>,
+    /// Why something of it could not be read at the start.
+    pub damaged: Option<String>,
 }
 
 /// The log of purges, and what follows for what is on disk.

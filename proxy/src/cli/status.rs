@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::overrides;
 use super::render::{Failure, Render};
 use super::socket::{Socket, ask};
-use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, PurgesKept, Status};
+use crate::admin::report::{Cluster, ConfigStatus, Kept, Nats, PurgesKept, RevocationsKept, RunsKept, Status};
 
 /// A wall clock that is this far away is not just being followed: it was set, ms.
 const WALL_OFF_MS: u64 = 500;
@@ -139,8 +139,29 @@ fn kept_page(page: &mut String, kept: &Kept, now: u64) {
     if let Some(forgotten) = kept.purges.as_ref().and_then(|purges| purges.forgotten.as_ref()) {
         let _ = writeln!(page, "  nothing that was stored on disk before is served: {forgotten}");
     }
+    logs_page(page, kept);
     if let Some(error) = &kept.error {
         let _ = writeln!(page, "  NOT WRITTEN: {error}");
+    }
+}
+
+fn logs_page(page: &mut String, kept: &Kept) {
+    // Writing to a String cannot fail.
+    if let Some(RunsKept { keys, bytes, error }) =
+        kept.runs.as_ref().filter(|runs| runs.bytes > 0 || runs.error.is_some())
+    {
+        let _ = writeln!(page, "  {keys} idempotency keys, {bytes} bytes");
+        if let Some(error) = error {
+            let _ = writeln!(page, "  NOT RUN, requests with an idempotency key: {error}");
+        }
+    }
+    if let Some(RevocationsKept { bytes: _, error, damaged }) = &kept.revocations {
+        if let Some(error) = error {
+            let _ = writeln!(page, "  REVOCATIONS NOT LOGGED until the next snapshot: {error}");
+        }
+        if let Some(damaged) = damaged {
+            let _ = writeln!(page, "  REVOCATIONS LOST, as far as no other POP has heard of them: {damaged}");
+        }
     }
 }
 

@@ -162,7 +162,7 @@ fn release(node: &Node) {
 /// Takes the folders back from one that did not take over.
 fn retake(node: &Node) {
     if let Some(keeper) = &node.keeper {
-        keeper.retake();
+        keeper.retake(node.clock.now());
     }
     if let Some(disk) = node.cache.disk() {
         disk.retake();

@@ -9,9 +9,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::file;
 use super::folder::{Folder, Found};
 use super::purges::{Before, Company, Forgotten, LogStatus, Opening, PurgeLog};
-use super::runs::{Bounds, Runs};
+use super::revocations::{RevocationLog, RevocationsStatus};
+use super::runs::{Bounds, Runs, RunsStatus};
 use crate::admin::report;
 use crate::clock::Clock;
+use crate::link::secret::SecretId;
 use crate::node::Node;
 use crate::observe::log;
 
@@ -45,13 +47,15 @@ pub struct Keeper {
     log: Option<Arc<PurgeLog>>,
     /// What was run under idempotency keys.
     runs: Option<Arc<Runs>>,
+    /// What was revoked since the last snapshot.
+    revocations: Option<Arc<RevocationLog>>,
 }
 
 impl Keeper {
     /// Of a folder, with what came of what was found there.
     fn new(folder: Folder, every: Duration, head: SnapshotHead, standing: report::Kept) -> Keeper {
         let (writing, standing) = (Mutex::new(Owner::Me), Mutex::new(standing));
-        Keeper { folder, every, head, writing, standing, log: None, runs: None }
+        Keeper { folder, every, head, writing, standing, log: None, runs: None, revocations: None }
     }
 
     /// Logs purges in its folder from here on, see [`PurgeLog::open`]; without `company` no tier on disk needs that, and what is there is
@@ -78,10 +82,20 @@ impl Keeper {
         self.runs.as_ref()
     }
 
+    /// Takes what was revoked since the snapshot that was found into a store, and has what is revoked written down in its folder from here on.
+    pub fn log_revocations(&mut self, beside: Option<SecretId>, store: &Arc<Store>, now: Time) {
+        let secrets = (self.head.secret_id, beside.map(|id| id.0));
+        self.revocations = Some(RevocationLog::open(self.folder.path(), secrets, store, now));
+    }
+
+    /// What was revoked since the last snapshot.
+    pub(crate) fn revocations(&self) -> Option<&Arc<RevocationLog>> {
+        self.revocations.as_ref()
+    }
+
     /// Takes what was found in a folder into a store whose tables are there, and keeps the store there from now on.
     pub fn start(folder: Folder, found: &Found, head: SnapshotHead, every: Duration, store: &Store) -> Keeper {
         let path = folder.path().to_owned();
-        let (written_at, took_ms, bytes, error) = (None, None, None, None);
         let (restored, refused) = match found {
             Found::Nothing => (None, None),
             Found::Refused(error) => (None, Some(error.to_string())),
@@ -99,9 +113,7 @@ impl Keeper {
         if let Some(cause) = &refused {
             log::snapshot_refused(&path, cause);
         }
-        let (inherited, void, purges) = (None, None, None);
-        let standing =
-            report::Kept { path, written_at, took_ms, bytes, error, restored, refused, inherited, void, purges };
+        let standing = report::Kept { path, restored, refused, ..report::Kept::default() };
         Keeper::new(folder, every, head, standing)
     }
 
@@ -144,7 +156,15 @@ impl Keeper {
                 error: error.map(ToString::to_string),
             }
         });
-        report::Kept { purges, ..self.lock().clone() }
+        let runs = self.runs.as_ref().map(|runs| {
+            let RunsStatus { keys, bytes, error } = runs.status();
+            report::RunsKept { keys, bytes, error }
+        });
+        let revocations = self.revocations.as_ref().map(|log| {
+            let RevocationsStatus { durable: _, bytes, error, damaged } = log.status();
+            report::RevocationsKept { bytes, error, damaged }
+        });
+        report::Kept { purges, runs, revocations, ..self.lock().clone() }
     }
 
     /// Leaves the folder to a process that takes over; nothing is written from here on.
@@ -155,6 +175,9 @@ impl Keeper {
         if let Some(runs) = &self.runs {
             runs.release();
         }
+        if let Some(log) = &self.revocations {
+            log.release();
+        }
         match self.folder.release() {
             Ok(()) => *owner = Owner::Successor,
             Err(error) => log::snapshot_failed(self.folder.path(), &error),
@@ -162,14 +185,14 @@ impl Keeper {
     }
 
     /// Takes it back from one that did not.
-    pub(crate) fn retake(&self) {
+    pub(crate) fn retake(&self, now: Time) {
         let mut owner = self.owner();
         *owner = Owner::Wanted;
-        self.look(&mut owner);
+        self.look(&mut owner, now);
     }
 
     /// Whether the folder is this process's; taken back if it is wanted.
-    fn look(&self, owner: &mut Owner) -> Owner {
+    fn look(&self, owner: &mut Owner, now: Time) -> Owner {
         if *owner == Owner::Wanted {
             match self.folder.retake() {
                 Ok(()) => {
@@ -179,6 +202,9 @@ impl Keeper {
                     }
                     if let Some(runs) = &self.runs {
                         runs.retake();
+                    }
+                    if let Some(log) = &self.revocations {
+                        log.retake(now);
                     }
                 }
                 Err(error) => self.lock().error = Some(error.to_string()),
@@ -194,7 +220,7 @@ impl Keeper {
     /// Writes a snapshot of now, where the folder is this process's. Blocks for as long as the disk takes.
     pub fn write(&self, node: &Node) {
         let mut owner = self.owner();
-        if self.look(&mut owner) == Owner::Me {
+        if self.look(&mut owner, node.clock.now()) == Owner::Me {
             self.write_at(node, node.clock.now());
         }
     }
@@ -202,11 +228,11 @@ impl Keeper {
     /// Writes the last one, and what this life leaves: its rights are closed. Nothing is written after that.
     fn close(&self, node: &Node) {
         let mut owner = self.owner();
-        if self.look(&mut owner) != Owner::Me {
+        let now = node.clock.now();
+        if self.look(&mut owner, now) != Owner::Me {
             return;
         }
         *owner = Owner::Nobody;
-        let now = node.clock.now();
         let is_written = self.write_at(node, now);
         // One that handed over has left it to its successor.
         let estate = node.store.estate(now).filter(|_| is_written && !node.has_handed_over());
@@ -214,6 +240,9 @@ impl Keeper {
             log::estate_lost(self.folder.path(), &error);
         }
         self.close_log();
+        if let Some(log) = &self.revocations {
+            log.release();
+        }
     }
 
     fn close_log(&self) {
@@ -225,6 +254,7 @@ impl Keeper {
     /// Whether it was written.
     fn write_at(&self, node: &Node, now: Time) -> bool {
         let began = Instant::now();
+        let cut = self.revocations.as_ref().map(|log| log.cut());
         let written = file::write(&self.folder.snapshot(), Snapshot::new(&node.store, self.head_at(now)));
         let mut standing = self.lock();
         let is_written = written.is_ok();
@@ -235,6 +265,9 @@ impl Keeper {
                 standing.bytes = Some(bytes);
                 standing.error = None;
                 node.metrics.snapshot_written(now);
+                if let Some((log, cut)) = self.revocations.as_ref().zip(cut) {
+                    log.forget(cut);
+                }
             }
             Err(error) => {
                 // The first of a row is told; all are counted.

@@ -11,7 +11,9 @@ mod file;
 mod folder;
 mod keeper;
 mod purges;
+mod revocations;
 mod runs;
+mod segment;
 mod stream;
 
 pub use file::ReadError;
@@ -19,5 +21,6 @@ pub use folder::{Folder, FolderError, Found};
 pub use keeper::Keeper;
 pub(crate) use keeper::{close, keep};
 pub use purges::{Before, Broken, Company, Earlier, Forgotten, LogStatus, Opening, PurgeLog};
+pub use revocations::{RevocationLog, RevocationsStatus};
 pub use runs::{Bounds, Kept, Question, Runs, RunsStatus, Said, Turn};
 pub(crate) use stream::{receive, send};

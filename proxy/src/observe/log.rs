@@ -121,6 +121,21 @@ pub fn snapshot_failed(path: &std::path::Path, error: &std::io::Error) {
     tracing::error!(path = %path.display(), %error, "cannot write a snapshot; trying again");
 }
 
+/// What is revoked here is not written down until a snapshot is.
+pub(crate) fn revocations_unlogged(folder: &std::path::Path, error: &str) {
+    tracing::error!(folder = %folder.display(), error, "what is revoked here is not logged; a crash before the next snapshot may take back what no other POP has heard of");
+}
+
+/// What was revoked before a crash was taken in.
+pub(crate) fn revocations_restored(file: &std::path::Path, taken: u64) {
+    tracing::info!(file = %file.display(), taken, "what was revoked since the last snapshot was taken in");
+}
+
+/// Something of what was revoked before this process began cannot be read.
+pub(crate) fn revocations_lost(folder: &std::path::Path, cause: &str) {
+    tracing::error!(folder = %folder.display(), cause, "the log of revocations is not whole; what was revoked since the last snapshot and no other POP has heard of may be valid again");
+}
+
 /// Sockets and state came from a process that runs.
 pub(crate) fn took_over(version: &str, took: &crate::admin::report::TookOver) {
     let crate::admin::report::TookOver { taken, left, error, .. } = took;

@@ -21,7 +21,7 @@ use super::runs::RunMeters;
 use super::series::{self, Family};
 use super::sessions::{Revoker, SessionChange, SessionCounters, SessionWait};
 use crate::cache::Stats;
-use crate::keep::{LogStatus, RunsStatus};
+use crate::keep::{LogStatus, RevocationsStatus, RunsStatus};
 use crate::link::nats::FabricStatus;
 
 /// All metrics of one process.
@@ -82,6 +82,8 @@ struct Gauges {
     nats_lost: IntCounterVec,
     purge_log_bytes: IntGaugeVec,
     purge_log_broken: IntGaugeVec,
+    revocation_log_bytes: IntGaugeVec,
+    revocation_log_broken: IntGaugeVec,
     settled: IntGauge,
     bans: IntGauge,
     limit_keys: IntGaugeVec,
@@ -115,6 +117,8 @@ pub struct Reading {
     pub purge_log: Option<LogStatus>,
     /// What was run under idempotency keys, where anything outlives the process.
     pub runs: Option<RunsStatus>,
+    /// The log of revocations, where anything outlives the process.
+    pub revocation_log: Option<RevocationsStatus>,
     /// Neither warming nor with a clock that differs from most.
     pub settled: bool,
     /// Bans in force.
@@ -342,6 +346,8 @@ impl Gauges {
             nats_lost: counters(registry, &series::NATS_LOST)?,
             purge_log_bytes: gauges(registry, &series::PURGE_LOG_BYTES)?,
             purge_log_broken: gauges(registry, &series::PURGE_LOG_BROKEN)?,
+            revocation_log_bytes: gauges(registry, &series::REVOCATION_LOG_BYTES)?,
+            revocation_log_broken: gauges(registry, &series::REVOCATION_LOG_BROKEN)?,
             settled: gauge(&series::CLUSTER_SETTLED)?,
             bans: gauge(&series::BANS)?,
             limit_keys: gauges(registry, &series::LIMIT_KEYS)?,
@@ -376,6 +382,10 @@ impl Gauges {
         if let Some(log) = &reading.purge_log {
             self.purge_log_bytes.with_label_values::<&str>(&[]).set(whole(log.bytes));
             self.purge_log_broken.with_label_values::<&str>(&[]).set(log.broken.is_some().into());
+        }
+        if let Some(log) = &reading.revocation_log {
+            self.revocation_log_bytes.with_label_values::<&str>(&[]).set(whole(log.bytes));
+            self.revocation_log_broken.with_label_values::<&str>(&[]).set(log.error.is_some().into());
         }
         self.settled.set(reading.settled.into());
         self.bans.set(whole(reading.bans as u64));

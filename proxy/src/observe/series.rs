@@ -258,6 +258,14 @@ pub(super) const PURGES_REFUSED: Family = family(
 );
 pub(super) const PURGES: Family =
     family("selvedge_purges_total", "Purges made at this node.", &["kind", "reach"], By::Fixed(PURGE_KINDS * REACHES));
+pub(super) const REVOCATION_LOG_BROKEN: Family = family(
+    "selvedge_revocation_log_broken",
+    "1 while some of what was revoked here is neither in its log nor in a snapshot; absent without a log.",
+    &[],
+    By::Fixed(1),
+);
+pub(super) const REVOCATION_LOG_BYTES: Family =
+    family("selvedge_revocation_log_bytes", "Length of the log of revocations; absent without one.", &[], By::Fixed(1));
 pub(super) const RULE_EFFECTS_UNDONE: Family = family(
     "selvedge_rule_effects_undone_total",
     "Effects of rules that could not be carried out.",

@@ -250,7 +250,7 @@ impl Runs {
         };
         let now = self.clock.now();
         let mut known = self.known();
-        known.keys.raise(read.fence);
+        known.keys.raise(Fence(read.own));
         let end = read.records.iter().map(end).max().unwrap_or(Time::ZERO);
         let is_news = !read.records.is_empty();
         read.records.into_iter().for_each(|record| known.keys.recall(record, now));

@@ -1,36 +1,15 @@
-//! One file of the log: a head, then frames. A frame is what was written and synced at once, so what is torn by a crash is the last one, and was told to nobody.
-//! A frame that others follow was on the disk whole.
+//! The files of the log of runs: what each begins with, and where a record of it is.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use crc32fast::Hasher;
 use selvedge_filters::idempotency::{Fence, Recalled};
 
 use super::record;
+use crate::keep::segment::{self, Extent, Magic, Read};
+pub(super) use crate::keep::segment::{Segment, all, path};
 
-/// What a file begins with: its name and the version of what follows.
-const MAGIC: &[u8; 5] = b"runs\x01";
-/// Bytes of a head: that, the file's number, a number that no later run has, salt, checksum.
-const HEAD: usize = 5 + 8 + 8 + 4 + 4;
-/// What a frame begins with, so that one is found behind something that is none.
-const FRAME: [u8; 4] = [0xf7, 0x9d, 0x0a, 0xc1];
-/// Bytes of a frame's own: that, its length, checksum.
-const FRAMING: usize = 4 + 4 + 4;
-/// The longest that is read, bytes; none is written that is longer.
-const READ_MAX: u64 = 1 << 29;
-
-/// Where a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The file's number.
-    segment: u64,
-    offset: u64,
-    len: u32,
-    sum: u32,
-}
+const MAGIC: &Magic = b"runs\x01";
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,134 +21,33 @@ pub(super) enum Fault {
     Damaged(u64),
 }
 
-/// What was read of a file.
-#[derive(Debug)]
-pub(super) struct Read {
-    /// No later run has a number up to this one.
-    pub(super) fence: Fence,
-    pub(super) records: Vec<Recalled<Place>>,
-    /// Up to where it was read, bytes.
-    pub(super) read: u64,
-}
-
-/// What checksums of frames go on from.
+/// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seed(u32);
-
-impl Seed {
-    fn sum(self, parts: [&[u8]; 2]) -> u32 {
-        let mut hasher = Hasher::new_with_initial(self.0);
-        parts.iter().for_each(|part| hasher.update(part));
-        hasher.finalize()
-    }
+pub(super) struct Place {
+    /// The file's number.
+    pub(super) segment: u64,
+    pub(super) extent: Extent,
 }
 
-/// A file's path in the folder of the log.
-pub(super) fn path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:016x}.log"))
-}
-
-/// The numbers of the files in a folder, in order.
+/// Begins a file that is not there. No later run has a number up to `fence`.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn all(folder: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".log")).filter(|name| name.len() == 16);
-        numbers.extend(number.and_then(|number| u64::from_str_radix(number, 16).ok()));
-    }
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-/// A file that is written.
-#[derive(Debug)]
-pub(super) struct Segment {
-    number: u64,
-    file: File,
-    seed: Seed,
-    length: u64,
-}
-
-impl Segment {
-    /// Begins a file that is not there.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(super) fn begin(folder: &Path, number: u64, fence: Fence, salt: u32) -> io::Result<Segment> {
-        let (head, seed) = head(number, fence, salt);
-        // What clients were answered is nobody else's business.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path(folder, number))?;
-        file.write_all(&head)?;
-        file.sync_all()?;
-        File::open(folder)?.sync_all()?;
-        Ok(Segment { number, file, seed, length: HEAD as u64 })
-    }
-
-    /// Writes records, in one frame that is on the disk when this returns. Gives their places.
-    ///
-    /// # Errors
-    /// What the system says; some of it, or all, may be there then, and nothing is to be written behind it.
-    pub(super) fn write(&mut self, records: &[Vec<u8>]) -> io::Result<Vec<Place>> {
-        let payload: usize = records.iter().map(|record| record.len() + 4).sum();
-        let length = u32::try_from(payload).map_err(io::Error::other)?.to_le_bytes();
-        let mut frame = Vec::with_capacity(FRAMING + payload);
-        frame.extend(FRAME);
-        frame.extend(length);
-        frame.extend([0; 4]);
-        let mut places = Vec::with_capacity(records.len());
-        for record in records {
-            let len = u32::try_from(record.len()).map_err(io::Error::other)?;
-            frame.extend(len.to_le_bytes());
-            let (offset, sum) = (self.length + frame.len() as u64, crc32fast::hash(record));
-            places.push(Place { segment: self.number, offset, len, sum });
-            frame.extend(record);
-        }
-        let sum = self.seed.sum([&length, frame.get(FRAMING..).unwrap_or_default()]);
-        if let Some(field) = frame.get_mut(8..FRAMING) {
-            field.copy_from_slice(&sum.to_le_bytes());
-        }
-        self.file.write_all(&frame)?;
-        self.file.sync_data()?;
-        self.length += frame.len() as u64;
-        Ok(places)
-    }
-
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// How long it is, bytes.
-    pub(super) fn length(&self) -> u64 {
-        self.length
-    }
+pub(super) fn begin(folder: &Path, number: u64, fence: Fence, salt: u32) -> io::Result<Segment> {
+    Segment::begin(folder, MAGIC, (number, fence.0), salt)
 }
 
 /// Reads a file from a byte on where a frame begins; from its head with 0.
 ///
 /// # Errors
 /// [`Fault`].
-pub(super) fn read(folder: &Path, number: u64, from: u64) -> Result<Read, Fault> {
-    let path = path(folder, number);
-    if std::fs::metadata(&path)?.len() > READ_MAX {
-        return Err(Fault::Io(io::ErrorKind::FileTooLarge.into()));
+pub(super) fn read(folder: &Path, number: u64, from: u64) -> Result<Read<Recalled<Place>>, Fault> {
+    let decode = |record: &[u8], extent| record::recalled(record, Place { segment: number, extent });
+    let read = segment::read((folder, MAGIC), (number, from), decode)?;
+    match read.damaged {
+        Some(at) => Err(Fault::Damaged(at)),
+        None => Ok(read),
     }
-    let bytes = std::fs::read(&path)?;
-    let nothing = Read { fence: Fence(0), records: Vec::new(), read: from };
-    let Some((fence, seed)) = read_head(&bytes, number) else {
-        // Its frames are written when its head is on the disk.
-        return if bytes.len() <= HEAD { Ok(nothing) } else { Err(Fault::Damaged(0)) };
-    };
-    let begin = usize::try_from(from).map_or(usize::MAX, |from| from.max(HEAD));
-    let mut frames = Frames { bytes: &bytes, seed, number, at: begin };
-    let mut records = Vec::new();
-    while let Some(mut found) = frames.next() {
-        records.append(&mut found);
-    }
-    let at = frames.at as u64;
-    if frames.is_followed() { Err(Fault::Damaged(at)) } else { Ok(Read { fence, records, read: at }) }
 }
 
 /// Reads a record that is there.
@@ -177,72 +55,6 @@ pub(super) fn read(folder: &Path, number: u64, from: u64) -> Result<Read, Fault>
 /// # Errors
 /// What the system says, or that it is not what was written.
 pub(super) fn fetch(folder: &Path, place: Place) -> io::Result<record::Kept> {
-    let mut bytes = vec![0; usize::try_from(place.len).map_err(io::Error::other)?];
-    File::open(path(folder, place.segment))?.read_exact_at(&mut bytes, place.offset)?;
-    let kept = (crc32fast::hash(&bytes) == place.sum).then(|| record::kept(&bytes)).flatten();
-    kept.ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-fn head(number: u64, fence: Fence, salt: u32) -> (Vec<u8>, Seed) {
-    let mut out = MAGIC.to_vec();
-    out.extend(number.to_le_bytes());
-    out.extend(fence.0.to_le_bytes());
-    out.extend(salt.to_le_bytes());
-    let sum = crc32fast::hash(&out);
-    out.extend(sum.to_le_bytes());
-    (out, Seed(sum))
-}
-
-fn read_head(bytes: &[u8], number: u64) -> Option<(Fence, Seed)> {
-    let (said, sum) = bytes.get(..HEAD)?.split_last_chunk()?;
-    let sum = u32::from_le_bytes(*sum);
-    let rest = said.strip_prefix(MAGIC).filter(|_| crc32fast::hash(said) == sum)?;
-    let (named, rest) = rest.split_first_chunk()?;
-    let (fence, _) = rest.split_first_chunk()?;
-    (u64::from_le_bytes(*named) == number).then_some((Fence(u64::from_le_bytes(*fence)), Seed(sum)))
-}
-
-/// The frames of a file, in order.
-struct Frames<'b> {
-    bytes: &'b [u8],
-    seed: Seed,
-    number: u64,
-    /// Where the next one begins.
-    at: usize,
-}
-
-impl Frames<'_> {
-    /// The records of the next frame; none where there is none.
-    fn next(&mut self) -> Option<Vec<Recalled<Place>>> {
-        let payload = self.frame_at(self.at)?;
-        let begin = self.at + FRAMING;
-        let (mut records, mut rest) = (Vec::new(), payload);
-        while !rest.is_empty() {
-            let (len, behind) = rest.split_first_chunk()?;
-            let len = u32::from_le_bytes(*len);
-            let (record, behind) = behind.split_at_checked(usize::try_from(len).ok()?)?;
-            let offset = (begin + payload.len() - behind.len() - record.len()) as u64;
-            let place = Place { segment: self.number, offset, len, sum: crc32fast::hash(record) };
-            records.push(record::recalled(record, place)?);
-            rest = behind;
-        }
-        self.at = begin + payload.len();
-        Some(records)
-    }
-
-    /// What a frame that begins there holds.
-    fn frame_at(&self, at: usize) -> Option<&[u8]> {
-        let bytes = self.bytes.get(at..)?.strip_prefix(&FRAME)?;
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (sum, rest) = rest.split_first_chunk()?;
-        let payload = rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        (self.seed.sum([length, payload]) == u32::from_le_bytes(*sum)).then_some(payload)
-    }
-
-    /// Whether a frame is anywhere behind.
-    fn is_followed(&self) -> bool {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let begins = rest.windows(FRAME.len()).enumerate().filter(|(_, window)| **window == FRAME);
-        begins.map(|(at, _)| self.at + at).any(|at| self.frame_at(at).is_some())
-    }
+    let bytes = segment::fetch(&path(folder, place.segment), place.extent)?;
+    record::kept(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

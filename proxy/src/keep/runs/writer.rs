@@ -188,10 +188,11 @@ impl Shared {
         let fence = jobs.iter().map(|job| job.fence).max().unwrap_or_default();
         let (records, waiting): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.record, job.done)).unzip();
         let written = self.current(segment, fence).and_then(|current| {
-            let places = current.write(&records);
+            let written = current.write(&records);
+            let segment = current.number();
             // Also where it failed: some of it may be there.
-            self.room.grown(current.number(), current.length(), end);
-            places
+            self.room.grown(segment, current.length(), end);
+            Ok(written?.into_iter().map(|extent| Place { segment, extent }).collect::<Vec<_>>())
         });
         let was_failing = self.is_failing.swap(written.is_err(), Ordering::Relaxed);
         match written {
@@ -223,7 +224,7 @@ impl Shared {
         for _ in 0..TRIES {
             let number = *next;
             *next = number.saturating_add(1);
-            match Segment::begin(&self.folder, number, fence, fastrand::u32(..)) {
+            match segment::begin(&self.folder, number, fence, fastrand::u32(..)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     // It holds nothing, whatever there is of it.
