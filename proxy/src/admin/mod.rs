@@ -22,6 +22,7 @@ mod relay;
 pub(crate) mod repeats;
 pub mod report;
 mod server;
+mod sessions;
 mod tail;
 mod unknown;
 

@@ -1,5 +1,5 @@
-//! What other POPs may ask: what goes by here, what became of one request, what is stored of a URL, and whether a purge
-//! holds; and, for requests that wait, what is known of one session. Nothing else of the admin socket is reachable
+//! What other POPs may ask: what goes by here, what became of one request, what is stored of a URL, what is known of a session, and whether a
+//! purge or a revocation holds; and, for requests that wait, the record of one session. Nothing else of the admin socket is reachable
 //! from there, and nothing can be changed.
 
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use axum::routing::{get, post};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 
-use selvedge_state::{Key128, SessionKey};
+use selvedge_state::SessionKey;
 
 use super::server::failure;
-use super::{cached, explain, receipts, tail};
+use super::{cached, explain, receipts, sessions, tail};
 use crate::link::watch::WatchStream;
 use crate::node::Node;
 
@@ -40,8 +40,7 @@ pub(crate) async fn fetched(node: Arc<Node>, stream: WatchStream) {
 
 /// What is known here of one session, by its name in the store.
 async fn session(State(node): State<Arc<Node>>, Path(key): Path<String>) -> Response {
-    let known =
-        Key128::parse(&key).and_then(|key| node.store.export_session(SessionKey::new(key, None), node.clock.now()));
+    let known = SessionKey::parse(&key).and_then(|key| node.store.export_session(key, node.clock.now()));
     known.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
 }
 
@@ -51,8 +50,10 @@ pub(crate) async fn answer(node: Arc<Node>, stream: WatchStream) {
         .route("/v1/tail", get(tail::here))
         .route("/v1/cache", get(cached::here))
         .route("/v1/explain", get(explain::here))
+        .route("/v1/sessions/{id}", get(sessions::here))
         // A POST for its length: it changes nothing either.
-        .route("/v1/purged", post(receipts::here))
+        .route("/v1/purged", post(receipts::purged::here))
+        .route("/v1/revoked", post(receipts::revoked::here))
         .fallback(async || failure(StatusCode::NOT_FOUND, "other POPs may not ask this".to_owned()))
         .method_not_allowed_fallback(async || {
             failure(StatusCode::METHOD_NOT_ALLOWED, "other POPs may only look".to_owned())

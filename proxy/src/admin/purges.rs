@@ -12,6 +12,7 @@ use bytes::Bytes;
 use selvedge_filters::purge::{Reach, Unfit, Wanted};
 
 use super::receipts;
+use super::receipts::WAIT_MAX;
 use super::repeats::{self, Asked};
 use super::report::{NewPurge, OnePurge, Purged, What};
 use super::server::{aside, failure};
@@ -26,9 +27,6 @@ pub(super) const MARKS_MAX: usize = 2 * PURGES_MAX;
 
 /// The longest question, bytes.
 pub(super) const PURGE_QUESTION_MAX: usize = 4 * 1024 * 1024;
-
-/// The longest that an answer waits for receipts.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What can be purged of a question.
 pub(crate) struct Batch {
@@ -143,7 +141,7 @@ impl Batch {
         let made = made.await?;
         let mut purged = report(node, &new, &made);
         if !wait.is_zero() {
-            (purged.receipts, purged.missing) = receipts::collect(node, &made, wait).await;
+            (purged.receipts, purged.missing) = receipts::purged::collect(node, &made, wait).await;
         }
         Ok(purged)
     }

@@ -5,6 +5,7 @@ mod cached;
 pub mod explanation;
 mod limits;
 mod purges;
+mod sessions;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,10 @@ pub use bans::{Ban, BanHistory, BanStep, NewBan, Unban};
 pub use cached::{Cached, CachedAt, StoredResponse};
 pub use limits::{Bound, Key, Limit, NewOverride, OneKey, Override, Overshot, Reset, Row};
 pub use purges::{Missing, NewPurge, OnePurge, Purged, PurgedUrl, Purger, Receipt, What};
+pub use sessions::{
+    HeldSession, KnownSession, NewRevocation, Revoked, SessionAt, SessionAttribute, SessionCounter, Sessions,
+    ShownSession, Whose, Writer, Written,
+};
 
 /// `/v1/status`: one node at a glance.
 #[derive(Debug, Clone, Serialize, Deserialize)]

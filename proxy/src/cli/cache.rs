@@ -1,5 +1,6 @@
 //! `selvedge cache`: what is stored of a URL, why, and for how long.
 
+use super::purge::place;
 use super::render::{Failure, Render, instant, printable};
 use super::socket::{Socket, ask};
 use crate::admin::escape;
@@ -44,7 +45,7 @@ pub(super) fn cache(command: &Command) -> Result<Render, Failure> {
 fn text(cached: &Cached) -> String {
     let mut text: String = cached.at.iter().map(page).collect();
     for missing in &cached.missing {
-        let place = place(&missing.pop, missing.node.unwrap_or(0));
+        let place = place(&missing.pop, missing.node);
         text.push_str(&format!("MISSING  {place}  {}\n", printable(&missing.cause)));
     }
     text
@@ -60,7 +61,7 @@ fn page(at: &CachedAt) -> String {
     let filling = if at.filling > 0 { format!(", {} on the way", at.filling) } else { String::new() };
     let mut page = format!(
         "{}  {count}{filling}{}{}\n",
-        place(&at.pop, at.node),
+        place(&at.pop, Some(at.node)),
         policy.unwrap_or_default(),
         bypass.unwrap_or_default()
     );
@@ -108,9 +109,4 @@ fn line(stored: &StoredResponse) -> String {
         more("PURGED", stored.purged_at.map_or_else(|| reach.clone(), |at| format!("{reach}  {}", instant(at))));
     }
     line
-}
-
-/// A node; the first of a POP is most often the only one, and is called by its POP alone.
-fn place(pop: &str, node: u32) -> String {
-    if node == 0 { pop.to_owned() } else { format!("{pop} node {node}") }
 }

@@ -21,6 +21,7 @@ mod remembered;
 mod render;
 mod run;
 mod schema;
+mod sessions;
 mod socket;
 mod status;
 mod tail;
@@ -79,6 +80,9 @@ enum Command {
     /// What a running node has stored.
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Sessions of a running node, and how they are put to an end at every POP.
+    #[command(subcommand)]
+    Sessions(sessions::Command),
     /// Counters of a running node.
     #[command(subcommand)]
     Counters(counters::Command),
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Bans(command) => bans::bans(&command),
         Command::Purge(args) => purge::purge(&args),
         Command::Cache(command) => cache::cache(&command),
+        Command::Sessions(command) => sessions::sessions(&command),
         Command::Counters(command) => counters::counters(&command),
         Command::Lists(command) => lists::lists(&command),
         Command::Tail(args) => tail::tail(&args, json),

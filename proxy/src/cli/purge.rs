@@ -6,7 +6,7 @@ use hyper::Method;
 
 use super::render::{Failure, Render, instant, printable};
 use super::socket::{Socket, ask};
-use crate::admin::report::{NewPurge, Purged, What};
+use crate::admin::report::{Missing, NewPurge, Purged, Receipt, What};
 
 /// What `--help` ends with.
 const EXAMPLE: &str = "\
@@ -88,17 +88,23 @@ fn text(purged: &Purged) -> String {
         let named = [kind, &shown].join(" ");
         text.push_str(&format!("{reach}  {}  (purge {} of {})\n", named.trim_end(), purge.seq, purged.by.pop));
     }
-    for receipt in &purged.receipts {
-        text.push_str(&format!("applied  {}  {}\n", place(&receipt.pop, Some(receipt.node)), instant(receipt.at)));
-    }
-    for missing in &purged.missing {
-        text.push_str(&format!("MISSING  {}  {}\n", place(&missing.pop, missing.node), printable(&missing.cause)));
-    }
+    text.push_str(&receipts(&purged.receipts, &purged.missing));
     text
 }
 
+/// Who has applied it, and of whom that is not known.
+pub(super) fn receipts(receipts: &[Receipt], missing: &[Missing]) -> String {
+    let applied = receipts
+        .iter()
+        .map(|receipt| format!("applied  {}  {}\n", place(&receipt.pop, Some(receipt.node)), instant(receipt.at)));
+    let missing = missing
+        .iter()
+        .map(|missing| format!("MISSING  {}  {}\n", place(&missing.pop, missing.node), printable(&missing.cause)));
+    applied.chain(missing).collect()
+}
+
 /// A node; the first of a POP is most often the only one, and is called by its POP alone.
-fn place(pop: &str, node: Option<u32>) -> String {
+pub(super) fn place(pop: &str, node: Option<u32>) -> String {
     match node {
         None | Some(0) => pop.to_owned(),
         Some(node) => format!("{pop} node {node}"),

@@ -9,7 +9,7 @@ use selvedge_filters::purge::{Reach, Wanted};
 use selvedge_state::{Event, PurgeError, Time};
 
 use super::Metrics;
-use crate::admin::report::Reloaded;
+use crate::admin::report::{Reloaded, Whose};
 use crate::keep::{Broken, Forgotten};
 use crate::link::LinkEvent;
 use crate::node::{Node, Pops};
@@ -253,6 +253,15 @@ pub fn apart(apart: bool) {
 pub(crate) fn purged(wanted: &[Wanted], reach: Reach, by: &str) {
     let first = wanted.first().map(|wanted| wanted.name().to_string()).unwrap_or_default();
     tracing::info!(purges = wanted.len(), first, reach = reach.as_str(), by, "purged");
+}
+
+/// Something was revoked here at somebody's word.
+pub(crate) fn revoked(all: &[Whose], realm: Option<&str>, by: &str) {
+    let (sessions, others): (Vec<_>, Vec<_>) = all.iter().partition(|whose| matches!(whose, Whose::Session(_)));
+    let first = all.first().map(|whose| match whose {
+        Whose::Session(name) | Whose::User(name) | Whose::Tenant(name) | Whose::Token(name) => name,
+    });
+    tracing::info!(sessions = sessions.len(), others = others.len(), first, realm, by, "revoked");
 }
 
 /// Something that an origin said to purge was not.

@@ -35,6 +35,7 @@ mod monitor;
 mod nats;
 mod nats_fleet;
 mod nats_wide;
+mod operators;
 mod origins;
 mod over;
 mod overrides;
