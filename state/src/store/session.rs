@@ -78,11 +78,8 @@ impl Store {
             };
             known = vec![sealed];
         }
-        // What is known here comes first: it is certainly somewhere.
-        let room = CONTEXT_MAX.saturating_sub(known.len());
-        let others = living.into_iter().filter(|one| known.iter().all(|known| known.author != one.author)).take(room);
-        let others: Vec<Versioned> = others.collect();
-        known.into_iter().chain(others).collect()
+        // What is known here comes first: it is certainly somewhere. An author may be there twice: what is missing of it is what it wrote later.
+        known.into_iter().chain(living).take(CONTEXT_MAX).collect()
     }
 
     /// This node's row of a session, where that stands for all that is known here. Where there are two names, who knows which one it was of.

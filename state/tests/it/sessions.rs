@@ -385,3 +385,18 @@ fn who_wrote_what_of_a_session_is_told() {
     })
     .expect("it is known");
 }
+
+/// A client that was told that its answer is not fresh is still behind where it asks again.
+#[test]
+fn what_is_missing_stays_in_the_context_though_its_author_is_known() {
+    let [one, two] = [1, 2].map(|pop| store_of(pop, 1, 2, 10, 10));
+    let first = set(&one, ("user", "42"), &[], START);
+    assert!(fetch(&one, &two, START).unwrap());
+    assert_eq!(two.session_covers(key(&two), &[first], START), Covered::All);
+    let later = set(&one, ("user", "43"), &[first], START);
+    let context = two.session_context(key(&two), &[later], START);
+    assert!(context.contains(&later), "{context:?}");
+    assert_eq!(two.session_covers(key(&two), &context, START), Covered::Misses(vec![later.author]));
+    assert!(fetch(&one, &two, START).unwrap());
+    assert_eq!(two.session_covers(key(&two), &context, START), Covered::All);
+}
