@@ -70,8 +70,9 @@ pub use snapshot::{Reading, Restored, Snapshot, SnapshotError, SnapshotHead};
 pub use store::{
     BanError, CONTRIBUTORS_MAX, Carried, CarriedError, Coverage, Estate, Fill, GaugeId, Hearing, Inheritance, KIN_MAX,
     LedgerSpec, ListError, ListId, MaxError, MaxId, OVERLAP, Overshot, Peers, PurgeError, RegisterEntry, RegisterError,
-    RegistersId, Revocation, RevocationsMade, RevokeError, RevokedBy, RightsId, SPREAD, SharesId, Standing, Store,
-    StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, Taken, UniquesId, UniquesSpec,
+    RegistersId, Revocation, RevocationsMade, RevokeError, RevokedBy, RightsId, SPREAD, SessionWatch, SharesId,
+    Standing, Store, StoreBounds, StoreConfig, TABLES_MAX, TableFull, TableId, TableSpec, Taken, UniquesId,
+    UniquesSpec,
 };
 pub use time::Time;
 pub use trail::{BanStep, TRAIL_MAX};

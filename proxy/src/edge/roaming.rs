@@ -3,18 +3,16 @@
 //! that it is behind.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use selvedge_filters::session::{Shape, Visitor};
 use selvedge_state::{Actor, SessionKey};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::node::Node;
 use crate::observe::SessionWait;
-
-/// Between two looks whether what is waited for has come.
-const LOOK: Duration = Duration::from_millis(2);
 
 /// Brings what is known of a session up to what its client knows of, if it can be had in time.
 pub(super) async fn catch_up(node: &Node, shape: &Shape, visitor: &mut Visitor) {
@@ -26,27 +24,42 @@ pub(super) async fn catch_up(node: &Node, shape: &Shape, visitor: &mut Visitor) 
 }
 
 async fn try_to(node: &Node, shape: &Shape, visitor: &mut Visitor) -> SessionWait {
-    // From whom nothing is heard nothing comes, and nobody should wait for it.
-    if !visitor.missing().iter().any(|author| node.store.hears_pop(author.actor.pop)) {
+    if heard(node, visitor).is_empty() {
         return SessionWait::Unheard;
     }
     let facts = shape.facts();
-    let until = Instant::now() + facts.wait;
-    while Instant::now() < until {
-        sleep_until(until.min(Instant::now() + LOOK)).await;
-        visitor.look(shape, &node.store, node.clock.now());
-        if visitor.missing().is_empty() {
-            return SessionWait::Arrived;
-        }
+    let _ = timeout(facts.wait, arrival(node, shape, visitor)).await;
+    if visitor.missing().is_empty() {
+        return SessionWait::Arrived;
     }
     if let Some(key) = visitor.key() {
-        let writers: BTreeSet<Actor> = visitor.missing().iter().map(|author| author.actor).collect();
-        let asked = writers.into_iter().map(|writer| fetch(node, key, writer));
+        let asked = heard(node, visitor).into_iter().map(|writer| fetch(node, key, writer));
         // Whoever has not answered by then is not waited for.
         let _ = timeout(facts.fetch, join_all(asked)).await;
         visitor.look(shape, &node.store, node.clock.now());
     }
     if visitor.missing().is_empty() { SessionWait::Fetched } else { SessionWait::Behind }
+}
+
+/// Who wrote what is missing: from whom nothing is heard nothing comes, and nobody should wait for it.
+fn heard(node: &Node, visitor: &Visitor) -> BTreeSet<Actor> {
+    let writers = visitor.missing().iter().map(|author| author.actor);
+    writers.filter(|writer| node.store.hears_pop(writer.pop)).collect()
+}
+
+/// Waits until nothing is missing.
+async fn arrival(node: &Node, shape: &Shape, visitor: &mut Visitor) {
+    let Some(key) = visitor.key() else { return };
+    let news = Arc::new(Notify::new());
+    let wake = Arc::clone(&news);
+    let _watch = node.store.watch_session(key, Arc::new(move || wake.notify_one()));
+    loop {
+        visitor.look(shape, &node.store, node.clock.now());
+        if visitor.missing().is_empty() {
+            return;
+        }
+        news.notified().await;
+    }
 }
 
 /// Asks the POP of a writer for one session, and takes what it says.

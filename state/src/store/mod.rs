@@ -51,6 +51,7 @@ mod sweep;
 mod table;
 mod uniques;
 mod voiding;
+mod watches;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -83,6 +84,7 @@ pub use self::shares::SharesId;
 pub(crate) use self::table::Told;
 pub use self::table::{Coverage, TableFull, TableId, TableSpec};
 pub use self::uniques::{UniquesId, UniquesSpec};
+pub use self::watches::SessionWatch;
 pub use crate::counter::CONTRIBUTORS_MAX;
 
 use self::carried::Children;

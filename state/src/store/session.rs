@@ -1,8 +1,11 @@
 //! One session, as requests meet it: read, written, and whether it is what its client saw before.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::sessions::Wanted;
+use super::watches::SessionWatch;
 use super::{Store, Told};
 use crate::identity::{Actor, Author};
 use crate::key::{Domain, Key128, SessionKey};
@@ -185,6 +188,12 @@ impl Store {
             (_, _, true) => Err(SessionError::Full { max: self.sessions.max() }),
             _ => Ok(taken.raised),
         }
+    }
+
+    /// Has `wake` called each time that a peer says something new of a session, from here on until what this gives back is dropped; look once
+    /// more at what is known before waiting. Called by the thread that took the news in, so it must not block.
+    pub fn watch_session(&self, key: SessionKey, wake: Arc<dyn Fn() + Send + Sync>) -> SessionWatch<'_> {
+        self.sessions.watches().begin(key, wake)
     }
 
     /// Sessions that are held, ended ones included until they are swept.

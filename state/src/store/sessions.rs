@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::dirty::Dirty;
 use super::named::{Named, SAMPLE};
 use super::shards::{GiveWay, Shards};
+use super::watches::Watches;
 use super::{Ingested, Told};
 use crate::fact::Joined;
 use crate::identity::{Actor, Author, Nameable, PopId};
@@ -108,6 +109,7 @@ pub(super) struct Sessions {
     /// The greatest version that this life gave to any session.
     newest: AtomicU64,
     partial_until: AtomicU64,
+    watches: Watches,
 }
 
 impl Sessions {
@@ -118,6 +120,7 @@ impl Sessions {
             named: Named::default(),
             newest: AtomicU64::new(0),
             partial_until: AtomicU64::new(0),
+            watches: Watches::default(),
         }
     }
 
@@ -127,6 +130,11 @@ impl Sessions {
 
     pub(super) fn max(&self) -> usize {
         self.held.max()
+    }
+
+    /// Who waits for news of them.
+    pub(super) fn watches(&self) -> &Watches {
+        &self.watches
     }
 
     fn newest(&self) -> Version {
@@ -248,6 +256,9 @@ impl Sessions {
             self.leave_out(now);
         }
         let raised = joined == Some(Joined::Changed) || (is_new && !full);
+        if raised {
+            self.watches.wake(key);
+        }
         Ingested { full, pushed, raised, ..Ingested::default() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use selvedge_state::{
     CONTEXT_MAX, Covered, Incarnation, SESSION_ATTRIBUTES_MAX, SESSION_COUNTERS_MAX, SESSION_ROWS_MAX, Session,
@@ -384,6 +385,29 @@ fn who_wrote_what_of_a_session_is_told() {
         assert_eq!((session.ends(), removed.version.at()), (START.plus(24 * HOUR), START.plus(5)));
     })
     .expect("it is known");
+}
+
+/// Whoever waits for what another node wrote is woken by that, and by nothing else.
+#[test]
+fn who_waits_for_a_session_is_woken_when_a_peer_says_more_of_it() {
+    let [one, two] = [1, 2].map(|pop| store_of(pop, 1, 2, 10, 10));
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&woken);
+    let watch = two.watch_session(key(&two), Arc::new(move || _ = counts.fetch_add(1, Ordering::Relaxed)));
+    let woken = || woken.load(Ordering::Relaxed);
+    set(&one, ("user", "42"), &[], START);
+    assert!(fetch(&one, &two, START).unwrap() && woken() == 1);
+    assert!(!fetch(&one, &two, START).unwrap() && woken() == 1, "nothing new");
+    set(&two, ("role", "admin"), &[], START);
+    assert_eq!(woken(), 1, "by itself");
+    let other = one.session_key(&[b"shop", b"another"]);
+    let write = SessionWrite { counts: &[("clicks", 1)], ..SessionWrite::default() };
+    one.write_session(other, &life(START), &write, START).unwrap().expect("it is new");
+    let said = one.export_session(other, START).expect("it is known there");
+    assert!(two.take_session(other, actor(1), &said, START).unwrap() && woken() == 1, "another session");
+    drop(watch);
+    set(&one, ("user", "43"), &[], START);
+    assert!(fetch(&one, &two, START).unwrap() && woken() == 1, "nobody waits any more");
 }
 
 /// A client that was told that its answer is not fresh is still behind where it asks again.
