@@ -3,6 +3,7 @@
 //! handshake speaks HTTP/2. What is answered is the admin room's business, as for those who [`watch`](super::watch).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub const FETCHERS_MAX: usize = 512;
 /// The longest answer, bytes.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// A POP that was not reached is left alone for so long.
+/// A POP that was not reached is left alone for so long, or until a link to anybody is up again: it may be there then.
 const REST: Duration = Duration::from_secs(1);
 
 /// A connection on which nothing comes back for so long is over.
@@ -51,7 +52,8 @@ type Questions = SendRequest<Empty<Bytes>>;
 #[derive(Default)]
 struct Way {
     kept: Option<Questions>,
-    failed: Option<Instant>,
+    /// When it was tried in vain, and how many links there had been by then.
+    failed: Option<(Instant, u64)>,
 }
 
 /// The ways to all POPs that were ever asked: as many as the roster has at most.
@@ -87,11 +89,12 @@ async fn connected(shared: &Shared, pop: PopId, way: &tokio::sync::Mutex<Way>) -
     if let Some(kept) = way.kept.as_ref().filter(|kept| !kept.is_closed()) {
         return Ok(kept.clone());
     }
-    if way.failed.is_some_and(|at| at.elapsed() < REST) {
+    let links = shared.links.load(Ordering::Relaxed);
+    if way.failed.is_some_and(|(at, by_then)| at.elapsed() < REST && links == by_then) {
         return Err(FetchError::Resting);
     }
     // Whoever gives up waiting leaves this behind, and so has the next ones rest.
-    way.failed = Some(Instant::now());
+    way.failed = Some((Instant::now(), links));
     let stream = reach(shared, pop, FETCH_PROTOCOL).await.map_err(FetchError::Unreached)?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(ALIVE_EVERY).keep_alive_timeout(ALIVE_EVERY);
