@@ -293,6 +293,8 @@ pub enum Field {
     AsOrg,
     /// `session.valid`, a bool.
     SessionValid,
+    /// `session.id`, a string: the keyed hash of its id; absent when there is none that is valid.
+    SessionId,
     /// `session.fresh`, a bool: whether all that its client wrote is known here.
     SessionFresh,
     /// `session.age`, a duration: since it was started; absent when there is none that is valid.

@@ -72,7 +72,7 @@ impl Expr {
     pub fn of_session(&self) -> Vec<&Expr> {
         let mut found = match &self.kind {
             Kind::Attribute(_) | Kind::SessionCount(_) => vec![self],
-            Kind::Field(Field::SessionValid | Field::SessionFresh | Field::SessionAge) => vec![self],
+            Kind::Field(Field::SessionValid | Field::SessionId | Field::SessionFresh | Field::SessionAge) => vec![self],
             _ => Vec::new(),
         };
         self.for_each_part(&mut |part| found.append(&mut part.of_session()));

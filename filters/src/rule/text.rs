@@ -31,6 +31,7 @@ pub(super) enum Text {
     CacheStatus,
     ChallengeResult,
     TokenError(usize),
+    SessionId,
     Attribute(Box<str>),
     /// All others.
     Other(Box<Node>),
@@ -76,6 +77,7 @@ impl Text {
                 context.reply.and_then(|reply| reply.challenge).map_or("", crate::challenge::Outcome::as_str)
             }
             Text::TokenError(issuer) => context.token_error(*issuer),
+            Text::SessionId => &head.session?.id,
             Text::Attribute(name) => match session::attribute(context, name)? {
                 Value::String(text) => text,
                 _ => return None,

@@ -9,6 +9,8 @@ use super::value::Value;
 /// A valid session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Its name for logs and origins, 32 hexadecimal digits: from it nobody comes to its cookie.
+    pub id: String,
     /// When it was started.
     pub started: Time,
     /// Whether all that its client knows of is known here.

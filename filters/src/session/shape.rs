@@ -11,9 +11,13 @@ use selvedge_state::{RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, Sess
 use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::token::Token;
+use super::told::hashed;
 use super::value::Value;
 use crate::rule::cookies;
 use crate::signing::Keys;
+
+/// The name of a session that is given to a request that nobody sent.
+const GIVEN: &str = "00000000000000000000000000000000";
 
 /// A kind of sessions.
 #[derive(Debug)]
@@ -125,13 +129,14 @@ impl Shape {
     }
 
     /// What is read of a session by this config.
-    pub(super) fn record(&self, token: &Token, known: Option<&Session>, is_fresh: bool) -> Record {
+    pub(super) fn record(&self, (token, key): (&Token, SessionKey), known: Option<&Session>, is_fresh: bool) -> Record {
         let attribute = |(name, ty): &(Arc<str>, Type)| {
             let text = std::str::from_utf8(known?.get(name)?).ok()?;
             Some((Arc::clone(name), Value::parse(ty, text, SESSION_VALUE_MAX)?))
         };
         let count = |name: &Arc<str>| Some((Arc::clone(name), known?.count(name)));
         Record {
+            id: hashed(key),
             started: token.started,
             is_fresh,
             attributes: self.attributes.iter().filter_map(attribute).collect(),
@@ -146,6 +151,7 @@ impl Shape {
             |(name, ty): &(Arc<str>, Type)| Some((Arc::clone(name), Value::parse(ty, text(name)?, SESSION_VALUE_MAX)?));
         let count = |name: &Arc<str>| (Arc::clone(name), text(name).and_then(|text| text.parse().ok()).unwrap_or(0));
         Record {
+            id: GIVEN.to_owned(),
             started: now,
             is_fresh: true,
             attributes: self.attributes.iter().filter_map(attribute).collect(),

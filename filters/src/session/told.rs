@@ -22,7 +22,7 @@ pub fn is_told(name: &HeaderName) -> bool {
 
 /// The fields of a request, whether it has a valid session or not: whether it has, and if so which, by the keyed hash of its id, whether all that
 /// its client knows of is known here, and the attributes that are set and that the config names. Values are percent-encoded.
-pub fn told(shape: &Shape, session: Option<(&Record, SessionKey)>) -> Vec<(HeaderName, HeaderValue)> {
+pub fn told(shape: &Shape, session: Option<&Record>) -> Vec<(HeaderName, HeaderValue)> {
     let mut fields = Vec::new();
     let mut tell = |name: &str, value: &str| {
         let name = HeaderName::from_bytes(format!("{FAMILY}{name}").as_bytes());
@@ -32,9 +32,9 @@ pub fn told(shape: &Shape, session: Option<(&Record, SessionKey)>) -> Vec<(Heade
     };
     let truth = |is| if is { "true" } else { "false" };
     tell("valid", truth(session.is_some()));
-    let Some((record, key)) = session else { return fields };
+    let Some(record) = session else { return fields };
     tell("fresh", truth(record.is_fresh));
-    tell("id", &hashed(key));
+    tell("id", &record.id);
     for name in shape.told() {
         if let Some(value) = record.attribute(name) {
             tell(&name.replace('_', "-"), &value.spelt());

@@ -12,7 +12,6 @@ use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::shape::Shape;
 use super::token::{ID_LEN, Token};
-use super::told::hashed;
 use super::value::Value;
 use crate::revocation;
 
@@ -117,7 +116,7 @@ impl Visitor {
 
     /// The session's keyed hash, for logs.
     pub fn hashed(&self) -> Option<String> {
-        self.key().map(hashed)
+        self.record().map(|record| record.id.clone())
     }
 
     /// Who can be asked for what the client knows of and is not known here.
@@ -257,10 +256,10 @@ impl Visit {
         let key = shape.key(&token, store);
         let covered = store.session_covers(key, &token.context, now);
         let is_fresh = covered == Covered::All;
-        let read = store.session(key, now, |known| (known.seen(), shape.record(&token, Some(known), is_fresh)));
+        let read = store.session(key, now, |known| (known.seen(), shape.record((&token, key), Some(known), is_fresh)));
         let (seen, record) = match read {
             Some((seen, record)) => (Some(seen), record),
-            None => (None, shape.record(&token, None, is_fresh)),
+            None => (None, shape.record((&token, key), None, is_fresh)),
         };
         let visit = Visit { token, key, seen, covered, record };
         match visit.revoked(shape, store) {

@@ -59,6 +59,7 @@ fn store() -> Store {
 
 fn record() -> Record {
     Record {
+        id: "a".repeat(32),
         started: NOW.minus(90_000),
         is_fresh: true,
         attributes: vec![("user".into(), Value::String("ann".to_owned())), ("age".into(), Value::Int(42))],
@@ -136,6 +137,8 @@ fn expressions_read_what_the_request_came_with() {
         ("session.valid", true, false),
         ("session.fresh", true, false),
         ("!session.valid", false, true),
+        ("session.id == \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"", true, false),
+        ("session.id != \"\"", true, false),
         ("session.age == duration(\"90s\")", true, false),
         ("session[\"user\"] == \"ann\"", true, false),
         ("session[\"user\"].startsWith(\"a\")", true, false),

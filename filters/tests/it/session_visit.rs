@@ -244,7 +244,7 @@ fn a_cookie_has_what_the_config_says() {
 fn an_origin_is_told_what_the_config_names() {
     let (shape, store, mut client) = (shape(), store(1), Client::default());
     let shown = |visitor: &Visitor| {
-        let fields = told(&shape, visitor.record().zip(visitor.key()));
+        let fields = told(&shape, visitor.record());
         let line = |(name, value): &(HeaderName, HeaderValue)| format!("{name}: {}", value.to_str().expect("text"));
         fields.iter().map(line).filter(|line| !line.contains("-id:")).collect::<Vec<_>>()
     };

@@ -51,8 +51,9 @@ pub(super) fn before_origin(node: &Node, context: &mut Context, changes: &mut Ch
     let plan = std::sync::Arc::clone(&context.plan);
     obey(node, context, &changes.session);
     let Some(((shape, _), met)) = of(&plan, context).zip(context.session.as_ref()) else { return };
-    let session = met.visitor.record().zip(met.visitor.key());
-    changes.request.extend(told(shape, session).into_iter().map(|(name, value)| HeaderChange::Set(name, value)));
+    changes
+        .request
+        .extend(told(shape, met.visitor.record()).into_iter().map(|(name, value)| HeaderChange::Set(name, value)));
 }
 
 /// Carries out what is ordered.

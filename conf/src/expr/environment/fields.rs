@@ -70,7 +70,7 @@ use Field as F;
 use Phase::{Connection, Request, Response};
 use Shape as S;
 
-pub(in crate::expr) static FIELDS: [FieldEntry; 35] = [
+pub(in crate::expr) static FIELDS: [FieldEntry; 36] = [
     plain("request", "method", F::Method, S::String, Request, "The method, as sent: `\"GET\"`."),
     plain("request", "host", F::Host, S::String, Request, "The host, in lower case, without the port."),
     plain(
@@ -164,6 +164,15 @@ pub(in crate::expr) static FIELDS: [FieldEntry; 35] = [
         S::Bool,
         Request,
         "Whether the request has a session: one whose cookie was signed here, that is neither over nor idle for too long, and not revoked.",
+    )
+    .needing(Needs::Session),
+    plain(
+        "session",
+        "id",
+        F::SessionId,
+        S::String,
+        Request,
+        "Which session it is: the keyed hash that logs and origins see, another one after a rotation; absent without one.",
     )
     .needing(Needs::Session),
     plain(

@@ -9,7 +9,7 @@ use super::{accepted, value_in};
 fn fields_are_as_the_schema_says() {
     let schema = expr::schema();
     let fields = schema["fields"].as_array().expect("fields");
-    assert_eq!(fields.len(), 35);
+    assert_eq!(fields.len(), 36);
     for field in fields {
         let name = field["name"].as_str().expect("a name");
         let ty = field["type"].as_str().expect("a type");

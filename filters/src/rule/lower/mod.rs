@@ -66,6 +66,7 @@ fn field_text(field: Field) -> Option<Text> {
         Field::Continent => Text::Continent,
         Field::City => Text::City,
         Field::AsOrg => Text::AsOrg,
+        Field::SessionId => Text::SessionId,
         Field::From => Text::From,
         Field::CacheStatus => Text::CacheStatus,
         Field::ChallengeResult => Text::ChallengeResult,
