@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::challenge::{BITS, BITS_DEFAULT};
 use crate::finding::Check;
 use crate::known::Known;
 use crate::place::Place;
-use crate::raw::{At, Entries, Text};
+use crate::raw::{At, Entries, Number, Text};
 use crate::sections::{Section, at_most};
 use crate::value::{Wrong, duration, field_name, ip, shown, url};
 
@@ -81,8 +82,10 @@ pub struct TestRequest {
     pub headers: Vec<(String, String)>,
     /// The body, for form fields.
     pub body: String,
-    /// What its session holds and has counted, names and values, each of its type; no valid session when absent.
+    /// What its session holds and has counted, names and values, each of its type; what earlier steps left its client with when absent.
     pub session: Option<Vec<(String, String)>>,
+    /// How many bits the puzzle had that its client has a pass for.
+    pub challenge: Option<u8>,
     /// Default 192.0.2.1.
     pub client_ip: IpAddr,
     /// The other end of the connection, when it is not the client's.
@@ -235,6 +238,7 @@ impl RawRequest {
             None => Some(None),
             Some(written) => session::held(written, check).map(Some),
         };
+        let challenge = self.challenge.as_ref().map_or(Some(None), |bits| pass(bits, check).map(Some));
         let client_ip = check.value_or(self.client_ip.as_ref(), IpAddr::from([192, 0, 2, 1]), ip);
         let peer_ip = check.value_or(self.peer_ip.as_ref(), None, |peer| ip(peer).map(Some));
         Some(TestRequest {
@@ -243,10 +247,21 @@ impl RawRequest {
             headers: headers?,
             body,
             session: session?,
+            challenge: challenge?,
             client_ip: client_ip?,
             peer_ip: peer_ip?,
         })
     }
+}
+
+/// The bits of the puzzle that a client has a pass for.
+fn pass(bits: &At<Number>, check: &mut Check<'_>) -> Option<u8> {
+    if !check.names.challenge {
+        let wrong = Wrong::new("a pass, and there is no [challenge]");
+        check.note(bits.span(), wrong.advice("say what signs it:\n[challenge]\nkeys = [\"keys/challenge.key\"]"));
+        return None;
+    }
+    check.number(Some(bits), BITS, BITS_DEFAULT)
 }
 
 fn response(written: Option<&At<RawResponse>>, check: &mut Check<'_>) -> Option<TestResponse> {

@@ -68,8 +68,10 @@ pub(crate) struct RawRequest {
     pub(super) headers: Entries<Text>,
     /// The body, such as `user=anna&password=x`.
     pub(super) body: Option<At<Text>>,
-    /// The valid session that it has, such as `{ user = "42", clicks = "3" }`; none when absent.
+    /// The valid session that it has, such as `{ user = "42", clicks = "3" }`; the one that earlier steps left its client with when absent.
     pub(super) session: Option<At<Entries<Text>>>,
+    /// How hard the puzzle was that its client has a pass for, 8 to 26; no pass when absent.
+    pub(super) challenge: Option<At<Number>>,
     /// The client's address. Default `192.0.2.1`.
     pub(super) client_ip: Option<At<Text>>,
     /// The other end of the connection, when a trusted proxy speaks for the client. Default: the client.

@@ -62,6 +62,7 @@ fn defaults() {
         headers: Vec::new(),
         body: String::new(),
         session: None,
+        challenge: None,
         client_ip: [192, 0, 2, 1].into(),
         peer_ip: None,
     };

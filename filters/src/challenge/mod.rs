@@ -84,10 +84,15 @@ impl Challenge {
         if !solution::solves(puzzle, counter, bits) {
             return Err(Refused::Unsolved);
         }
-        let end = at.plus(self.lasts);
+        Ok(self.pass(client, bits, at))
+    }
+
+    /// The pass for a puzzle of so many bits that was posed at an instant.
+    pub fn pass(&self, client: Client<'_>, bits: u8, posed: Time) -> Pass {
+        let end = posed.plus(self.lasts);
         let whose = Whose::of(&self.keys, Keys::SIGNING, client);
         let text = Statement { at: end, bits, whose, nonce: Vec::new() }.write(&self.keys, Kind::Pass);
-        Ok(Pass { text, end })
+        Pass { text, end }
     }
 
     /// How many bits the puzzle had for which a client has this pass.

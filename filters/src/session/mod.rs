@@ -3,6 +3,7 @@
 //! In goes the text of a cookie, out comes a [`Token`] or the reason why there is none ([`Invalid`]). A token is signed, so that nobody makes
 //! one up, and says nothing of the user: what a session holds is in the store, under the token's id.
 
+mod followed;
 mod invalid;
 mod orders;
 mod record;

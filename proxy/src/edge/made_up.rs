@@ -4,10 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 use selvedge_conf::Config;
 use selvedge_filters::cache::{KeyParts, Scheme};
+use selvedge_filters::challenge::{self, Challenge};
 use selvedge_filters::session::{Record, Standing, Visitor};
 use selvedge_filters::{Changes, Filters, Form, Head, Verdict};
 use selvedge_state::{Store, Time};
@@ -135,6 +137,29 @@ impl MadeUp {
     pub fn holding(self, held: &[(String, String)], filters: &Filters, now: Time) -> MadeUp {
         let found = filters.site(&self.target.host).and_then(|site| filters.session(site));
         MadeUp { session: found.map(|(shape, _)| shape.given(held, now)), ..self }
+    }
+
+    /// The same with this session, where its cookie names none.
+    #[must_use]
+    pub fn resuming(self, session: Option<Record>) -> MadeUp {
+        MadeUp { session: self.session.or(session), ..self }
+    }
+
+    /// The same with a pass for a puzzle of so many bits, where clients are challenged.
+    #[must_use]
+    pub fn passing(mut self, bits: u8, filters: &Filters, now: Time) -> MadeUp {
+        let client = challenge::Client { address: self.client.address, host: &self.target.host };
+        let pass = |held: &Challenge| format!("{}={}", held.cookie(), held.pass(client, bits, now).text);
+        let cookie = filters.challenge().and_then(|held| HeaderValue::try_from(pass(held)).ok());
+        if let Some(cookie) = cookie {
+            self.original.append(COOKIE, cookie);
+        }
+        self
+    }
+
+    /// The session that it comes with.
+    pub fn session(&self) -> Option<&Record> {
+        self.session.as_ref()
     }
 
     /// What its cookie comes to, and how long it would wait for what is missing; nothing where its site has no sessions.

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use selvedge_filters::challenge::Outcome;
+use selvedge_filters::session::is_told;
 use selvedge_filters::{Decision, Filters, From, HeaderChange, Quota, Reply, Verdict};
 
 use crate::edge::{own_retry_after, own_status, told};
@@ -53,6 +54,12 @@ impl Response {
     pub(super) fn head(&self) -> Reply<'_> {
         let Response { status, headers, from, cache, challenge } = self;
         Reply { status: *status, headers, from: *from, cache, challenge: *challenge }
+    }
+
+    /// Takes off what an origin says of a session, which nobody else hears.
+    pub(super) fn drop_claims(&mut self) {
+        let claims: Vec<_> = self.headers.keys().filter(|name| is_told(name)).cloned().collect();
+        claims.iter().for_each(|claim| drop(self.headers.remove(claim)));
     }
 
     /// Makes the changes that rules want.

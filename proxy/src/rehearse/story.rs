@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selvedge_conf::{Config, Given, Place, Reply as Answer, Step, Test, TestRequest};
-use selvedge_filters::{SiteId, Subject, Tables, Verdict, client_net};
+use selvedge_filters::session::{Orders, said as said_by};
+use selvedge_filters::{Decision, SiteId, Subject, Tables, Verdict, client_net};
 use selvedge_state::Time;
 
+use super::carried::Carried;
 use super::coverage::Coverage;
 use super::expected::{Came, differences};
 use super::explain::{Teller, asks_cache};
@@ -65,6 +67,7 @@ fn play(config: &Config, tables: &Tables, test: &Test, coverage: &mut Coverage) 
     for given in &test.given {
         stage.filters.give(given, &stage.store, now).map_err(broken)?;
     }
+    let mut carried = Carried::default();
     for step in &test.steps {
         now = now.plus(millis(step.after));
         if let Some((_, hearing)) = peers {
@@ -72,23 +75,26 @@ fn play(config: &Config, tables: &Tables, test: &Test, coverage: &mut Coverage) 
         }
         for nth in 1..=step.times {
             let nth = (step.times > 1).then_some(nth);
-            take(config, &stage, step, now, coverage).map_err(|failure| Failure { nth, ..failure })?;
+            take((config, &stage), step, (&mut carried, coverage), now)
+                .map_err(|failure| Failure { nth, ..failure })?;
         }
     }
     Ok(())
 }
 
 /// Sends the step's request once.
-fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut Coverage) -> Result<(), Failure> {
+fn take(
+    (config, stage): (&Config, &Stage),
+    step: &Step,
+    (carried, coverage): (&mut Carried, &mut Coverage),
+    now: Time,
+) -> Result<(), Failure> {
     let failed = |differences, explanation| Failure { place: step.place.clone(), nth: None, differences, explanation };
     let Stage { filters, store } = stage;
-    let TestRequest { method, url, headers, body, session, client_ip, peer_ip } = &step.request;
+    let TestRequest { method, url, headers, body, client_ip, peer_ip, .. } = &step.request;
     let words = Words { method, url, headers, body, client: *client_ip };
     let made_up = match MadeUp::new(&words, config) {
-        Ok(made_up) => match session {
-            Some(held) => made_up.holding(held, filters, now),
-            None => made_up.meeting(filters, store, now),
-        },
+        Ok(made_up) => come(made_up, stage, (&step.request, carried), now),
         Err(NoRequest::Refused { status, .. }) => {
             let came = Came { status: Some(status), ..Came::default() };
             return match differences(config, &step.expect, &came) {
@@ -110,7 +116,10 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
         None => asked,
     };
     coverage.note(config, &found);
-    let came = send(config, stage, (&made_up, peer), given(), now);
+    let (came, orders) = send(config, stage, (&made_up, peer), given(), now);
+    if let Some((shape, _)) = filters.site(head.host).and_then(|site| filters.session(site)) {
+        carried.follow(*client_ip, shape, made_up.session().cloned(), &orders, now);
+    }
     let differences = differences(config, &step.expect, &came);
     if differences.is_empty() {
         return Ok(());
@@ -130,30 +139,58 @@ fn take(config: &Config, stage: &Stage, step: &Step, now: Time, coverage: &mut C
     Err(failed(differences, Some(Box::new(explanation))))
 }
 
-/// The request's way through the filters, as the edge goes it.
+/// A request with the pass and the session that it comes with.
+fn come(
+    made_up: MadeUp,
+    Stage { filters, store }: &Stage,
+    (request, carried): (&TestRequest, &Carried),
+    now: Time,
+) -> MadeUp {
+    let made_up = match request.challenge {
+        Some(bits) => made_up.passing(bits, filters, now),
+        None => made_up,
+    };
+    match &request.session {
+        Some(held) => made_up.holding(held, filters, now),
+        None => {
+            let made_up = made_up.meeting(filters, store, now);
+            let found = filters.site(made_up.head().host).and_then(|site| filters.session(site));
+            let left = found.and_then(|(shape, _)| carried.of(request.client_ip, shape, now));
+            made_up.resuming(left)
+        }
+    }
+}
+
+/// The request's way through the filters, as the edge goes it; and what was ordered of its session.
 fn send(
     config: &Config,
     Stage { filters, store }: &Stage,
     (made_up, peer): (&MadeUp, IpAddr),
     origin: Option<(u16, http::HeaderMap)>,
     now: Time,
-) -> Came {
+) -> (Came, Vec<Orders>) {
     let head = made_up.head();
     let banned = || store.banned(Subject::of(client_net(head.client)).as_str(), now).is_some();
     let connection = filters.connect(peer, store, now);
     if connection.closed_by.is_some() {
         let (rule, monitored) = (connection.closed_by, connection.monitored);
-        return Came { rule, monitored, banned: banned(), ..Came::default() };
+        return (Came { rule, monitored, banned: banned(), ..Came::default() }, Vec::new());
     }
     let mut decision = filters.decide(&head, store, now);
     let mut holds = std::mem::take(&mut decision.holds);
     let mut response = Response::to(filters, &decision, origin, asks_cache(filters, made_up, &decision).is_ok());
     let site = filters.site(head.host);
+    let mut orders = vec![decision.changes.session.clone()];
+    if let (Some(response), Some((shape, _))) = (&mut response, site.and_then(|site| filters.session(site))) {
+        orders.extend(said_by(shape, &response.headers));
+        response.drop_claims();
+    }
     let said = response.as_ref().zip(site).and_then(|(response, site)| {
         filters.respond(&head, (site, &decision.tags, &mut holds), &response.head(), store, now)
     });
     // Its body is the empty one that stories have.
     filters.end(holds, 0, store, now);
+    orders.extend(said.as_ref().map(|said| said.session.clone()));
     if let Some(response) = &mut response {
         response.change(said.iter().flat_map(|said| &said.headers));
     }
@@ -169,12 +206,18 @@ fn send(
         banned: banned(),
         ..Came::default()
     };
+    note(config, decision, head.path, &mut came);
+    (came, orders)
+}
+
+/// Which rule or limit answered, or where the request went on to.
+fn note(config: &Config, decision: Decision, path: &str, came: &mut Came) {
     match decision.verdict {
         Verdict::Pass(SiteId(site)) => {
             let allows = |rule: &selvedge_conf::Rule| rule.answer == Some(Answer::Allow);
             let last = decision.fired.last().copied();
             came.rule = last.filter(|rule| config.rules.get(rule.0).is_some_and(allows));
-            came.path = Some(decision.changes.path.unwrap_or_else(|| head.path.to_owned()));
+            came.path = Some(decision.changes.path.unwrap_or_else(|| path.to_owned()));
             came.origin = decision.changes.origin.or(config.sites.get(site).map(|site| site.origin));
         }
         Verdict::Denied { rule, .. } | Verdict::Challenged { rule, .. } => came.rule = Some(rule),
@@ -183,7 +226,6 @@ fn send(
         Verdict::Partitioned { limit, .. } | Verdict::Unkeyed { limit, .. } => came.limit = Some(limit),
         Verdict::Banned { .. } | Verdict::NoSite | Verdict::FormUnread { .. } | Verdict::FormTooLong { .. } => {}
     }
-    came
 }
 
 fn millis(length: Duration) -> u64 {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::{plan_of, start};
 use crate::support::chromium::Chromium;
-use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get_with, metrics, ok, talk};
+use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get_with, metrics, ok, program, talk};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const PATH: &str = "/.well-known/selvedge/challenge";
@@ -55,6 +55,28 @@ fn keyed(more: &str) -> (tempfile::TempDir, String) {
 async fn edge(origin: &str, more: &str) -> (tempfile::TempDir, Edge) {
     let (folder, more) = keyed(more);
     (folder, Edge::before(origin, &more).await)
+}
+
+#[tokio::test]
+async fn a_story_may_be_of_a_client_that_has_a_pass() {
+    let (folder, rules) = keyed(RULES);
+    let stories = [
+        ("/", "challenge = 8", "200"),
+        ("/", "challenge = 10", "200"),
+        ("/hard", "challenge = 9", "403"),
+        ("/", "", "403"),
+    ];
+    let stories: Vec<String> = stories
+        .iter()
+        .map(|(path, pass, status)| {
+            format!("[[test]]\nname = \"{path} {pass}\"\nexpect = {{ status = {status} }}\n[test.request]\nurl = \"https://{HOST}{path}\"\n{pass}\n")
+        })
+        .collect();
+    let listen = "[listen]\nhttp = [\"127.0.0.1:0\"]\n[origin.app]\nservers = [\"127.0.0.1:1\"]\n[site.\"*\"]\norigin = \"app\"\n";
+    let path = folder.path().join("edge.toml");
+    std::fs::write(&path, format!("{listen}{rules}{}", stories.concat())).expect("a config");
+    let output = program().arg("test").arg(&path).output().await.expect("the program");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// A request of this method and path, with these fields.

@@ -9,9 +9,9 @@ use crate::cluster::{plan_of, plan_over_wires, start};
 use crate::support::edge::{Folder, program};
 use crate::support::{Answer, DEADLINE, Edge, Origin, eventually, get_with, metrics};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-const SESSIONS: &str = r#"
+pub(crate) const SESSIONS: &str = r#"
 [session.web]
 keys = ["session.key"]
 attributes = { user = "string", age = "int" }
@@ -51,12 +51,12 @@ do = { deny = 429 }
 "#;
 
 /// Writes a secret into a folder.
-fn secret(folder: &Path, name: &str, text: &str) {
+pub(crate) fn secret(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), format!("{text}\n")).expect("a key");
 }
 
 /// An edge with these sections, before an origin.
-async fn edge(origin: &Origin, sections: &str) -> Edge {
+pub(crate) async fn edge(origin: &Origin, sections: &str) -> Edge {
     let folder = tempfile::tempdir().expect("a folder");
     secret(folder.path(), "session.key", SECRET);
     let config = format!(
@@ -68,7 +68,7 @@ async fn edge(origin: &Origin, sections: &str) -> Edge {
 }
 
 /// An origin that says of sessions what the query says, and whose responses to `/cached` may be stored.
-async fn origin() -> Origin {
+pub(crate) async fn origin() -> Origin {
     Origin::start(|request| async move {
         let (path, query) = request.path().split_once('?').unwrap_or((request.path(), ""));
         let say: String = query
@@ -82,6 +82,13 @@ async fn origin() -> Origin {
         crate::support::origin::ok(&format!("{kept}{say}"), b"x")
     })
     .await
+}
+
+/// The cookie of a session that an answer brings; empty where it takes one back.
+pub(crate) fn cookie_of(answer: &Answer, session: &str) -> Option<String> {
+    let (name, rest) = answer.header("set-cookie").split_once('=')?;
+    let value = rest.split(';').next().unwrap_or("").to_owned();
+    (name.strip_prefix("__Host-") == Some(session)).then_some(value)
 }
 
 /// A client that keeps its cookie.
@@ -99,8 +106,7 @@ impl Browser {
         let cookie =
             self.cookie.as_ref().map_or(String::new(), |cookie| format!("Cookie: a=b; __Host-web={cookie}\r\n"));
         let answer = get_with(edge.address(), "test", path, &format!("{cookie}{more}")).await;
-        if let Some(rest) = answer.header("set-cookie").strip_prefix("__Host-web=") {
-            let value = rest.split(';').next().unwrap_or("").to_owned();
+        if let Some(value) = cookie_of(&answer, "web") {
             self.cookie = Some(value).filter(|value| !value.is_empty());
         }
         answer
@@ -274,6 +280,21 @@ expect = { status = 429, rule = "often" }
 name = "others do not"
 request = { url = "https://test/members" }
 expect = { status = 403, rule = "members" }
+[[test]]
+name = "a session goes on from step to step"
+step = [
+    { times = 2, request = { url = "https://test/start" }, expect = { status = 200 } },
+    { request = { url = "https://test/members/often" }, expect = { rule = "members" } },
+    { request = { url = "https://test/" }, response = { headers = { selvedge-session-set = "user=bob" } }, expect = { status = 200 } },
+    { request = { url = "https://test/members/often" }, expect = { rule = "" } },
+    { request = { url = "https://test/login?user=ann" }, expect = { status = 200 } },
+    { after = "29m", request = { url = "https://test/members/often" }, expect = { rule = "" } },
+    { request = { url = "https://test/members/often", client_ip = "192.0.2.9" }, expect = { rule = "members" } },
+    { request = { url = "https://test/logout" }, expect = { status = 200 } },
+    { request = { url = "https://test/members" }, expect = { rule = "members" } },
+    { request = { url = "https://test/members", session = { user = "cid" } }, expect = { rule = "" } },
+    { after = "1h", request = { url = "https://test/members" }, expect = { rule = "members" } },
+]
 "#;
     std::fs::write(&config, format!("{text}{tests}")).expect("its folder");
     let output = program().arg("test").arg(&config).output().await.expect("the program");

@@ -1,0 +1,43 @@
+//! What orders make of the session of a request that nobody sent: of what is known of it alone, without a cookie or a store.
+
+use selvedge_state::Time;
+
+use super::orders::{Change, Orders};
+use super::record::Record;
+use super::shape::Shape;
+
+impl Shape {
+    /// The session that a client has after its request: none where it is over, or there was none and none was started. One that begins here, or
+    /// goes on under another id, is called by this number.
+    pub fn followed(&self, before: Option<Record>, orders: &Orders, id: u64, now: Time) -> Option<Record> {
+        let before = before.filter(|_| !orders.revoke);
+        let is_new = before.is_none() || orders.rotate;
+        let mut record = match before {
+            None if !orders.start => return None,
+            None => self.given(&[], now),
+            Some(record) => record,
+        };
+        if is_new {
+            (record.id, record.started) = (format!("{id:032x}"), now);
+        }
+        for change in &orders.changes {
+            match change {
+                Change::Set(name, value) => {
+                    record.attributes.retain(|(held, _)| held != name);
+                    record.attributes.push((name.clone(), value.clone()));
+                }
+                Change::Unset(name) => record.attributes.retain(|(held, _)| held != name),
+                Change::Count(name, more) => {
+                    let held = record.counts.iter_mut().find(|(held, _)| held == name);
+                    held.into_iter().for_each(|(_, count)| *count = count.saturating_add(*more));
+                }
+            }
+        }
+        Some(record)
+    }
+
+    /// Whether a session is over that was last seen at an instant.
+    pub fn is_over(&self, record: &Record, seen: Time, now: Time) -> bool {
+        self.idle_at(seen) <= now || self.end(record.started) <= now
+    }
+}
