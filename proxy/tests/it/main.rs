@@ -8,6 +8,7 @@ mod cache_clients;
 mod cache_policy;
 mod cache_semantics;
 mod cache_show;
+mod cart;
 mod challenge;
 mod clocks;
 mod cluster;
