@@ -8,7 +8,7 @@ ARGS ?=
 # Which figures: make bench NAMES="state rules"
 NAMES ?= state limits rules reload cache purge sessions peers
 # Which fuzz targets run.
-TARGETS ?= frames snapshot config expression request
+TARGETS ?= frames snapshot config expression request session challenge
 
 demo: tools
 	$(CARGO) run --quiet --locked -p selvedge -- demo $(ARGS)

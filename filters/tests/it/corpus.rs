@@ -11,3 +11,13 @@ use replay::replay;
 fn requests() {
     replay("request", doors::request::run);
 }
+
+#[test]
+fn cookies_of_sessions() {
+    replay("session", doors::session::run);
+}
+
+#[test]
+fn solutions_and_passes() {
+    replay("challenge", doors::challenge::run);
+}

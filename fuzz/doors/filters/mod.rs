@@ -1,3 +1,6 @@
 //! What a client sends.
 
+pub(crate) mod challenge;
+mod edited;
 pub(crate) mod request;
+pub(crate) mod session;
