@@ -56,6 +56,8 @@ mod rotation;
 mod rules;
 mod rules_state;
 mod session;
+mod session_affinity;
+mod session_flood;
 mod shield;
 mod slices;
 mod support;

@@ -112,6 +112,13 @@ impl Edge {
         selvedge::admin::get(&self.socket(), "/v1/status").await.expect("a status")
     }
 
+    /// Resident memory of the process, KiB (`VmRSS` of proc(5)); nothing where there is no such file.
+    pub(crate) fn resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
     /// Whether the process still runs.
     pub(crate) fn lives(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -16,6 +16,11 @@ impl Noise {
         all[self.0.usize(..all.len())]
     }
 
+    /// A number below this one.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0.usize(..bound)
+    }
+
     /// Fewer than so many bytes.
     pub(crate) fn bytes(&mut self, fewer_than: usize) -> Vec<u8> {
         let mut bytes = vec![0; self.0.usize(..fewer_than)];
