@@ -1,17 +1,29 @@
-//! What orders make of the session of a request that nobody sent: of what is known of it alone, without a cookie or a store.
+//! What orders make of the session of a request that nobody sent: of what is known of it, without a cookie.
 
-use selvedge_state::Time;
+use selvedge_state::{Store, Time};
 
-use super::orders::{Change, Orders};
+use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::shape::Shape;
 
 impl Shape {
     /// The session that a client has after its request: none where it is over, or there was none and none was started. One that begins here, or
-    /// goes on under another id, is called by this number.
-    pub fn followed(&self, before: Option<Record>, orders: &Orders, id: u64, now: Time) -> Option<Record> {
-        let before = before.filter(|_| !orders.revoke);
+    /// goes on under another id, is called by this number. What is over with its user or its tenant is in the store.
+    pub fn followed(
+        &self,
+        mut before: Option<Record>,
+        orders: &Orders,
+        id: u64,
+        (store, now): (&Store, Time),
+    ) -> Option<Record> {
+        match (orders.revoke, &before) {
+            (Some(Over::Session), _) => before = None,
+            (Some(over), Some(record)) => _ = self.revoke_owner(record, over, (store, now)),
+            (Some(_), None) | (None, _) => {}
+        }
         let is_new = before.is_none() || orders.rotate;
+        let is_login = before.is_none() || orders.rotate && self.is_login(orders);
+        let login = self.login(before.as_ref(), orders, (store, now));
         let mut record = match before {
             None if !orders.start => return None,
             None => self.given(&[], now),
@@ -19,6 +31,9 @@ impl Shape {
         };
         if is_new {
             (record.id, record.started) = (format!("{id:032x}"), now);
+        }
+        if is_login {
+            record.login = login;
         }
         for change in &orders.changes {
             match change {
@@ -37,7 +52,7 @@ impl Shape {
     }
 
     /// Whether a session is over that was last seen at an instant.
-    pub fn is_over(&self, record: &Record, seen: Time, now: Time) -> bool {
-        self.idle_at(seen) <= now || self.end(record.started) <= now
+    pub fn is_over(&self, record: &Record, seen: Time, (store, now): (&Store, Time)) -> bool {
+        self.idle_at(seen) <= now || self.end(record.started) <= now || self.over_with(record, store).is_some()
     }
 }

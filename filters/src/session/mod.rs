@@ -6,6 +6,7 @@
 mod followed;
 mod invalid;
 mod orders;
+mod owner;
 mod record;
 mod said;
 mod shape;

@@ -13,6 +13,8 @@ pub struct Record {
     pub id: String,
     /// When it was started.
     pub started: Time,
+    /// Since when it is its user's: what is revoked of that user or tenant before is not this one.
+    pub login: Time,
     /// Whether all that its client knows of is known here.
     pub is_fresh: bool,
     /// What is set, each name once.

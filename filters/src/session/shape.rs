@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use selvedge_conf::expr::Type;
-use selvedge_conf::{Named, Realm, SameSite, Session as Facts};
+use selvedge_conf::{Realm, SameSite, Session as Facts};
 use selvedge_state::{RevocationKey, SESSION_VALUE_MAX, Session, SessionKey, SessionLife, Store, Time};
 
-use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::token::Token;
 use super::told::hashed;
@@ -61,20 +60,9 @@ impl Shape {
         &self.realm
     }
 
-    /// The attribute that says who it is that more than a session is over of, if one does.
-    pub(super) fn owner(&self, over: Over) -> Option<(Named, &Arc<str>)> {
-        let (what, place) = match over {
-            Over::Session => return None,
-            Over::User => (Named::User, self.facts.user?),
-            Over::Tenant => (Named::Tenant, self.facts.tenant?),
-        };
-        self.attributes.get(place).map(|(name, _)| (what, name))
-    }
-
-    /// Whether a session that is rotated by these orders is somebody's from then on. Where nothing says whose a session is, each rotation is taken for a login.
-    pub(super) fn is_login(&self, orders: &Orders) -> bool {
-        let Some((_, owner)) = self.owner(Over::User).or(self.owner(Over::Tenant)) else { return true };
-        orders.changes.iter().any(|change| matches!(change, Change::Set(name, _) if name == owner))
+    /// The name of an attribute, by its place in the config.
+    pub(super) fn attribute_at(&self, place: usize) -> Option<&Arc<str>> {
+        self.attributes.get(place).map(|(name, _)| name)
     }
 
     /// A counter.
@@ -84,7 +72,7 @@ impl Shape {
 
     /// The attributes that origins are told.
     pub(super) fn told(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.facts.headers.iter().filter_map(|place| self.attributes.get(*place)).map(|(name, _)| name)
+        self.facts.headers.iter().filter_map(|place| self.attribute_at(*place))
     }
 
     /// The first cookie of its name.
@@ -138,6 +126,7 @@ impl Shape {
         Record {
             id: hashed(key),
             started: token.started,
+            login: token.login,
             is_fresh,
             attributes: self.attributes.iter().filter_map(attribute).collect(),
             counts: self.counters.iter().filter_map(count).collect(),
@@ -153,6 +142,7 @@ impl Shape {
         Record {
             id: GIVEN.to_owned(),
             started: now,
+            login: now,
             is_fresh: true,
             attributes: self.attributes.iter().filter_map(attribute).collect(),
             counts: self.counters.iter().map(count).collect(),

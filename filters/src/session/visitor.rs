@@ -4,7 +4,6 @@
 //! cookie goes out where the client has to know something: another session, a write or a read of something new, another key, or that it is seen.
 
 use http::HeaderMap;
-use selvedge_conf::Named;
 use selvedge_state::{Author, Covered, SessionError, SessionKey, SessionWrite, Store, Time, Versioned};
 
 use super::invalid::Invalid;
@@ -12,8 +11,6 @@ use super::orders::{Change, Orders, Over};
 use super::record::Record;
 use super::shape::Shape;
 use super::token::{ID_LEN, Token};
-use super::value::Value;
-use crate::revocation;
 
 /// What a request's cookie comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,9 +162,7 @@ impl Visitor {
             (self.visit, self.owes) = (None, true);
             return true;
         }
-        let Some((what, name)) = visit.owner(shape, over) else { return false };
-        revocation::revoke(store, (what, shape.realm(), &name), None, now);
-        true
+        shape.revoke_owner(&visit.record, over, (store, now))
     }
 
     /// Carries out all but what is revoked. The other part is what the session goes on as, if there is one then.
@@ -186,14 +181,14 @@ impl Visitor {
             if !orders.start {
                 return Ok((Obeyed::default(), None));
             }
-            let token = shape.begin(id, self.login(shape, orders, (store, now)), now);
+            let token = shape.begin(id, shape.login(self.record(), orders, (store, now)), now);
             store.write_session(shape.key(&token, store), &shape.life(&token, now), &write, now)?;
             return Ok((Obeyed { started: true, ..Obeyed::default() }, Some(token)));
         };
         let write = SessionWrite { after: visit.token.context.as_slice(), ..write };
         if orders.rotate {
             let token = match shape.is_login(orders) {
-                true => shape.begin(id, self.login(shape, orders, (store, now)), now),
+                true => shape.begin(id, shape.login(self.record(), orders, (store, now)), now),
                 // Whoever is logged in is so for no longer, and from no later.
                 false => Token { end: visit.token.end, ..shape.begin(id, visit.token.login, now) },
             };
@@ -206,22 +201,6 @@ impl Visitor {
             store.write_session(visit.key, &shape.life(&visit.token, now), &write, now)?;
         }
         Ok((Obeyed::default(), Some(visit.token.clone())))
-    }
-
-    /// The instant from which a session counts as that of whoever it is somebody's by these orders.
-    fn login(&self, shape: &Shape, orders: &Orders, (store, now): (&Store, Time)) -> Time {
-        let held = |attribute: &str| {
-            let of_it = |change: &&Change| change.attribute() == Some(attribute);
-            match orders.changes.iter().find(of_it) {
-                Some(Change::Set(_, value)) => Some(value.spelt()),
-                Some(Change::Unset(_) | Change::Count(..)) => None,
-                None => self.record()?.attribute(attribute).map(Value::spelt),
-            }
-        };
-        let owners = Over::OWNERS.into_iter().filter_map(|over| shape.owner(over));
-        owners
-            .filter_map(|(what, attribute)| Some((what, held(attribute)?)))
-            .fold(now, |at, (what, name)| revocation::issued(store, (what, &shape.realm().name, &name), at))
     }
 
     /// `Set-Cookie`, where the client has to be told something; what is told is what was read and written by now. It is written down that the
@@ -262,28 +241,10 @@ impl Visit {
             None => (None, shape.record((&token, key), None, is_fresh)),
         };
         let visit = Visit { token, key, seen, covered, record };
-        match visit.revoked(shape, store) {
+        match shape.over_with(&visit.record, store) {
             Some(over) => Err(Standing::Revoked(over)),
             None => Ok(visit),
         }
-    }
-
-    /// With whom it is over, if it is: as far as it is known here whose it is.
-    fn revoked(&self, shape: &Shape, store: &Store) -> Option<Over> {
-        let realm = shape.realm().name.as_str();
-        let is_revoked = |(what, name): (Named, String)| {
-            revocation::revoked(store, (what, realm, &name), self.token.login).is_some()
-        };
-        let is_any = |over: &Over| shape.owner(*over).is_some_and(|(what, _)| revocation::is_any(store, what));
-        let mut owners = Over::OWNERS.into_iter().filter(is_any);
-        owners.find(|over| self.owner(shape, *over).is_some_and(is_revoked))
-    }
-
-    /// Who it is that more than a session is over of.
-    fn owner(&self, shape: &Shape, over: Over) -> Option<(Named, String)> {
-        let (what, attribute) = shape.owner(over)?;
-        let name = self.record.attribute(attribute)?.spelt();
-        (!name.is_empty()).then_some((what, name))
     }
 
     /// It is over from here on, at every node that hears of it, until it would have ended.

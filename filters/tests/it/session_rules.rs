@@ -61,6 +61,7 @@ fn record() -> Record {
     Record {
         id: "a".repeat(32),
         started: NOW.minus(90_000),
+        login: NOW.minus(90_000),
         is_fresh: true,
         attributes: vec![("user".into(), Value::String("ann".to_owned())), ("age".into(), Value::Int(42))],
         counts: vec![("clicks".into(), 3)],

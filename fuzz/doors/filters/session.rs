@@ -21,7 +21,7 @@ fn token() -> Token {
         version: Version::numbered(9),
     };
     let (started, end, made) = (NOW.minus(60_000), NOW.plus(60_000), NOW.minus(1_000));
-    Token { id: [5; 16], started, end, made, context: vec![written(1), written(2)] }
+    Token { id: [5; 16], started, login: started, end, made, context: vec![written(1), written(2)] }
 }
 
 pub(crate) fn run(input: &[u8]) {

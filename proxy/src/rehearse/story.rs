@@ -118,7 +118,7 @@ fn take(
     coverage.note(config, &found);
     let (came, orders) = send(config, stage, (&made_up, peer), given(), now);
     if let Some((shape, _)) = filters.site(head.host).and_then(|site| filters.session(site)) {
-        carried.follow(*client_ip, shape, made_up.session().cloned(), &orders, now);
+        carried.follow((*client_ip, shape), made_up.session().cloned(), &orders, (store, now));
     }
     let differences = differences(config, &step.expect, &came);
     if differences.is_empty() {
@@ -155,7 +155,7 @@ fn come(
         None => {
             let made_up = made_up.meeting(filters, store, now);
             let found = filters.site(made_up.head().host).and_then(|site| filters.session(site));
-            let left = found.and_then(|(shape, _)| carried.of(request.client_ip, shape, now));
+            let left = found.and_then(|(shape, _)| carried.of(request.client_ip, shape, (store, now)));
             made_up.resuming(left)
         }
     }
