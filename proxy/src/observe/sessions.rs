@@ -4,7 +4,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use selvedge_conf::Named;
 use selvedge_filters::session::{Invalid, Over, Standing};
 
-use super::metrics::{counters, opts, registered};
+use super::metrics::{counters, gauges, opts, registered};
 use super::series;
 
 /// Something that became of a session.
@@ -116,7 +116,6 @@ impl SessionCounters {
         let others = [Standing::Fresh, Standing::Behind, Standing::Absent, Standing::Idle];
         let revoked = [Over::Session, Over::User, Over::Tenant].map(Standing::Revoked);
         let standings = others.into_iter().chain(revoked).chain(Invalid::ALL.map(Standing::Invalid));
-        let revocations = IntGaugeVec::new(opts(&series::REVOCATIONS), series::REVOCATIONS.labels)?;
         Ok(SessionCounters {
             standings: standings.map(|standing| (standing, met.with_label_values(&[standing.as_str()]))).collect(),
             changes: SessionChange::ALL.map(|change| (change, changed.with_label_values(&[change.as_str()]))).into(),
@@ -125,7 +124,7 @@ impl SessionCounters {
                 .map(|said| (said, made.with_label_values(&[said.0.as_str(), said.1.as_str()])))
                 .into(),
             held: registered(registry, IntGauge::with_opts(opts(&series::SESSIONS))?)?,
-            revocations: registered(registry, revocations)?,
+            revocations: gauges(registry, &series::REVOCATIONS)?,
         })
     }
 
