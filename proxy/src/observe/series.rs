@@ -333,7 +333,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 61] = [
+pub const FAMILIES: [Family; 63] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -381,6 +381,8 @@ pub const FAMILIES: [Family; 61] = [
     PURGE_LOG_BYTES,
     PURGES,
     PURGES_REFUSED,
+    REVOCATION_LOG_BROKEN,
+    REVOCATION_LOG_BYTES,
     REVOCATIONS,
     REVOCATIONS_MADE,
     RULE_EFFECTS_UNDONE,
