@@ -51,6 +51,8 @@ mod rehearsal;
 mod reload;
 mod restart;
 mod revalidation;
+mod roam_checker;
+mod roam_live;
 mod roster;
 mod rotation;
 mod rules;
