@@ -14,6 +14,7 @@ mod reload;
 mod rules;
 mod server;
 mod sessions;
+mod sessions_live;
 mod sim;
 mod state;
 mod zipf;
@@ -48,7 +49,7 @@ enum Name {
     Cache(cache::Args),
     /// Purges: a lookup beside a million of them, what each takes, how fast 100 POPs apply one; a million random operations, checked.
     Purge(purge::Args),
-    /// Sessions: what is revoked among ten million, how fast 100 POPs know it, and whether a client that roams is told less than it knew.
+    /// Sessions: what is revoked among ten million, how fast 100 POPs know it, whether a client that roams is told less than it knew, and CPU per request.
     Sessions(sessions::Args),
     /// CPU per request beside HAProxy, on the same work in the same run.
     Peers(peers::Args),

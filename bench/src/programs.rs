@@ -97,10 +97,11 @@ pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     found.into_iter().find(|path: &PathBuf| Path::is_file(path))
 }
 
-/// A load by wrk: 64 connections that are kept, one thread.
-pub(crate) fn wrk(program: &Path, port: u16, path: &str, seconds: u64) -> Result<String, String> {
+/// A load by wrk: 64 connections that are kept, one thread; each request has these fields.
+pub(crate) fn wrk(program: &Path, port: u16, (path, fields): (&str, &[&str]), seconds: u64) -> Result<String, String> {
     let output = Command::new(program)
         .args(["-t1", "-c64", &format!("-d{seconds}s"), &format!("http://127.0.0.1:{port}{path}")])
+        .args(fields.iter().flat_map(|field| ["-H", *field]))
         .output()
         .map_err(|error| format!("wrk: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

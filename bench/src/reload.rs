@@ -53,7 +53,7 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     let over = AtomicBool::new(false);
     let (said, exchanges) = thread::scope(|threads| {
         let exchanges = threads.spawn(|| exchange(&folder, &program.path, &first, args.rules, &over));
-        let said = wrk(&client, server.port, "/hit", args.seconds);
+        let said = wrk(&client, server.port, ("/hit", &[]), args.seconds);
         over.store(true, Ordering::Relaxed);
         (said, exchanges.join().map_err(|_| "the exchanges broke off".to_owned()))
     });

@@ -104,8 +104,18 @@ impl Drop for Server {
 
 /// Loads a server and gives back its CPU microseconds per request.
 pub(crate) fn load(client: &Path, server: &Server, path: &str, over: Duration) -> Result<f64, String> {
+    load_with(client, server, (path, &[]), over)
+}
+
+/// The same with these fields in each request.
+pub(crate) fn load_with(
+    client: &Path,
+    server: &Server,
+    request: (&str, &[&str]),
+    over: Duration,
+) -> Result<f64, String> {
     let before = server.cpu_seconds()?;
-    let said = wrk(client, server.port, path, over.as_secs())?;
+    let said = wrk(client, server.port, request, over.as_secs())?;
     let used = server.cpu_seconds()? - before;
     let requests = requests(&said).ok_or_else(|| format!("{}: wrk said {said:?}", server.name))?;
     Ok(used * 1e6 / requests)

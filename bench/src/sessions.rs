@@ -2,6 +2,7 @@
 //! POPs over a wide area, and whether a client that roams is ever told less than it knew by an answer that is called fresh.
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use selvedge_sim::converge::{self, Spread, Watched, quantile};
@@ -11,7 +12,7 @@ use selvedge_state::{
 };
 
 use crate::figures::{Figures, median, rounded};
-use crate::heap;
+use crate::{heap, sessions_live};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,6 +31,18 @@ pub(crate) struct Args {
     /// Requests of clients that roam.
     #[arg(long, default_value_t = 100_000)]
     requests: u64,
+    /// Pairs of measurements of CPU time; the medians are told.
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of load for each of them.
+    #[arg(long, default_value_t = 3)]
+    load: u64,
+    /// The selvedge binary; the one beside this program unless named.
+    #[arg(long)]
+    selvedge: Option<PathBuf>,
+    /// The program of the tests in `proxy/tests/it`, whose long runs with live POPs are left out unless it is named.
+    #[arg(long)]
+    live: Option<PathBuf>,
     /// This part alone; all of them otherwise.
     #[arg(long, value_enum)]
     only: Option<Part>,
@@ -43,6 +56,10 @@ enum Part {
     Spread,
     /// Clients that roam.
     Roam,
+    /// CPU time per request.
+    Cpu,
+    /// Clients that roam and retry at live POPs.
+    Live,
 }
 
 /// POPs among which revocations spread, and counts beside them in a second.
@@ -68,6 +85,13 @@ pub(crate) fn measure(args: &Args) -> Result<Figures, String> {
     }
     if asked(Part::Roam) {
         roams(args, &mut figures)?;
+    }
+    if asked(Part::Cpu) {
+        sessions_live::cpu(args.selvedge.clone(), (args.pairs, args.load), &mut figures)?;
+    }
+    match &args.live {
+        Some(tests) if asked(Part::Live) => sessions_live::live(tests, args.requests, &mut figures)?,
+        _ => eprintln!("no tests' program is named by --live: its runs are left out"),
     }
     Ok(figures)
 }
