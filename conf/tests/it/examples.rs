@@ -141,7 +141,7 @@ fn the_schema_accepts_each_example() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
         seen += 1;
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
 }
 
 #[test]

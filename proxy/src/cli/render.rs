@@ -110,11 +110,13 @@ pub(super) fn instant(millis: u64) -> String {
     at.map_or_else(|| format!("{millis} ms"), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-/// What clients chose, for a terminal: what would steer it is shown, not sent.
+/// What clients chose, for a terminal: what would steer it is shown, not sent; nor what would have it written in another direction (Unicode
+/// Technical Report 36, section 2.5).
 pub(super) fn printable(text: &str) -> String {
+    let turns = |letter| matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+        if letter.is_control() || turns(letter) { shown.extend(letter.escape_default()) } else { shown.push(letter) }
     }
     shown
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
+use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use selvedge_filters::cache::Scheme;
@@ -13,6 +13,7 @@ use selvedge_filters::cache::Scheme;
 use super::context::Context;
 use super::forwarded::{self, Client};
 use super::origin::{Keeps, Tickets};
+use super::set_cookie;
 
 /// What is known of the server that a client keeps to by a cookie.
 #[derive(Debug, Clone)]
@@ -80,9 +81,7 @@ pub(super) fn tell(response: &mut ResponseHeader, context: &Context) -> pingora:
     let Some(ticket) = ticketed.tickets.of(server).filter(|_| ticketed.named != Some(server)) else { return Ok(()) };
     let secure = if context.target.scheme == Scheme::Https { "; Secure" } else { "" };
     let cookie = format!("{}={ticket}; Path=/; HttpOnly; SameSite=Lax{secure}", ticketed.tickets.cookie());
-    response.append_header(SET_COOKIE, cookie)?;
-    response.append_header(CACHE_CONTROL, "private=\"set-cookie\"")?;
-    Ok(())
+    set_cookie::set(response, cookie)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod purging;
 mod request_id;
 mod roaming;
 mod session;
+mod set_cookie;
 mod slices;
 mod steer;
 mod target;

@@ -3,7 +3,6 @@
 //! What is decided about it is decided in `selvedge_filters::session`; here are the header fields that it comes in by and goes out by. The cookie
 //! is put on a response after the cache, so that none is ever stored, and what an origin says of a session goes no further.
 
-use http::header::{CACHE_CONTROL, SET_COOKIE};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use selvedge_conf::Named;
@@ -11,7 +10,7 @@ use selvedge_filters::session::{Obeyed, Orders, Over, Shape, Standing, Visitor, 
 use selvedge_filters::{Changes, HeaderChange};
 
 use super::context::Context;
-use super::roaming;
+use super::{roaming, set_cookie};
 use crate::node::Node;
 use crate::observe::{Revoker, SessionChange};
 use crate::plan::Plan;
@@ -129,11 +128,8 @@ pub(super) fn tell(node: &Node, context: &mut Context, response: &mut ResponseHe
     let plan = std::sync::Arc::clone(&context.plan);
     let Some((shape, site)) = of(&plan, context) else { return Ok(()) };
     let Some(met) = &mut context.session else { return Ok(()) };
-    if let Some(cookie) = met.visitor.cookie(shape, site, &node.store, node.clock.now()) {
-        response.append_header(SET_COOKIE, cookie)?;
-        response.append_header(CACHE_CONTROL, "private=\"set-cookie\"")?;
-    }
-    Ok(())
+    let cookie = met.visitor.cookie(shape, site, &node.store, node.clock.now());
+    cookie.map_or(Ok(()), |cookie| set_cookie::set(response, cookie))
 }
 
 impl Met {

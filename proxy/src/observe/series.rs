@@ -75,8 +75,8 @@ const STANDINGS: usize = 14;
 const SESSION_CHANGES_MADE: usize = 5;
 /// arrived, fetched, behind, unheard.
 const SESSION_WAITS_MADE: usize = 4;
-/// user, tenant and token by a rule, user and tenant by an origin.
-const REVOKED_BY: usize = 5;
+/// user, tenant and token by a rule and by an operator, user and tenant by an origin.
+const REVOKED_BY: usize = 8;
 /// first, repeat, alone, not-run, lost, and reasons for which a request is refused.
 const RUN_OUTCOMES: usize = 5 + 11;
 /// posed, solved, failed.

@@ -49,22 +49,28 @@ pub enum Revoker {
     Rule,
     /// An origin's.
     Origin,
+    /// An operator's.
+    Operator,
 }
 
 impl Revoker {
     /// Who says what: an origin knows of no tokens.
-    const SAY: [(Named, Revoker); 5] = [
+    const SAY: [(Named, Revoker); 8] = [
         (Named::User, Revoker::Rule),
         (Named::Tenant, Revoker::Rule),
         (Named::Token, Revoker::Rule),
         (Named::User, Revoker::Origin),
         (Named::Tenant, Revoker::Origin),
+        (Named::User, Revoker::Operator),
+        (Named::Tenant, Revoker::Operator),
+        (Named::Token, Revoker::Operator),
     ];
 
     fn as_str(self) -> &'static str {
         match self {
             Revoker::Rule => "rule",
             Revoker::Origin => "origin",
+            Revoker::Operator => "operator",
         }
     }
 }

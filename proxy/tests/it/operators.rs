@@ -93,7 +93,7 @@ async fn ls_lists_what_is_held_in_pages_and_by_attributes() {
     for user in 0..20 {
         Browser::start(&edge, &format!("u{}", user % 10)).await;
     }
-    let mut browser = Browser::start(&edge, "a%1B%5B31m").await;
+    let mut browser = Browser::start(&edge, "a%E2%80%AEb").await;
     browser.get(&edge, "/age?age=42").await;
     let (code, all) = said(&edge, &["ls"]).await;
     let all_ids = ids(&all);
@@ -114,10 +114,10 @@ async fn ls_lists_what_is_held_in_pages_and_by_attributes() {
     let (_, of_one) = said(&edge, &["ls", "--attribute", "user=u3"]).await;
     assert_eq!(ids(&of_one).len(), 2);
     assert_eq!(of_one["sessions"][0]["attributes"], json!([["user", "u3"]]));
-    let (_, aged) = said(&edge, &["ls", "--attribute", "age=42", "--attribute", "user=a\u{1b}[31m"]).await;
+    let (_, aged) = said(&edge, &["ls", "--attribute", "age=42", "--attribute", "user=a\u{202e}b"]).await;
     assert_eq!((ids(&aged).len(), &aged["sessions"][0]["counters"]), (1, &json!([["clicks", 2]])));
     let (_, page, _) = edge.command(&["sessions", "ls", "--attribute", "age=42"]).await;
-    assert!(page.contains("  age=42  user=a\\u{1b}[31m  clicks 2\n"), "{page}");
+    assert!(page.contains("  age=42  user=a\\u{202e}b  clicks 2\n"), "{page}");
     for (words, why) in [
         (&["ls", "--attribute", "user"][..], "an attribute is written NAME=VALUE"),
         (&["ls", "--limit", "0"], "limit is a number from 1 to 1000"),

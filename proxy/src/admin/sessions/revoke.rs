@@ -19,7 +19,7 @@ use super::super::report::{NewRevocation, Purger, Revoked, Whose};
 use super::super::server::{answer, aside, failure};
 use super::super::unknown::unknown;
 use crate::node::Node;
-use crate::observe::log;
+use crate::observe::{Revoker, SessionChange, log};
 
 /// The most that one question revokes.
 pub(in crate::admin) const REVOKED_MAX: usize = 1_000;
@@ -121,10 +121,12 @@ fn carry_out(node: &Node, order: &Order<'_>, now: Time) -> Result<Made, String> 
             let ends = node.store.session(key, now, Session::ends).unwrap_or(now.plus(SESSION_LONGEST));
             let name = Store::session_revocation(key);
             node.store.revoke(name, now, ends, now).map_err(|error| error.to_string())?;
+            node.metrics.session_changed(SessionChange::Revoked);
             Ok((name, now))
         }
         Order::Named(what, realm, name) => {
             let before = revocation::revoke(&node.store, (what, realm, name), None, now);
+            node.metrics.revoked(what, Revoker::Operator);
             Ok((revocation::key(&node.store, what, &realm.name, name), before))
         }
     }

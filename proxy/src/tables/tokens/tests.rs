@@ -125,10 +125,7 @@ fn a_token_says_what_can_be_revoked_of_it() {
     let expires = Time((second + 90) * 1000);
     assert_eq!(check(all), (text("t1"), text("ada"), text("acme"), Time((second - 60) * 1000), Some(expires)));
     assert_eq!(check(json!({ "org": 42 })), (None, None, text("42"), Time::ZERO, None), "as old as can be");
-    assert_eq!(
-        check(json!({ "jti": 1, "sub": ["ada"], "org": 4.5, "iat": "now" })),
-        (None, None, None, Time::ZERO, None)
-    );
+    assert_eq!(check(json!({ "jti": 1, "sub": 7, "org": 4.5, "iat": "now" })), (None, None, None, Time::ZERO, None));
 }
 
 #[test]
