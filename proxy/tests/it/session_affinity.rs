@@ -72,7 +72,7 @@ async fn a_session_keeps_to_its_server_at_each_pop_and_moves_only_when_that_one_
     sessions.iter().for_each(|(_, server)| *spread.entry(server).or_default() += 1);
     assert!(spread.len() == 4 && spread.values().all(|share| (20..90).contains(share)), "{spread:?}");
     // A rotation is another session, which most often has another server.
-    let (mut rotated, _) = sessions[0].clone();
+    let (mut rotated, _) = sessions.pop().expect("one");
     ask(&one, "/rotate", &mut rotated).await;
     let server = ask(&one, "/", &mut rotated).await;
     assert_eq!(ask(&two, "/", &mut rotated).await, server);
