@@ -55,9 +55,24 @@ pub fn issued(store: &Store, (what, realm, name): (Named, &str, &str), now: Time
     now.max(store.revoked_before(key(store, what, realm, name)))
 }
 
-/// How many revocations are held, by what is revoked.
-pub fn held(store: &Store) -> [(&'static str, usize); 4] {
-    let named = |what: Named| (what.as_str(), store.revocations_of(revocable(what)));
-    let sessions = ("session", store.revocations_of(Revocable::Session));
-    [sessions, named(Named::User), named(Named::Tenant), named(Named::Token)]
+/// What is held of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// What is revoked, in a word.
+    pub what: &'static str,
+    /// How many.
+    pub count: usize,
+    /// What was issued before it is revoked, whatever its name: not all fitted.
+    pub floor: Option<Time>,
+}
+
+/// What is held, by what is revoked.
+pub fn held(store: &Store) -> [Held; 4] {
+    let of = |what, revocable| Held {
+        what,
+        count: store.revocations_of(revocable),
+        floor: store.revocations_floor(revocable),
+    };
+    let named = |what: Named| of(what.as_str(), revocable(what));
+    [of("session", Revocable::Session), named(Named::User), named(Named::Tenant), named(Named::Token)]
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::Service;
 use selvedge_conf::Measure;
+use selvedge_filters::revocation::{self, Held};
 use selvedge_state::{Replica, Standing};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -249,7 +250,7 @@ async fn hear_peers(node: Arc<Node>) {
 
 /// Drops what expired, and takes note of what other POPs said of keys of limits.
 async fn sweep(node: Arc<Node>) {
-    let (mut ticks, mut heeded) = (interval(SWEEP), 0);
+    let (mut ticks, mut heeded, mut full) = (interval(SWEEP), 0, Vec::new());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -258,6 +259,13 @@ async fn sweep(node: Arc<Node>) {
         if heard != heeded {
             heeded = heard;
             node.plan.load().filters.heed(&node.store, node.clock.now());
+        }
+        for Held { what, floor, .. } in revocation::held(&node.store) {
+            // Once: it rises with each that does not fit.
+            if let Some(floor) = floor.filter(|_| !full.contains(&what)) {
+                full.push(what);
+                log::revocations_full(what, floor);
+            }
         }
     }
 }

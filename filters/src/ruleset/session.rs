@@ -42,17 +42,22 @@ impl SessionEffect {
         }
     }
 
-    /// Adds it to what is ordered. All values are known before anything is: half of it would be another session.
+    /// Adds it to what is ordered. All values are known before anything is: half of it would be another session. But where it rotates, and a value cannot be
+    /// had, what is to be set is unset: whoever logs in is not to go on as who was logged in before.
     pub(super) fn follow(&self, context: &Context<'_>, orders: &mut Orders) -> Result<(), Undone> {
-        let mut changes = Vec::with_capacity(self.set.len());
-        for (name, ty, value) in &self.set {
-            let value = value.value(context).ok_or(Undone::Absent)?;
-            let value = Value::of(ty, value, self.value_max).ok_or(Undone::Invalid)?;
-            changes.push(Change::Set(Arc::clone(name), value));
-        }
+        let there_is_one = (context.head.session.is_some() && orders.revoke.is_none()) || orders.start;
+        let mut changes = match self.values(context) {
+            Ok(changes) => changes,
+            Err(undone) => {
+                if self.rotate && there_is_one {
+                    orders.rotate = true;
+                    self.set.iter().for_each(|(name, ..)| orders.push(Change::Unset(Arc::clone(name))));
+                }
+                return Err(undone);
+            }
+        };
         changes.extend(self.unset.iter().map(|name| Change::Unset(Arc::clone(name))));
         changes.extend(self.count.iter().map(|name| Change::Count(Arc::clone(name), 1)));
-        let there_is_one = (context.head.session.is_some() && orders.revoke.is_none()) || orders.start;
         if !there_is_one && !self.start {
             return Err(Undone::NoSession);
         }
@@ -63,5 +68,15 @@ impl SessionEffect {
         orders.rotate |= self.rotate;
         changes.into_iter().for_each(|change| orders.push(change));
         Ok(())
+    }
+
+    /// What is to be set.
+    fn values(&self, context: &Context<'_>) -> Result<Vec<Change>, Undone> {
+        let set = self.set.iter().map(|(name, ty, value)| {
+            let value = value.value(context).ok_or(Undone::Absent)?;
+            let value = Value::of(ty, value, self.value_max).ok_or(Undone::Invalid)?;
+            Ok(Change::Set(Arc::clone(name), value))
+        });
+        set.collect()
     }
 }

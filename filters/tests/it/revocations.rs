@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use selvedge_conf::{Named, Realm};
-use selvedge_filters::revocation::{issued, revoke, revoked};
-use selvedge_state::{Actor, FACT_LONGEST, Incarnation, PopId, RevokedBy, Store, StoreConfig, Time};
+use selvedge_filters::revocation::{held, issued, revoke, revoked};
+use selvedge_state::{Actor, FACT_LONGEST, Incarnation, PopId, RevokedBy, Store, StoreBounds, StoreConfig, Time};
 
 const NOW: Time = Time(1_800_000_000_000);
 const HOUR: u64 = 3_600_000;
 
 fn store() -> Store {
-    Store::new(StoreConfig {
+    store_of(1_000)
+}
+
+/// With room for so many revocations.
+fn store_of(revocations_max: usize) -> Store {
+    let config = StoreConfig {
         me: Actor { pop: PopId(1), node: 0 },
         incarnation: Incarnation(NOW.0 << 16 | 1),
         cluster: "test".to_owned(),
@@ -20,7 +25,8 @@ fn store() -> Store {
         keys_max: 10,
         bans_max: 10,
         roster: 2,
-    })
+    };
+    Store::with_bounds(config, StoreBounds { revocations_max, ..StoreBounds::default() })
 }
 
 fn realm(name: &str, longest: Option<Duration>) -> Realm {
@@ -85,4 +91,20 @@ fn it_is_remembered_while_anything_of_it_may_be_valid() {
         (0..16).for_each(|_| store.sweep(NOW.plus(kept + 2 * HOUR)));
         assert!(revoked(&store, name, NOW.minus(1)).is_none(), "{}", realm.name);
     }
+}
+
+/// An operator has to see that more is over than was revoked.
+#[test]
+fn a_full_room_is_told_by_what_is_revoked() {
+    let (store, shop) = (store_of(16), realm("shop", None));
+    let look =
+        |what: &str| held(&store).into_iter().find(|held| held.what == what).map(|held| (held.count, held.floor));
+    revoke(&store, (Named::User, &shop, "ann"), None, NOW);
+    assert_eq!([look("user"), look("token")], [Some((1, None)), Some((0, None))]);
+    for nth in 0..40_u64 {
+        revoke(&store, (Named::User, &shop, &nth.to_string()), None, NOW.plus(nth));
+    }
+    let (count, floor) = look("user").unwrap();
+    assert!(count <= 17 && floor.is_some_and(|floor| floor > NOW), "{count} {floor:?}");
+    assert_eq!(look("token"), Some((0, None)));
 }

@@ -32,6 +32,10 @@ do = { session = { revoke = true } }
 name = "after"
 when = 'request.path == "/logout"'
 do = { session = { count = ["clicks"] } }
+[[rule]]
+name = "login"
+when = 'request.path == "/login"'
+do = { session = { start = true, rotate = true, set = { user = 'request.query["user"]' } } }
 "#;
 
 fn config() -> Config {
@@ -111,6 +115,17 @@ fn what_cannot_be_done_is_left_as_a_whole() {
     let revoked = Orders { revoke: Some(Over::Session), ..Orders::default() };
     assert_eq!(decide("/logout", "", Some(&session)), (revoked, vec![RuleId(4)]), "it is over by then");
     assert_eq!(decide("/logout", "", None), (Orders::default(), vec![RuleId(3), RuleId(4)]));
+}
+
+/// Who logs in does not go on as who was logged in before, though it cannot be said who it is.
+#[test]
+fn a_login_that_cannot_be_named_is_nobodys() {
+    let session = record();
+    let nobody = Orders { rotate: true, changes: vec![Change::Unset("user".into())], ..Orders::default() };
+    for query in ["user=susan", "user=a%0Ab", ""] {
+        assert_eq!(decide("/login", query, Some(&session)), (nobody.clone(), vec![RuleId(5)]), "{query}");
+        assert_eq!(decide("/login", query, None), (Orders::default(), vec![RuleId(5)]), "{query}");
+    }
 }
 
 #[test]

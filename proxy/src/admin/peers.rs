@@ -38,9 +38,11 @@ pub(crate) async fn fetched(node: Arc<Node>, stream: WatchStream) {
     let _ = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).await;
 }
 
-/// What is known here of one session, by its name in the store.
+/// What is known here of one session, by its name in the store; nothing is while this node keeps apart, though it may count as heard elsewhere.
 async fn session(State(node): State<Arc<Node>>, Path(key): Path<String>) -> Response {
-    let known = SessionKey::parse(&key).and_then(|key| node.store.export_session(key, node.clock.now()));
+    let is_apart = node.links.get().is_some_and(|links| links.is_apart());
+    let key = SessionKey::parse(&key).filter(|_| !is_apart);
+    let known = key.and_then(|key| node.store.export_session(key, node.clock.now()));
     known.map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
 }
 

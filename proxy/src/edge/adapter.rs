@@ -238,6 +238,7 @@ impl ProxyHttp for Edge {
             return Ok(());
         }
         self.complete(session, context, response, status, caching::from(context))?;
+        sessions::outlives(&self.node, context).await;
         child::sign(response, context)?;
         interim::pass_on(session, response).await;
         Ok(())

@@ -89,6 +89,8 @@ pub struct Context {
     pub(super) outcome: Option<Outcome>,
     /// What is known of its session, where its site has sessions.
     pub(super) session: Option<Met>,
+    /// How many revocations there were here when it had made its own: its client is not told before those are on the disk.
+    pub(super) revoked: Option<u64>,
     /// The origin says something of its session: such a response is not stored.
     pub(super) says_of_session: bool,
     /// The slice that is asked for, where a request is for one.
@@ -183,6 +185,7 @@ impl Context {
             challenge: None,
             outcome: None,
             session: None,
+            revoked: None,
             says_of_session: false,
             slice: None,
             role: None,

@@ -237,6 +237,7 @@ impl Edge {
         let (mut header, body) = answer.render(&context.plan.config.pop.name, context.id)?;
         let policy = header.headers.get(CONTENT_SECURITY_POLICY).cloned();
         self.complete(session, context, &mut header, None, From::Edge)?;
+        session::outlives(&self.node, context).await;
         // A page of ours works by its own policy alone, whatever a rule says of the site's pages.
         if let Some(policy) = policy {
             header.insert_header(CONTENT_SECURITY_POLICY, policy)?;

@@ -3,17 +3,23 @@
 //! What is decided about it is decided in `selvedge_filters::session`; here are the header fields that it comes in by and goes out by. The cookie
 //! is put on a response after the cache, so that none is ever stored, and what an origin says of a session goes no further.
 
+use std::time::Duration;
+
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 use selvedge_conf::Named;
 use selvedge_filters::session::{Obeyed, Orders, Over, Shape, Standing, Visitor, is_told, said, told};
 use selvedge_filters::{Changes, HeaderChange};
+use tokio::time::timeout;
 
 use super::context::Context;
 use super::{roaming, set_cookie};
 use crate::node::Node;
 use crate::observe::{Revoker, SessionChange};
 use crate::plan::Plan;
+
+/// How long a response waits for the disk.
+const DURABLE_WITHIN: Duration = Duration::from_millis(250);
 
 /// What a request knows of its session.
 #[derive(Debug)]
@@ -61,6 +67,14 @@ pub(super) fn obey(node: &Node, context: &mut Context, orders: &Orders) {
         return;
     }
     orders.named.iter().for_each(|what| node.metrics.revoked(*what, Revoker::Rule));
+    carry_out(node, context, orders);
+    // A rotation revokes the session of before.
+    if orders.rotate || orders.revoke.is_some() || !orders.named.is_empty() {
+        context.revoked = Some(node.store.revocations_made());
+    }
+}
+
+fn carry_out(node: &Node, context: &mut Context, orders: &Orders) {
     let plan = std::sync::Arc::clone(&context.plan);
     let Some((shape, _)) = of(&plan, context) else { return };
     let Some(met) = &mut context.session else { return };
@@ -130,6 +144,13 @@ pub(super) fn tell(node: &Node, context: &mut Context, response: &mut ResponseHe
     let Some(met) = &mut context.session else { return Ok(()) };
     let cookie = met.visitor.cookie(shape, site, &node.store, node.clock.now());
     cookie.map_or(Ok(()), |cookie| set_cookie::set(response, cookie))
+}
+
+/// Waits until what a request revoked outlives a crash, where anything does: what a client was told is not to be taken back. Where the disk does not
+/// take it in time the response goes on all the same, and the log of revocations says what is wrong.
+pub(super) async fn outlives(node: &Node, context: &mut Context) {
+    let (Some(made), Some(log)) = (context.revoked.take(), node.revocation_log()) else { return };
+    let _ = timeout(DURABLE_WITHIN, log.until_durable(made)).await;
 }
 
 impl Met {

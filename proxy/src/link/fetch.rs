@@ -38,6 +38,9 @@ pub enum FetchError {
     /// It was not reached just now.
     #[error("it was not reached a moment ago")]
     Resting,
+    /// This node keeps apart, and asks nobody.
+    #[error("this node keeps apart")]
+    Apart,
     /// It is not reached.
     #[error("{0}")]
     Unreached(WatchError),

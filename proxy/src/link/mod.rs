@@ -314,6 +314,9 @@ impl Links {
     /// # Errors
     /// [`FetchError`].
     pub async fn fetch(&self, pop: PopId, path: &str) -> Result<Option<Bytes>, FetchError> {
+        if self.is_apart() {
+            return Err(FetchError::Apart);
+        }
         self.fetches.ask(&self.shared, pop, path).await
     }
 

@@ -126,6 +126,17 @@ pub(crate) fn revocations_unlogged(folder: &std::path::Path, error: &str) {
     tracing::error!(folder = %folder.display(), error, "what is revoked here is not logged; a crash before the next snapshot may take back what no other POP has heard of");
 }
 
+/// More is revoked than fits by name.
+pub(crate) fn revocations_full(what: &str, before: selvedge_state::Time) {
+    let before =
+        jiff::Timestamp::from_millisecond(i64::try_from(before.0).unwrap_or(i64::MAX)).map(|at| at.to_string());
+    tracing::warn!(
+        what,
+        before = before.unwrap_or_default(),
+        "more is revoked than [storage] revocations_max: all of this kind that was issued before is over"
+    );
+}
+
 /// What was revoked before a crash was taken in.
 pub(crate) fn revocations_restored(file: &std::path::Path, taken: u64) {
     tracing::info!(file = %file.display(), taken, "what was revoked since the last snapshot was taken in");

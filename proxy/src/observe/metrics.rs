@@ -12,6 +12,7 @@ use prometheus::{
 };
 use selvedge_conf::{Config, Named};
 use selvedge_filters::challenge::{Outcome, Refused};
+use selvedge_filters::revocation::Held;
 use selvedge_filters::session::Standing;
 use selvedge_state::{Coverage, Time};
 
@@ -126,7 +127,7 @@ pub struct Reading {
     /// Sessions held.
     pub sessions: usize,
     /// Revocations held, by what is revoked.
-    pub revocations: [(&'static str, usize); 4],
+    pub revocations: [Held; 4],
     /// Keys in each limit's table, by limit.
     pub limit_keys: Vec<usize>,
     /// Whether each limit's table holds all keys it counted, by limit.

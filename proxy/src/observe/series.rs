@@ -286,6 +286,12 @@ pub(super) const PEER_EVENTS_TOTAL: Family = family(
 );
 pub(super) const REVOCATIONS: Family =
     family("selvedge_revocations", "Revocations held, by what is revoked.", &["what"], By::Fixed(4));
+pub(super) const REVOCATIONS_FLOOR: Family = family(
+    "selvedge_revocations_floor_seconds",
+    "Unix time before which all of a kind is revoked, since not all revocations fitted; 0 where all did.",
+    &["what"],
+    By::Fixed(4),
+);
 pub(super) const REVOCATIONS_MADE: Family = family(
     "selvedge_revocations_total",
     "Users, tenants and tokens revoked here.",
@@ -333,7 +339,7 @@ pub(super) const SNAPSHOT_TIMESTAMP_SECONDS: Family = family(
 );
 
 /// All metrics, by name.
-pub const FAMILIES: [Family; 63] = [
+pub const FAMILIES: [Family; 64] = [
     BANS,
     CACHE_BYTES,
     CACHE_DISK_BYTES,
@@ -384,6 +390,7 @@ pub const FAMILIES: [Family; 63] = [
     REVOCATION_LOG_BROKEN,
     REVOCATION_LOG_BYTES,
     REVOCATIONS,
+    REVOCATIONS_FLOOR,
     REVOCATIONS_MADE,
     RULE_EFFECTS_UNDONE,
     RULE_MATCHES,

@@ -2,6 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use selvedge_conf::Named;
+use selvedge_filters::revocation::Held;
 use selvedge_filters::session::{Invalid, Over, Standing};
 
 use super::metrics::{counters, gauges, opts, registered};
@@ -111,6 +112,7 @@ pub(super) struct SessionCounters {
     revoked: Vec<((Named, Revoker), IntCounter)>,
     held: IntGauge,
     revocations: IntGaugeVec,
+    floors: IntGaugeVec,
 }
 
 impl SessionCounters {
@@ -131,15 +133,18 @@ impl SessionCounters {
                 .into(),
             held: registered(registry, IntGauge::with_opts(opts(&series::SESSIONS))?)?,
             revocations: gauges(registry, &series::REVOCATIONS)?,
+            floors: gauges(registry, &series::REVOCATIONS_FLOOR)?,
         })
     }
 
     /// Sets what is held: of sessions, and of revocations by what is revoked.
-    pub(super) fn set(&self, sessions: usize, revocations: &[(&'static str, usize)]) {
+    pub(super) fn set(&self, sessions: usize, revocations: &[Held]) {
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.held.set(whole(sessions));
-        for (what, count) in revocations {
+        for Held { what, count, floor } in revocations {
             self.revocations.with_label_values(&[*what]).set(whole(*count));
+            let seconds = floor.map_or(0, |floor| floor.0 / 1000);
+            self.floors.with_label_values(&[*what]).set(i64::try_from(seconds).unwrap_or(i64::MAX));
         }
     }
 

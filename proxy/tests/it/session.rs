@@ -443,6 +443,36 @@ async fn a_client_that_roams_finds_what_it_wrote() {
     .await;
 }
 
+/// Nor while others still count it as heard.
+#[tokio::test]
+async fn who_keeps_apart_gives_no_session_and_takes_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let origin = origin().await;
+    plan_of(folder.path(), &origin.url(), &["one", "two"], &SESSIONS.replace("keys =", "fetch = \"5s\"\nkeys ="));
+    ["one", "two"].iter().for_each(|name| secret(&folder.path().join(name), "session.key", SECRET));
+    let (one, two) = (start(folder.path(), "one").await, start(folder.path(), "two").await);
+    hears(&one, 2).await;
+    hears(&two, 2).await;
+    let mut browsers = [Browser::default(), Browser::default()];
+    browsers[0].get(&one, "/start").await;
+    browsers[1].get(&two, "/start").await;
+    assert_eq!(one.command(&["cluster", "apart"]).await.0, 0);
+    for (browser, here, there) in [(0, &one, &two), (1, &two, &one)] {
+        browsers[browser].get(here, "/name?user=ann").await;
+        browsers[browser].clone().get(there, "/").await;
+        assert_eq!((told(&origin, "fresh").as_deref(), told(&origin, "user")), (Some("false"), None), "{browser}");
+    }
+    assert_eq!(one.command(&["cluster", "join"]).await.0, 0);
+    for (browser, there) in [(0, &two), (1, &one)] {
+        eventually(DEADLINE, async || {
+            browsers[browser].clone().get(there, "/").await;
+            let seen = (told(&origin, "fresh"), told(&origin, "user"));
+            if seen == (Some("true".to_owned()), Some("ann".to_owned())) { Ok(()) } else { Err(format!("{seen:?}")) }
+        })
+        .await;
+    }
+}
+
 /// Waits until an edge hears so many POPs, itself included.
 async fn hears(edge: &Edge, pops: u64) {
     eventually(DEADLINE, async || {

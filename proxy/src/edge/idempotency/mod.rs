@@ -28,6 +28,7 @@ use self::run::Outcome;
 use super::Edge;
 use super::answer::Answer;
 use super::context::Context;
+use super::session as sessions;
 use super::slices::Served;
 use crate::keep::Question;
 use crate::shield::{Home, Parent};
@@ -180,6 +181,7 @@ async fn give(
     header.remove_header(ANSWER);
     header.insert_header(STATUS, word)?;
     edge.complete(session, context, &mut header, None, From::Origin)?;
+    sessions::outlives(&edge.node, context).await;
     reply::write(session, header, rest).await.map(|()| Served::Here)
 }
 

@@ -23,7 +23,7 @@ use selvedge_filters::cache::{Slice, are_of_one, request_admits};
 use self::part::Part;
 pub(super) use self::part::{of_child, take, tell};
 use super::context::Context;
-use super::{Edge, caching};
+use super::{Edge, caching, session as sessions};
 use crate::cache;
 
 /// Whether a request was answered here.
@@ -85,6 +85,7 @@ pub(super) async fn serve(edge: &Edge, session: &mut Session, context: &mut Cont
     let whole = Whole { first: (slice, first), size, len };
     let (mut header, wanted) = head(session, &whole)?;
     edge.complete(session, context, &mut header, cache_status, from)?;
+    sessions::outlives(&edge.node, context).await;
     let is_over = wanted.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(header), is_over).await?;
     if !is_over {
@@ -175,6 +176,7 @@ async fn pass_on(
 ) -> Result<Served> {
     let from = caching::from(context);
     edge.complete(session, context, &mut header, cache_status, from)?;
+    sessions::outlives(&edge.node, context).await;
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(header), is_head).await?;
     if is_head {

@@ -4,7 +4,7 @@
 //! what they are. A snapshot [cuts](RevocationLog::cut) the log before it begins: what is before the cut is in it, and is [removed](RevocationLog::forget)
 //! once it is on the disk. So a log is as long as what is revoked between two snapshots, and where none can be written it ends at its bound.
 //!
-//! No request waits for it. What cannot be written is told once, and is safe when the next snapshot is on the disk.
+//! The response to a request that revokes something waits for it, for a while. What cannot be written is told once, and is safe when the next snapshot is on the disk.
 
 mod record;
 #[cfg(test)]
