@@ -122,7 +122,7 @@ fn what_cannot_be_done_is_left_as_a_whole() {
 fn a_login_that_cannot_be_named_is_nobodys() {
     let session = record();
     let nobody = Orders { rotate: true, changes: vec![Change::Unset("user".into())], ..Orders::default() };
-    for query in ["user=susan", "user=a%0Ab", ""] {
+    for query in ["user=susan", "user=a%0Ab"] {
         assert_eq!(decide("/login", query, Some(&session)), (nobody.clone(), vec![RuleId(5)]), "{query}");
         assert_eq!(decide("/login", query, None), (Orders::default(), vec![RuleId(5)]), "{query}");
     }
