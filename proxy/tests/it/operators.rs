@@ -1,10 +1,9 @@
 //! `selvedge sessions`: what an operator sees of sessions, and how they are put to an end; and that what was revoked outlives a crash.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::cluster::{plan_of, start};
+use crate::session::{SECRET, secret};
 use crate::support::edge::Folder;
 use crate::support::{DEADLINE, Edge, Origin, eventually, get_with};
 
@@ -36,14 +35,10 @@ when = 'request.path == "/members" && !session.valid'
 do = { deny = 403 }
 "#;
 
-fn key(folder: &Path) {
-    std::fs::write(folder.join("session.key"), "0123456789abcdef0123456789abcdef\n").expect("a key");
-}
-
 /// An edge that is alone and keeps its state, of which no snapshot is written before it ends.
 async fn alone(origin: &Origin) -> Edge {
     let folder = tempfile::tempdir().expect("a folder");
-    key(folder.path());
+    secret(folder.path(), "session.key", SECRET);
     let config = format!(
         "[listen]\nhttp = [\"127.0.0.1:0\"]\n[pop]\nname = \"fra\"\n[origin.app]\nservers = [\"{}\"]\n[site.\"*\"]\norigin = \"app\"\n\
          [storage]\nstate = \"state\"\nstate_every = \"1h\"\n{SESSIONS}\n[admin]\nsocket = \"admin.sock\"\nlog = \"access.log\"\n",
@@ -171,7 +166,7 @@ async fn every_pop_says_what_it_knows_and_that_it_has_applied_a_revocation() {
     let folder = tempfile::tempdir().expect("a folder");
     let origin = Origin::fixed("", "x").await;
     plan_of(folder.path(), &origin.url(), &["one", "two"], SESSIONS);
-    ["one", "two"].iter().for_each(|name| key(&folder.path().join(name)));
+    ["one", "two"].iter().for_each(|name| secret(&folder.path().join(name), "session.key", SECRET));
     let (one, two) = (start(folder.path(), "one").await, start(folder.path(), "two").await);
     eventually(DEADLINE, async || match one.status().await.cluster.expect("a cluster").heard {
         2 => Ok(()),
